@@ -1,0 +1,105 @@
+# Everything a fresh clone needs is python3 (3.11 or newer) and make.
+#   make demo    the whole gateway on this machine, in one terminal
+#   make test    the whole test suite
+#   make check   what CI checks besides: format, lint, types, layers, sizes, links
+#   make bench   the measurements of bench/
+# PYTHON names the interpreter of .venv, PYTEST_ARGS adds arguments, WORKERS=0 runs the tests in one process.
+
+PYTHON ?= python3
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Errors only (-qq): warnings of a machine's own pip set-up say nothing about this project.
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+
+# A stamp bears the checksum of what it stands for, so that a second run installs nothing and a changed lock installs
+# again. It stands for the folder too, since a venv can't be moved: elsewhere it is made anew. dev.txt holds all of
+# runtime.txt and build.txt at the same versions.
+key = $(shell (pwd; cat /dev/null $(1)) | cksum | tr -d ' ')
+MADE := $(VENV)/.made-$(call key,)
+RUNTIME := $(VENV)/.runtime-$(call key,requirements/build.txt requirements/runtime.txt)
+DEV := $(VENV)/.dev-$(call key,requirements/dev.txt)
+PROJECT := $(VENV)/.project-$(call key,pyproject.toml)
+NODE_MODULES := tests/interop/node_modules/.installed-$(call key,tests/interop/package-lock.json)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test coverage check format bench venv lock interop-deps clean
+
+help:
+	@sed -n '2,6s/^# \{0,1\}//p' Makefile
+
+demo: $(RUNTIME) $(PROJECT)
+	$(BIN)/voltgate demo
+
+test: $(DEV) $(PROJECT)
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+coverage: PYTEST_ARGS += --cov
+coverage: test
+
+check: $(DEV) $(PROJECT)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/house
+
+format: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV) $(PROJECT)
+	$(BIN)/python -m bench
+
+venv: $(DEV) $(PROJECT)
+
+# Newer versions within the floors of pyproject.toml: make lock UPGRADE=--upgrade
+UPGRADE ?=
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
+lock: $(DEV)
+	$(COMPILE) pyproject.toml --all-extras -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra postgres -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+
+# Peers from the npm registry that the interoperability tests talk to; these tests are skipped where they are missing.
+interop-deps: $(NODE_MODULES)
+$(NODE_MODULES): tests/interop/package-lock.json
+	cd tests/interop && npm ci --no-audit --no-fund
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+		.hypothesis tests/interop/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Voltgate needs Python 3.11 or newer, and '$(PYTHON)' isn't." \
+			"Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "'$(PYTHON)' can't make a virtual environment: its modules venv and ensurepip are missing." \
+			"On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(RUNTIME): | $(MADE)
+	@echo "Installing the locked packages into $(VENV), once: about half a minute"
+	@$(PIP_INSTALL) --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@rm -f $(VENV)/.runtime-*
+	@touch $@
+
+$(DEV): | $(MADE)
+	@echo "Installing the locked packages for development into $(VENV), once: a minute or two"
+	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@rm -f $(VENV)/.dev-* $(VENV)/.runtime-*
+	@touch $@ $(RUNTIME)
+
+# Ordered after whichever lock the goal asks for: hatchling comes from it, so that nothing unlocked is installed.
+$(PROJECT): | $(MADE)
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.project-*
+	@touch $@

@@ -1,0 +1,1 @@
+"""Data, no code: certificate profiles (``profiles/*.yaml``). ``dev/`` is a development PKI, made locally."""
