@@ -1,0 +1,1 @@
+"""The policy engine and the bundled policies. Imports neither ``gateway`` nor ``pki``."""
