@@ -1,0 +1,200 @@
+"""A ready-to-run configuration: what ``voltgate init`` writes."""
+
+import ipaddress
+import secrets
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import ValidationError
+
+from gateway.config.faults import describe
+from gateway.config.rules import broken_rules
+from gateway.config.source import spell
+from gateway.config.tree import DEFAULT_OPERATOR, Config
+from gateway.config.values import ip_address
+from pki.development import check_names, write_development_pki
+from pki.pem_files import FOLDER_MODE, PUBLIC_MODE, SECRET_MODE, write_file
+from pki.profiles import HOST_NAME
+
+DEFAULT_BACKEND_URL: Final = "ws://127.0.0.1:9000/ocpp/{identity}"
+CONFIG_FILE: Final = "voltgate.yaml"
+TOKEN_FILE: Final = "secrets/admin-token"  # noqa: S105  # where it lies, not what it is
+TOKEN_BYTES: Final = 32
+IGNORED: Final = ("certs/dev/", "secrets/", "voltgate.db*")
+"""What must never be committed."""
+
+_TEMPLATE: Final = """\
+# Voltgate's configuration. Every key but `backends` has a default; relative paths start at this file's folder.
+# `voltgate check` says what is wrong with it, `voltgate serve` runs it as it is.
+# Any key can be overridden in the environment: VOLTGATE__LIMITS__CALL_TIMEOUT=20, VOLTGATE__LISTENERS__0__BIND=...
+
+# Your name: the O of every station certificate. Stations whose certificate has another one are refused.
+operator: {operator}
+
+# Records and the journal. One process: SQLite. Several: postgresql+asyncpg://voltgate@db.internal/voltgate,
+# with `password: file:secrets/db` beside the URL.
+store:
+  url: "sqlite+aiosqlite:///voltgate.db"
+
+# Where stations come in: {{identity}} is the station's identity, the last segment of its URL.
+listeners:
+  # Security profiles 2 (TLS, password) and 3 (TLS, client certificate).
+  - bind: "0.0.0.0:8443"
+    security_profiles: [2, 3]
+    path: /ocpp/{{identity}}
+    tls:
+      # One ECDSA and one RSA chain: stations know either. These are of the development PKI, for
+      # {names}.
+      # Stations must trust certs/dev/csms-root.pem.
+      certificates:
+        - {{chain: certs/dev/gateway-ecdsa.pem, key: "file:certs/dev/gateway-ecdsa.key"}}
+        - {{chain: certs/dev/gateway-rsa.pem, key: "file:certs/dev/gateway-rsa.key"}}
+      # The roots of the stations' own certificates (profile 3).
+      station_roots: certs/dev/station-roots.pem
+  # Security profile 1 (password, no TLS): only from networks that are protected otherwise.
+  - bind: "127.0.0.1:8080"
+    security_profiles: [1]
+    trusted_networks: [127.0.0.0/8]
+
+# The CSMS behind the gateway.
+backends:
+  legacy:
+    url: {backend_url}
+    protocol: ocpp1.6
+    # Plain ws:// goes only to addresses in here.
+    trusted_networks: [{trusted}]
+    # The real one speaks TLS and needs no trusted_networks:
+    #   url: "wss://csms.example.com/ocpp/{{identity}}"
+    #   tls: {{roots: certs/backend-roots.pem}}                  # without it, the machine's own trust store
+    #   auth: {{basic: {{user: "{{identity}}", password: "file:secrets/backend/{{identity}}"}}}}
+    # While it is away: journal what moves money and answer stations, or close their connections.
+    when_down: journal
+    # A boot while it is away: pending, or cached (accepted, where the backend accepted it before).
+    boot_offline: pending
+
+# Stations without a backend of their own go here.
+default_backend: legacy
+
+# Who signs station certificates: the embedded CA, in this folder.
+authority:
+  station: {{local: {{dir: certs/dev/ca}}}}
+
+# What may pass: a bundled policy's name, or a file.
+policy: legacy-1.6
+
+# API, health and metrics. Without a token the API is off. Secrets are referred to, never written here:
+# file:PATH, env:NAME, or vault:MOUNT/PATH#FIELD.
+admin:
+  bind: "127.0.0.1:8081"
+  token: "file:{token_file}"
+
+log:
+  level: info      # debug, info, warning, error
+  format: auto     # console on a terminal, json elsewhere
+
+# limits:                        # times in seconds; these are the defaults
+#   call_timeout: 30             # for an answer to a CALL
+#   handshake_timeout: 10        # for TLS and the WebSocket upgrade
+#   max_message: 262144          # bytes
+#   max_connections: 20000
+#   drain_timeout: 10            # for what is in hand when the gateway stops
+#   boot_retry_interval: 30      # in a BootNotification answered Pending
+#   heartbeat_interval: 300
+#   journal_limit: 10000         # entries per station
+"""
+
+
+class ScaffoldRefused(Exception):
+    """Nothing was written; the text says why and what to do."""
+
+
+def scaffold(
+    directory: Path,
+    *,
+    backend_url: str = DEFAULT_BACKEND_URL,
+    operator: str = DEFAULT_OPERATOR,
+    names: Sequence[str] = (),
+) -> list[Path]:
+    """Write a configuration, a development PKI and an administration token into ``directory``.
+
+    ``names`` are those under which stations reach the gateway (default: this machine's). Returns what was written, the
+    configuration first. Raises :class:`ScaffoldRefused` where there is a configuration already, or for values that it
+    can't bear; OSError.
+    """
+    names = list(names) or default_names()
+    config = directory / CONFIG_FILE
+    trusted = _trusted_networks(backend_url)
+    _refuse(config, operator, names, backend_url, trusted)
+    directory.mkdir(parents=True, exist_ok=True)
+    written = write_development_pki(directory / "certs" / "dev", operator=operator, names=names)
+    written += [_write_token(directory), _write_ignored(directory)]
+    text = _TEMPLATE.format(
+        operator=_quoted(operator),
+        names=", ".join(names),
+        backend_url=_quoted(backend_url),
+        trusted=", ".join(_quoted(network) for network in trusted),
+        token_file=TOKEN_FILE,
+    )
+    # Last: a configuration that is there has everything that it refers to.
+    write_file(config, text.encode(), PUBLIC_MODE)
+    return [config, *written]
+
+
+def default_names() -> list[str]:
+    """Return the names of this machine: localhost, its loopback addresses, and its host name where it is one."""
+    name = socket.gethostname()
+    return list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([name] if HOST_NAME.fullmatch(name) else [])]))
+
+
+def _refuse(config: Path, operator: str, names: Sequence[str], backend_url: str, trusted: list[str]) -> None:
+    if config.exists():
+        raise ScaffoldRefused(f"{config} is there already; name another folder, or move it away")
+    try:
+        check_names(names)
+        backend = {"url": backend_url, "trusted_networks": trusted}
+        tree = Config.model_validate({"operator": operator, "backends": {"legacy": backend}})
+    except ValidationError as error:
+        where, text = describe(Config, error.errors()[0])
+        raise ScaffoldRefused(f"{spell(where)}: {text}") from None
+    except ValueError as error:
+        raise ScaffoldRefused(str(error)) from None
+    for where, text in broken_rules(tree):
+        raise ScaffoldRefused(f"{spell(where)}: {text}")
+
+
+def _trusted_networks(backend_url: str) -> list[str]:
+    """Return the networks to which plain ws:// may go: this machine, or the one address that the URL names."""
+    if not backend_url.startswith("ws://"):
+        return []
+    try:
+        address = ip_address(urlsplit(backend_url).hostname or "")
+    except ValueError:
+        return []
+    if address is None or (address.version == 4 and address.is_loopback):
+        return ["127.0.0.0/8"]
+    return [str(ipaddress.ip_network(address))]
+
+
+def _quoted(text: str) -> str:
+    """Write text so that YAML reads it as text."""
+    return yaml.safe_dump(text, default_style='"', width=10_000, allow_unicode=True).strip()
+
+
+def _write_token(directory: Path) -> Path:
+    path = directory / TOKEN_FILE
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    if not path.exists():
+        write_file(path, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n", SECRET_MODE)
+    return path
+
+
+def _write_ignored(directory: Path) -> Path:
+    path = directory / ".gitignore"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines += [line for line in IGNORED if line not in lines]
+    write_file(path, "".join(f"{line}\n" for line in lines).encode(), PUBLIC_MODE)
+    return path

@@ -1,0 +1,262 @@
+"""Voltgate's configuration: one YAML file -> one frozen, typed tree.
+
+Every key has a default except ``backends``. Whatever is wrong ends :func:`load` with a :class:`ConfigError` that has
+one line per error. Relative paths start at the file's folder; the tree holds absolute ones.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from gateway.config import environment, source
+from gateway.config.faults import annotation_at, describe
+from gateway.config.rules import broken_rules
+from gateway.config.secrets import IDENTITY
+from gateway.config.source import ConfigError, spell
+from gateway.config.values import (
+    FOLDER,
+    SQLITE,
+    TEXT_KINDS,
+    Address,
+    Bind,
+    FilePath,
+    List,
+    Named,
+    Network,
+    Organization,
+    PolicySource,
+    Secret,
+    StoreUrl,
+    Text,
+    expand_url,
+    with_password,
+)
+
+DEFAULT_OPERATOR: Final = "Example CPO"
+DEFAULT_PATH: Final = f"/ocpp/{IDENTITY}"
+DEFAULT_POLICY: Final = "legacy-1.6"
+NO_BACKEND: Final = "-"
+"""Not a name that a backend can have."""
+
+Profile = Annotated[int, Field(ge=1, le=3)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+WholeSeconds = Annotated[int, Field(gt=0, le=86_400)]
+
+
+def default_listeners() -> list[dict[str, Any]]:
+    """Return the listeners of a configuration that names none, as they would stand in the file."""
+    certificates = [
+        {"chain": f"certs/dev/gateway-{kind}.pem", "key": f"file:certs/dev/gateway-{kind}.key"}
+        for kind in ("ecdsa", "rsa")
+    ]
+    return [
+        {
+            "bind": "0.0.0.0:8443",
+            "security_profiles": [2, 3],
+            "tls": {"certificates": certificates, "station_roots": "certs/dev/station-roots.pem"},
+        },
+        {"bind": "127.0.0.1:8080", "security_profiles": [1], "trusted_networks": ["127.0.0.0/8"]},
+    ]
+
+
+def _default(raw: Callable[[], Any]) -> Any:
+    """Make a default of what would stand in the file, so that it is read like it: relative paths included."""
+    return Field(default_factory=raw)
+
+
+class Section(BaseModel):
+    """One mapping of the file: unknown keys are errors, types aren't bent, nothing changes afterwards."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
+    )
+
+
+class Store(Section):
+    """Where records live."""
+
+    url: StoreUrl = f"{SQLITE}:///voltgate.db"
+    password: Secret | None = None
+    """The PostgreSQL user's; a URL doesn't hold it."""
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The database file, or None when the store is a server."""
+        scheme, _, rest = self.url.partition(":///")
+        return Path(rest.partition("?")[0]) if scheme == SQLITE else None
+
+    def connect_url(self, environ: Mapping[str, str] = os.environ) -> str:
+        """Return the URL with its password: secret, for the engine alone. Raises SecretError."""
+        return self.url if self.password is None else with_password(self.url, self.password.resolve(environ=environ))
+
+
+class Certificate(Section):
+    """A certificate chain (PEM, leaf first) and its private key (PEM)."""
+
+    chain: FilePath
+    key: Secret
+
+
+class ListenerTls(Section):
+    """What a TLS listener shows, and whose stations it trusts (OCPP 2.0.1 A00.FR.318, A00.FR.403)."""
+
+    certificates: List[Certificate] = ()
+    station_roots: FilePath | None = None
+
+
+class Listener(Section):
+    """One port for stations."""
+
+    bind: Bind = Address("0.0.0.0", 8443)  # noqa: S104  # stations come from everywhere; TLS is the default
+    security_profiles: List[Profile] = (2, 3)
+    path: Text = DEFAULT_PATH
+    tls: ListenerTls | None = None
+    trusted_networks: List[Network] = ()
+    """From where profile 1 may come in clear (A00.FR.201, A00.FR.206)."""
+
+
+class BackendTls(Section):
+    """What the gateway trusts and shows towards a backend; without ``roots``, the machine's own trust store holds."""
+
+    roots: FilePath | None = None
+    chain: FilePath | None = None
+    key: Secret | None = None
+
+
+class BasicAuth(Section):
+    """HTTP Basic towards a backend; ``{identity}`` in either part is the station's."""
+
+    user: Text = IDENTITY
+    password: Secret
+
+    def user_for(self, identity: str) -> str:
+        """Return the user name that speaks for a station."""
+        return self.user.replace(IDENTITY, identity)
+
+
+class BackendAuth(Section):
+    """How the gateway proves itself to a backend."""
+
+    basic: BasicAuth
+
+
+class Backend(Section):
+    """One CSMS behind the gateway."""
+
+    url: Text
+    protocol: Literal["ocpp1.6"] = "ocpp1.6"
+    tls: BackendTls | None = None
+    auth: BackendAuth | None = None
+    trusted_networks: List[Network] = ()
+    when_down: Literal["journal", "close"] = "journal"
+    boot_offline: Literal["pending", "cached"] = "pending"
+
+    def url_for(self, identity: str) -> str:
+        """Return the URL of a station's WebSocket, its identity percent-encoded."""
+        return expand_url(self.url, identity)
+
+
+class LocalAuthority(Section):
+    """The embedded CA."""
+
+    dir: FilePath = Path("certs/dev/ca")
+
+
+def _refuse_later(value: Any) -> None:
+    if value is not None:
+        raise ValueError("comes with a later version; use local")
+
+
+Later = Annotated[None, BeforeValidator(_refuse_later)]
+
+
+class StationAuthority(Section):
+    """Who signs station certificates."""
+
+    local: LocalAuthority = _default(dict)
+    vault: Later = None
+    est: Later = None
+
+
+class Authority(Section):
+    """Who signs, per certificate use."""
+
+    station: StationAuthority = _default(dict)
+
+
+class Admin(Section):
+    """The administration port; without a token only health and metrics answer there."""
+
+    bind: Bind = Address("127.0.0.1", 8081)
+    token: Secret | None = None
+
+
+class Log(Section):
+    """``auto``: console lines on a terminal, JSON elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Limits(Section):
+    """Bounds. Times are in seconds, ``max_message`` in bytes."""
+
+    call_timeout: Seconds = 30.0
+    handshake_timeout: Seconds = 10.0
+    max_message: Annotated[int, Field(ge=16_384, le=16_777_216)] = 262_144
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    drain_timeout: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] = 10.0
+    boot_retry_interval: WholeSeconds = 30
+    """The interval in a BootNotification answered Pending (OCPP 2.0.1 B02)."""
+    heartbeat_interval: WholeSeconds = 300
+    journal_limit: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    """Entries per station."""
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    operator: Organization = DEFAULT_OPERATOR
+    store: Store = _default(dict)
+    listeners: List[Listener] = _default(default_listeners)
+    backends: Named[Backend]
+    default_backend: Text = NO_BACKEND
+    """A key of ``backends``, always; the only one where the file names none."""
+    authority: Authority = _default(dict)
+    policy: PolicySource = DEFAULT_POLICY
+    admin: Admin = _default(dict)
+    log: Log = _default(dict)
+    limits: Limits = _default(dict)
+    unknown_station: Literal[401, 404] = 401
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_only_backend(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "default_backend" not in data:
+            backends = data.get("backends")
+            if isinstance(backends, dict) and len(backends) == 1:
+                return {**data, "default_backend": next(iter(backends)) or NO_BACKEND}
+        return data
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the file at ``path`` and the overrides in ``environ``. Raises :class:`ConfigError`."""
+    read = source.read(path)
+    environment.override(
+        read,
+        environ,
+        defaults={"listeners": default_listeners()},
+        is_text=lambda key: annotation_at(Config, key) in TEXT_KINDS,
+    )
+    try:
+        config = Config.model_validate(read.data, context={FOLDER: path.absolute().parent})
+    except ValidationError as error:
+        faults = [describe(Config, detail) for detail in error.errors(include_url=False, include_input=False)]
+    else:
+        faults = list(broken_rules(config))
+    if faults:
+        raise ConfigError([f"{read.place(key)}: {spell(key)}: {text}" for key, text in faults])
+    return config

@@ -1,0 +1,75 @@
+"""Certificate authorities: what each can do, whoever it is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cryptography import x509
+
+from pki.profiles import CertificateProfile
+
+
+class AuthorityError(Exception):
+    """No certificate; the text says why and what to do."""
+
+
+class AuthorityUnavailable(AuthorityError):
+    """The authority can't be used now: unreachable, sealed, expired, or its files are damaged."""
+
+
+class SigningRefused(AuthorityError):
+    """The authority won't sign this."""
+
+
+class IssuedMismatch(AuthorityError):
+    """The authority gave something else than what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningRequest:
+    """What an authority is asked to sign. The subject is made of these fields, never of the CSR's own.
+
+    ``csr`` has passed :func:`pki.csr.review`; an authority takes nothing from it but the public key.
+    """
+
+    csr: x509.CertificateSigningRequest
+    common_name: str
+    organization: str
+    profile: CertificateProfile
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """A certificate and the way to its root."""
+
+    certificate: x509.Certificate
+    chain_pem: str
+    """Leaf first, then the issuing CAs, without the root (OCPP 2.0.1 CertificateSignedRequest.certificateChain)."""
+
+    @property
+    def serial(self) -> str:
+        """The serial number in hex without leading zeros (OCPP 2.0.1 CertificateHashDataType)."""
+        return format(self.certificate.serial_number, "x")
+
+    @property
+    def not_before(self) -> datetime:
+        """Aware, in UTC."""
+        return self.certificate.not_valid_before_utc
+
+    @property
+    def not_after(self) -> datetime:
+        """Aware, in UTC."""
+        return self.certificate.not_valid_after_utc
+
+
+class CertificateAuthority(Protocol):
+    """Signs certificates. Every method raises :class:`AuthorityError`."""
+
+    async def sign(self, request: SigningRequest) -> IssuedCertificate:
+        """Return a certificate that :func:`pki.issued.verify_issued` has found to be what was asked."""
+
+    async def chain(self) -> list[x509.Certificate]:
+        """Return the CA certificates, the issuing one first, the root last."""
+
+    async def health(self) -> None:
+        """Return when the authority could sign now. Raises :class:`AuthorityUnavailable`."""

@@ -1,0 +1,84 @@
+"""The embedded authority: a root and an issuing CA in a folder. For development, and for operators without a Vault."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from pki.authority import IssuedCertificate, SigningRefused, SigningRequest
+from pki.authority.ca_folder import check_dates, open_hierarchy
+from pki.issued import verify_issued
+from pki.issuing import Hierarchy, issue, new_hierarchy
+from pki.keys import KeyRefused, check_key
+from pki.pem_files import certificates_pem
+
+LABEL: Final = "Voltgate station"
+"""What the names of the CA certificates begin with."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LocalAuthority:
+    """Signs with keys in files. Fulfils :class:`pki.authority.CertificateAuthority`."""
+
+    def __init__(self, hierarchy: Hierarchy, clock: Callable[[], datetime] = utc_now) -> None:
+        self._hierarchy = hierarchy
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"LocalAuthority({self._hierarchy.issuing!r})"
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, organization: str | None = None, clock: Callable[[], datetime] = utc_now
+    ) -> "LocalAuthority":
+        """Open the CA in ``folder``; make it, with ``organization`` as its O, where there is none.
+
+        Blocks on the disk. Raises :class:`pki.authority.AuthorityUnavailable`.
+        """
+        now = clock()
+        return cls(open_hierarchy(folder, lambda: new_hierarchy(LABEL, organization, now), now), clock)
+
+    @property
+    def root(self) -> x509.Certificate:
+        """The root that a listener must trust for stations to come in with what this authority issues."""
+        return self._hierarchy.root.certificate
+
+    async def sign(self, request: SigningRequest) -> IssuedCertificate:
+        """Issue what ``request`` asks for, off the event loop. Raises :class:`pki.authority.AuthorityError`."""
+        return await asyncio.to_thread(self._sign, request)
+
+    async def chain(self) -> list[x509.Certificate]:
+        """Return the issuing CA's certificate and the root's."""
+        return [self._hierarchy.issuing.certificate, self._hierarchy.root.certificate]
+
+    async def health(self) -> None:
+        """Raise :class:`pki.authority.AuthorityUnavailable` when a CA certificate isn't valid now."""
+        now = self._clock()
+        for certificate in await self.chain():
+            check_dates(certificate.subject.rfc4514_string(), certificate, now)
+
+    def _sign(self, request: SigningRequest) -> IssuedCertificate:
+        now = self._clock()
+        issuing = self._hierarchy.issuing
+        check_dates("the issuing CA", issuing.certificate, now)
+        try:
+            key = check_key(request.csr.public_key(), request.profile.keys)
+            certificate = issue(
+                issuing,
+                request.profile,
+                key,
+                common_name=request.common_name,
+                organization=request.organization,
+                now=now,
+            )
+        except (KeyRefused, ValueError) as error:
+            raise SigningRefused(str(error)) from error
+        issued = IssuedCertificate(certificate, certificates_pem([certificate, issuing.certificate]))
+        verify_issued(issued, request, now=now)
+        return issued

@@ -1,0 +1,145 @@
+"""What `voltgate init` writes is what `voltgate serve` runs: it loads, and there is nothing to report of it."""
+
+import shutil
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.config import load
+from gateway.config.check import check
+from gateway.config.scaffold import DEFAULT_BACKEND_URL, ScaffoldRefused, default_names, scaffold
+
+SECURE = "wss://csms.example.com/ocpp/{identity}"
+
+
+@pytest.fixture(scope="module")
+def scaffolded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    folder = tmp_path_factory.mktemp("init") / "voltgate"
+    return folder, scaffold(folder)
+
+
+def test_it_loads_and_is_clean(scaffolded: tuple[Path, list[Path]]) -> None:
+    folder, _ = scaffolded
+    config = load(folder / "voltgate.yaml", {})
+
+    assert check(config, environ={}) == []
+    assert [str(listener.bind) for listener in config.listeners] == ["0.0.0.0:8443", "127.0.0.1:8080"]
+    assert str(config.admin.bind) == "127.0.0.1:8081"
+    assert config.backends["legacy"].url == DEFAULT_BACKEND_URL == "ws://127.0.0.1:9000/ocpp/{identity}"
+    assert [str(network) for network in config.backends["legacy"].trusted_networks] == ["127.0.0.0/8"]
+
+
+def test_it_says_the_defaults(scaffolded: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    """What is written out, and what is shown in comments, is what holds without it."""
+    folder = Path(shutil.copytree(scaffolded[0], tmp_path / "copy"))
+    text = (folder / "voltgate.yaml").read_text()
+    shown = [line.removeprefix("# ") for line in text[text.index("# limits:") :].splitlines()]
+    (folder / "limits.yaml").write_text("\n".join([text, *shown]))
+    (folder / "minimal.yaml").write_text(f"backends: {{legacy: {{url: '{SECURE}'}}}}\n")
+
+    config, full, minimal = (load(folder / name, {}) for name in ("voltgate.yaml", "limits.yaml", "minimal.yaml"))
+
+    assert full.limits.model_fields_set == set(type(full.limits).model_fields)
+    assert full == config
+    assert config.model_copy(update={"backends": minimal.backends, "admin": minimal.admin}) == minimal
+
+
+def test_what_is_written(scaffolded: tuple[Path, list[Path]]) -> None:
+    folder, written = scaffolded
+
+    assert [path.relative_to(folder).as_posix() for path in written] == [
+        "voltgate.yaml",
+        "certs/dev/gateway-ecdsa.pem",
+        "certs/dev/gateway-ecdsa.key",
+        "certs/dev/gateway-rsa.pem",
+        "certs/dev/gateway-rsa.key",
+        "certs/dev/station-roots.pem",
+        "certs/dev/csms-root.pem",
+        "secrets/admin-token",
+        ".gitignore",
+    ]
+    token = folder / "secrets/admin-token"
+    assert len(token.read_text().strip()) >= 43
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
+    assert (folder / ".gitignore").read_text().split() == ["certs/dev/", "secrets/", "voltgate.db*"]
+    assert token.read_text().strip() not in (folder / "voltgate.yaml").read_text()
+
+
+def test_a_configuration_that_is_there_is_left_alone(scaffolded: tuple[Path, list[Path]]) -> None:
+    folder, written = scaffolded
+    before = {path: path.read_bytes() for path in written}
+
+    with pytest.raises(ScaffoldRefused, match=r"voltgate\.yaml is there already; name another folder, or move it away"):
+        scaffold(folder)
+    assert {path: path.read_bytes() for path in written} == before
+
+
+def test_what_else_is_there_is_kept(scaffolded: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(scaffolded[0], tmp_path / "copy"))
+    token = (folder / "secrets/admin-token").read_bytes()
+    (folder / "voltgate.yaml").unlink()
+    (folder / ".gitignore").write_text("*.log\nsecrets/\n")
+
+    scaffold(folder)
+
+    assert (folder / "secrets/admin-token").read_bytes() == token
+    assert (folder / ".gitignore").read_text().split() == ["*.log", "secrets/", "certs/dev/", "voltgate.db*"]
+
+
+@pytest.mark.parametrize("operator", ['My "CPO": é', "{identity}", "yes", "x" * 64, "a # b"])
+def test_any_name_of_an_operator(scaffolded: tuple[Path, list[Path]], operator: str, tmp_path: Path) -> None:
+    (tmp_path / "certs").symlink_to(scaffolded[0] / "certs")
+
+    scaffold(tmp_path, operator=operator)
+
+    assert load(tmp_path / "voltgate.yaml", {}).operator == operator
+
+
+@pytest.mark.parametrize(
+    ("url", "networks"),
+    [
+        (SECURE, []),
+        ("ws://localhost:9000/{identity}", ["127.0.0.0/8"]),
+        ("ws://10.1.2.3:9000/{identity}", ["10.1.2.3/32"]),
+        ("ws://[::1]:9000/{identity}", ["::1/128"]),
+    ],
+)
+def test_other_backends(scaffolded: tuple[Path, list[Path]], url: str, networks: list[str], tmp_path: Path) -> None:
+    (tmp_path / "certs").symlink_to(scaffolded[0] / "certs")
+
+    scaffold(tmp_path, backend_url=url)
+
+    backend = load(tmp_path / "voltgate.yaml", {}).backends["legacy"]
+    assert (backend.url, [str(network) for network in backend.trusted_networks]) == (url, networks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"backend_url": "ws://csms.example.com/{identity}"}, "backends.legacy.url: ws:// to a host name"),
+        ({"backend_url": "ws://[::1/{identity}"}, "backends.legacy.url: must be a WebSocket URL"),
+        ({"backend_url": "wss://csms.example.com/"}, r"backends.legacy.url: must hold \{identity\} once"),
+        ({"operator": ""}, "operator: must not be empty"),
+        ({"operator": "a\x1b"}, "operator: must not hold control characters"),
+        ({"operator": "x" * 65}, "operator: must have at most 64"),
+        ({"names": ["a_b"]}, "'a_b' is neither a host name nor an IP address"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_behind(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ScaffoldRefused, match=words):
+        scaffold(tmp_path / "new", **changes)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_names_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, names in [
+        ("box.example", ["localhost", "127.0.0.1", "::1", "box.example"]),
+        ("localhost", ["localhost", "127.0.0.1", "::1"]),
+        ("not_a_name", ["localhost", "127.0.0.1", "::1"]),
+    ]:
+        monkeypatch.setattr(socket, "gethostname", lambda name=name: name)
+        assert default_names() == names

@@ -1,0 +1,355 @@
+"""Certificates that are presented: the station's own passes, every other class is refused (attacks A9, A10, B4)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pki import profiles
+from pki.issuing import Hierarchy, Issuer, issue
+from pki.paths import (
+    CERTIFICATE_SIZE_MAX,
+    INTERMEDIATES_MAX,
+    REMEMBERED_MAX,
+    Fault,
+    PathRejected,
+    StationChainVerifier,
+    load_roots,
+    utc_now,
+)
+from pki.pem_files import certificates_pem
+
+DAY = timedelta(days=1)
+NAMES = ((NameOID.COMMON_NAME, "SN-1"), (NameOID.ORGANIZATION_NAME, "Example CPO"))
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+def sequence(content: bytes) -> bytes:
+    return b"\x30\x82" + len(content).to_bytes(2, "big") + content
+
+
+def usage(**changes: bool) -> x509.KeyUsage:
+    names = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign")
+    none = dict.fromkeys((*names, "crl_sign", "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(**{"digital_signature": True, **none, **changes})
+
+
+class Case:
+    """A verifier at a fixed time, and leaves of any shape for it."""
+
+    def __init__(self, hierarchy: Hierarchy, now: datetime, key: ec.EllipticCurvePublicKey) -> None:
+        self.hierarchy = hierarchy
+        self.now = now
+        self.key = key
+        self.verifier = StationChainVerifier(
+            certificates_pem([hierarchy.root.certificate]).encode(), organization="Example CPO", clock=lambda: self.now
+        )
+
+    def leaf(
+        self,
+        *extensions: tuple[x509.ExtensionType, bool],
+        names: Sequence[tuple[x509.ObjectIdentifier, str]] = NAMES,
+        key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey | None = None,
+        issuer: Issuer | None = None,
+    ) -> x509.Certificate:
+        issuer = issuer or self.hierarchy.issuing
+        builder = x509.CertificateBuilder(
+            issuer.certificate.subject,
+            x509.Name([x509.NameAttribute(oid, value) for oid, value in names]),
+            key or self.key,
+            x509.random_serial_number(),
+            self.now - DAY,
+            self.now + DAY,
+        )
+        for value, critical in extensions:
+            builder = builder.add_extension(value, critical=critical)
+        return builder.sign(issuer.key, hashes.SHA256())
+
+    def present(self, *chain: x509.Certificate, name: str = "SN-1") -> None:
+        self.verifier(der(chain[0]), [der(each) for each in chain[1:]], name)
+
+    def fault(self, *chain: x509.Certificate, name: str = "SN-1") -> Fault:
+        with pytest.raises(PathRejected) as caught:
+            self.present(*chain, name=name)
+        assert str(caught.value)
+        return caught.value.fault
+
+    @property
+    def issuing(self) -> x509.Certificate:
+        return self.hierarchy.issuing.certificate
+
+
+@pytest.fixture
+def case(hierarchy: Hierarchy, now: datetime, ec_key: ec.EllipticCurvePrivateKey) -> Case:
+    return Case(hierarchy, now, ec_key.public_key())
+
+
+@pytest.fixture
+def station(case: Case) -> x509.Certificate:
+    """The certificate that the gateway's own authority issues."""
+    return issue(
+        case.hierarchy.issuing,
+        profiles.charging_station(),
+        case.key,
+        common_name="SN-1",
+        organization="Example CPO",
+        now=case.now,
+    )
+
+
+def test_a_stations_own_certificate(case: Case, station: x509.Certificate) -> None:
+    case.present(station, case.issuing)
+    case.present(station, case.issuing, case.hierarchy.root.certificate)
+
+    verified = case.verifier.verify(der(station), [der(case.issuing)])
+    assert verified.certificate == station
+    assert (verified.common_name, verified.organization) == ("SN-1", "Example CPO")
+    assert verified.chain == (station, case.issuing, case.hierarchy.root.certificate)
+    assert (verified.not_before, verified.not_after) == (station.not_valid_before_utc, station.not_valid_after_utc)
+
+
+def test_one_issued_by_the_root_itself(case: Case) -> None:
+    case.present(case.leaf(issuer=case.hierarchy.root))
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        [],
+        [(usage(), True)],
+        [(usage(key_agreement=True), False)],
+        [(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), True)],
+        [(x509.SubjectAlternativeName([x509.DNSName("cp.example")]), False)],
+        [(x509.BasicConstraints(ca=False, path_length=None), True)],
+    ],
+)
+def test_leaves_that_other_authorities_issue(case: Case, extensions: Any) -> None:
+    case.present(case.leaf(*extensions), case.issuing)
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        [(x509.BasicConstraints(ca=True, path_length=None), True)],
+        [(usage(key_cert_sign=True), True)],
+        [(usage(digital_signature=False, key_encipherment=True), True)],
+        [(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)],
+        [(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]), False)],
+        [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)],
+    ],
+    ids=["CA", "keyCertSign", "no digitalSignature", "server", "anyExtendedKeyUsage", "unknown critical extension"],
+)
+def test_certificates_of_another_class(case: Case, extensions: Any) -> None:
+    assert case.fault(case.leaf(*extensions), case.issuing) is Fault.NOT_A_STATIONS
+
+
+def test_an_unknown_extension_that_is_not_critical(case: Case) -> None:
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+
+    case.present(case.leaf((unknown, False)), case.issuing)
+
+
+def test_cas_as_leaves(case: Case) -> None:
+    assert case.fault(case.issuing, name=case.issuing.subject.rfc4514_string()) is Fault.NOT_A_STATIONS
+    assert case.fault(case.hierarchy.root.certificate) is Fault.NOT_A_STATIONS
+
+
+def test_a_leaf_that_issues_a_leaf(case: Case, ec_key: ec.EllipticCurvePrivateKey) -> None:
+    """A station that plays CA for another name: the path breaks at a leaf that isn't one."""
+    mine = case.leaf((x509.BasicConstraints(ca=False, path_length=None), True))
+    forged = case.leaf(names=[(NameOID.COMMON_NAME, "SN-2"), NAMES[1]], issuer=Issuer(mine, ec_key))
+
+    assert case.fault(forged, mine, case.issuing, name="SN-2") is Fault.NO_PATH
+
+
+def test_another_hierarchy(case: Case, foreign: Hierarchy) -> None:
+    leaf = case.leaf(issuer=foreign.issuing)
+
+    assert case.fault(leaf, foreign.issuing.certificate) is Fault.NO_PATH
+    assert case.fault(leaf, foreign.issuing.certificate, foreign.root.certificate) is Fault.NO_PATH
+    assert case.fault(leaf, case.issuing) is Fault.NO_PATH
+
+
+def test_a_missing_intermediate(case: Case, station: x509.Certificate) -> None:
+    assert case.fault(station) is Fault.NO_PATH
+
+
+def test_a_self_signed_leaf(case: Case, ec_key: ec.EllipticCurvePrivateKey) -> None:
+    name = x509.Name([x509.NameAttribute(oid, value) for oid, value in NAMES])
+    builder = x509.CertificateBuilder(name, name, ec_key.public_key(), 1 << 80, case.now - DAY, case.now + DAY)
+
+    assert case.fault(builder.sign(ec_key, hashes.SHA256())) is Fault.NO_PATH
+
+
+def test_names_that_are_not_the_stations(case: Case, station: x509.Certificate) -> None:
+    assert case.fault(station, case.issuing, name="SN-2") is Fault.OTHER_NAME
+    assert case.fault(station, case.issuing, name="sn-1") is Fault.OTHER_NAME
+    other = case.leaf(names=[NAMES[0], (NameOID.ORGANIZATION_NAME, "Other CPO")])
+    assert case.fault(other, case.issuing) is Fault.OTHER_ORGANIZATION
+    assert case.fault(case.leaf(names=NAMES[:1]), case.issuing) is Fault.OTHER_ORGANIZATION
+
+
+@pytest.mark.parametrize("names", [NAMES[1:], (*NAMES, NAMES[0]), (*NAMES, NAMES[1])])
+def test_subjects_without_one_name(case: Case, names: Any) -> None:
+    assert case.fault(case.leaf(names=names), case.issuing) is Fault.NOT_A_STATIONS
+
+
+def test_a_verifier_that_asks_for_no_owner(case: Case) -> None:
+    verifier = StationChainVerifier(
+        certificates_pem([case.hierarchy.root.certificate]).encode(), clock=lambda: case.now
+    )
+
+    verifier(der(case.leaf(names=NAMES[:1])), [der(case.issuing)], "SN-1")
+
+
+def test_dates_at_the_edge_and_one_second_past_it(case: Case, station: x509.Certificate) -> None:
+    for moment, fault in [
+        (station.not_valid_before_utc - timedelta(seconds=1), Fault.NOT_YET_VALID),
+        (station.not_valid_before_utc, None),
+        (station.not_valid_after_utc, None),
+        (station.not_valid_after_utc + timedelta(seconds=1), Fault.EXPIRED),
+    ]:
+        case.now = moment
+        if fault is None:
+            case.present(station, case.issuing)
+        else:
+            assert case.fault(station, case.issuing) is fault
+
+
+def test_an_expired_certificate_verified_for_a_time_when_it_held(case: Case, station: x509.Certificate) -> None:
+    """A00.FR.429: what the gateway does for a station that was explicitly allowed to come with an expired one."""
+    case.now = station.not_valid_after_utc + DAY
+    assert case.fault(station, case.issuing) is Fault.EXPIRED
+
+    verified = case.verifier.verify(der(station), [der(case.issuing)], at=station.not_valid_after_utc)
+
+    assert verified.common_name == "SN-1"
+    assert case.fault(station, case.issuing) is Fault.EXPIRED
+
+
+def test_an_expired_ca(case: Case) -> None:
+    case.now = case.issuing.not_valid_after_utc + DAY
+
+    assert case.fault(case.leaf(), case.issuing) is Fault.NO_PATH
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP256K1()).public_key(),
+        rsa.RSAPublicNumbers(65537, (1 << 4100) + 1).public_key(),
+        rsa.RSAPublicNumbers((1 << 64) + 1, (1 << 2047) + 1).public_key(),
+    ],
+    ids=["curve", "size", "exponent"],
+)
+def test_weak_and_monstrous_keys(case: Case, key: Any) -> None:
+    leaf = case.leaf(key=key)
+
+    assert case.fault(leaf, case.issuing) is Fault.WEAK_KEY
+    assert case.fault(case.leaf(), leaf) is Fault.WEAK_KEY
+
+
+def test_chain_bombs(case: Case, station: x509.Certificate) -> None:
+    filler = [case.issuing] * INTERMEDIATES_MAX
+
+    case.present(station, *filler)
+    assert case.fault(station, *filler, case.issuing) is Fault.TOO_LARGE
+    padding = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\0" * CERTIFICATE_SIZE_MAX)
+    assert case.fault(case.leaf((padding, False)), case.issuing) is Fault.TOO_LARGE
+    assert case.fault(station, case.leaf((padding, False))) is Fault.TOO_LARGE
+
+
+def test_bytes_that_are_no_certificate(case: Case, station: x509.Certificate) -> None:
+    for certificate, chain in [(b"", []), (b"\x30\x00", []), (der(station)[:-1], []), (der(station), [b"x"])]:
+        with pytest.raises(PathRejected) as caught:
+            case.verifier(certificate, chain, "SN-1")
+        assert caught.value.fault is Fault.MALFORMED
+
+
+def test_an_extension_that_cannot_be_decoded(case: Case) -> None:
+    damaged = x509.UnrecognizedExtension(ExtensionOID.BASIC_CONSTRAINTS, b"\x01")
+
+    assert case.fault(case.leaf((damaged, True)), case.issuing) is Fault.MALFORMED
+
+
+def test_a_certificate_of_version_1(case: Case) -> None:
+    """The version field, which version 1 leaves out, cut from the bytes."""
+    whole = case.leaf()
+    inner = whole.tbs_certificate_bytes
+    rest = inner[inner.index(bytes.fromhex("a003020102")) + 5 :]
+    signature = der(whole).split(inner)[1]
+    leaf = sequence(sequence(rest) + signature)
+    assert x509.load_der_x509_certificate(leaf).version is x509.Version.v1
+
+    with pytest.raises(PathRejected) as caught:
+        case.verifier(leaf, [der(case.issuing)], "SN-1")
+
+    assert caught.value.fault is Fault.MALFORMED
+
+
+def test_what_is_remembered_is_dated_and_bounded(case: Case, station: x509.Certificate) -> None:
+    first = case.verifier.verify(der(station), [der(case.issuing)])
+    assert case.verifier.verify(der(station), [der(case.issuing)]) is first, "a path that was found is remembered"
+
+    case.now = station.not_valid_after_utc + DAY
+    assert case.fault(station, case.issuing) is Fault.EXPIRED, "its dates are looked at every time"
+    case.verifier._known.update({bytes([n % 256, n // 256]): first for n in range(REMEMBERED_MAX)})
+    case.now = station.not_valid_before_utc
+    case.present(case.leaf(), case.issuing)
+    assert len(case.verifier._known) == REMEMBERED_MAX
+
+
+def test_a_tampered_certificate_is_not_the_one_remembered(case: Case, station: x509.Certificate) -> None:
+    case.present(station, case.issuing)
+    tampered = der(station).replace(b"SN-1", b"SN-2")
+
+    with pytest.raises(PathRejected) as caught:
+        case.verifier(tampered, [der(case.issuing)], "SN-2")
+
+    assert caught.value.fault is Fault.NO_PATH
+
+
+def test_roots(hierarchy: Hierarchy, case: Case, station: x509.Certificate) -> None:
+    both = [hierarchy.root.certificate, hierarchy.issuing.certificate]
+
+    assert load_roots(certificates_pem(both).encode()) == both
+    with pytest.raises(ValueError, match="holds no certificates in PEM"):
+        load_roots(b"nothing")
+    for no_ca in (station, case.leaf()):
+        with pytest.raises(ValueError, match=r"CN=SN-1,O=Example CPO isn't a CA certificate|O=Example CPO,CN=SN-1"):
+            load_roots(certificates_pem([no_ca]).encode())
+
+
+def test_the_clock_is_in_utc() -> None:
+    assert utc_now().tzinfo is UTC
+
+
+@settings(max_examples=150, deadline=None)
+@given(position=st.integers(0, 400), flip=st.integers(1, 255))
+def test_a_flipped_byte_is_refused_and_nothing_else(
+    fixed: tuple[StationChainVerifier, bytes, bytes], position: int, flip: int
+) -> None:
+    verifier, leaf, issuing = fixed
+    mutated = bytearray(leaf)
+    mutated[position % len(leaf)] ^= flip
+
+    with pytest.raises(PathRejected):
+        verifier(bytes(mutated), [issuing], "SN-1")
+
+
+@pytest.fixture(scope="module")
+def fixed(hierarchy: Hierarchy, ec_key: ec.EllipticCurvePrivateKey) -> tuple[StationChainVerifier, bytes, bytes]:
+    moment = hierarchy.issuing.certificate.not_valid_before_utc + DAY
+    case = Case(hierarchy, moment, ec_key.public_key())
+    return case.verifier, der(case.leaf()), der(case.issuing)
