@@ -1,0 +1,60 @@
+"""The metrics, read from the parts when they are scraped. No label comes from a peer's text (attack C7)."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from gateway.session.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What is the case at this moment."""
+
+    stations_connected: int
+    backends_up: int
+    journal_entries: int
+
+
+class _GatewayCollector(Collector):
+    def __init__(self, tally: Tally, levels: Callable[[], Levels]) -> None:
+        self._tally = tally
+        self._levels = levels
+
+    def collect(self) -> Iterable[Metric]:
+        levels = self._levels()
+        yield GaugeMetricFamily(
+            "voltgate_stations_connected", "Stations with an open WebSocket.", levels.stations_connected
+        )
+        yield GaugeMetricFamily("voltgate_backend_links_up", "Open WebSockets to backends.", levels.backends_up)
+        yield GaugeMetricFamily(
+            "voltgate_journal_entries",
+            "Money-moving messages that a backend must still answer.",
+            levels.journal_entries,
+        )
+        calls = CounterMetricFamily(
+            "voltgate_calls", "CALLs that have ended.", labels=["leg", "direction", "action", "outcome"]
+        )
+        for (leg, direction, action, outcome), count in self._tally.calls.items():
+            calls.add_metric([leg.value, direction, action, outcome.value], count)
+        yield calls
+        refused = CounterMetricFamily("voltgate_entries_refused", "Connections refused at the door.", labels=["reason"])
+        for reason, count in self._tally.refused_entries.items():
+            refused.add_metric([reason], count)
+        yield refused
+
+
+class Metrics:
+    """The exposition for ``/metrics``."""
+
+    def __init__(self, tally: Tally, levels: Callable[[], Levels]) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_GatewayCollector(tally, levels))
+
+    def expose(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,31 @@
+"""What `voltgate init` writes and `voltgate check` looks at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.app.problems import StartFailed
+from gateway.config import Config
+from gateway.config.check import Problem, check
+from gateway.config.scaffold import DEFAULT_BACKEND_URL, ScaffoldRefused
+from gateway.config.scaffold import scaffold as write_scaffold
+from policies.engine import PolicyError, load
+
+__all__ = ["DEFAULT_BACKEND_URL", "problems", "scaffold"]
+
+
+def scaffold(directory: Path, *, backend_url: str, operator: str, names: Sequence[str]) -> list[Path]:
+    """Write a ready-to-run configuration. Raises :class:`StartFailed` with one clear line."""
+    try:
+        return write_scaffold(directory, backend_url=backend_url, operator=operator, names=names)
+    except (ScaffoldRefused, OSError) as error:
+        raise StartFailed(str(error)) from None
+
+
+def problems(config: Config) -> list[Problem]:
+    """Return what is wrong with what the configuration points to."""
+    found = list(check(config))
+    try:
+        load(config.policy)
+    except PolicyError as error:
+        found.append(Problem.error("policy", str(error)))
+    return found

@@ -1,0 +1,263 @@
+"""Builds the runtime of a station: its books, its leg to the backend, the bridge between, and takes it apart again."""
+
+import itertools
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from gateway.app.tasks import Tasks
+from gateway.bridge.books import Books, Json, Transaction
+from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.v201_v16 import Settings, V201ToV16
+from gateway.config import Config
+from gateway.session.directory import Directory, Entry
+from gateway.session.peer import BACKEND_16, STATION_201, Peer
+from gateway.session.ports import StationRecord
+from gateway.session.station import BootRules, Service, Station
+from gateway.session.tally import Tally
+from gateway.store.connectors import Connectors
+from gateway.store.journal import Journal
+from gateway.store.stations import Stations
+from gateway.transport import HandshakePool, Limits
+from gateway.upstream.dialing import BackendAddress, BackendDialer
+from gateway.upstream.journal import JournaledLedger
+from gateway.upstream.link import BackendLink
+from gateway.wire.errors import CallError
+from policies.engine import Policy
+
+BACKEND_LOST = 1001
+"""Close code towards a station whose backend was lost, with ``when_down: close``."""
+BACKEND_WAIT = 5.0
+"""Seconds that a BootNotification waits for the backend's leg: well below a station's own message timeout."""
+
+log = structlog.get_logger(__name__)
+
+
+def now() -> datetime:
+    """Return the present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What every station's runtime stands on."""
+
+    config: Config
+    stations: Stations
+    journal: Journal
+    connectors: Connectors
+    addresses: Mapping[str, BackendAddress]
+    policy: Policy
+    tally: Tally
+    limits: Limits
+    pool: HandshakePool
+    services: Mapping[str, Service]
+    tasks: Tasks
+
+
+@dataclass(slots=True)
+class _Runtime:
+    link: BackendLink
+    ledger: JournaledLedger
+
+
+class StationFactory:
+    """Makes the runtimes for the directory, and knows the parts of each."""
+
+    def __init__(self, foundation: Foundation) -> None:
+        self._on = foundation
+        self._runtimes: dict[str, _Runtime] = {}
+        self.directory = Directory(foundation.stations, self.build, self.leave)
+
+    # --- the directory's callbacks
+
+    async def build(self, record: StationRecord) -> Station:
+        """Make a station's runtime out of what the store holds of it."""
+        on = self._on
+        books = Books(
+            transactions={tx.station_tx: tx for tx in await on.journal.transactions(record.identity)},
+            connectors={(each.evse_id, each.connector_id): each for each in await on.connectors.load(record.identity)},
+        )
+        depth = (await on.journal.depths()).get(record.identity, 0)
+        station = Station(
+            record,
+            books=books,
+            registry=on.stations,
+            services=on.services,
+            boot_rules=self._boot_rules(record),
+            clock=now,
+        )
+        link = self._link(station)
+        ledger = self._ledger(station, books, link, depth)
+        station.backend = link
+        station.bridge = self._bridge(station, books, ledger)
+        self._runtimes[record.identity] = _Runtime(link, ledger)
+        return station
+
+    async def leave(self, station: Station) -> bool:
+        """The station has no connection any more: drop its runtime, unless its journal must still be delivered."""
+        runtime = self._runtimes[station.identity]
+        if runtime.ledger.depth:
+            runtime.link.start()
+            return False
+        await self._take_apart(station.identity)
+        return True
+
+    # --- for the composition root
+
+    def sink(self, entry: Entry) -> Peer:
+        """Make the peer for a WebSocket that has just been admitted."""
+        station = entry.station
+        directory = self.directory
+
+        def opened(peer: Peer) -> None:
+            directory.attach(entry, peer)
+            if station.peer is peer:
+                self._runtimes[station.identity].link.start()
+
+        return Peer(
+            STATION_201,
+            station.identity,
+            station.from_station,
+            policy=self._on.policy,
+            tally=self._on.tally,
+            timeout=self._on.config.limits.call_timeout,
+            new_id=message_ids(),
+            opened=opened,
+            lost=lambda peer, _: directory.detach(station, peer),
+        )
+
+    async def resume(self) -> None:
+        """Go on delivering the journals that an earlier run left, whether or not their stations are connected."""
+        for identity, depth in (await self._on.journal.depths()).items():
+            record = await self._on.stations.find(identity)
+            if record is None:
+                continue
+            await self.directory.open(record)
+            self._runtimes[identity].link.start()
+            log.info("journal_resumed", identity=identity, entries=depth)
+
+    async def close(self) -> None:
+        """Take every runtime apart; what is undelivered stays in the journal."""
+        for identity in list(self._runtimes):
+            await self._take_apart(identity)
+
+    @property
+    def links_up(self) -> int:
+        """Open legs to backends."""
+        return sum(runtime.link.is_up for runtime in self._runtimes.values())
+
+    @property
+    def journal_entries(self) -> int:
+        """Messages that a backend must still answer."""
+        return sum(runtime.ledger.depth for runtime in self._runtimes.values())
+
+    # --- the parts
+
+    async def _take_apart(self, identity: str) -> None:
+        runtime = self._runtimes.get(identity)
+        if runtime is not None:
+            await runtime.ledger.quiesce()
+            await runtime.link.stop()
+            self._runtimes.pop(identity, None)
+
+    def _boot_rules(self, record: StationRecord) -> BootRules:
+        limits = self._on.config.limits
+        return BootRules(
+            retry_interval=limits.boot_retry_interval,
+            heartbeat_interval=limits.heartbeat_interval,
+            cached=self._on.config.backends[self._backend_name(record)].boot_offline == "cached",
+            backend_wait=BACKEND_WAIT,
+        )
+
+    def _backend_name(self, record: StationRecord) -> str:
+        name = record.backend or self._on.config.default_backend
+        if name not in self._on.addresses:
+            log.error("backend_not_configured", identity=record.identity, backend=name)
+            return self._on.config.default_backend
+        return name
+
+    def _link(self, station: Station) -> BackendLink:
+        on = self._on
+        name = self._backend_name(station.record)
+        closes = on.config.backends[name].when_down == "close"
+
+        def make_peer(lost: Callable[[Peer, str], None]) -> Peer:
+            return Peer(
+                BACKEND_16,
+                station.identity,
+                station.from_backend,
+                policy=on.policy,
+                tally=on.tally,
+                timeout=on.config.limits.call_timeout,
+                new_id=message_ids(),
+                lost=lost,
+            )
+
+        def went_down() -> None:
+            if closes:
+                station.disconnect(BACKEND_LOST, "the backend is not reachable")
+
+        return BackendLink(
+            station.identity,
+            BackendDialer(on.addresses[name], station.identity, limits=on.limits, pool=on.pool),
+            make_peer,
+            came_up=lambda: self._catch_up(station),
+            went_down=went_down,
+        )
+
+    async def _catch_up(self, station: Station) -> None:
+        """Tell the backend what it missed: first the boot, then the money, then how the connectors stand."""
+        await station.report_boot()
+        ledger = self._runtimes[station.identity].ledger
+        await ledger.drain()
+        await station.bridge.backend_connected()
+        if not station.is_connected:
+            self._on.tasks.spawn(self.directory.release(station), f"release {station.identity}")
+
+    def _ledger(self, station: Station, books: Books, link: BackendLink, depth: int) -> JournaledLedger:
+        async def late_answer(tx: Transaction, conf: Json) -> None:
+            try:
+                await station.bridge.started_late(tx, conf)
+            except (PeerUnavailable, CallError) as error:
+                log.warning("late_refusal_not_enforced", identity=station.identity, reason=str(error))
+
+        return JournaledLedger(
+            station.identity,
+            self._on.journal,
+            books.transactions,
+            call=station.call_backend,
+            is_up=lambda: link.is_up and station.record.boot_reported,
+            epoch=lambda: station.epoch,
+            late_answer=late_answer,
+            depth=depth,
+        )
+
+    def _bridge(self, station: Station, books: Books, ledger: JournaledLedger) -> V201ToV16:
+        noted: set[str] = set()
+
+        def note(topic: str, text: str) -> None:
+            if topic not in noted:
+                noted.add(topic)
+                log.warning("inexact_mapping", identity=station.identity, topic=topic, detail=text)
+
+        return V201ToV16(
+            books=books,
+            ledger=ledger,
+            call_station=station.call_station,
+            call_backend=station.call_backend,
+            save_connector=lambda connector: self._on.connectors.save(station.identity, connector),
+            note=note,
+            clock=now,
+            settings=Settings(),
+        )
+
+
+def message_ids() -> Callable[[], str]:
+    """Return a source of messageIds that no other connection of this identity has used (OCPP-J 2.0.1 Part 4, 4.1.4)."""
+    prefix = secrets.token_hex(8)
+    counter = itertools.count(1)
+    return lambda: f"{prefix}-{next(counter)}"

@@ -1,0 +1,1 @@
+"""The station side: listeners, TLS contexts, who may enter."""

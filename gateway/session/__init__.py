@@ -1,0 +1,1 @@
+"""One connected station: boot gate, message pipeline, ownership and takeover."""

@@ -1,0 +1,77 @@
+"""The boot gate: what a station may send, and be sent, before its boot was accepted (OCPP 2.0.1 B01 to B03)."""
+
+from typing import Final
+
+from gateway.bridge.books import Json
+from gateway.session.ports import BootStatus
+from gateway.wire.errors import CallError, ErrorCode
+
+_ASKED_FOR: Final = {
+    "BootNotification": "BootNotification",
+    "FirmwareStatusNotification": "FirmwareStatusNotification",
+    "Heartbeat": "Heartbeat",
+    "LogStatusNotification": "LogStatusNotification",
+    "MeterValues": "MeterValues",
+    "PublishFirmwareStatusNotification": "PublishFirmwareStatusNotification",
+    "SignChargingStationCertificate": "SignCertificate",
+    "SignCombinedCertificate": "SignCertificate",
+    "SignV2GCertificate": "SignCertificate",
+    "StatusNotification": "StatusNotification",
+    "TransactionEvent": "TransactionEvent",
+}
+"""requestedMessage of TriggerMessage -> the action that the station sends then."""
+_NOT_WHILE_PENDING: Final = frozenset({"RequestStartTransaction", "RequestStopTransaction"})
+"""B02.FR.05: a pending station rejects these."""
+
+
+class BootGate:
+    """Holds the answer to the station's last BootNotification, and lets pass what that answer allows."""
+
+    def __init__(self, status: BootStatus) -> None:
+        self._status = status
+        self._asked_for: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<BootGate {self._status.value}>"
+
+    @property
+    def status(self) -> BootStatus:
+        """The answer to the last BootNotification."""
+        return self._status
+
+    @property
+    def is_open(self) -> bool:
+        """True once the station was accepted."""
+        return self._status is BootStatus.ACCEPTED
+
+    def answered(self, status: BootStatus) -> None:
+        """BootNotification was answered with ``status``."""
+        self._status = status
+        self._asked_for.clear()
+
+    def check_from_station(self, action: str) -> None:
+        """Return when the station may send ``action`` now.
+
+        Raises CallError SecurityError otherwise (B01.FR.10, B02.FR.09, B03.FR.07): before acceptance only
+        BootNotification, and while pending what it was asked for.
+        """
+        if self.is_open or action == "BootNotification":
+            return
+        if self._status is BootStatus.PENDING and action in self._asked_for:
+            return
+        raise CallError(ErrorCode.SECURITY_ERROR, "the BootNotification of this station has not been accepted")
+
+    def may_send(self, action: str) -> bool:
+        """Return whether ``action`` may be sent to the station now (B02.FR.01 to 05, B03.FR.03)."""
+        if self._status is BootStatus.PENDING:
+            return action not in _NOT_WHILE_PENDING
+        return self.is_open
+
+    def sent(self, action: str, payload: Json) -> None:
+        """``action`` goes to the station: what it asks for may come although the gate is closed."""
+        if self.is_open:
+            return
+        if action == "TriggerMessage":
+            self._asked_for.add(_ASKED_FOR.get(payload["requestedMessage"], ""))
+        elif action in {"GetBaseReport", "GetReport"}:
+            self._asked_for.add("NotifyReport")

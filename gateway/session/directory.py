@@ -1,0 +1,151 @@
+"""Which station is held by which connection: never two live ones under one identity (attacks A2, A3)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from gateway.session.peer import Peer
+from gateway.session.ports import StationRecord, StationRegistry
+from gateway.session.station import Station
+
+PROBE_TIMEOUT: Final = 5.0
+"""Seconds in which the holder of an identity must answer a ping, or give way to the newcomer."""
+GOING_AWAY: Final = 1001
+"""WebSocket close code (RFC 6455 7.4.1)."""
+
+log = structlog.get_logger(__name__)
+
+
+class Held(Exception):
+    """The identity is held by a connection that is alive, or better authenticated than the newcomer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An admission whose WebSocket is about to open; worth nothing once a later one has been given."""
+
+    station: Station
+    epoch: int
+    profile: int
+
+
+class Directory:
+    """The stations in memory, by identity.
+
+    A station is here while it is connected and while its journal isn't empty. ``build`` makes its runtime, ``leave``
+    is told when the last connection is gone and decides whether it may be dropped.
+    """
+
+    def __init__(
+        self,
+        registry: StationRegistry,
+        build: Callable[[StationRecord], Awaitable[Station]],
+        leave: Callable[[Station], Awaitable[bool]],
+    ) -> None:
+        self._registry = registry
+        self._build = build
+        self._leave = leave
+        self._stations: dict[str, Station] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        """One per identity that was ever admitted; dropping one that somebody waits for would let two in."""
+        self._expected: set[str] = set()
+        """Identities whose newest entry waits for its WebSocket: their runtime isn't dropped."""
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[Station]:
+        return iter(list(self._stations.values()))
+
+    def __len__(self) -> int:
+        return len(self._stations)
+
+    def get(self, identity: str) -> Station | None:
+        """Return the station's runtime, or None."""
+        return self._stations.get(identity)
+
+    async def enter(self, record: StationRecord, profile: int) -> Entry:
+        """Make room for a newcomer that has been authenticated under ``profile`` and return its entry.
+
+        The holder of the identity gives way only to a newcomer that is authenticated at least as strongly, and only
+        if it doesn't answer a ping within ``PROBE_TIMEOUT`` seconds. Raises :class:`Held` otherwise, KeyError when
+        the station has been removed meanwhile.
+        """
+        async with self._lock(record.identity):
+            station = self._stations.get(record.identity)
+            if station is not None and station.is_connected:
+                await self._displace(station, profile)
+            epoch = await self._registry.take(record.identity, profile)
+            if station is None:
+                station = await self._build(record)
+                self._stations[record.identity] = station
+            station.owned(record, epoch)
+            self._expected.add(record.identity)
+            return Entry(station, epoch, profile)
+
+    async def open(self, record: StationRecord) -> Station:
+        """Return the station's runtime without a connection: its journal is to be delivered."""
+        async with self._lock(record.identity):
+            station = self._stations.get(record.identity)
+            if station is None:
+                epoch = await self._registry.take(record.identity, 0)
+                station = await self._build(record)
+                station.owned(record, epoch)
+                self._stations[record.identity] = station
+            return station
+
+    def attach(self, entry: Entry, peer: Peer) -> None:
+        """The WebSocket of ``entry`` is open: ``peer`` is the station's connection, unless a later entry was given."""
+        station = entry.station
+        if entry.epoch == station.epoch:
+            self._expected.discard(station.identity)
+        if entry.epoch != station.epoch or station.is_connected:
+            log.warning("session_taken", identity=station.identity, profile=entry.profile)
+            peer.close(GOING_AWAY, "replaced by a new connection")
+            return
+        station.peer = peer
+        station.profile = entry.profile
+
+    def detach(self, station: Station, peer: Peer) -> None:
+        """``peer`` is gone. Only its own place is cleared: a newcomer that has taken over stays (attack A3)."""
+        if station.peer is not peer:
+            return
+        task = asyncio.get_running_loop().create_task(self._depart(station, peer), name=f"leave {station.identity}")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _depart(self, station: Station, peer: Peer) -> None:
+        await peer.finished()
+        async with self._lock(station.identity):
+            if station.peer is peer:
+                station.peer = None
+                await self._drop_if_idle(station)
+
+    async def release(self, station: Station) -> None:
+        """The station's journal is empty: drop the runtime unless it is connected."""
+        async with self._lock(station.identity):
+            if station.peer is None:
+                await self._drop_if_idle(station)
+
+    async def _drop_if_idle(self, station: Station) -> None:
+        if station.identity in self._expected or self._stations.get(station.identity) is not station:
+            return
+        if await self._leave(station):
+            del self._stations[station.identity]
+
+    async def _displace(self, holder: Station, profile: int) -> None:
+        if profile < holder.profile:
+            log.warning("newcomer_refused", identity=holder.identity, reason="weaker authentication than the holder's")
+            raise Held("weaker authentication than the present connection's")
+        peer = holder.peer
+        if peer is not None and await peer.is_alive(PROBE_TIMEOUT):
+            log.warning("newcomer_refused", identity=holder.identity, reason="the holder is alive")
+            raise Held("the present connection is alive")
+        log.warning("session_taken", identity=holder.identity, profile=profile)
+        if peer is not None:
+            peer.close(GOING_AWAY, "replaced by a new connection")
+            peer.give_up("replaced by a new connection")
+
+    def _lock(self, identity: str) -> asyncio.Lock:
+        return self._locks.setdefault(identity, asyncio.Lock())

@@ -1,0 +1,379 @@
+"""One OCPP-J peer on one WebSocket: frames, the RPC rules, and the schema and policy stages of its leg.
+
+A peer is the sink of a WebSocket. What it hands on is decoded, matches the official schema and was let through by the
+policy; what it sends went through the same checks. Its CALLs are handled one after the other, in the order they came.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from gateway.bridge.books import Json
+from gateway.bridge.ports import PeerUnavailable
+from gateway.session.ports import Closing, Socket
+from gateway.session.tally import Leg, Outcome, Tally
+from gateway.wire import frames
+from gateway.wire.errors import CallError, ErrorCode
+from gateway.wire.rpc import Arrival, Rpc, Stray, Ticket, TooManyWaiting
+from gateway.wire.schemas import Operation, operation, operations
+from gateway.wire.versions import Version
+from policies.engine import Denied, Kind, Policy, Stage
+
+INBOX_HIGH: Final = 8
+"""CALLs of the peer that wait for their turn before reading from it pauses."""
+POLICY_VIOLATION: Final = 1008
+"""WebSocket close code (RFC 6455 7.4.1)."""
+
+log = structlog.get_logger(__name__)
+
+
+class Unanswerable(Exception):
+    """A CALL must not be answered: the connection is closed, so that the peer keeps the message and repeats it."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class NotSendable(CallError):
+    """What was to be sent breaks the official schema or the policy; nothing was sent."""
+
+
+class InvalidAnswer(CallError):
+    """The peer's answer breaks the official schema or the policy; nothing of it was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What distinguishes the two legs."""
+
+    leg: Leg
+    version: Version
+    incoming: Stage
+    outgoing: Stage
+
+
+STATION_201: Final = Side(Leg.STATION, Version.V201, Stage.FROM_STATION, Stage.TO_STATION)
+BACKEND_16: Final = Side(Leg.BACKEND, Version.V16, Stage.FROM_BACKEND, Stage.TO_BACKEND)
+
+Handler = Callable[[str, Json], Awaitable[Json]]
+"""``await handler(action, payload)`` returns the answer's payload; raises CallError or :class:`Unanswerable`."""
+
+
+class Peer:
+    """One peer for the life of one WebSocket. ``identity`` is the station's on either leg."""
+
+    def __init__(  # noqa: PLR0913 - a seam of the composition root: all that a peer may touch
+        self,
+        side: Side,
+        identity: str,
+        handle: Handler,
+        *,
+        policy: Policy,
+        tally: Tally,
+        timeout: float,
+        new_id: Callable[[], str],
+        opened: "Callable[[Peer], None]" = lambda _: None,
+        lost: "Callable[[Peer, str], None]",
+    ) -> None:
+        self._side = side
+        self._identity = identity
+        self._handle = handle
+        self._policy = policy
+        self._tally = tally
+        self._rpc = Rpc(timeout=timeout, new_id=new_id)
+        self._opened = opened
+        self._lost = lost
+        self._socket: Socket | None = None
+        self._inbox: asyncio.Queue[frames.Call | None] = asyncio.Queue()
+        self._paused = False
+        self._worker: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._log = log.bind(identity=identity, leg=side.leg.value)
+
+    def __repr__(self) -> str:
+        return f"<Peer {self._side.leg.value} {self._identity} {'open' if self.is_open else 'closed'} {self._rpc}>"
+
+    @property
+    def is_open(self) -> bool:
+        """True between the WebSocket's opening and its loss."""
+        return self._socket is not None
+
+    # --- the WebSocket's sink
+
+    def connected(self, socket: Socket) -> None:
+        """The WebSocket is open."""
+        self._socket = socket
+        name = f"{self._side.leg.value} {self._identity}"
+        self._worker = asyncio.get_running_loop().create_task(self._work(), name=name)
+        self._opened(self)
+
+    def message(self, text: bytes) -> None:
+        """One text message came in."""
+        if self._socket is None:
+            return
+        try:
+            frame = frames.decode(text)
+        except frames.FrameRejected as rejected:
+            self._malformed(rejected)
+            return
+        if isinstance(frame, frames.Call):
+            self._arrived(frame)
+        else:
+            self._answered(frame)
+
+    def disconnected(self, closed: Closing) -> None:
+        """The WebSocket is gone."""
+        self.give_up(f"{closed.code} {closed.reason}".rstrip())
+
+    def give_up(self, reason: str) -> None:
+        """Nobody waits for this peer any longer; what its WebSocket still says is not heard.
+
+        The CALL that is being handled is finished all the same: the backend may already have been told of it.
+        """
+        if self._socket is None:
+            return
+        self._socket = None
+        while not self._inbox.empty():
+            self._inbox.get_nowait()
+        self._inbox.put_nowait(None)
+        if self._timer is not None:
+            self._timer.cancel()
+        for ticket in self._rpc.abandon():
+            self._fail(ticket, PeerUnavailable(f"the connection was lost: {reason}"))
+        self._lost(self, reason)
+
+    # --- own CALLs
+
+    async def call(self, action: str, payload: Json) -> Json:
+        """Send a CALL and return the CALLRESULT's payload.
+
+        Raises :class:`NotSendable`, :class:`InvalidAnswer`, CallError for the peer's CALLERROR, PeerUnavailable when
+        the connection is or gets lost or the time is over.
+        """
+        if self._socket is None:
+            raise PeerUnavailable("not connected")
+        known = operation(self._side.version, action)
+        try:
+            self._outgoing(known, Kind.CALL, action, payload)
+        except CallError as error:
+            self._log.error("not_sendable", action=action, reason=error.description)
+            raise
+        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        try:
+            ticket = self._rpc.place(action, payload, future)
+        except TooManyWaiting as crowded:
+            raise PeerUnavailable(str(crowded)) from None
+        self._pump()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._rpc.withdraw(ticket)
+            self._pump()
+            raise
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the WebSocket's closing handshake."""
+        if self._socket is not None:
+            self._socket.close(code, reason)
+
+    async def finished(self) -> None:
+        """Wait until the CALL that was being handled when the connection was lost has been dealt with."""
+        if self._worker is not None:
+            await asyncio.wait([self._worker])
+
+    async def is_alive(self, timeout: float) -> bool:
+        """Probe a silent peer with a ping."""
+        return self._socket is not None and await self._socket.ping(timeout)
+
+    def _pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        while (socket := self._socket) is not None:
+            call = self._rpc.next_call(loop.time())
+            if call is None:
+                return
+            try:
+                text = frames.encode_call(call)
+            except TypeError:
+                # Never sent, so never answered: it would hold up those behind it for good.
+                self._unwritable(call)
+                continue
+            socket.send(text)
+            if self._timer is None:
+                self._timer = loop.call_later(self._seconds_left(), self._check_deadline)
+
+    def _unwritable(self, call: frames.Call) -> None:
+        self._log.error("not_sendable", action=call.action, reason="it can't be written as JSON")
+        ticket = self._rpc.answered(call.message_id)
+        if isinstance(ticket, Ticket):
+            self._settle(ticket, NotSendable(ErrorCode.INTERNAL_ERROR, "it can't be written as JSON"))
+
+    def _seconds_left(self) -> float:
+        deadline = self._rpc.deadline
+        return 0.0 if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
+
+    def _check_deadline(self) -> None:
+        """One timer serves all CALLs: most are answered before it fires, and it is set anew only then."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        late = self._rpc.expire(loop.time())
+        if late is not None:
+            self._log.warning("no_answer", action=late.call.action, message_id=late.call.message_id)
+            self._fail(late, PeerUnavailable(f"no answer to {late.call.action} in time"))
+            self._pump()
+        elif self._rpc.deadline is not None:
+            self._timer = loop.call_later(self._seconds_left(), self._check_deadline)
+
+    def _answered(self, frame: frames.CallResult | frames.CallErrorFrame) -> None:
+        ticket = self._rpc.answered(frame)
+        if isinstance(ticket, Stray):
+            self._stray(ticket, frame.message_id)
+            return
+        if isinstance(frame, frames.CallErrorFrame):
+            self._settle(ticket, frame.error)
+        else:
+            self._settle(ticket, self._judge_answer(ticket, frame.payload) or frame.payload)
+        self._pump()
+
+    def _judge_answer(self, ticket: Ticket, payload: Json) -> InvalidAnswer | None:
+        action = ticket.call.action
+        try:
+            operation(self._side.version, action).response.check(payload)
+            self._policy.inspect(self._side.incoming, Kind.RESULT, action, payload)
+        except CallError as error:
+            self._log.warning("invalid_answer", action=action, reason=error.description)
+            return InvalidAnswer(error.code, f"invalid answer to {action}: {error.description}")
+        except Denied as denied:
+            self._log.warning("denied_answer", action=action, rule=denied.rule, reason=denied.reason)
+            return InvalidAnswer(ErrorCode.SECURITY_ERROR, f"the answer to {action} was refused by policy")
+        except Exception:  # noqa: BLE001 - logged whole; fails closed
+            # The ticket is off the line already: whoever waits for it must hear something.
+            self._log.exception("answer_not_judged", action=action)
+            return InvalidAnswer(ErrorCode.INTERNAL_ERROR, f"the answer to {action} could not be checked")
+        return None
+
+    def _settle(self, ticket: Ticket, outcome: Json | CallError) -> None:
+        future: asyncio.Future[Json] = ticket.context
+        if isinstance(outcome, CallError):
+            self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.REFUSED)
+            if not future.done():
+                future.set_exception(outcome)
+            return
+        self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.ANSWERED)
+        if not future.done():
+            future.set_result(outcome)
+
+    def _fail(self, ticket: Ticket, error: PeerUnavailable) -> None:
+        self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.UNANSWERED)
+        future: asyncio.Future[Json] = ticket.context
+        if not future.done():
+            future.set_exception(error)
+
+    # --- the peer's CALLs
+
+    def _arrived(self, call: frames.Call) -> None:
+        arrival = self._rpc.arrived(call)
+        if arrival is Arrival.NEW:
+            self._inbox.put_nowait(call)
+            if self._inbox.qsize() >= INBOX_HIGH and not self._paused and self._socket is not None:
+                self._paused = True
+                self._socket.pause()
+        elif arrival is Arrival.REPEATED:
+            self._log.info("repeated_call", action=self._label(call.action), message_id=call.message_id)
+        else:
+            self._log.warning("too_many_calls")
+            self.close(POLICY_VIOLATION, "too many CALLs without waiting for an answer")
+
+    async def _work(self) -> None:
+        while True:
+            call = await self._inbox.get()
+            if call is None:
+                return
+            if self._paused and self._inbox.empty() and self._socket is not None:
+                self._paused = False
+                self._socket.resume()
+            try:
+                await self._serve(call)
+            except Unanswerable as refusal:
+                self._log.warning("not_answered", action=self._label(call.action), reason=refusal.reason)
+                self._count_in(call, Outcome.UNANSWERED)
+                self.close(refusal.code, refusal.reason)
+                return
+
+    async def _serve(self, call: frames.Call) -> None:
+        """Answer one CALL, whatever happens in its handling but :class:`Unanswerable`."""
+        try:
+            known = operation(self._side.version, call.action)
+            self._incoming(known, call)
+            answer = await self._handle(call.action, call.payload)
+            self._outgoing(known, Kind.RESULT, call.action, answer)
+            text = frames.encode_result(call.message_id, answer)
+        except CallError as error:
+            self._refuse(call, error)
+            return
+        except Unanswerable:
+            raise
+        except Exception:  # noqa: BLE001 - the peer hears InternalError, the log hears all
+            self._log.exception("handler_failed", action=self._label(call.action))
+            self._refuse(call, CallError(ErrorCode.INTERNAL_ERROR, "internal error"))
+            return
+        self._count_in(call, Outcome.ANSWERED)
+        self._rpc.answer(call.message_id)
+        self._send(text)
+
+    def _incoming(self, known: Operation, call: frames.Call) -> None:
+        known.request.check(call.payload)
+        try:
+            self._policy.inspect(self._side.incoming, Kind.CALL, call.action, call.payload)
+        except Denied as denied:
+            self._log.warning("denied", action=call.action, rule=denied.rule, reason=denied.reason)
+            raise CallError(ErrorCode.SECURITY_ERROR, "refused by policy") from None
+
+    def _outgoing(self, known: Operation, kind: Kind, action: str, payload: Json) -> None:
+        try:
+            (known.request if kind is Kind.CALL else known.response).check(payload)
+            self._policy.inspect(self._side.outgoing, kind, action, payload)
+        except Denied as denied:
+            self._log.warning("denied", action=action, rule=denied.rule, reason=denied.reason)
+            raise NotSendable(ErrorCode.SECURITY_ERROR, "refused by policy") from None
+        except CallError as error:
+            raise NotSendable(ErrorCode.INTERNAL_ERROR, error.description) from None
+
+    def _refuse(self, call: frames.Call, error: CallError) -> None:
+        self._log.warning(
+            "call_refused", action=self._label(call.action), code=error.code.value, reason=error.description
+        )
+        self._count_in(call, Outcome.REFUSED)
+        self._rpc.answer(call.message_id)
+        self._send(frames.encode_error(call.message_id, error, self._side.version))
+
+    def _malformed(self, rejected: frames.FrameRejected) -> None:
+        self._tally.call(self._side.leg, "in", "other", Outcome.MALFORMED)
+        self._log.warning("malformed_frame", reason=rejected.error.description, message_id=rejected.message_id)
+        if rejected.is_answer:
+            ticket = self._rpc.answered(rejected.message_id)
+            if isinstance(ticket, Ticket):
+                self._settle(ticket, InvalidAnswer(rejected.error.code, rejected.error.description))
+                self._pump()
+        elif self._side.version is not Version.V16 or rejected.message_id != frames.UNREADABLE_ID:
+            # OCPP-J 1.6 has no messageId for a frame that could not be read: it is only logged there.
+            self._send(frames.encode_error(rejected.message_id, rejected.error, self._side.version))
+
+    def _stray(self, stray: Stray, message_id: str) -> None:
+        self._tally.call(self._side.leg, "in", "other", Outcome.MALFORMED)
+        self._log.warning("stray_answer", kind=stray.value, message_id=message_id)
+
+    def _send(self, text: bytes) -> None:
+        if self._socket is not None:
+            self._socket.send(text)
+
+    def _count_in(self, call: frames.Call, outcome: Outcome) -> None:
+        self._tally.call(self._side.leg, "in", self._label(call.action), outcome)
+
+    def _label(self, action: str) -> str:
+        """An action of the schemas by its name; anything else is the peer's text and has no place in a label or log."""
+        return action if action in operations(self._side.version) else "other"

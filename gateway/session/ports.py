@@ -1,0 +1,173 @@
+"""What a session needs from the parts above it: the registry, the journal, the backend, the gateway's own services.
+
+Small Protocols, fulfilled by ``store``, ``upstream`` and ``services`` and joined in ``app``.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.bridge.books import Json, Transaction
+
+
+class BootStatus(enum.Enum):
+    """The last answer that a station got to BootNotification (OCPP 2.0.1 B01 to B03); NONE before the first."""
+
+    NONE = "None"
+    PENDING = "Pending"
+    REJECTED = "Rejected"
+    ACCEPTED = "Accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class StationRecord:
+    """One registered station as the store holds it.
+
+    ``identity`` is what the URL carries, ``serial`` the CN of its certificate (OCPP 2.0.1 A00.FR.405).
+    ``minimum_profile`` is the lowest security profile that it may still use; it only ever rises (A05.FR.07).
+    """
+
+    identity: str
+    minimum_profile: int
+    serial: str | None = None
+    backend: str | None = None
+    password_hash: str | None = field(default=None, repr=False)
+    boot_status: BootStatus = BootStatus.NONE
+    boot_interval: int = 0
+    boot_payload: Json | None = None
+    """The last BootNotificationRequest that was accepted, for a backend that has not heard it."""
+    boot_reported: bool = True
+    """False while the backend has not yet heard of the boot that Voltgate accepted in its place."""
+
+    @property
+    def certificate_name(self) -> str:
+        """The CN that this station's certificate must carry: its serial number, or its identity without one."""
+        return self.serial or self.identity
+
+
+class StaleEpoch(Exception):
+    """Another owner has taken this station over: what the old one writes or drains is refused."""
+
+
+class JournalFull(Exception):
+    """The station's journal is at its bound: the station isn't answered, so that it queues by itself."""
+
+
+class RegistrationRefused(Exception):
+    """The registry refuses a change; the text says why and what to do."""
+
+
+class StationRegistry(Protocol):
+    """The registered stations."""
+
+    async def find(self, identity: str) -> StationRecord | None:
+        """Return the station, or None when it isn't registered. The comparison is exact, to the byte."""
+
+    async def take(self, identity: str, profile: int) -> int:
+        """Make the caller the owner: return the new epoch, and raise the minimum profile to ``profile``.
+
+        Raises KeyError when the station has meanwhile been removed.
+        """
+
+    async def save_boot(
+        self, identity: str, epoch: int, status: BootStatus, interval: int, payload: Json, *, reported: bool
+    ) -> None:
+        """Persist the answer to a BootNotification. Raises :class:`StaleEpoch`."""
+
+    async def revision(self) -> int:
+        """Return a number that grows with every change that another process made to the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One message that moves money and that the backend has not answered yet."""
+
+    id: int
+    identity: str
+    station_tx: str
+    action: str
+    payload: Json
+    attempts: int
+
+
+class JournalStore(Protocol):
+    """Transactions and the journal, durable: when a method returns, a ``kill -9`` loses nothing of it.
+
+    All writing methods raise :class:`StaleEpoch` when ``epoch`` isn't the station's newest.
+    """
+
+    async def transactions(self, identity: str) -> Sequence[Transaction]:
+        """Return the station's transactions: all that aren't ENDED, and the newest 100 of those that are."""
+
+    async def save(self, identity: str, epoch: int, tx: Transaction) -> None:
+        """Insert or update one transaction."""
+
+    async def append(self, identity: str, epoch: int, tx: Transaction, action: str, payload: Json) -> JournalEntry:
+        """Insert or update the transaction and append a message about it, in one database transaction.
+
+        Raises :class:`JournalFull` at the station's bound.
+        """
+
+    async def settle(self, entry: JournalEntry, epoch: int, tx: Transaction) -> None:
+        """The backend has answered ``entry``: remove it and update the transaction, in one database transaction."""
+
+    async def retry(self, entry: JournalEntry, epoch: int) -> None:
+        """Count one more attempt of ``entry``."""
+
+    async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, reason: str) -> None:
+        """The backend refuses ``entry`` for good: keep it aside with the reason, out of the journal's order."""
+
+    async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
+        """Return the station's journal, oldest first."""
+
+    async def depths(self) -> dict[str, int]:
+        """Return the number of pending entries per identity, for those that have any."""
+
+
+class Socket(Protocol):
+    """The WebSocket under a peer, as far as a session needs it."""
+
+    def send(self, text: bytes) -> bool:
+        """Send one text message; never blocks. False when it is closing: then the loss of the connection follows."""
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the closing handshake."""
+
+    def pause(self) -> None:
+        """Stop reading: the peer's messages stay in its own buffers."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+    async def ping(self, timeout: float) -> bool:
+        """Return whether a pong came within ``timeout`` seconds."""
+
+
+class Backend(Protocol):
+    """A station's leg to its backend."""
+
+    @property
+    def is_up(self) -> bool:
+        """True while the WebSocket to the backend is open."""
+
+    async def wait_up(self, timeout: float) -> bool:
+        """Wait at most ``timeout`` seconds for the leg to come up; return whether it is."""
+
+    async def call(self, action: str, payload: Json) -> Json:
+        """Send a CALL and return the CALLRESULT's payload.
+
+        Raises CallError for a CALLERROR, PeerUnavailable without a connection or an answer.
+        """
+
+
+class Closing(Protocol):
+    """How a WebSocket ended."""
+
+    @property
+    def code(self) -> int:
+        """The close code; 1006 when there was no closing handshake."""
+
+    @property
+    def reason(self) -> str:
+        """The peer's or our own words."""

@@ -1,0 +1,248 @@
+"""One registered station while it is connected, or while its journal is being delivered: the road of a frame.
+
+station's peer (schema, policy) -> boot gate -> the gateway's own services | the bridge -> backend's peer (policy,
+schema), and the answer back the same way. A backend's CALL walks the mirror image.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import structlog
+
+from gateway.bridge.books import Books, Json, Transaction
+from gateway.bridge.ports import Clock, PeerUnavailable
+from gateway.session.boot import BootGate
+from gateway.session.peer import Peer, Unanswerable
+from gateway.session.ports import (
+    Backend,
+    BootStatus,
+    JournalFull,
+    StaleEpoch,
+    StationRecord,
+    StationRegistry,
+)
+from gateway.wire.errors import CallError, ErrorCode
+
+SERIAL_MISMATCH: Final = 1008
+"""Close code when BootNotification's serial number isn't the station's (OCPP 2.0.1 B01.FR.12)."""
+TRY_LATER: Final = 1013
+"""Close code when a message can't be kept safe now: the station queues it and comes back."""
+
+log = structlog.get_logger(__name__)
+
+
+class Bridge(Protocol):
+    """The dialect between this station and its backend."""
+
+    async def from_station(self, action: str, payload: Json) -> Json:
+        """Handle a CALL of the station."""
+
+    async def from_backend(self, action: str, payload: Json) -> Json:
+        """Handle a CALL of the backend."""
+
+    async def backend_connected(self) -> None:
+        """The backend's leg is up: tell it what it missed."""
+
+    async def started_late(self, tx: Transaction, conf: Json) -> None:
+        """StartTransaction.conf came after the station had been answered without it."""
+
+    def boot_request(self, payload: Json) -> Json:
+        """Translate BootNotification.req for the backend."""
+
+    def boot_response(self, payload: Json) -> Json:
+        """Translate BootNotification.conf for the station."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootRules:
+    """What the operator's configuration says of BootNotification."""
+
+    retry_interval: int
+    """Seconds in the Pending that is answered while the backend is away."""
+    heartbeat_interval: int
+    """Seconds in an Accepted that Voltgate gives in the backend's place."""
+    cached: bool
+    """True: a station that was accepted before is accepted while the backend is away."""
+    backend_wait: float
+    """Seconds that a BootNotification waits for the backend's leg to come up."""
+
+
+Service = Callable[["Station", Json], Awaitable[Json]]
+"""An action that the gateway answers itself."""
+
+
+class Station:
+    """The runtime of one station; its peers come and go."""
+
+    def __init__(
+        self,
+        record: StationRecord,
+        *,
+        books: Books,
+        registry: StationRegistry,
+        services: Mapping[str, Service],
+        boot_rules: BootRules,
+        clock: Clock,
+    ) -> None:
+        self.record = record
+        self.books = books
+        self.epoch = 0
+        self.profile = 0
+        """The security profile of the present connection."""
+        self.gate = BootGate(record.boot_status)
+        self.peer: Peer | None = None
+        self.bridge: Bridge
+        self.backend: Backend
+        self._registry = registry
+        self._services = services
+        self._boot_rules = boot_rules
+        self._clock = clock
+        self._log = log.bind(identity=record.identity)
+
+    def __repr__(self) -> str:
+        return f"<Station {self.identity} epoch={self.epoch} {self.gate} {self.peer}>"
+
+    @property
+    def identity(self) -> str:
+        """The identity in the station's URL."""
+        return self.record.identity
+
+    @property
+    def is_connected(self) -> bool:
+        """True while the station's WebSocket is open."""
+        return self.peer is not None and self.peer.is_open
+
+    def owned(self, record: StationRecord, epoch: int) -> None:
+        """This process owns the station under ``epoch``; ``record`` is what the registry says of it now.
+
+        But for its boot: the registry was read before the newcomer was let in, and what this runtime has saved of a
+        boot since is newer.
+        """
+        known = self.record
+        self.record = replace(
+            record,
+            boot_status=known.boot_status,
+            boot_interval=known.boot_interval,
+            boot_payload=known.boot_payload,
+            boot_reported=known.boot_reported,
+        )
+        self.epoch = epoch
+
+    # --- the two legs
+
+    async def call_station(self, action: str, payload: Json) -> Json:
+        """Send a CALL to the station.
+
+        Raises PeerUnavailable while it isn't connected or its boot state forbids the CALL, CallError as the peer does.
+        """
+        peer = self.peer
+        if peer is None:
+            raise PeerUnavailable("the station is not connected")
+        if not self.gate.may_send(action):
+            raise PeerUnavailable(f"the station's BootNotification is {self.gate.status.value}")
+        self.gate.sent(action, payload)
+        return await peer.call(action, payload)
+
+    async def call_backend(self, action: str, payload: Json) -> Json:
+        """Send a CALL to the backend. Raises PeerUnavailable and CallError."""
+        return await self.backend.call(action, payload)
+
+    def disconnect(self, code: int, reason: str) -> None:
+        """Close the station's WebSocket, if there is one."""
+        if self.peer is not None:
+            self.peer.close(code, reason)
+
+    # --- the road
+
+    async def from_station(self, action: str, payload: Json) -> Json:
+        """Handle a CALL of the station that passed schema and policy, and return the answer's payload."""
+        self.gate.check_from_station(action)
+        try:
+            if action == "BootNotification":
+                return await self._boot(payload)
+            service = self._services.get(action)
+            if service is not None:
+                return await service(self, payload)
+            return await self.bridge.from_station(action, payload)
+        except PeerUnavailable as away:
+            raise CallError(ErrorCode.GENERIC_ERROR, f"the backend gave no answer: {away}") from None
+        except JournalFull:
+            raise Unanswerable(TRY_LATER, "the journal of this station is full") from None
+        except StaleEpoch:
+            raise Unanswerable(TRY_LATER, "this station has another owner by now") from None
+
+    async def from_backend(self, action: str, payload: Json) -> Json:
+        """Handle a CALL of the backend that passed schema and policy, and return the answer's payload."""
+        try:
+            return await self.bridge.from_backend(action, payload)
+        except PeerUnavailable as away:
+            raise CallError(ErrorCode.GENERIC_ERROR, f"the station gave no answer: {away}") from None
+
+    # --- BootNotification
+
+    async def _boot(self, payload: Json) -> Json:
+        self._check_serial(payload["chargingStation"].get("serialNumber"))
+        answer, reported = await self._ask_backend(payload)
+        status = BootStatus(answer["status"])
+        await self._registry.save_boot(
+            self.identity, self.epoch, status, answer["interval"], payload, reported=reported
+        )
+        kept = payload if status is BootStatus.ACCEPTED else self.record.boot_payload
+        self.record = replace(
+            self.record,
+            boot_status=status,
+            boot_interval=answer["interval"],
+            boot_payload=kept,
+            boot_reported=reported,
+        )
+        self.gate.answered(status)
+        self._log.info("boot", status=status.value, interval=answer["interval"], by_backend=reported)
+        return answer
+
+    def _check_serial(self, serial: str | None) -> None:
+        """Compare with the registered serial number (B01.FR.11): under profile 3, else where one is registered."""
+        registered = self.record.serial
+        expected = self.record.certificate_name if self.profile >= 3 else registered
+        if expected is not None and serial != expected:
+            self._log.warning("serial_mismatch", expected=expected, presented=serial, profile=self.profile)
+            raise Unanswerable(SERIAL_MISMATCH, "the serial number is not this station's")
+
+    async def _ask_backend(self, payload: Json) -> tuple[Json, bool]:
+        """Return the answer to BootNotification, and whether the backend itself gave it."""
+        try:
+            if not self.backend.is_up:
+                await self.backend.wait_up(self._boot_rules.backend_wait)
+            conf = await self.backend.call("BootNotification", self.bridge.boot_request(payload))
+        except PeerUnavailable as away:
+            return self._boot_without_backend(str(away)), False
+        except CallError as error:
+            return self._boot_without_backend(f"CALLERROR {error}"), False
+        return self.bridge.boot_response(conf), True
+
+    def _boot_without_backend(self, reason: str) -> Json:
+        rules = self._boot_rules
+        accepted = rules.cached and self.record.boot_payload is not None
+        self._log.warning("boot_without_backend", reason=reason, accepted=accepted)
+        return {
+            "status": "Accepted" if accepted else "Pending",
+            "currentTime": self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "interval": rules.heartbeat_interval if accepted else rules.retry_interval,
+        }
+
+    async def report_boot(self) -> None:
+        """The backend is back: if it has not heard of the boot that was accepted in its place, it decides now.
+
+        Raises PeerUnavailable and CallError.
+        """
+        payload = self.record.boot_payload
+        if self.record.boot_reported or payload is None or not self.gate.is_open:
+            return
+        conf = await self.backend.call("BootNotification", self.bridge.boot_request(payload))
+        status = BootStatus(conf["status"])
+        await self._registry.save_boot(self.identity, self.epoch, status, conf["interval"], payload, reported=True)
+        self.record = replace(self.record, boot_status=status, boot_interval=conf["interval"], boot_reported=True)
+        if status is not BootStatus.ACCEPTED:
+            self._log.warning("boot_refused_later", status=status.value)
+            self.gate.answered(status)
+            self.disconnect(TRY_LATER, "the backend does not accept this station")

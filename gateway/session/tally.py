@@ -1,0 +1,42 @@
+"""Plain counters of what happened on the legs, read by the metrics when they are scraped.
+
+Incrementing an integer in a dict is all that the path of a frame pays. Keys are bounded: actions are those of the
+official schemas, everything else counts as "other".
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Leg(Enum):
+    """Which side of Voltgate."""
+
+    STATION = "station"
+    BACKEND = "backend"
+
+
+class Outcome(Enum):
+    """How a CALL ended."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """Answered with a CALLERROR."""
+    UNANSWERED = "unanswered"
+    """Timed out, or the connection was lost."""
+    MALFORMED = "malformed"
+    """Not a frame at all, or an answer to nothing."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since the process began."""
+
+    calls: Counter[tuple[Leg, str, str, Outcome]] = field(default_factory=Counter)
+    """(leg, "in" or "out", action, outcome) -> CALLs."""
+    refused_entries: Counter[str] = field(default_factory=Counter)
+    """Reason -> connections that were refused at the door."""
+
+    def call(self, leg: Leg, direction: str, action: str, outcome: Outcome) -> None:
+        """Count one CALL that has ended."""
+        self.calls[leg, direction, action, outcome] += 1

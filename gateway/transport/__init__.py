@@ -1,0 +1,49 @@
+"""Bytes, for both legs: TLS, opening handshake, WebSocket messages, deadlines, back-pressure. Knows nothing of OCPP.
+
+Everything that other parts need is imported from here.
+"""
+
+from websockets.datastructures import Headers
+
+from gateway.transport.admission import (
+    Accept,
+    AcceptThenClose,
+    Admit,
+    Observe,
+    Refuse,
+    Refused,
+    Stage,
+    UpgradeRequest,
+    Verdict,
+)
+from gateway.transport.client import DialError, DialStage, dial
+from gateway.transport.handshakes import HandshakePool
+from gateway.transport.limits import Limits
+from gateway.transport.listener import Listener
+from gateway.transport.messages import Closed, MessageSink
+from gateway.transport.tls import TlsPeer
+from gateway.transport.websocket import State, WebSocket
+
+__all__ = [
+    "Accept",
+    "AcceptThenClose",
+    "Admit",
+    "Closed",
+    "DialError",
+    "DialStage",
+    "HandshakePool",
+    "Headers",
+    "Limits",
+    "Listener",
+    "MessageSink",
+    "Observe",
+    "Refuse",
+    "Refused",
+    "Stage",
+    "State",
+    "TlsPeer",
+    "UpgradeRequest",
+    "Verdict",
+    "WebSocket",
+    "dial",
+]

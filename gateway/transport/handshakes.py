@@ -1,0 +1,122 @@
+"""TLS handshakes off the event loop: a few threads, a bounded number under way, everyone else in order."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from gateway.transport.limits import Limits
+
+THREADS: Final = 2
+"""Threads of one pool. OpenSSL releases the GIL while it computes; more threads than cores gain nothing."""
+
+_Job = tuple[asyncio.AbstractEventLoop, Callable[[], Any], Callable[[Any], None]]
+
+
+class Handshake(Protocol):
+    """A TLS handshake that wants its turn."""
+
+    def turn(self) -> None:
+        """It is your turn: begin. It may come once more after you left the pool, and then means nothing."""
+
+    def lose_turn(self, reason: str) -> None:
+        """Your turn is over, or will never come: end the connection."""
+
+
+class HandshakePool:
+    """Runs the steps of TLS handshakes in threads, for any number of listeners and diallers on one event loop.
+
+    At most ``Limits.max_handshakes`` are under way. While others wait, one that has been waiting for its peer longer
+    than ``Limits.handshake_patience`` loses its turn: peers who begin a handshake and fall silent can't hold everybody
+    up.
+    """
+
+    def __init__(self, limits: Limits | None = None, *, threads: int = THREADS) -> None:
+        """The threads start at once and live until :meth:`close`."""
+        self._limits = limits or Limits()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._under_way: set[Handshake] = set()
+        self._idle: dict[Handshake, float] = {}
+        self._waiting: dict[Handshake, None] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._threads = [
+            threading.Thread(target=self._work, name=f"tls-handshake-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def under_way(self) -> int:
+        """The number of handshakes that have their turn now."""
+        return len(self._under_way)
+
+    @property
+    def waiting(self) -> int:
+        """The number of connections that wait for a turn."""
+        return len(self._waiting)
+
+    def enter(self, handshake: Handshake) -> None:
+        """Call ``handshake.turn()``, now or when one before it has left."""
+        if len(self._under_way) < self._limits.max_handshakes:
+            self._under_way.add(handshake)
+            handshake.turn()
+        else:
+            self._waiting[handshake] = None
+            self._sweep()
+
+    def run(self, handshake: Handshake, step: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Run ``step`` in a thread and ``done`` with its result on the loop. ``step`` must not raise."""
+        self._idle.pop(handshake, None)
+        self._jobs.put((asyncio.get_running_loop(), step, done))
+
+    def await_peer(self, handshake: Handshake) -> None:
+        """Note that ``handshake`` can't go on before its peer has sent more."""
+        self._idle[handshake] = asyncio.get_running_loop().time()
+        self._sweep()
+
+    def leave(self, handshake: Handshake) -> None:
+        """Give up the turn, or the place in the queue; does nothing for one that has neither."""
+        self._waiting.pop(handshake, None)
+        self._idle.pop(handshake, None)
+        if handshake in self._under_way:
+            self._under_way.remove(handshake)
+            if self._waiting:
+                following = next(iter(self._waiting))
+                del self._waiting[following]
+                self._under_way.add(following)
+                asyncio.get_running_loop().call_soon(following.turn)
+
+    def close(self) -> None:
+        """End the threads after the steps that they have; connections that still wait are ended."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for handshake in list(self._waiting):
+            handshake.lose_turn("shutting down")
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _sweep(self) -> None:
+        """Take the turn from those who keep others waiting, and come back when the next one would be due."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None
+        loop = asyncio.get_running_loop()
+        patience = self._limits.handshake_patience
+        while self._waiting and self._idle:
+            oldest, since = next(iter(self._idle.items()))
+            if since + patience > loop.time():
+                self._sweep_timer = loop.call_at(since + patience, self._sweep)
+                return
+            del self._idle[oldest]
+            oldest.lose_turn(f"silent for {patience:g} s in the TLS handshake while others waited")
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            loop, step, done = job
+            outcome = step()
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits for this any more
+                loop.call_soon_threadsafe(done, outcome)
+            del job, step, done, outcome  # an idle thread must not keep the last connection alive

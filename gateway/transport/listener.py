@@ -1,0 +1,132 @@
+"""A TCP port that admits WebSockets."""
+
+import asyncio
+import functools
+import ssl
+from collections.abc import Callable
+from typing import Final, cast
+
+from gateway.transport.admission import Admit, Observe, Refused, Stage
+from gateway.transport.entrance import Doorkeeper, Entrance
+from gateway.transport.handshakes import HandshakePool
+from gateway.transport.limits import Limits
+from gateway.transport.link import Link
+from gateway.transport.tls import TlsEngine
+
+BACKLOG: Final = 1_024
+"""Connections that the kernel keeps until they are accepted."""
+GRACE: Final = 10.0
+"""s that :meth:`Listener.close` gives its connections to end in order."""
+GOING_AWAY: Final = 1001
+
+
+def _make_engine(tls: Callable[[], ssl.SSLContext]) -> TlsEngine:
+    return TlsEngine(tls())
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection over the bound: gone before it costs anything."""
+
+    def __init__(self, doorkeeper: Doorkeeper, reason: str) -> None:
+        self._doorkeeper = doorkeeper
+        self._reason = reason
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Drop it, and say so."""
+        address = transport.get_extra_info("peername") or ("", 0)
+        cast("asyncio.Transport", transport).abort()
+        self._doorkeeper.report(Refused((str(address[0]), int(address[1])), Stage.CONNECTION, self._reason, "TOO_MANY"))
+
+
+class Listener:
+    """One listening port (or several, where ``host`` has several addresses).
+
+    ``tls`` is called for each connection, in the loop's thread, and returns a context that somebody else has made: it
+    must be cheap. Without a ``pool`` the handshakes run on the event loop. ``observe`` hears of connections that ended
+    before admission. The context must forbid renegotiation (``ssl.OP_NO_RENEGOTIATION``; OpenSSL 3 does so by itself).
+    """
+
+    def __init__(  # noqa: PLR0913  # part of the agreed interface
+        self,
+        *,
+        host: str,
+        port: int,
+        admit: Admit,
+        limits: Limits | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        pool: HandshakePool | None = None,
+        observe: Observe | None = None,
+        backlog: int = BACKLOG,
+    ) -> None:
+        """Nothing happens before :meth:`start`."""
+        self._host = host
+        self._port = port
+        self._limits = limits or Limits()
+        self._engine = None if tls is None else functools.partial(_make_engine, tls)
+        self._pool = pool
+        self._backlog = backlog
+        self._doorkeeper = Doorkeeper(admit, observe, self._limits)
+        self._forget = self._gone
+        self._links: set[Link] = set()
+        self._server: asyncio.Server | None = None
+        self._empty = asyncio.Event()
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """The addresses and real ports that are listened on; empty before ``start`` and after ``close``."""
+        sockets = () if self._server is None else self._server.sockets
+        return [(str(name[0]), int(name[1])) for name in (each.getsockname() for each in sockets)]
+
+    @property
+    def connections(self) -> int:
+        """The number of connections, those in their handshake and those that still linger included."""
+        return len(self._links)
+
+    async def start(self) -> None:
+        """Listen. OSError passes through: the port is taken, the address isn't ours, privileges are missing."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accepted, self._host, self._port, backlog=self._backlog)
+
+    async def close(self, code: int = GOING_AWAY, reason: str = "", grace: float = GRACE) -> None:
+        """Stop listening, close every WebSocket with ``code``, answer 503 to those who wait for admission.
+
+        What isn't gone after ``grace`` seconds is aborted. Returns when nothing is left.
+        """
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for link in list(self._links):
+            link.shut(code, reason)
+        try:
+            async with asyncio.timeout(grace):
+                await self._gone_all()
+        except TimeoutError:
+            for link in list(self._links):
+                link.abort("shutting down")
+            await self._gone_all()
+
+    async def _gone_all(self) -> None:
+        self._empty.clear()
+        if self._links:
+            await self._empty.wait()
+
+    def _accepted(self) -> asyncio.BaseProtocol:
+        """Make the protocol object of one accepted connection."""
+        bound = self._limits.max_connections
+        if bound and len(self._links) >= bound:
+            return _TurnedAway(self._doorkeeper, f"more than {bound} connections")
+        link = Link(
+            self._limits,
+            tls=self._engine,
+            pool=self._pool,
+            speaks_first=False,
+            gone=self._forget,
+        )
+        link.attach(Entrance(self._doorkeeper, link))
+        self._links.add(link)
+        return link
+
+    def _gone(self, link: Link) -> None:
+        self._links.discard(link)
+        if not self._links:
+            self._empty.set()

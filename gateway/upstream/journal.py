@@ -1,0 +1,234 @@
+"""What moves money on its way to the backend: in order, at least once, and durable before the station hears of it.
+
+A start or a stop is written to the journal before it is sent, and removed when the backend has answered. Meter values
+are sent straight away while the backend is up (the station's own unanswered message is the journal then) and written
+only when they can't be. What has no known outcome is sent again, identically.
+"""
+
+import asyncio
+import enum
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from gateway.bridge.books import Json, Transaction, TransactionState
+from gateway.bridge.ports import PeerUnavailable
+from gateway.session.ports import JournalEntry, JournalStore, StaleEpoch
+from gateway.wire.errors import CallError
+
+MESSAGE_ATTEMPTS: Final = 3
+"""Times that a message is offered to a backend which answers it with CALLERROR (TransactionMessageAttempts of 1.6)."""
+RETRY_WAIT: Final = 10.0
+"""Seconds between two attempts of one message while the backend is up (TransactionMessageRetryInterval of 1.6)."""
+NO_TRANSACTION: Final = -1
+"""transactionId of a StopTransaction whose start was never taken (OCPP 1.6 errata)."""
+
+log = structlog.get_logger(__name__)
+
+LateAnswer = Callable[[Transaction, Json], Awaitable[None]]
+"""Told of a StartTransaction.conf that came after the station had been answered without it."""
+
+
+class _Outcome(enum.Enum):
+    """What became of an entry that was offered to the backend."""
+
+    ANSWERED = "answered"
+    SET_ASIDE = "set aside"
+    WAITS = "waits"
+    """It stays in the journal: nothing is known, or the backend may take it another time."""
+
+
+class JournaledLedger:
+    """The ledger of one station, on the journal and its backend leg. Fulfils ``bridge.ports.Ledger``."""
+
+    def __init__(  # noqa: PLR0913 - a seam of the composition root: all that a ledger may touch
+        self,
+        identity: str,
+        journal: JournalStore,
+        transactions: dict[str, Transaction],
+        *,
+        call: Callable[[str, Json], Awaitable[Json]],
+        is_up: Callable[[], bool],
+        epoch: Callable[[], int],
+        late_answer: LateAnswer,
+        depth: int,
+    ) -> None:
+        self._identity = identity
+        self._journal = journal
+        self._transactions = transactions
+        self._call = call
+        self._is_up = is_up
+        self._epoch = epoch
+        self._late_answer = late_answer
+        self._depth = depth
+        self._sending = asyncio.Lock()
+        """Held by whoever talks to the backend; others append behind it instead of waiting."""
+        self._retry: asyncio.TimerHandle | None = None
+        self._drainer: asyncio.Task[None] | None = None
+        self._log = log.bind(identity=identity)
+
+    @property
+    def depth(self) -> int:
+        """Entries that the backend has not answered yet."""
+        return self._depth
+
+    # --- the bridge's ledger
+
+    async def hold(self, tx: Transaction) -> None:
+        """Persist a transaction that can't be started at the backend yet."""
+        await self._journal.save(self._identity, self._epoch(), tx)
+
+    async def start(self, tx: Transaction, payload: Json) -> Json | None:
+        """Deliver StartTransaction.req; return its conf, or None when the backend has not answered."""
+        tx.state = TransactionState.STARTING
+        return await self._deliver(tx, "StartTransaction", payload)
+
+    async def stop(self, tx: Transaction, payload: Json) -> Json | None:
+        """Deliver StopTransaction.req; return its conf, or None when the backend has not answered."""
+        tx.state = TransactionState.STOPPING
+        return await self._deliver(tx, "StopTransaction", payload)
+
+    async def meter(self, tx: Transaction, payload: Json) -> None:
+        """Deliver MeterValues.req of a transaction."""
+        if self._may_send():
+            async with self._sending:
+                try:
+                    await self._call("MeterValues", _addressed("MeterValues", payload, tx))
+                except (PeerUnavailable, CallError) as error:
+                    self._log.warning("meter_values_journalled", reason=str(error))
+                else:
+                    return
+            await self._append(tx, "MeterValues", payload)
+            self._drain_later()
+        else:
+            await self._append(tx, "MeterValues", payload)
+            self._drain_soon()
+
+    async def close(self, tx: Transaction) -> None:
+        """Persist that a transaction ended which the backend never had to hear of."""
+        tx.state = TransactionState.ENDED
+        await self._journal.save(self._identity, self._epoch(), tx)
+
+    # --- delivery
+
+    def _may_send(self) -> bool:
+        """True when nothing older waits and the backend is there: the order is kept by sending at once."""
+        return self._depth == 0 and self._is_up() and not self._sending.locked()
+
+    async def _deliver(self, tx: Transaction, action: str, payload: Json) -> Json | None:
+        if not self._may_send():
+            await self._append(tx, action, payload)
+            self._drain_soon()
+            return None
+        async with self._sending:
+            entry = await self._append(tx, action, payload)
+            outcome, answer = await self._offer(entry, tx)
+        if outcome is not _Outcome.ANSWERED:
+            self._drain_later()
+        return answer
+
+    async def _append(self, tx: Transaction, action: str, payload: Json) -> JournalEntry:
+        entry = await self._journal.append(self._identity, self._epoch(), tx, action, payload)
+        self._depth += 1
+        return entry
+
+    async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple["_Outcome", Json | None]:
+        """Send one entry and settle it when the backend answers; None when it stays in the journal or was refused."""
+        try:
+            conf = await self._call(entry.action, _addressed(entry.action, entry.payload, tx))
+        except PeerUnavailable as away:
+            self._log.warning("delivery_unknown", action=entry.action, entry=entry.id, reason=str(away))
+            return _Outcome.WAITS, None
+        except CallError as error:
+            return await self._refused(entry, tx, error), None
+        _apply(entry.action, conf, tx)
+        await self._journal.settle(entry, self._epoch(), tx)
+        self._depth -= 1
+        return _Outcome.ANSWERED, conf
+
+    async def _refused(self, entry: JournalEntry, tx: Transaction, error: CallError) -> "_Outcome":
+        attempt = entry.attempts + 1
+        self._log.warning("delivery_refused", action=entry.action, entry=entry.id, attempt=attempt, reason=str(error))
+        if attempt < MESSAGE_ATTEMPTS:
+            await self._journal.retry(entry, self._epoch())
+            return _Outcome.WAITS
+        if entry.action == "StartTransaction" and tx.state is TransactionState.STARTING:
+            tx.state = TransactionState.UNSTARTED
+        elif entry.action == "StopTransaction":
+            tx.state = TransactionState.ENDED
+        await self._journal.refuse(entry, self._epoch(), tx, str(error))
+        self._depth -= 1
+        self._log.error("set_aside", action=entry.action, entry=entry.id, reason=str(error))
+        return _Outcome.SET_ASIDE
+
+    async def drain(self) -> None:
+        """Deliver the journal, oldest first, until it is empty, the backend leaves, or an entry has to wait."""
+        async with self._sending:
+            while self._depth and self._is_up():
+                for entry in await self._journal.pending(self._identity):
+                    if not await self._redeliver(entry):
+                        self._drain_later()
+                        return
+
+    async def _redeliver(self, entry: JournalEntry) -> bool:
+        """Offer one entry of the journal again; return whether the next one may follow."""
+        tx = self._transactions[entry.station_tx]
+        outcome, conf = await self._offer(entry, tx)
+        if conf is not None:
+            self._log.info("delivered_late", action=entry.action, entry=entry.id)
+            if entry.action == "StartTransaction":
+                await self._late_answer(tx, conf)
+        return outcome is not _Outcome.WAITS
+
+    def _drain_soon(self) -> None:
+        """Deliver what was appended: the drain under way does it, the retry that is due, or a drain of its own."""
+        if self._retry is None and self._is_up() and not self._sending.locked():
+            self._drain_now()
+
+    def _drain_later(self) -> None:
+        """Try again in a while, should the backend stay up; when it comes back, its link drains anyway."""
+        if self._retry is None and self._is_up():
+            self._retry = asyncio.get_running_loop().call_later(RETRY_WAIT, self._drain_now)
+
+    def _drain_now(self) -> None:
+        self._retry = None
+        if self._drainer is None or self._drainer.done():
+            loop = asyncio.get_running_loop()
+            self._drainer = loop.create_task(self._drain_quietly(), name=f"journal {self._identity}")
+
+    async def _drain_quietly(self) -> None:
+        try:
+            await self.drain()
+        except StaleEpoch:
+            self._log.info("journal_has_another_owner")
+        except Exception:  # noqa: BLE001 - the journal is durable: the next drain tries again
+            self._log.exception("drain_failed")
+
+    async def quiesce(self) -> None:
+        """Begin nothing more; what is undelivered stays in the journal."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._drainer is not None:
+            self._drainer.cancel()
+            await asyncio.wait([self._drainer])
+
+
+def _addressed(action: str, payload: Json, tx: Transaction) -> Json:
+    """Return ``payload`` with the backend's transactionId; the same every time once the number is known."""
+    if tx.backend_tx is not None:
+        return {**payload, "transactionId": tx.backend_tx}
+    if action == "StopTransaction":
+        return {**payload, "transactionId": NO_TRANSACTION}
+    return payload
+
+
+def _apply(action: str, conf: Json, tx: Transaction) -> None:
+    """Enter the backend's answer into the books."""
+    if action == "StartTransaction":
+        tx.backend_tx = conf["transactionId"]
+        if tx.state is TransactionState.STARTING:
+            tx.state = TransactionState.OPEN
+    elif action == "StopTransaction":
+        tx.state = TransactionState.ENDED

@@ -1,0 +1,166 @@
+"""One station's leg to its backend: dialled, kept, dialled again.
+
+Voltgate plays the charge point there (OCPP-J 2.0.1 Part 4, 6; OCPP-J 1.6): the same identity, one WebSocket.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+import structlog
+
+from gateway.bridge.books import Json
+from gateway.bridge.ports import PeerUnavailable
+from gateway.session.peer import Peer
+from gateway.transport import DialError, WebSocket
+
+BACKOFF_FIRST: Final = 1.0
+"""Seconds before the first retry, at most: every wait is drawn between half of it and all of it."""
+BACKOFF_MAX: Final = 60.0
+"""Longest wait in seconds."""
+NORMAL_CLOSURE: Final = 1000
+"""WebSocket close code (RFC 6455 7.4.1)."""
+
+log = structlog.get_logger(__name__)
+
+
+class Dial(Protocol):
+    """Opens the WebSocket to this station's backend."""
+
+    async def __call__(self, sink: Peer) -> WebSocket:
+        """Return the open WebSocket, whose messages go to ``sink``. Raises DialError."""
+
+
+class BackendLink:
+    """Keeps the leg up from :meth:`start` to :meth:`stop`.
+
+    ``came_up`` runs after each successful dialling, in a task of the link; ``went_down`` is called when an open leg
+    is lost and when dialling fails. ``make_peer`` is given the callback for the loss of the peer.
+    """
+
+    def __init__(
+        self,
+        identity: str,
+        dial: Dial,
+        make_peer: Callable[[Callable[[Peer, str], None]], Peer],
+        *,
+        came_up: Callable[[], Awaitable[None]],
+        went_down: Callable[[], None],
+    ) -> None:
+        self._identity = identity
+        self._dial = dial
+        self._make_peer = make_peer
+        self._came_up = came_up
+        self._went_down = went_down
+        self._peer: Peer | None = None
+        self._hurry = asyncio.Event()
+        """Somebody waits for the leg: the wait between two dials is cut short."""
+        self._outcome: asyncio.Future[bool] | None = None
+        """Whether the dial that is under way, or the next one, succeeded."""
+        self._down = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._log = log.bind(identity=identity, leg="backend")
+
+    def __repr__(self) -> str:
+        return f"<BackendLink {self._identity} {'up' if self.is_up else 'down'}>"
+
+    @property
+    def is_up(self) -> bool:
+        """True while the WebSocket to the backend is open."""
+        return self._peer is not None and self._peer.is_open
+
+    def start(self) -> None:
+        """Begin to dial, unless the link is running."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"backend link {self._identity}")
+
+    async def stop(self) -> None:
+        """Close the leg and dial no more."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        peer, self._peer = self._peer, None
+        self._tell_waiting(is_up=False)
+        if peer is not None:
+            peer.close(NORMAL_CLOSURE, "the station has left")
+            peer.give_up("the station has left")
+
+    async def wait_up(self, timeout: float) -> bool:
+        """Dial now, unless the leg is up; return whether it is when that has ended, ``timeout`` seconds at most."""
+        if self.is_up or self._task is None:
+            return self.is_up
+        self._hurry.set()
+        if self._outcome is None:
+            self._outcome = asyncio.get_running_loop().create_future()
+        await asyncio.wait([self._outcome], timeout=timeout)
+        return self.is_up
+
+    async def call(self, action: str, payload: Json) -> Json:
+        """Send a CALL and return the CALLRESULT's payload. Raises CallError and PeerUnavailable."""
+        if self._peer is None:
+            raise PeerUnavailable("the backend is not connected")
+        return await self._peer.call(action, payload)
+
+    async def _run(self) -> None:
+        ceiling = BACKOFF_FIRST
+        while True:
+            if await self._connect():
+                ceiling = BACKOFF_FIRST
+                await self._attend()
+            wait = ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+            ceiling = min(2 * ceiling, BACKOFF_MAX)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._hurry.wait()
+
+    async def _connect(self) -> bool:
+        peer = self._make_peer(self._lost)
+        self._hurry.clear()
+        try:
+            await self._dial(peer)
+        except DialError as error:
+            self._log.warning("backend_unreachable", reason=str(error))
+            self._tell_waiting(is_up=False)
+            self._went_down()
+            return False
+        if not peer.is_open:
+            self._tell_waiting(is_up=False)
+            return False
+        self._peer = peer
+        self._down.clear()
+        self._tell_waiting(is_up=True)
+        self._log.info("backend_up")
+        return True
+
+    def _tell_waiting(self, *, is_up: bool) -> None:
+        outcome, self._outcome = self._outcome, None
+        if outcome is not None and not outcome.done():
+            outcome.set_result(is_up)
+
+    async def _attend(self) -> None:
+        """Run ``came_up`` beside the open leg, and return when the leg is lost."""
+        greeting = asyncio.get_running_loop().create_task(self._greet(), name=f"backend greeting {self._identity}")
+        try:
+            await self._down.wait()
+        finally:
+            greeting.cancel()
+            await asyncio.wait([greeting])
+
+    async def _greet(self) -> None:
+        try:
+            await self._came_up()
+        except PeerUnavailable as away:
+            self._log.info("backend_left_early", reason=str(away))
+        except Exception:  # noqa: BLE001 - the leg stays, whatever its greeting met
+            self._log.exception("backend_greeting_failed")
+
+    def _lost(self, peer: Peer, reason: str) -> None:
+        if peer is not self._peer:
+            return
+        self._peer = None
+        self._down.set()
+        self._log.warning("backend_lost", reason=reason)
+        self._went_down()

@@ -1,0 +1,25 @@
+"""The exposition."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.admin.metrics import Levels, Metrics
+from gateway.session.tally import Leg, Outcome, Tally
+
+
+def test_levels_and_counts() -> None:
+    tally = Tally()
+    tally.call(Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED)
+    tally.call(Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED)
+    tally.refused_entries["password"] += 1
+    text = Metrics(tally, lambda: Levels(3, 2, 7)).expose().decode()
+    samples = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert samples[("voltgate_stations_connected", ())] == 3
+    assert samples[("voltgate_backend_links_up", ())] == 2
+    assert samples[("voltgate_journal_entries", ())] == 7
+    labels = (("action", "Heartbeat"), ("direction", "in"), ("leg", "station"), ("outcome", "answered"))
+    assert samples[("voltgate_calls_total", labels)] == 2
+    assert samples[("voltgate_entries_refused_total", (("reason", "password"),))] == 1

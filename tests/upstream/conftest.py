@@ -1,0 +1,81 @@
+"""A journal in memory, from the port's contract, for the tests of what stands on it."""
+
+import copy
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.bridge.books import Json, Transaction, TransactionState
+from gateway.session.ports import JournalEntry, JournalFull, StaleEpoch
+
+
+class MemoryJournal:
+    """Fulfils JournalStore; what it holds is a copy, as after a restart."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self.epoch = 1
+        self.limit = limit
+        self.entries: list[JournalEntry] = []
+        self.refused: list[tuple[str, str]] = []
+        self.saved: dict[str, Transaction] = {}
+        self._next = 1
+
+    def _check(self, epoch: int) -> None:
+        if epoch != self.epoch:
+            raise StaleEpoch
+
+    async def transactions(self, identity: str) -> Sequence[Transaction]:
+        return [copy.copy(tx) for tx in self.saved.values()]
+
+    async def save(self, identity: str, epoch: int, tx: Transaction) -> None:
+        self._check(epoch)
+        self.saved[tx.station_tx] = copy.copy(tx)
+
+    async def append(self, identity: str, epoch: int, tx: Transaction, action: str, payload: Json) -> JournalEntry:
+        self._check(epoch)
+        if len(self.entries) >= self.limit:
+            raise JournalFull
+        entry = JournalEntry(self._next, identity, tx.station_tx, action, copy.deepcopy(payload), 0)
+        self._next += 1
+        self.entries.append(entry)
+        self.saved[tx.station_tx] = copy.copy(tx)
+        return entry
+
+    async def settle(self, entry: JournalEntry, epoch: int, tx: Transaction) -> None:
+        self._check(epoch)
+        self.entries = [each for each in self.entries if each.id != entry.id]
+        self.saved[tx.station_tx] = copy.copy(tx)
+
+    async def retry(self, entry: JournalEntry, epoch: int) -> None:
+        self._check(epoch)
+        self.entries = [
+            JournalEntry(each.id, each.identity, each.station_tx, each.action, each.payload, each.attempts + 1)
+            if each.id == entry.id
+            else each
+            for each in self.entries
+        ]
+
+    async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, reason: str) -> None:
+        await self.settle(entry, epoch, tx)
+        self.refused.append((entry.action, reason))
+
+    async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
+        return self.entries[:limit]
+
+    async def depths(self) -> dict[str, int]:
+        return {"CS1": len(self.entries)} if self.entries else {}
+
+    def restarted(self) -> dict[str, Transaction]:
+        """The transactions as a new process loads them."""
+        return {key: copy.copy(tx) for key, tx in self.saved.items() if tx.state is not TransactionState.ENDED}
+
+
+@pytest.fixture(scope="session")
+def new_journal() -> type[MemoryJournal]:
+    """Makes journals; for property tests, which want a new one per example."""
+    return MemoryJournal
+
+
+@pytest.fixture
+def memory_journal() -> MemoryJournal:
+    return MemoryJournal()

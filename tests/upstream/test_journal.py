@@ -1,0 +1,320 @@
+"""The journalled ledger as dialogues: what the bridge delivers, what the backend hears, what is on disk meanwhile."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.bridge.books import Json, Transaction, TransactionState
+from gateway.bridge.ports import PeerUnavailable
+from gateway.session.ports import JournalFull, StaleEpoch
+from gateway.upstream import journal as module
+from gateway.upstream.journal import JournaledLedger
+from gateway.wire.errors import CallError, ErrorCode
+
+START: Json = {"connectorId": 1, "idTag": "TAG", "meterStart": 1000, "timestamp": "2026-01-01T00:00:00Z"}
+STOP: Json = {"meterStop": 2000, "timestamp": "2026-01-01T01:00:00Z"}
+METER: Json = {"connectorId": 1, "meterValue": []}
+ACCEPTED = {"status": "Accepted"}
+
+
+class Backend:
+    """A 1.6 backend after a script: per CALL "answer", "lose" (not heard), "late" (done, no answer), "refuse"."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.script: list[str] = []
+        self.heard: list[tuple[str, Json]] = []
+        self.ids: dict[str, int] = {}
+        self.answered = asyncio.Event()
+
+    async def call(self, action: str, payload: Json) -> Json:
+        await asyncio.sleep(0)
+        step = self.script.pop(0) if self.script else "answer"
+        if not self.up or step == "lose":
+            raise PeerUnavailable("gone")
+        if step == "refuse":
+            raise CallError(ErrorCode.INTERNAL_ERROR, "database down")
+        self.heard.append((action, payload))
+        if step == "late":
+            raise PeerUnavailable("no answer in time")
+        if action == "MeterValues":
+            self.answered.set()
+        if action == "StartTransaction":
+            number = self.ids.setdefault(str(sorted(payload.items())), 700 + len(self.ids))
+            return {"transactionId": number, "idTagInfo": ACCEPTED}
+        return {"idTagInfo": ACCEPTED} if action == "StopTransaction" else {}
+
+    @property
+    def actions(self) -> list[str]:
+        return [action for action, _ in self.heard]
+
+
+class Desk:
+    """One ledger with its backend and its journal."""
+
+    def __init__(self, journal: Any, transactions: dict[str, Transaction] | None = None, depth: int = 0) -> None:
+        self.journal = journal
+        self.backend = Backend()
+        self.epoch = 1
+        self.transactions = transactions if transactions is not None else {}
+        self.late: list[tuple[str, Json]] = []
+        self.ledger = JournaledLedger(
+            "CS1",
+            journal,
+            self.transactions,
+            call=self.backend.call,
+            is_up=lambda: self.backend.up,
+            epoch=lambda: self.epoch,
+            late_answer=self._late,
+            depth=depth,
+        )
+
+    async def _late(self, tx: Transaction, conf: Json) -> None:
+        self.late.append((tx.station_tx, conf))
+
+    def tx(self, name: str = "t1") -> Transaction:
+        return self.transactions.setdefault(name, Transaction(name, connector_id=1))
+
+
+@pytest.fixture
+async def desk(memory_journal: Any) -> Any:
+    made = Desk(memory_journal)
+    yield made
+    await made.ledger.quiesce()
+
+
+async def test_a_session_with_the_backend_up_leaves_nothing_behind(desk: Desk) -> None:
+    tx = desk.tx()
+    assert await desk.ledger.start(tx, START) == {"transactionId": 700, "idTagInfo": ACCEPTED}
+    assert (tx.state, tx.backend_tx) == (TransactionState.OPEN, 700)
+    await desk.ledger.meter(tx, METER)
+    assert await desk.ledger.stop(tx, STOP) == {"idTagInfo": ACCEPTED}
+    assert tx.state is TransactionState.ENDED
+    assert desk.backend.heard == [
+        ("StartTransaction", START),
+        ("MeterValues", METER | {"transactionId": 700}),
+        ("StopTransaction", STOP | {"transactionId": 700}),
+    ]
+    assert desk.journal.entries == []
+    assert desk.journal.saved["t1"].state is TransactionState.ENDED
+
+
+async def test_the_start_is_on_disk_before_it_is_sent(desk: Desk) -> None:
+    seen: list[list[str]] = []
+    original = desk.backend.call
+
+    async def spy(action: str, payload: Json) -> Json:
+        seen.append([entry.action for entry in desk.journal.entries])
+        return await original(action, payload)
+
+    desk.ledger._call = spy
+    await desk.ledger.start(desk.tx(), START)
+    assert seen == [["StartTransaction"]]
+
+
+async def test_meter_values_touch_no_disk_while_the_backend_answers(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tx = desk.tx()
+    await desk.ledger.start(tx, START)
+
+    async def no_write(*_: Any, **__: Any) -> None:
+        pytest.fail("a database write per meter value")
+
+    for name in ("save", "append", "settle"):
+        monkeypatch.setattr(desk.journal, name, no_write)
+    await desk.ledger.meter(tx, METER)
+    assert desk.backend.actions == ["StartTransaction", "MeterValues"]
+
+
+async def test_a_whole_session_while_the_backend_is_away_is_delivered_in_order(desk: Desk) -> None:
+    tx = desk.tx()
+    desk.backend.up = False
+    assert await desk.ledger.start(tx, START) is None
+    await desk.ledger.meter(tx, METER)
+    assert await desk.ledger.stop(tx, STOP) is None
+    assert desk.ledger.depth == 3
+    desk.backend.up = True
+    await desk.ledger.drain()
+    assert desk.backend.heard == [
+        ("StartTransaction", START),
+        ("MeterValues", METER | {"transactionId": 700}),
+        ("StopTransaction", STOP | {"transactionId": 700}),
+    ]
+    assert desk.ledger.depth == 0
+    assert desk.late == [("t1", {"transactionId": 700, "idTagInfo": ACCEPTED})]
+
+
+async def test_what_comes_while_older_entries_wait_goes_behind_them(desk: Desk) -> None:
+    tx = desk.tx()
+    desk.backend.script = ["lose"]
+    assert await desk.ledger.start(tx, START) is None
+    await desk.ledger.meter(tx, METER)
+    assert desk.backend.heard == []
+    await desk.ledger.drain()
+    assert desk.backend.actions == ["StartTransaction", "MeterValues"]
+
+
+async def test_what_comes_during_a_drain_is_delivered_by_it(desk: Desk) -> None:
+    first, second = desk.tx("t1"), desk.tx("t2")
+    desk.backend.up = False
+    await desk.ledger.start(first, START)
+    desk.backend.up = True
+    original = desk.backend.call
+
+    async def meanwhile(action: str, payload: Json) -> Json:
+        if not desk.backend.heard:
+            assert await desk.ledger.start(second, START | {"meterStart": 5}) is None
+        return await original(action, payload)
+
+    desk.ledger._call = meanwhile
+    await desk.ledger.drain()
+    assert desk.backend.actions == ["StartTransaction", "StartTransaction"]
+    assert desk.ledger.depth == 0
+
+
+async def test_a_message_that_waits_for_nobody_is_delivered_at_once(memory_journal: Any) -> None:
+    before = Desk(memory_journal)
+    before.backend.up = False
+    await before.ledger.start(before.tx(), START)
+    desk = Desk(memory_journal, memory_journal.restarted(), depth=1)
+    await desk.ledger.meter(desk.tx(), METER)
+    await asyncio.wait_for(desk.backend.answered.wait(), 5)
+    assert desk.backend.actions == ["StartTransaction", "MeterValues"]
+    await desk.ledger.quiesce()
+
+
+async def test_an_unknown_outcome_is_repeated_identically(desk: Desk) -> None:
+    tx = desk.tx()
+    desk.backend.script = ["late"]
+    assert await desk.ledger.start(tx, START) is None
+    await desk.ledger.drain()
+    assert desk.backend.heard == [("StartTransaction", START)] * 2
+    assert tx.backend_tx == 700
+
+
+async def test_after_a_crash_the_journal_is_delivered_by_the_next_process(memory_journal: Any) -> None:
+    before = Desk(memory_journal)
+    before.backend.up = False
+    await before.ledger.start(before.tx(), START)
+    await before.ledger.stop(before.tx(), STOP)
+    after = Desk(memory_journal, memory_journal.restarted(), depth=2)
+    await after.ledger.drain()
+    assert after.backend.heard == [("StartTransaction", START), ("StopTransaction", STOP | {"transactionId": 700})]
+    assert memory_journal.entries == []
+    await before.ledger.quiesce()
+
+
+async def test_a_start_that_is_refused_for_good_is_set_aside_and_the_stop_goes_with_minus_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_WAIT", 3600.0)
+    tx = desk.tx()
+    desk.backend.script = ["refuse"] * 3
+    assert await desk.ledger.start(tx, START) is None
+    await desk.ledger.drain()
+    assert desk.ledger.depth == 1
+    await desk.ledger.drain()
+    assert desk.ledger.depth == 0
+    assert tx.state is TransactionState.UNSTARTED
+    assert desk.journal.refused == [("StartTransaction", "InternalError: database down")]
+    await desk.ledger.meter(tx, METER)
+    await desk.ledger.stop(tx, STOP)
+    assert desk.backend.heard == [("MeterValues", METER), ("StopTransaction", STOP | {"transactionId": -1})]
+
+
+async def test_refused_meter_values_are_kept_and_offered_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_WAIT", 0.0)
+    tx = desk.tx()
+    await desk.ledger.start(tx, START)
+    desk.backend.script = ["refuse"]
+    await desk.ledger.meter(tx, METER)
+    assert desk.ledger.depth == 1
+    await asyncio.wait_for(desk.backend.answered.wait(), 5)
+    await desk.ledger.drain()
+    assert desk.ledger.depth == 0
+    assert desk.backend.actions == ["StartTransaction", "MeterValues"]
+
+
+async def test_a_full_journal_says_so_and_keeps_what_it_has(desk: Desk) -> None:
+    desk.backend.up = False
+    desk.journal.limit = 1
+    await desk.ledger.start(desk.tx("t1"), START)
+    with pytest.raises(JournalFull):
+        await desk.ledger.start(desk.tx("t2"), START)
+    assert desk.ledger.depth == 1
+
+
+async def test_an_older_owner_writes_nothing(desk: Desk) -> None:
+    desk.journal.epoch = 2
+    with pytest.raises(StaleEpoch):
+        await desk.ledger.start(desk.tx(), START)
+    assert desk.backend.heard == []
+
+
+async def test_held_and_closed_transactions_are_persisted(desk: Desk) -> None:
+    tx = desk.tx()
+    states = []
+    for persist in (desk.ledger.hold, desk.ledger.close):
+        await persist(tx)
+        states.append(desk.journal.saved["t1"].state)
+    assert states == [TransactionState.HELD, TransactionState.ENDED]
+    assert desk.backend.heard == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["start", "meter", "stop", "down", "up", "drain", "lose next", "late next", "crash"]),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_whatever_happens_each_session_is_delivered_once_and_in_order(new_journal: Any, steps: list[str]) -> None:
+    asyncio.run(_play(new_journal(), steps))
+
+
+async def _play(journal: Any, steps: list[str]) -> None:
+    desk = Desk(journal)
+    heard: list[tuple[str, Json]] = []
+    count = 0
+    open_tx: str | None = None
+    expected: list[tuple[str, str]] = []
+    for step in steps:
+        if step == "start" and open_tx is None:
+            count += 1
+            open_tx = f"t{count}"
+            expected.append(("StartTransaction", open_tx))
+            await desk.ledger.start(desk.tx(open_tx), START | {"meterStart": count})
+        elif step == "meter" and open_tx is not None:
+            await desk.ledger.meter(desk.tx(open_tx), METER)
+        elif step == "stop" and open_tx is not None:
+            expected.append(("StopTransaction", open_tx))
+            await desk.ledger.stop(desk.tx(open_tx), STOP | {"meterStop": count})
+            open_tx = None
+        elif step in {"down", "up"}:
+            desk.backend.up = step == "up"
+        elif step == "drain":
+            await desk.ledger.drain()
+        elif step in {"lose next", "late next"}:
+            desk.backend.script = [step.split()[0]]
+        elif step == "crash":
+            await desk.ledger.quiesce()
+            heard += desk.backend.heard
+            ids = desk.backend.ids
+            desk = Desk(journal, journal.restarted(), depth=len(journal.entries))
+            desk.backend.ids = ids
+    desk.backend.up, desk.backend.script = True, []
+    await desk.ledger.drain()
+    await desk.ledger.quiesce()
+    heard += desk.backend.heard
+    money = [(a, p) for a, p in heard if a != "MeterValues"]
+    distinct = [each for index, each in enumerate(money) if each not in money[:index]]
+    told = [(a, f"t{p['meterStart'] if a == 'StartTransaction' else p['meterStop']}") for a, p in distinct]
+    assert told == expected
+    assert journal.entries == []
+    starts = {p["meterStart"] for a, p in distinct if a == "StartTransaction"}
+    assert len(starts) == count

@@ -1,0 +1,211 @@
+"""The backend leg's life as dialogues: dialling, greeting, loss, dialling again."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gateway.bridge.ports import PeerUnavailable
+from gateway.session.peer import BACKEND_16, Peer
+from gateway.session.tally import Tally
+from gateway.transport import DialError, DialStage
+from gateway.upstream import link as module
+from gateway.upstream.link import BackendLink
+from gateway.wire import frames
+from policies.engine import load
+
+
+class FakeSocket:
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.sent: list[bytes] = []
+        self.closed_with: int | None = None
+
+    def send(self, text: bytes) -> bool:
+        self.sent.append(text)
+        return True
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        self.closed_with = code
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    async def ping(self, timeout: float) -> bool:
+        return True
+
+    def lose(self) -> None:
+        self.peer.disconnected(SimpleNamespace(code=1006, reason=""))
+
+
+class Network:
+    """Dials as its script says: "open" or a reason for failure; every dialling is heard of on a queue."""
+
+    def __init__(self) -> None:
+        self.script: list[str] = []
+        self.dialled: asyncio.Queue[FakeSocket | str] = asyncio.Queue()
+
+    async def dial(self, sink: Peer) -> Any:
+        step = self.script.pop(0) if self.script else "open"
+        if step != "open":
+            self.dialled.put_nowait(step)
+            raise DialError(step, stage=DialStage.CONNECT)
+        socket = FakeSocket(sink)
+        sink.connected(socket)
+        self.dialled.put_nowait(socket)
+        return socket
+
+
+class Leg:
+    def __init__(self) -> None:
+        self.network = Network()
+        self.events: asyncio.Queue[str] = asyncio.Queue()
+        self.greeting: Callable[[], Any] | None = None
+        self.link = BackendLink(
+            "CS1",
+            self.network.dial,
+            self._peer,
+            came_up=self._came_up,
+            went_down=lambda: self.events.put_nowait("down"),
+        )
+
+    def _peer(self, lost: Callable[[Peer, str], None]) -> Peer:
+        async def handle(action: str, payload: Any) -> Any:
+            return {}
+
+        return Peer(
+            BACKEND_16,
+            "CS1",
+            handle,
+            policy=load("legacy-1.6"),
+            tally=Tally(),
+            timeout=5.0,
+            new_id=lambda: "id",
+            lost=lost,
+        )
+
+    async def _came_up(self) -> None:
+        self.events.put_nowait("up")
+        if self.greeting is not None:
+            await self.greeting()
+
+    async def opened(self) -> FakeSocket:
+        socket = await self.network.dialled.get()
+        assert isinstance(socket, FakeSocket)
+        assert await self.events.get() == "up"
+        return socket
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF_FIRST", 0.001)
+    monkeypatch.setattr(module, "BACKOFF_MAX", 0.002)
+
+
+@pytest.fixture
+async def leg() -> Any:
+    made = Leg()
+    yield made
+    await made.link.stop()
+
+
+async def test_it_dials_greets_and_calls(leg: Leg) -> None:
+    leg.link.start()
+    leg.link.start()
+    socket = await leg.opened()
+    assert leg.link.is_up
+    assert await leg.link.wait_up(1.0)
+    answer = asyncio.ensure_future(leg.link.call("Heartbeat", {}))
+    await asyncio.sleep(0)
+    assert socket.sent == [b'[2,"id","Heartbeat",{}]']
+    leg.link._peer.message(frames.encode_result("id", {"currentTime": "2026-01-01T00:00:00Z"}))  # type: ignore[union-attr]  # it is up
+    assert await answer == {"currentTime": "2026-01-01T00:00:00Z"}
+
+
+async def test_it_dials_again_until_the_backend_is_there(leg: Leg) -> None:
+    leg.network.script = ["refused", "certificate verify failed"]
+    leg.link.start()
+    assert await leg.network.dialled.get() == "refused"
+    assert await leg.network.dialled.get() == "certificate verify failed"
+    assert [leg.events.get_nowait(), leg.events.get_nowait()] == ["down", "down"]
+    await leg.opened()
+    assert leg.link.is_up
+
+
+async def test_a_lost_leg_fails_its_calls_and_is_dialled_again(leg: Leg) -> None:
+    leg.link.start()
+    socket = await leg.opened()
+    call = asyncio.ensure_future(leg.link.call("Heartbeat", {}))
+    await asyncio.sleep(0)
+    socket.lose()
+    with pytest.raises(PeerUnavailable):
+        await call
+    assert not leg.link.is_up
+    assert await leg.events.get() == "down"
+    with pytest.raises(PeerUnavailable):
+        await leg.link.call("Heartbeat", {})
+    await leg.opened()
+
+
+async def test_waiting_dials_at_once_and_ends_with_the_dial(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not await leg.link.wait_up(60.0)
+    monkeypatch.setattr(module, "BACKOFF_FIRST", 3600.0)
+    monkeypatch.setattr(module, "BACKOFF_MAX", 3600.0)
+    leg.network.script = ["refused", "refused"]
+    leg.link.start()
+    assert await leg.network.dialled.get() == "refused"
+    assert not await leg.link.wait_up(60.0)
+    assert await leg.network.dialled.get() == "refused"
+    assert await leg.link.wait_up(60.0)
+    assert await leg.link.wait_up(60.0)
+
+
+async def test_waiting_has_its_own_bound(leg: Leg) -> None:
+    async def never(_: Peer) -> Any:
+        await asyncio.Event().wait()
+
+    leg.link._dial = never  # type: ignore[assignment]  # a dial that hangs
+    leg.link.start()
+    assert not await leg.link.wait_up(0.01)
+
+
+async def test_a_greeting_that_fails_costs_nothing_but_itself(leg: Leg) -> None:
+    async def broken() -> None:
+        raise RuntimeError("a defect")
+
+    leg.greeting = broken
+    leg.link.start()
+    await leg.opened()
+    await asyncio.sleep(0)
+    assert leg.link.is_up
+
+
+async def test_a_greeting_is_ended_with_its_leg(leg: Leg) -> None:
+    ended = asyncio.Event()
+
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    leg.greeting = endless
+    leg.link.start()
+    socket = await leg.opened()
+    await asyncio.sleep(0)
+    socket.lose()
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_stop_closes_the_leg_and_dials_no_more(leg: Leg) -> None:
+    leg.link.start()
+    socket = await leg.opened()
+    await leg.link.stop()
+    assert socket.closed_with == 1000
+    assert not leg.link.is_up
+    assert leg.network.dialled.empty()
+    assert leg.events.empty()
+    await leg.link.stop()
