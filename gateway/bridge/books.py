@@ -1,0 +1,107 @@
+"""What a bridge remembers of one station: its transactions and its connectors.
+
+Plain state without I/O. What must outlive the process is written through :mod:`gateway.bridge.ports`.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+"""An OCPP payload: a JSON object as plain Python values."""
+
+
+class TransactionState(enum.Enum):
+    """Where a station's transaction stands in the backend's ledger."""
+
+    HELD = "held"
+    """Begun at the station; StartTransaction waits for a token or an EVSE."""
+    STARTING = "starting"
+    """StartTransaction is in the journal; its outcome is not known yet."""
+    OPEN = "open"
+    """The backend has given its transactionId."""
+    UNSTARTED = "unstarted"
+    """The backend refused StartTransaction for good; StopTransaction goes with -1 (OCPP 1.6 errata)."""
+    STOPPING = "stopping"
+    """StopTransaction is in the journal."""
+    ENDED = "ended"
+    """The backend has answered StopTransaction, or the transaction ended without ever being started."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One transaction: the station's 2.0.1 transactionId and what the 1.6 ledger needs of it.
+
+    Energy is in whole Wh; times are RFC 3339 strings in UTC as the station gave them.
+    """
+
+    station_tx: str
+    state: TransactionState = TransactionState.HELD
+    backend_tx: int | None = None
+    evse_id: int | None = None
+    connector_id: int | None = None
+    """The 1.6 connectorId."""
+    id_tag: str | None = None
+    started_at: str | None = None
+    meter_start: int | None = None
+    last_register: int | None = None
+    last_seq_no: int = -1
+    charging_state: str | None = None
+    remote_start_id: int | None = None
+    reservation_id: int | None = None
+    energy_flowed: bool = False
+    """True once chargingState was Charging: then EVConnected means Finishing or SuspendedEVSE, not Preparing."""
+    deauthorized: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """True once the station has ended it, whether or not the backend has heard."""
+        return self.state is TransactionState.STOPPING or self.state is TransactionState.ENDED
+
+
+@dataclass(slots=True)
+class Connector:
+    """One connector: its 2.0.1 place, its 1.6 number and what was last said of it."""
+
+    evse_id: int
+    connector_id: int
+    number: int
+    """The flat 1.6 connectorId, 1..N."""
+    status: str = "Available"
+    """The 2.0.1 connectorStatus last reported."""
+    reported: Json | None = None
+    """The 1.6 StatusNotification last answered by the backend, or None."""
+
+
+@dataclass(slots=True)
+class Books:
+    """The books of one station."""
+
+    transactions: dict[str, Transaction] = field(default_factory=dict)
+    """By the station's transactionId."""
+    connectors: dict[tuple[int, int], Connector] = field(default_factory=dict)
+    """By (evseId, connectorId)."""
+    remote_starts: dict[int, str] = field(default_factory=dict)
+    """remoteStartId of RequestStartTransaction -> the idTag it was asked for."""
+    aliases: dict[str, Json] = field(default_factory=dict)
+    """idTag that stands for an idToken too long for 1.6, casefolded -> that idToken, {idToken, type}."""
+    registers: dict[int, int] = field(default_factory=dict)
+    """By evseId: the Energy.Active.Import.Register last seen, in Wh."""
+
+    def by_backend_tx(self, backend_tx: int) -> Transaction | None:
+        """Return the running transaction of *this* station that the backend calls ``backend_tx``, or None.
+
+        The newest one: there are backends that use a number twice.
+        """
+        return next((tx for tx in self._running() if tx.backend_tx == backend_tx), None)
+
+    def on_connector(self, number: int) -> Transaction | None:
+        """Return the transaction that runs on the 1.6 connector ``number``, or None.
+
+        The newest one: a station that lost its memory never ends the older one.
+        """
+        return next((tx for tx in self._running() if tx.connector_id == number), None)
+
+    def _running(self) -> Iterator[Transaction]:
+        return (tx for tx in reversed(self.transactions.values()) if not tx.is_over)

@@ -1,0 +1,171 @@
+"""GetConfiguration and ChangeConfiguration over the device model (blocks B05 and B06)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from gateway.bridge.books import Json
+from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.v201_v16.configuration_keys import (
+    BY_SMALL_NAME,
+    KEYS,
+    LIMITS,
+    OF_THE_BACKEND_LEG,
+    PHASE_ROTATION,
+    Variable,
+    name_of,
+    vendor_variable,
+)
+from gateway.bridge.v201_v16.configuration_questions import derived, phase_rotation_of, question
+from gateway.bridge.v201_v16.configuration_words import NotSayable, items
+from gateway.bridge.v201_v16.connectors import numbered
+from gateway.bridge.v201_v16.context import Context
+from gateway.wire.errors import CallError, ErrorCode
+
+VARIABLES_PER_MESSAGE: Final = 16
+"""Variables of one GetVariables. A station that takes fewer (ItemsPerMessage) refuses, and is asked for half."""
+VALUE_MAX: Final = 500
+"""Characters of a value in GetConfiguration.conf; a variable has up to 2500."""
+
+_SUPPORT_CODES: Final = frozenset({ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED})
+_CHANGE_STATUSES: Final = {
+    "Accepted": "Accepted",
+    "Rejected": "Rejected",
+    "RebootRequired": "RebootRequired",
+    "UnknownComponent": "NotSupported",
+    "UnknownVariable": "NotSupported",
+    "NotSupportedAttributeType": "NotSupported",
+}
+"""SetVariableStatus -> ConfigurationStatus."""
+_WORST_FIRST: Final = ("Rejected", "NotSupported", "RebootRequired", "Accepted")
+
+
+async def get_configuration(context: Context, payload: Json) -> Json:
+    """GetConfiguration: the asked keys, or all that 1.6 names and the station knows.
+
+    Raises :class:`CallError` GenericError when the station can't be reached: GetConfiguration.conf has no refusal.
+    """
+    asked = list(dict.fromkeys(payload.get("key", ())))
+    known = asked or [*KEYS, *LIMITS, PHASE_ROTATION, *derived(context)]
+    questions = {key: question(context, key) for key in known}
+    wanted = {variable.path: variable for ask in questions.values() if ask for variable in ask.variables}
+    found = await _get_variables(context, list(wanted.values()))
+    configuration, unknown = [], []
+    for key, ask in questions.items():
+        value = ask.compose(found) if ask is not None else None
+        if ask is None or value is None:
+            unknown.append(key)
+        else:
+            configuration.append({"key": key, "readonly": ask.readonly, "value": _cut(context, key, value)})
+    answer: Json = {}
+    if configuration:
+        answer["configurationKey"] = configuration
+    if unknown and asked:
+        answer["unknownKey"] = unknown
+    return answer
+
+
+async def change_configuration(context: Context, payload: Json) -> Json:
+    """ChangeConfiguration. A read-only key is Rejected, as is a value that can't be said in 2.0.1.
+
+    NotSupported for unknown keys, and for those that concern the backend's own leg: they never reach the station.
+    """
+    key, value = payload["key"], payload["value"]
+    try:
+        settings = assignments(context, key, value)
+    except NotSayable:
+        return {"status": "Rejected"}
+    if settings is None:
+        ask = question(context, key)
+        return {"status": "Rejected" if ask is not None and ask.readonly else "NotSupported"}
+    if not settings:
+        return {"status": "Rejected"}
+    data = [{**variable.addressed(), "attributeValue": text} for variable, text in settings]
+    try:
+        answer = await context.call_station("SetVariables", {"setVariableData": data})
+    except PeerUnavailable:
+        return {"status": "Rejected"}
+    except CallError as error:
+        return {"status": "NotSupported" if error.code in _SUPPORT_CODES else "Rejected"}
+    return {"status": change_status(settings[0][0], answer["setVariableResult"], context)}
+
+
+def assignments(context: Context, key: str, value: str) -> list[tuple[Variable, str]] | None:
+    """Return the variables to set and their values; None when ``key`` can't be set.
+
+    Raises :class:`NotSayable` for a value that has no form in 2.0.1.
+    """
+    small = key.casefold()
+    if small in OF_THE_BACKEND_LEG:
+        return None
+    if small == PHASE_ROTATION.casefold():
+        return _phase_rotations(context, value)
+    mapped = BY_SMALL_NAME.get(small)
+    if mapped is None:
+        variable = vendor_variable(key)
+        return None if variable is None else [(variable, value)]
+    if mapped.readonly:
+        return None
+    said = mapped.words.to_station(value)
+    return [(mapped.variable, said), *((other.variable, other.words.to_station(value)) for other in mapped.also)]
+
+
+def change_status(main: Variable, results: Iterable[Json], context: Context) -> str:
+    """Return the 1.6 status of a change: that of the ``main`` variable, or the worst where all are of its name."""
+    statuses = []
+    for result in results:
+        status = _CHANGE_STATUSES[result["attributeStatus"]]
+        if (result["component"]["name"].casefold(), result["variable"]["name"].casefold()) == (
+            main.component.casefold(),
+            main.name.casefold(),
+        ):
+            statuses.append(status)
+        elif status not in {"Accepted", "RebootRequired"}:
+            context.note("configuration-part", f"{name_of(result['component'], result['variable'])} was not set along")
+    return next((status for status in _WORST_FIRST if status in statuses), "Rejected")
+
+
+async def _get_variables(context: Context, variables: Sequence[Variable]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for start in range(0, len(variables), VARIABLES_PER_MESSAGE):
+        found.update(await _ask(context, variables[start : start + VARIABLES_PER_MESSAGE]))
+    return found
+
+
+async def _ask(context: Context, variables: Sequence[Variable]) -> dict[str, str]:
+    """Ask for some variables in one message, or in smaller ones when the station refuses so many."""
+    request = {"getVariableData": [variable.addressed() for variable in variables]}
+    try:
+        answer = await context.call_station("GetVariables", request)
+    except PeerUnavailable as away:
+        raise CallError(ErrorCode.GENERIC_ERROR, f"the station gave no answer: {away}") from None
+    except CallError as error:
+        if len(variables) == 1 or error.code in _SUPPORT_CODES:
+            return {}
+        middle = len(variables) // 2
+        return {**await _ask(context, variables[:middle]), **await _ask(context, variables[middle:])}
+    return {
+        name_of(result["component"], result["variable"]): result["attributeValue"]
+        for result in answer["getVariableResult"]
+        if result["attributeStatus"] == "Accepted" and "attributeValue" in result
+    }
+
+
+def _phase_rotations(context: Context, value: str) -> list[tuple[Variable, str]]:
+    """Read ``1.RST,2.RTS``; 0, the main connection, has no variable and is passed over."""
+    settings = []
+    for item in items(value):
+        number, _, rotation = item.partition(".")
+        connector = numbered(context.books, int(number)) if number.isascii() and number.isdigit() else None
+        if number == "0":
+            context.note("phase-rotation", "ConnectorPhaseRotation of the main connection (0) can't be set")
+        elif connector is None or not rotation:
+            raise NotSayable("a phase rotation is given per connector")
+        else:
+            settings.append((phase_rotation_of(connector), rotation))
+    return settings
+
+
+def _cut(context: Context, key: str, value: str) -> str:
+    if len(value) > VALUE_MAX:
+        context.note("configuration-value", f"the value of {key} was cut to {VALUE_MAX} characters")
+    return value[:VALUE_MAX]

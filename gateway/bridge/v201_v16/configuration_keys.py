@@ -1,0 +1,187 @@
+"""The configuration keys of 1.6 and the variables of 2.0.1 behind them, as data (blocks B05 and B06)."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.bridge.books import Json
+from gateway.bridge.v201_v16.configuration_words import BOOLEAN, MEASURANDS, PLAIN, RATE_UNITS, WITH_REGISTER, Words
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable of the device model; names are compared without regard to case (OCPP 2.0.1 identifierString)."""
+
+    component: str
+    name: str
+    instance: str | None = None
+    component_instance: str | None = None
+    evse_id: int | None = None
+    connector_id: int | None = None
+
+    @property
+    def path(self) -> str:
+        """``component[instance].variable[instance]@evse.connector``, casefolded: the same for the same variable."""
+        return name_of(*self.addressed().values())
+
+    def addressed(self) -> Json:
+        """Return the ``component`` and ``variable`` fields of GetVariables and SetVariables."""
+        component: Json = {"name": self.component}
+        variable: Json = {"name": self.name}
+        if self.component_instance is not None:
+            component["instance"] = self.component_instance
+        if self.evse_id is not None:
+            component["evse"] = {"id": self.evse_id}
+            if self.connector_id is not None:
+                component["evse"]["connectorId"] = self.connector_id
+        if self.instance is not None:
+            variable["instance"] = self.instance
+        return {"component": component, "variable": variable}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of 1.6 that stands for a variable."""
+
+    variable: Variable
+    readonly: bool = False
+    words: Words = PLAIN
+    also: "tuple[Key, ...]" = ()
+    """What is set together with it, and never read."""
+
+
+def name_of(component: Json, variable: Json) -> str:
+    """Return :attr:`Variable.path` for the fields of a message."""
+    parts = [component["name"], _in_brackets(component), ".", variable["name"], _in_brackets(variable)]
+    evse: Json = component.get("evse", {})
+    if evse:
+        parts += [f"@{evse['id']}", f".{evse['connectorId']}" if "connectorId" in evse else ""]
+    return "".join(parts).casefold()
+
+
+def _in_brackets(named: Json) -> str:
+    return f"[{named['instance']}]" if "instance" in named else ""
+
+
+def _rw(path: str, words: Words = PLAIN, *also: Key) -> Key:
+    return Key(_variable(path), words=words, also=also)
+
+
+def _ro(path: str, words: Words = PLAIN) -> Key:
+    return Key(_variable(path), readonly=True, words=words)
+
+
+def _variable(path: str) -> Variable:
+    """Read ``Component.Variable`` or ``Component.Variable[instance]``."""
+    component, name = path.split(".")
+    name, _, instance = name.removesuffix("]").partition("[")
+    return Variable(component, name, instance or None)
+
+
+KEYS: Final = {
+    # Core
+    "AllowOfflineTxForUnknownId": _rw("AuthCtrlr.OfflineTxForUnknownIdEnabled", BOOLEAN),
+    "AuthorizationCacheEnabled": _rw("AuthCacheCtrlr.Enabled", BOOLEAN),
+    "AuthorizeRemoteTxRequests": _rw("AuthCtrlr.AuthorizeRemoteStart", BOOLEAN),
+    "ClockAlignedDataInterval": _rw("AlignedDataCtrlr.Interval", PLAIN, _rw("AlignedDataCtrlr.TxEndedInterval")),
+    "ConnectionTimeOut": _rw("TxCtrlr.EVConnectionTimeOut"),
+    "HeartbeatInterval": _rw("OCPPCommCtrlr.HeartbeatInterval"),
+    "LocalAuthorizeOffline": _rw("AuthCtrlr.LocalAuthorizeOffline", BOOLEAN),
+    "LocalPreAuthorize": _rw("AuthCtrlr.LocalPreAuthorize", BOOLEAN),
+    "MaxEnergyOnInvalidId": _rw("TxCtrlr.MaxEnergyOnInvalidId"),
+    "MessageTimeout": _rw("OCPPCommCtrlr.MessageTimeout[Default]"),
+    "MeterValueSampleInterval": _rw("SampledDataCtrlr.TxUpdatedInterval"),
+    "MeterValuesAlignedData": _rw("AlignedDataCtrlr.Measurands", MEASURANDS),
+    "MeterValuesSampledData": _rw(
+        "SampledDataCtrlr.TxUpdatedMeasurands",
+        MEASURANDS,
+        _rw("SampledDataCtrlr.TxStartedMeasurands", WITH_REGISTER),  # 1.6 has no key for what is sampled at the start
+    ),
+    "MinimumStatusDuration": _rw("ChargingStation.MinimumStatusDuration"),
+    "ResetRetries": _rw("OCPPCommCtrlr.ResetRetries"),
+    "StopTransactionOnEVSideDisconnect": _rw("TxCtrlr.StopTxOnEVSideDisconnect", BOOLEAN),
+    "StopTransactionOnInvalidId": _rw("TxCtrlr.StopTxOnInvalidId", BOOLEAN),
+    "StopTxnAlignedData": _rw("AlignedDataCtrlr.TxEndedMeasurands", MEASURANDS),
+    "StopTxnSampledData": _rw("SampledDataCtrlr.TxEndedMeasurands", WITH_REGISTER),
+    "SupportedFileTransferProtocols": _ro("OCPPCommCtrlr.FileTransferProtocols"),
+    "TransactionMessageAttempts": _rw("OCPPCommCtrlr.MessageAttempts[TransactionEvent]"),
+    "TransactionMessageRetryInterval": _rw("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]"),
+    "UnlockConnectorOnEVSideDisconnect": _rw("OCPPCommCtrlr.UnlockOnEVSideDisconnect", BOOLEAN),
+    "WebSocketPingInterval": _rw("OCPPCommCtrlr.WebSocketPingInterval"),
+    # Local list, reservation, smart charging
+    "ChargeProfileMaxStackLevel": _ro("SmartChargingCtrlr.ProfileStackLevel"),
+    "ChargingScheduleAllowedChargingRateUnit": _ro("SmartChargingCtrlr.RateUnit", RATE_UNITS),
+    "ChargingScheduleMaxPeriods": _ro("SmartChargingCtrlr.PeriodsPerSchedule"),
+    "ConnectorSwitch3to1PhaseSupported": _ro("SmartChargingCtrlr.Phases3to1", BOOLEAN),
+    "LocalAuthListEnabled": _rw("LocalAuthListCtrlr.Enabled", BOOLEAN),
+    "ReserveConnectorZeroSupported": _ro("ReservationCtrlr.NonEvseSpecific", BOOLEAN),
+    "SendLocalListMaxLength": _ro("LocalAuthListCtrlr.ItemsPerMessage"),
+    # Security and Plug & Charge
+    "AdditionalRootCertificateCheck": _ro("SecurityCtrlr.AdditionalRootCertificateCheck", BOOLEAN),
+    "CentralContractValidationAllowed": _rw("ISO15118Ctrlr.CentralContractValidationAllowed", BOOLEAN),
+    "CertSigningRepeatTimes": _rw("SecurityCtrlr.CertSigningRepeatTimes"),
+    "CertSigningWaitMinimum": _rw("SecurityCtrlr.CertSigningWaitMinimum"),
+    "CertificateSignedMaxChainSize": _ro("SecurityCtrlr.MaxCertificateChainSize"),
+    "ContractValidationOffline": _rw("ISO15118Ctrlr.ContractValidationOffline", BOOLEAN),
+    "ISO15118PnCEnabled": _rw("ISO15118Ctrlr.PnCEnabled", BOOLEAN),
+}
+"""Keys that are one variable."""
+
+BY_SMALL_NAME: Final = {name.casefold(): key for name, key in KEYS.items()}
+"""The same by casefolded name: 1.6 ignores the case of a key (CiString50)."""
+
+LIMITS: Final = {
+    "CertificateStoreMaxLength": _variable("SecurityCtrlr.CertificateEntries"),
+    "LocalAuthListMaxLength": _variable("LocalAuthListCtrlr.Entries"),
+    "MaxChargingProfilesInstalled": _variable("SmartChargingCtrlr.Entries[ChargingProfiles]"),
+    "MeterValuesAlignedDataMaxLength": _variable("AlignedDataCtrlr.Measurands"),
+    "MeterValuesSampledDataMaxLength": _variable("SampledDataCtrlr.TxUpdatedMeasurands"),
+    "StopTxnAlignedDataMaxLength": _variable("AlignedDataCtrlr.TxEndedMeasurands"),
+    "StopTxnSampledDataMaxLength": _variable("SampledDataCtrlr.TxEndedMeasurands"),
+}
+"""Keys that are the maxLimit of a variable, which only a NotifyReport tells. Read-only."""
+
+PHASE_ROTATION: Final = "ConnectorPhaseRotation"
+"""One key in 1.6, ``1.RST,2.RTS``; a variable of every Connector in 2.0.1."""
+
+FEATURE_PROFILES: Final = ("Core", "RemoteTrigger")
+"""What this bridge carries. A profile that the station has but the bridge refuses isn't supported."""
+GET_CONFIGURATION_MAX_KEYS: Final = 100
+"""Keys of one GetConfiguration that are promised to be answered."""
+
+OF_THE_BACKEND_LEG: Final = frozenset({"authorizationkey", "cponame", "securityprofile"})
+"""Keys, casefolded, about the connection that Voltgate keeps to the backend: they must never reach the station."""
+
+_VENDOR_KEY: Final = re.compile(
+    r"(?P<component>[A-Za-z0-9_-]+)(?:\[(?P<component_instance>[^\[\]]+)\])?"
+    r"\.(?P<name>[A-Za-z0-9_-]+)(?:\[(?P<instance>[^\[\]]+)\])?"
+    r"(?:@(?P<evse_id>[0-9]{1,4})(?:\.(?P<connector_id>[0-9]{1,4}))?)?"
+)
+_GUARDED_COMPONENTS: Final = frozenset({"networkconfiguration", "securityctrlr"})
+_GUARDED_VARIABLES: Final = frozenset(
+    {"activenetworkprofile", "networkconfigurationpriority", "networkprofileconnectionattempts"}
+)
+_SECRET: Final = re.compile("password|secret|privatekey|pin$", re.IGNORECASE)
+
+
+def vendor_variable(key: str) -> Variable | None:
+    """Read a pseudo key, ``Component[instance].Variable[instance]@evse.connector``; None when it is none.
+
+    None, too, for what decides over the station's own connection and for what smells of a secret: a backend of 1.6 may
+    neither see nor change that behind Voltgate's back (A05).
+    """
+    found = _VENDOR_KEY.fullmatch(key)
+    if found is None:
+        return None
+    component, name = found["component"].casefold(), found["name"].casefold()
+    if component in _GUARDED_COMPONENTS or name in _GUARDED_VARIABLES or _SECRET.search(name):
+        return None
+    evse_id, connector_id = found["evse_id"], found["connector_id"]
+    return Variable(
+        found["component"],
+        found["name"],
+        found["instance"],
+        found["component_instance"],
+        int(evse_id) if evse_id is not None else None,
+        int(connector_id) if connector_id is not None else None,
+    )

@@ -1,0 +1,88 @@
+"""Connectors: a place (evseId, connectorId) in 2.0.1, one flat number in 1.6, 0 being the station itself."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.bridge.books import Books, Connector
+from gateway.bridge.v201_v16.context import Context
+from gateway.wire.errors import CallError, ErrorCode
+
+CONNECTORS_MAX: Final = 256
+"""Connectors of one station; a station that names more is making them up."""
+STATION_ITSELF: Final = (0, 0)
+"""The place of the 1.6 connectorId 0."""
+
+
+def seed(books: Books, table: Mapping[tuple[int, int], int]) -> None:
+    """Enter the operator's table into the books. It outranks what was learnt: who loses a number gets the next free."""
+    taken = set(table.values())
+    for place, number in table.items():
+        books.connectors.setdefault(place, Connector(*place, number)).number = number
+    for place, connector in books.connectors.items():
+        if place not in table and place != STATION_ITSELF and connector.number in taken:
+            connector.number = _next_free(books)
+
+
+def plugs(books: Books) -> list[Connector]:
+    """Return the connectors proper, by their 1.6 number."""
+    return sorted((c for c in books.connectors.values() if c.number > 0), key=lambda connector: connector.number)
+
+
+def numbered(books: Books, number: int) -> Connector | None:
+    """Return the connector with the 1.6 connectorId ``number`` (> 0), or None."""
+    return next((known for known in books.connectors.values() if known.number == number > 0), None)
+
+
+def of_evse(books: Books, evse_id: int) -> list[Connector]:
+    """Return the known connectors of one EVSE, by their number."""
+    found = [connector for connector in books.connectors.values() if connector.evse_id == evse_id > 0]
+    return sorted(found, key=lambda connector: connector.number)
+
+
+async def learn(context: Context, evse_id: int, connector_id: int) -> Connector:
+    """Return the connector at this place; one not seen before gets its number, for good.
+
+    The first connector of an EVSE gets the EVSE's own number if that is free, so that the order in which a station
+    happens to report them doesn't matter where each EVSE has one; any other gets the next free number.
+
+    Raises :class:`CallError` PropertyConstraintViolation for a place that can't be, or past ``CONNECTORS_MAX``.
+    """
+    books = context.books
+    known = books.connectors.get((evse_id, connector_id))
+    if known is not None:
+        return known
+    if evse_id < 1 or connector_id < 1:
+        raise CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "EVSEs and their connectors are numbered from 1")
+    if len(books.connectors) >= CONNECTORS_MAX:
+        raise CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"more than {CONNECTORS_MAX} connectors")
+    is_free = connector_id == 1 and numbered(books, evse_id) is None
+    return await _enter(context, Connector(evse_id, connector_id, evse_id if is_free else _next_free(books)))
+
+
+async def locate(context: Context, evse_id: int, connector_id: int | None) -> Connector:
+    """Return the connector that an ``evse`` field means; where it names only the EVSE, the one in use, else its first.
+
+    Raises :class:`CallError` as :func:`learn` does.
+    """
+    if connector_id is not None:
+        return await learn(context, evse_id, connector_id)
+    known = of_evse(context.books, evse_id)
+    if not known:
+        return await learn(context, evse_id, 1)
+    return next((connector for connector in known if connector.status == "Occupied"), known[0])
+
+
+async def station_itself(context: Context) -> Connector:
+    """Return the entry for the 1.6 connectorId 0."""
+    known = context.books.connectors.get(STATION_ITSELF)
+    return known if known is not None else await _enter(context, Connector(*STATION_ITSELF, number=0))
+
+
+async def _enter(context: Context, connector: Connector) -> Connector:
+    """Persist a new connector before anything is said under its number."""
+    await context.save_connector(connector)
+    return context.books.connectors.setdefault((connector.evse_id, connector.connector_id), connector)
+
+
+def _next_free(books: Books) -> int:
+    return max((connector.number for connector in books.connectors.values()), default=0) + 1

@@ -1,0 +1,92 @@
+"""What every handler of this bridge is given: the station's books, the ledger, both legs, and what it may forget."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.bridge.books import Books, Connector, Json
+from gateway.bridge.ports import Call, Clock, Ledger, Note, PeerUnavailable
+from gateway.wire.errors import CallError
+
+SaveConnector = Callable[[Connector], Awaitable[None]]
+"""Persists one connector: its number must outlive the process."""
+
+DEFAULT_ID_TAG: Final = "VOLTGATE"
+"""The idTag of a transaction that was begun without any token, unless the operator names another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator decides about the bridge of one station."""
+
+    default_id_tag: str = DEFAULT_ID_TAG
+    """Stands in 1.6 for NoAuthorization, for an empty idToken, and for energy that nobody's token accounts for."""
+    connectors: Mapping[tuple[int, int], int] | None = None
+    """(evseId, connectorId) -> 1.6 connectorId; None: numbered as they are learnt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a connector is Faulted, in the words of 1.6."""
+
+    error_code: str
+    info: str | None = None
+    vendor_error_code: str | None = None
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known beside the books. A restart loses it, and costs no more than a less precise answer."""
+
+    finishing: set[int] = field(default_factory=set)
+    """1.6 connectors whose transaction has ended while the cable is still in."""
+    since: dict[int, str] = field(default_factory=dict)
+    """By 1.6 connectorId: when its state last changed."""
+    faults: dict[tuple[int, int, str], Fault] = field(default_factory=dict)
+    """By (evseId, connectorId, component), 0 for the whole EVSE or station: problems alerted and not cleared."""
+    stop_tags: dict[str, str] = field(default_factory=dict)
+    """By the station's transactionId: the idTag that asked for the stop before the Ended event came."""
+    to_stop: set[str] = field(default_factory=set)
+    """The station's transactionIds that the backend refused and that the station has not agreed to stop yet."""
+    answers: dict[str, tuple[int, Json]] = field(default_factory=dict)
+    """By the station's transactionId: the last answer that carried a token's status, and its seqNo."""
+    limits: dict[str, int] = field(default_factory=dict)
+    """``component.variable[instance]``, casefolded -> maxLimit out of a NotifyReport."""
+    last_remote_start: int = 0
+    soft_reset: bool = False
+    """True from an accepted Reset(OnIdle) until a transaction begins: what ends meanwhile ends by SoftReset."""
+    diagnostics_asked: bool = False
+    """True when the backend has triggered DiagnosticsStatusNotification and has not got it yet."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One station's bridge. Its CALLs come one at a time from either side, the two sides interleave."""
+
+    books: Books
+    ledger: Ledger
+    call_station: Call
+    call_backend: Call
+    note: Note
+    clock: Clock
+    settings: Settings
+    save_connector: SaveConnector
+    memory: Memory = field(default_factory=Memory)
+
+    async def ask_station(self, action: str, payload: Json) -> Json | None:
+        """Call the station; None when it refuses with a CALLERROR or can't be reached: 1.6 says Rejected for both."""
+        try:
+            return await self.call_station(action, payload)
+        except (CallError, PeerUnavailable):
+            return None
+
+    async def ask_backend(self, action: str, payload: Json) -> Json | None:
+        """Call the backend; None when it answers with a CALLERROR or can't be reached."""
+        try:
+            return await self.call_backend(action, payload)
+        except (CallError, PeerUnavailable):
+            return None
+
+
+Handler = Callable[[Context, Json], Awaitable[Json]]
+"""``await handler(context, payload)`` returns the payload of the CALLRESULT; raises CallError."""

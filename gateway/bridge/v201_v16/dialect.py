@@ -1,0 +1,203 @@
+"""The bridge itself: which handler takes which action, and what the other actions are answered."""
+
+import functools
+from typing import Final
+
+from gateway.bridge.books import Books, Json, Transaction
+from gateway.bridge.ports import Call, Clock, Ledger, Note
+from gateway.bridge.v201_v16 import (
+    authorization,
+    availability,
+    boot,
+    configuration,
+    data_transfer,
+    firmware,
+    local_answers,
+    metering,
+    monitoring,
+    remote_control,
+    transactions,
+)
+from gateway.bridge.v201_v16.connectors import seed
+from gateway.bridge.v201_v16.context import Context, Handler, SaveConnector, Settings
+from gateway.wire.errors import CallError, ErrorCode
+
+FROM_STATION: Final[dict[str, Handler]] = {
+    **{action: functools.partial(local_answers.answer, action) for action in local_answers.ANSWERS},
+    "Authorize": authorization.authorize,
+    "DataTransfer": data_transfer.from_station,
+    "FirmwareStatusNotification": firmware.firmware_status,
+    "Heartbeat": availability.heartbeat,
+    "LogStatusNotification": firmware.log_status,
+    "MeterValues": metering.relay_meter_values,
+    "NotifyEvent": monitoring.notify_event,
+    "NotifyReport": monitoring.notify_report,
+    "StatusNotification": availability.status_notification,
+    "TransactionEvent": transactions.transaction_event,
+}
+NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SignCertificate"})
+"""Actions of a station that the session and the gateway's services answer before the bridge is asked."""
+OF_A_CSMS: Final = frozenset(
+    {
+        "CancelReservation",
+        "CertificateSigned",
+        "ChangeAvailability",
+        "ClearCache",
+        "ClearChargingProfile",
+        "ClearDisplayMessage",
+        "ClearVariableMonitoring",
+        "CostUpdated",
+        "CustomerInformation",
+        "DeleteCertificate",
+        "GetBaseReport",
+        "GetChargingProfiles",
+        "GetCompositeSchedule",
+        "GetDisplayMessages",
+        "GetInstalledCertificateIds",
+        "GetLocalListVersion",
+        "GetLog",
+        "GetMonitoringReport",
+        "GetReport",
+        "GetTransactionStatus",
+        "GetVariables",
+        "InstallCertificate",
+        "PublishFirmware",
+        "RequestStartTransaction",
+        "RequestStopTransaction",
+        "ReserveNow",
+        "Reset",
+        "SendLocalList",
+        "SetChargingProfile",
+        "SetDisplayMessage",
+        "SetMonitoringBase",
+        "SetMonitoringLevel",
+        "SetNetworkProfile",
+        "SetVariableMonitoring",
+        "SetVariables",
+        "TriggerMessage",
+        "UnlockConnector",
+        "UnpublishFirmware",
+        "UpdateFirmware",
+    }
+)
+"""Actions of 2.0.1 that only a CSMS sends: from a station they go the wrong way."""
+
+FROM_BACKEND: Final[dict[str, Handler]] = {
+    "ChangeAvailability": availability.change_availability,
+    "ChangeConfiguration": configuration.change_configuration,
+    "ClearCache": authorization.clear_cache,
+    "DataTransfer": data_transfer.from_backend,
+    "GetConfiguration": configuration.get_configuration,
+    "RemoteStartTransaction": remote_control.remote_start,
+    "RemoteStopTransaction": remote_control.remote_stop,
+    "Reset": remote_control.reset,
+    "TriggerMessage": remote_control.trigger_message,
+    "UnlockConnector": remote_control.unlock_connector,
+}
+NOT_BRIDGED: Final = frozenset(
+    {
+        "CancelReservation",
+        "CertificateSigned",
+        "ClearChargingProfile",
+        "DeleteCertificate",
+        "ExtendedTriggerMessage",
+        "GetCompositeSchedule",
+        "GetDiagnostics",
+        "GetInstalledCertificateIds",
+        "GetLocalListVersion",
+        "GetLog",
+        "InstallCertificate",
+        "ReserveNow",
+        "SendLocalList",
+        "SetChargingProfile",
+        "SignedUpdateFirmware",
+        "UpdateFirmware",
+    }
+)
+"""Actions of a 1.6 backend that this bridge doesn't translate."""
+OF_A_CHARGE_POINT: Final = frozenset(
+    {
+        "Authorize",
+        "BootNotification",
+        "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification",
+        "Heartbeat",
+        "LogStatusNotification",
+        "MeterValues",
+        "SecurityEventNotification",
+        "SignCertificate",
+        "SignedFirmwareStatusNotification",
+        "StartTransaction",
+        "StatusNotification",
+        "StopTransaction",
+    }
+)
+"""Actions of 1.6 that only a charge point sends: from a backend they go the wrong way."""
+
+
+class V201ToV16:
+    """The bridge between one 2.0.1 station and its 1.6 backend.
+
+    The CALLs of either side are handed over one at a time, in order; the two sides may interleave.
+    """
+
+    boot_request = staticmethod(boot.boot_request)
+    boot_response = staticmethod(boot.boot_response)
+
+    def __init__(  # noqa: PLR0913 - a composition root's seam: all that the bridge may touch
+        self,
+        *,
+        books: Books,
+        ledger: Ledger,
+        call_station: Call,
+        call_backend: Call,
+        note: Note,
+        clock: Clock,
+        settings: Settings,
+        save_connector: SaveConnector,
+    ) -> None:
+        seed(books, settings.connectors or {})
+        self._context = Context(
+            books, ledger, call_station, call_backend, note, clock, settings, save_connector=save_connector
+        )
+        availability.restore(self._context)
+
+    async def from_station(self, action: str, payload: Json) -> Json:
+        """Handle a schema-valid CALL of the station and return the payload of its CALLRESULT.
+
+        Raises :class:`CallError`: NotSupported for what a station has no business to send, NotImplemented for what
+        2.0.1 doesn't know, others by the handler. What the ledger raises passes through: the station must not be
+        answered then.
+        """
+        handler = FROM_STATION.get(action)
+        if handler is not None:
+            return await handler(self._context, payload)
+        if action in OF_A_CSMS:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the CSMS")
+        if action in NOT_FOR_THE_BRIDGE:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} has no counterpart at this backend")
+        raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 2.0.1 has no such action")
+
+    async def from_backend(self, action: str, payload: Json) -> Json:
+        """Handle a schema-valid CALL of the backend and return the payload of its CALLRESULT.
+
+        A station that can't be reached, or answers with CALLERROR, gives the message's own word of refusal where 1.6
+        has one. Raises :class:`CallError` otherwise, NotSupported for what isn't bridged or goes the wrong way, and
+        NotImplemented for what 1.6 doesn't know.
+        """
+        handler = FROM_BACKEND.get(action)
+        if handler is not None:
+            return await handler(self._context, payload)
+        if action in NOT_BRIDGED:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is not bridged to a 2.0.1 station")
+        if action in OF_A_CHARGE_POINT:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the charge point")
+        raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 1.6 has no such action")
+
+    async def backend_connected(self) -> None:
+        """The backend's leg came (back) up: tell it the connector states that it doesn't know."""
+        await availability.backend_connected(self._context)
+
+    async def started_late(self, tx: Transaction, conf: Json) -> None:
+        """The ledger got a StartTransaction.conf after it had returned None: what it refuses is stopped by command."""
+        await transactions.started_late(self._context, tx, conf)

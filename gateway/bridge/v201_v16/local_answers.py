@@ -1,0 +1,32 @@
+"""Messages of a 2.0.1 station for which 1.6 has no word: Voltgate answers them itself."""
+
+from typing import Final
+
+from gateway.bridge.books import Json
+from gateway.bridge.v201_v16.context import Context
+
+_HEARD: Final = (
+    "ClearedChargingLimit",
+    "NotifyChargingLimit",
+    "NotifyCustomerInformation",
+    "NotifyDisplayMessages",
+    "NotifyMonitoringReport",
+    "PublishFirmwareStatusNotification",
+    "ReportChargingProfiles",
+    "ReservationStatusUpdate",
+    "SecurityEventNotification",
+)
+ANSWERS: Final[dict[str, Json]] = {
+    **{action: {} for action in _HEARD},
+    "Get15118EVCertificate": {"status": "Failed", "exiResponse": ""},
+    "GetCertificateStatus": {"status": "Failed"},
+    "NotifyEVChargingNeeds": {"status": "Rejected"},
+    "NotifyEVChargingSchedule": {"status": "Accepted"},
+}
+"""Action -> answer. No smart charging comes from the backend, so charging needs are Rejected: the station goes by its
+own limits. Certificates are the business of the gateway's services; what gets here, none of them wanted."""
+
+
+async def answer(action: str, _: Context, __: Json) -> Json:
+    """Return the fixed answer to ``action``."""
+    return dict(ANSWERS[action])

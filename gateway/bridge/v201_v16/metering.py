@@ -1,0 +1,22 @@
+"""MeterValues outside a transaction (OCPP 2.0.1 J01): relayed without a transactionId."""
+
+from gateway.bridge.books import Json
+from gateway.bridge.v201_v16.connectors import locate
+from gateway.bridge.v201_v16.context import Context
+from gateway.bridge.v201_v16.samples import meter_values, registers
+
+
+async def relay_meter_values(context: Context, payload: Json) -> Json:
+    """MeterValues of the station; evseId 0 is the main meter, connectorId 0.
+
+    No session depends on them: while the backend is away they are dropped.
+    """
+    evse_id: int = payload["evseId"]
+    values = meter_values(payload["meterValue"])
+    last = registers(payload["meterValue"]).last
+    number = (await locate(context, evse_id, None)).number if evse_id != 0 else 0
+    if last is not None and evse_id != 0:
+        context.books.registers[evse_id] = last
+    if values:
+        await context.ask_backend("MeterValues", {"connectorId": number, "meterValue": values})
+    return {}

@@ -1,0 +1,139 @@
+"""Monitoring and reports (block N, B07): NotifyEvent and NotifyReport have no counterpart in 1.6.
+
+They are answered here, and tell what 1.6 wants to know: connector states, why something is Faulted, which connectors
+there are, how much a list may hold.
+"""
+
+from typing import Final
+
+from gateway.bridge.books import Connector, Json
+from gateway.bridge.v201_v16.availability import publish, set_status
+from gateway.bridge.v201_v16.configuration_keys import LIMITS, name_of
+from gateway.bridge.v201_v16.connectors import learn, of_evse, plugs, station_itself
+from gateway.bridge.v201_v16.context import Context, Fault
+from gateway.bridge.v201_v16.timestamps import in_order, utc
+
+INFO_MAX: Final = 50
+"""Characters of StatusNotification.info and vendorErrorCode; techInfo has up to 500."""
+
+FAULTS_MAX: Final = 256
+"""Problems of one station that are remembered; the oldest is forgotten."""
+
+_AVAILABILITY: Final = "AvailabilityState"
+_STATUSES: Final = frozenset({"Available", "Occupied", "Reserved", "Unavailable", "Faulted"})
+
+ERROR_CODES: Final = {
+    "connectorplugretentionlock": "ConnectorLockFailure",
+    "overcurrentprotection": "OverCurrentFailure",
+    "overcurrentprotectionrecloser": "OverCurrentFailure",
+    "rcd": "GroundFailure",
+    "groundisolationprotection": "GroundFailure",
+    "tokenreader": "ReaderFailure",
+    "fiscalmetering": "PowerMeterFailure",
+    "temperaturesensor": "HighTemperature",
+    "datalink": "WeakSignal",
+    "iso15118ctrlr": "EVCommunicationError",
+    "cppwmcontroller": "EVCommunicationError",
+    "connectedev": "EVCommunicationError",
+    "powercontactor": "PowerSwitchFailure",
+    "controller": "InternalError",
+}
+"""Component of a problem (its name casefolded: 2.0.1 ignores case) -> errorCode of 1.6; any other: OtherError."""
+_SWITCHES: Final = frozenset({"problem", "tripped"})
+"""Variables that are a problem when they turn true; of any other only an alert is one."""
+_ELECTRICAL_FEED: Final = "electricalfeed"
+
+
+async def notify_event(context: Context, payload: Json) -> Json:
+    """NotifyEvent: connector states are relayed as StatusNotification, problems explain a Faulted one."""
+    events = sorted(
+        ({**event, "timestamp": utc(event["timestamp"], "eventData.timestamp")} for event in payload["eventData"]),
+        key=lambda event: in_order(event["timestamp"]),
+    )
+    for event in events:
+        if event["variable"]["name"].casefold() == _AVAILABILITY.casefold():
+            await _availability(context, event)
+        else:
+            await _problem(context, event)
+    return {}
+
+
+async def notify_report(context: Context, payload: Json) -> Json:
+    """NotifyReport: the connectors are numbered in (evse, connector) order, the limits that 1.6 asks for are kept."""
+    places = set()
+    for datum in payload.get("reportData", ()):
+        component: Json = datum["component"]
+        evse: Json = component.get("evse", {})
+        if component["name"].casefold() == "connector" and evse.get("id", 0) > 0 and evse.get("connectorId", 0) > 0:
+            places.add((evse["id"], evse["connectorId"]))
+        limit = datum.get("variableCharacteristics", {}).get("maxLimit")
+        variable = name_of(component, datum["variable"])
+        if limit is not None and variable in _LIMITED:
+            context.memory.limits[variable] = int(limit)
+    for place in sorted(places):
+        await learn(context, *place)
+    return {}
+
+
+def error_code(event: Json) -> str:
+    """Return the errorCode of 1.6 for the problem that one eventData element tells of."""
+    component: str = event["component"]["name"].casefold()
+    if component != _ELECTRICAL_FEED:
+        return ERROR_CODES.get(component, "OtherError")
+    words = f"{event.get('techCode', '')} {event.get('techInfo', '')}".casefold()
+    if "under" in words:
+        return "UnderVoltage"
+    return "OverVoltage" if "over" in words else "OtherError"
+
+
+def tells_of_problem(event: Json) -> bool | None:
+    """True: a problem is there. False: it is gone. None: the element isn't about a problem."""
+    is_switch = event["variable"]["name"].casefold() in _SWITCHES
+    if event.get("cleared", False):
+        return False
+    if is_switch:
+        return bool(event["actualValue"].strip().casefold() == "true")
+    return True if event["trigger"] == "Alerting" else None
+
+
+_LIMITED: Final = frozenset(variable.path for variable in LIMITS.values())
+
+
+async def _availability(context: Context, event: Json) -> None:
+    """AvailabilityState of a Connector, or of the ChargingStation (connectorId 0); an EVSE's has no place in 1.6."""
+    component: Json = event["component"]
+    evse: Json = component.get("evse", {})
+    name, status = component["name"].casefold(), event["actualValue"]
+    if status not in _STATUSES:
+        context.note("availability-state", "an AvailabilityState outside the standard was ignored")
+    elif name == "connector" and "id" in evse:
+        connector = await learn(context, evse["id"], evse.get("connectorId", 1))
+        await _change(context, connector, event)
+    elif name == "chargingstation":
+        await _change(context, await station_itself(context), event)
+
+
+async def _change(context: Context, connector: Connector, event: Json) -> None:
+    """Pass on a state that is news: a periodic monitor says the same again and again."""
+    if connector.status != event["actualValue"] or connector.reported is None:
+        await set_status(context, connector, event["actualValue"], event["timestamp"])
+
+
+async def _problem(context: Context, event: Json) -> None:
+    is_there = tells_of_problem(event)
+    if is_there is None:
+        return
+    evse: Json = event["component"].get("evse", {})
+    faults, evse_id = context.memory.faults, evse.get("id", 0)
+    place = (evse_id, evse.get("connectorId", 0), event["component"]["name"].casefold())
+    faults.pop(place, None)
+    if is_there:
+        while len(faults) >= FAULTS_MAX:
+            del faults[next(iter(faults))]
+        faults[place] = Fault(
+            error_code(event),
+            info=event.get("techInfo", "")[:INFO_MAX] or None,
+            vendor_error_code=event.get("techCode", "")[:INFO_MAX] or None,
+        )
+    affected = of_evse(context.books, evse_id) if evse_id > 0 else plugs(context.books)
+    await publish(context, affected, event["timestamp"])

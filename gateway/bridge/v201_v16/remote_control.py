@@ -1,0 +1,173 @@
+"""Remote control (block F, and Reset of block B): what a 1.6 backend commands, said in 2.0.1."""
+
+from typing import Final
+
+from gateway.bridge.books import Books, Connector, Json
+from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.v201_v16.connectors import numbered, plugs
+from gateway.bridge.v201_v16.context import Context
+from gateway.bridge.v201_v16.timestamps import backend_utc
+from gateway.bridge.v201_v16.tokens import token_for
+from gateway.wire.errors import CallError
+
+REMOTE_STARTS_MAX: Final = 100
+"""Remote starts of one station whose transaction may still come; the oldest is forgotten."""
+_EPOCH: Final = 1_735_689_600
+"""2025-01-01T00:00:00Z. remoteStartId counts the seconds since: a restart repeats none, and 31 bits last to 2093."""
+
+_RESET_TYPES: Final = {"Hard": "Immediate", "Soft": "OnIdle"}
+UNLOCK_STATUSES: Final = {
+    "Unlocked": "Unlocked",
+    "UnlockFailed": "UnlockFailed",
+    "OngoingAuthorizedTransaction": "UnlockFailed",
+    "UnknownConnector": "NotSupported",
+}
+"""UnlockStatus of 2.0.1 -> of 1.6. A station that refuses to unlock during a transaction has a lock: UnlockFailed."""
+TRIGGERS: Final = {
+    "BootNotification": "BootNotification",
+    "DiagnosticsStatusNotification": "LogStatusNotification",
+    "FirmwareStatusNotification": "FirmwareStatusNotification",
+    "Heartbeat": "Heartbeat",
+    "MeterValues": "MeterValues",
+    "StatusNotification": "StatusNotification",
+}
+"""requestedMessage of 1.6 -> of 2.0.1."""
+_BY_MERIT: Final = ("Accepted", "Rejected", "NotImplemented")
+
+
+async def remote_start(context: Context, payload: Json) -> Json:
+    """RemoteStartTransaction. A connector that is in use is the station's business; one that it hasn't is Rejected."""
+    request: Json = {"idToken": token_for(context, payload["idTag"])}
+    if "connectorId" in payload:
+        request["evseId"] = _evse_of(context.books, payload["connectorId"])
+        if request["evseId"] is None:
+            return {"status": "Rejected"}
+    if "chargingProfile" in payload:
+        profile = transaction_profile(payload["chargingProfile"])
+        if profile is None:
+            return {"status": "Rejected"}
+        request["chargingProfile"] = profile
+    start_id = request["remoteStartId"] = _next_remote_start(context)
+    _remember(context.books.remote_starts, start_id, payload["idTag"])
+    try:
+        answer = await context.call_station("RequestStartTransaction", request)
+    except PeerUnavailable:
+        return {"status": "Rejected"}  # the station may have heard it all the same: its transaction would name the id
+    except CallError:
+        answer = {"status": "Rejected"}
+    if answer["status"] != "Accepted":
+        context.books.remote_starts.pop(start_id, None)
+    begun = context.books.transactions.get(answer.get("transactionId", ""))
+    if begun is not None:
+        begun.remote_start_id = start_id
+    return {"status": answer["status"]}
+
+
+async def remote_stop(context: Context, payload: Json) -> Json:
+    """RemoteStopTransaction, only of a transaction of this very station that still runs."""
+    tx = context.books.by_backend_tx(payload["transactionId"])
+    if tx is None:
+        return {"status": "Rejected"}
+    return await _relay_status(context, "RequestStopTransaction", {"transactionId": tx.station_tx})
+
+
+async def reset(context: Context, payload: Json) -> Json:
+    """Reset: Hard is Immediate, Soft is OnIdle. What the station has Scheduled, it has Accepted."""
+    answer = await context.ask_station("Reset", {"type": _RESET_TYPES[payload["type"]]})
+    if answer is None or answer["status"] == "Rejected":
+        return {"status": "Rejected"}
+    context.memory.soft_reset = payload["type"] == "Soft"
+    return {"status": "Accepted"}
+
+
+async def unlock_connector(context: Context, payload: Json) -> Json:
+    """UnlockConnector; an unknown connector is NotSupported, a station that doesn't answer UnlockFailed."""
+    connector = numbered(context.books, payload["connectorId"])
+    if connector is None:
+        return {"status": "NotSupported"}
+    request = {"evseId": connector.evse_id, "connectorId": connector.connector_id}
+    answer = await context.ask_station("UnlockConnector", request)
+    return {"status": "UnlockFailed" if answer is None else UNLOCK_STATUSES[answer["status"]]}
+
+
+async def trigger_message(context: Context, payload: Json) -> Json:
+    """TriggerMessage. StatusNotification wants a connector in 2.0.1: without one, each is asked for."""
+    asked_for = payload["requestedMessage"]
+    request: Json = {"requestedMessage": TRIGGERS[asked_for]}
+    number = payload.get("connectorId", 0)
+    if number != 0:
+        connector = numbered(context.books, number)
+        if connector is None:
+            return {"status": "Rejected"}
+        request["evse"] = _place(connector)
+    elif asked_for == "StatusNotification":
+        return await _trigger_every_status(context, request)
+    answer = await _relay_status(context, "TriggerMessage", request)
+    if asked_for == "DiagnosticsStatusNotification" and answer["status"] == "Accepted":
+        context.memory.diagnostics_asked = True
+    return answer
+
+
+def transaction_profile(profile: Json) -> Json | None:
+    """Translate the chargingProfile of a remote start; None when it isn't a TxProfile.
+
+    It has no transactionId in 2.0.1: the transaction is yet to begin.
+    """
+    if profile["chargingProfilePurpose"] != "TxProfile":
+        return None
+    schedule: Json = profile["chargingSchedule"]
+    same = ("stackLevel", "chargingProfilePurpose", "chargingProfileKind", "recurrencyKind")
+    return {
+        "id": profile["chargingProfileId"],
+        **{name: profile[name] for name in same if name in profile},
+        **_times(profile, "validFrom", "validTo"),
+        "chargingSchedule": [{"id": profile["chargingProfileId"], **schedule, **_times(schedule, "startSchedule")}],
+    }
+
+
+def _evse_of(books: Books, number: int) -> int | None:
+    """Return the EVSE of a 1.6 connector, or None when the station hasn't that connector.
+
+    A station that has reported none yet is taken by its word later: each EVSE's number is that of its first connector.
+    """
+    connector = numbered(books, number)
+    if connector is not None:
+        return connector.evse_id
+    return None if plugs(books) or number < 1 else number
+
+
+def _times(fields: Json, *names: str) -> Json:
+    return {name: backend_utc(fields[name]) or fields[name] for name in names if name in fields}
+
+
+async def _trigger_every_status(context: Context, request: Json) -> Json:
+    """Ask for each connector in turn; the answer is the best one. A station that doesn't answer isn't asked further."""
+    statuses = {"Rejected"} if not plugs(context.books) else set()
+    for connector in plugs(context.books):
+        answer = await context.ask_station("TriggerMessage", {**request, "evse": _place(connector)})
+        statuses.add("Rejected" if answer is None else answer["status"])
+        if answer is None:
+            break
+    return {"status": next(status for status in _BY_MERIT if status in statuses)}
+
+
+async def _relay_status(context: Context, action: str, request: Json) -> Json:
+    """Call the station; its status has the same words in 1.6."""
+    answer = await context.ask_station(action, request)
+    return {"status": "Rejected" if answer is None else answer["status"]}
+
+
+def _place(connector: Connector) -> Json:
+    return {"id": connector.evse_id, "connectorId": connector.connector_id}
+
+
+def _next_remote_start(context: Context) -> int:
+    memory = context.memory
+    memory.last_remote_start = max(memory.last_remote_start + 1, int(context.clock().timestamp()) - _EPOCH)
+    return memory.last_remote_start
+
+
+def _remember(remote_starts: dict[int, str], start_id: int, id_tag: str) -> None:
+    while len(remote_starts) >= REMOTE_STARTS_MAX:
+        del remote_starts[next(iter(remote_starts))]
+    remote_starts[start_id] = id_tag

@@ -1,0 +1,170 @@
+"""What the books learn of a transaction from its events (OCPP 2.0.1 block E), before the ledger is told anything."""
+
+from typing import Final
+
+from gateway.bridge.books import Books, Transaction, TransactionState
+from gateway.bridge.v201_v16.connectors import locate, plugs
+from gateway.bridge.v201_v16.context import Context
+from gateway.bridge.v201_v16.start_stop import meter_stop
+from gateway.bridge.v201_v16.timestamps import in_order
+from gateway.bridge.v201_v16.tokens import tag_for
+from gateway.bridge.v201_v16.transaction_event import EventType, TransactionEvent
+from gateway.wire.errors import CallError, ErrorCode
+
+ENDED_MAX: Final = 100
+"""Ended transactions of one station that stay known for repeated events; the store reloads as many."""
+HELD_MAX: Final = 100
+"""Transactions of one station that may wait for a token or an EVSE at once; it has as many EVSEs at most. The oldest is
+one that the station lost: it never ends."""
+
+
+async def entry_of(context: Context, event: TransactionEvent) -> Transaction:
+    """Return the transaction of an event, entered into the books when it is new to them.
+
+    Raises :class:`CallError` GenericError when its id can't be used yet.
+    """
+    books = context.books
+    known = books.transactions.get(event.station_tx)
+    if known is not None and not _is_another(known, event):
+        return known
+    if known is not None:
+        context.note("transaction-id-reused", "the station begins a transaction under the id of one that has ended")
+        forget(context, known)
+    elif event.kind is not EventType.STARTED:
+        context.note("unseen-start", "a transaction came whose Started event was never seen; its start may be later")
+    await _make_room(context)
+    tx = books.transactions[event.station_tx] = Transaction(event.station_tx)
+    return tx
+
+
+def is_repeat(tx: Transaction, event: TransactionEvent) -> bool:
+    """Return whether all that comes of ``event`` has been delivered.
+
+    Not by seqNo alone: a Started or Ended that comes late, or from a station that doesn't count, moves money too.
+    """
+    if event.kind is EventType.STARTED:
+        was_seen = event.seq_no == tx.last_seq_no and event.timestamp == tx.started_at
+        return was_seen or tx.state is not TransactionState.HELD
+    return tx.is_over or (event.kind is EventType.UPDATED and event.seq_no <= tx.last_seq_no)
+
+
+async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> None:
+    """Enter what the event says. Learning it twice changes nothing."""
+    is_newest = event.seq_no >= tx.last_seq_no
+    if tx.state is TransactionState.HELD:
+        await _learn_start(context, tx, event)
+    if not is_newest:
+        return
+    if tx.last_seq_no >= 0 and event.seq_no > tx.last_seq_no + 1:
+        context.note("sequence-gap", "seqNo of a transaction's events has gaps: the station has dropped events")
+    if event.registers.last is not None:
+        tx.last_register = event.registers.last
+        if tx.evse_id is not None:
+            context.books.registers[tx.evse_id] = event.registers.last
+    if event.charging_state is not None:
+        tx.charging_state = event.charging_state
+        tx.energy_flowed = tx.energy_flowed or event.charging_state == "Charging"
+
+
+def recall_start(context: Context, tx: Transaction) -> None:
+    """Complete what StartTransaction needs: without a register of its own, a transaction begins at its EVSE's last."""
+    if tx.meter_start is not None:
+        return
+    tx.meter_start = _last_register(context.books, tx)
+    if tx.meter_start is None:
+        context.note(
+            "meter-start",
+            "a transaction began without an energy register and goes to the backend with meterStart 0; "
+            "have the station send Energy.Active.Import.Register in SampledDataCtrlr.TxStartedMeasurands",
+        )
+        tx.meter_start = 0
+
+
+def account_for(context: Context, tx: Transaction, event: TransactionEvent) -> bool:
+    """Decide what becomes of a transaction that ends without ever having been started; return whether it is to be.
+
+    It is when its token and connector are known, and when energy flowed, be it under the default idTag and on a
+    guessed connector: no kWh is lost. A cable that was only plugged in and out was no session.
+    """
+    if tx.id_tag is not None and tx.connector_id is not None:
+        return True
+    if tx.meter_start is None or meter_stop(tx, event) <= tx.meter_start:
+        return False
+    if tx.id_tag is None:
+        tx.id_tag = context.settings.default_id_tag
+        context.note("no-token", f"energy flowed without a token; it goes to the backend under {tx.id_tag!r}")
+    if tx.connector_id is None:
+        known = plugs(context.books)
+        tx.connector_id = known[0].number if known else 1
+        context.note("no-connector", f"a transaction never named its EVSE; it goes to connector {tx.connector_id}")
+    return True
+
+
+def forget(context: Context, tx: Transaction) -> None:
+    """Drop a transaction and what is remembered beside it."""
+    del context.books.transactions[tx.station_tx]
+    context.memory.answers.pop(tx.station_tx, None)
+    context.memory.stop_tags.pop(tx.station_tx, None)
+    context.memory.to_stop.discard(tx.station_tx)
+
+
+async def _learn_start(context: Context, tx: Transaction, event: TransactionEvent) -> None:
+    if event.evse_id is not None:
+        connector = await locate(context, event.evse_id, event.connector_id)
+        tx.evse_id, tx.connector_id = event.evse_id, connector.number
+    if tx.id_tag is None:
+        tx.id_tag = _id_tag(context, event)
+    if event.kind is EventType.STARTED or tx.started_at is None:
+        was_seen = event.kind is EventType.STARTED
+        tx.started_at = event.timestamp if was_seen else (event.registers.begin_at or event.timestamp)
+    if event.registers.begin is not None:
+        tx.meter_start = event.registers.begin
+    elif tx.meter_start is None or event.seq_no < tx.last_seq_no:
+        tx.meter_start = event.registers.first if event.registers.first is not None else tx.meter_start
+    tx.reservation_id = event.reservation_id if event.reservation_id is not None else tx.reservation_id
+    tx.remote_start_id = event.remote_start_id if event.remote_start_id is not None else tx.remote_start_id
+
+
+def _id_tag(context: Context, event: TransactionEvent) -> str | None:
+    """Return the event's own token as idTag, else the one of the remote start that it names."""
+    asked_for = context.books.remote_starts.pop(event.remote_start_id, None) if event.remote_start_id else None
+    return tag_for(context, event.token) if event.token is not None else asked_for
+
+
+def _is_another(known: Transaction, event: TransactionEvent) -> bool:
+    """Return whether the station begins a new transaction under an old id: it must not, but it is a session.
+
+    A repeated Started is identical, its time included. Raises :class:`CallError` GenericError, so that the station
+    tries again, while the old one's stop hasn't been delivered yet.
+    """
+    begins_later = (
+        event.kind is EventType.STARTED
+        and known.is_over
+        and known.started_at is not None
+        and in_order(event.timestamp) > in_order(known.started_at)
+    )
+    if begins_later and known.state is TransactionState.STOPPING:
+        raise CallError(ErrorCode.GENERIC_ERROR, "an older transaction with this transactionId isn't settled yet")
+    return begins_later
+
+
+def _last_register(books: Books, tx: Transaction) -> int | None:
+    """Return the register that was last seen at the transaction's EVSE, in this process or in the ledger's memory."""
+    if tx.evse_id is None:
+        return None
+    if tx.evse_id in books.registers:
+        return books.registers[tx.evse_id]
+    newest_first = (other for other in reversed(books.transactions.values()) if other.evse_id == tx.evse_id)
+    return next((other.last_register for other in newest_first if other.last_register is not None), None)
+
+
+async def _make_room(context: Context) -> None:
+    """Keep the books bounded, whatever a station makes up."""
+    transactions = list(context.books.transactions.values())
+    held = [tx for tx in transactions if tx.state is TransactionState.HELD]
+    for tx in held[: max(0, len(held) - HELD_MAX + 1)]:
+        context.note("held-too-long", "a transaction without a token was given up: too many began after it")
+        await context.ledger.close(tx)
+    ended = [tx for tx in transactions if tx.state is TransactionState.ENDED]
+    for tx in ended[: max(0, len(ended) - ENDED_MAX)]:
+        forget(context, tx)

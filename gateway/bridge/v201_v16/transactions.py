@@ -1,0 +1,203 @@
+"""Transactions (block E): TransactionEvent becomes StartTransaction, MeterValues and StopTransaction, once each.
+
+What makes it once: an event counts as seen (``last_seq_no``) only together with the last message that came of it, and
+the ledger persists both in one step. An event of which the station got no answer comes again, and then finds in the
+books how far the first one got.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from gateway.bridge.books import Json, Transaction, TransactionState
+from gateway.bridge.v201_v16.authorization import verdict
+from gateway.bridge.v201_v16.availability import infer_cable, publish
+from gateway.bridge.v201_v16.connectors import numbered, of_evse
+from gateway.bridge.v201_v16.context import Context
+from gateway.bridge.v201_v16.start_stop import start_request, stop_request
+from gateway.bridge.v201_v16.tokens import id_token_info, tag_for
+from gateway.bridge.v201_v16.transaction_event import EventType, TransactionEvent, read_event
+from gateway.bridge.v201_v16.transaction_state import account_for, entry_of, is_repeat, learn, recall_start
+
+_AUTHORIZATION_ENDS: Final = frozenset({"Deauthorized", "RemoteStop", "StopAuthorized"})
+"""triggerReason after which a transaction that goes on has no authorization any more."""
+
+
+async def transaction_event(context: Context, payload: Json) -> Json:
+    """TransactionEvent of the station.
+
+    ``idTokenInfo`` is in the answer when the event carried an idToken and the backend has said something of it. It
+    hasn't when it is away: then the event is in the journal, and a refusal that comes with the late
+    StartTransaction.conf stops the transaction by RequestStopTransaction (:func:`started_late`).
+    """
+    event = read_event(payload)
+    tx = await entry_of(context, event)
+    if is_repeat(tx, event):
+        return await _answer_again(context, tx, event)
+    await learn(context, tx, event)
+    conf = await (_end if event.kind is EventType.ENDED else _go_on)(context, tx, event)
+    if event.trigger in _AUTHORIZATION_ENDS:
+        tx.deauthorized = True
+    answer = await _answer(context, tx, event, conf)
+    await _publish(context, tx, event)
+    if tx.is_over:
+        context.memory.to_stop.discard(tx.station_tx)
+    elif tx.station_tx in context.memory.to_stop:
+        await _stop_at_station(context, tx)
+    return answer
+
+
+async def started_late(context: Context, tx: Transaction, conf: Json) -> None:
+    """StartTransaction.conf came after the station had been answered: a refusal can only be carried out now (E05)."""
+    if _is_refused(conf):
+        tx.deauthorized = True
+        if not tx.is_over:
+            context.memory.to_stop.add(tx.station_tx)
+            await _stop_at_station(context, tx)
+
+
+async def _go_on(context: Context, tx: Transaction, event: TransactionEvent) -> Json | None:
+    """Deliver what a Started or Updated event brings; return the StartTransaction.conf that came of it, if any."""
+    conf = None
+    meters = event.kind is EventType.UPDATED and bool(event.meter_values)
+    if tx.state is TransactionState.HELD and tx.id_tag is not None and tx.connector_id is not None:
+        conf = await _start(context, tx, seq_no=None if meters else event.seq_no)
+        if conf is not None and _is_refused(conf) and event.token is None:
+            context.memory.to_stop.add(tx.station_tx)
+    if tx.state is TransactionState.HELD:
+        with _counted(tx, event.seq_no):
+            await context.ledger.hold(tx)
+    elif meters:
+        with _counted(tx, event.seq_no):
+            await context.ledger.meter(tx, {"connectorId": tx.connector_id, "meterValue": event.meter_values})
+    else:
+        tx.last_seq_no = max(tx.last_seq_no, event.seq_no)
+    return conf
+
+
+async def _start(context: Context, tx: Transaction, *, seq_no: int | None) -> Json | None:
+    """Hand StartTransaction to the ledger; ``seq_no`` is the event's, unless more is to come of the event."""
+    recall_start(context, tx)
+    context.memory.soft_reset = False
+    with _counted(tx, seq_no):
+        conf = await context.ledger.start(tx, start_request(tx))
+    if conf is not None and _is_refused(conf):
+        tx.deauthorized = True
+        if tx.id_tag == context.settings.default_id_tag:
+            context.note("default-tag", f"the backend refuses the default idTag; register {tx.id_tag!r} there")
+    return conf
+
+
+async def _end(context: Context, tx: Transaction, event: TransactionEvent) -> Json | None:
+    """Deliver what an Ended event brings; return StopTransaction.conf, if it has come."""
+    memory = context.memory
+    soft_reset = memory.soft_reset
+    if tx.state is TransactionState.HELD:
+        if not account_for(context, tx, event):
+            with _counted(tx, event.seq_no):
+                await context.ledger.close(tx)
+            return None
+        await _start(context, tx, seq_no=None)
+    id_tag = tag_for(context, event.token) if event.token is not None else memory.stop_tags.get(tx.station_tx)
+    payload = stop_request(tx, event, id_tag, soft_reset=soft_reset)
+    with _counted(tx, event.seq_no):
+        conf = await context.ledger.stop(tx, payload)
+    memory.stop_tags.pop(tx.station_tx, None)
+    return conf
+
+
+@contextmanager
+def _counted(tx: Transaction, seq_no: int | None) -> Iterator[None]:
+    """Count the event as seen, together with what the ledger is about to persist.
+
+    A ledger that raises has kept nothing: then the books say so too, and the station's repetition finds them as the
+    first attempt did.
+    """
+    before = tx.last_seq_no, tx.state
+    if seq_no is not None:
+        tx.last_seq_no = max(tx.last_seq_no, seq_no)
+    try:
+        yield
+    except Exception:
+        tx.last_seq_no = before[0]
+        if tx.state in _ENTERED_BY_CALL and tx.state is not before[1]:
+            tx.state = before[1] if tx.backend_tx is None else TransactionState.OPEN
+        raise
+
+
+_ENTERED_BY_CALL: Final = frozenset({TransactionState.STARTING, TransactionState.STOPPING, TransactionState.ENDED})
+"""States into which a ledger puts a transaction before it persists it."""
+
+
+async def _answer(context: Context, tx: Transaction, event: TransactionEvent, conf: Json | None) -> Json:
+    """Return the TransactionEventResponse, and remember it for the case that it gets lost."""
+    if event.token is None:
+        return {}
+    info = None
+    if conf is not None and "idTagInfo" in conf:
+        info = id_token_info(context, conf["idTagInfo"])
+    elif event.kind is not EventType.ENDED and tx.state is not TransactionState.STARTING:
+        info = await _judge_token(context, tx, event, event.token)
+    if info is None:
+        return {}
+    answer = {"idTokenInfo": info}
+    context.memory.answers[tx.station_tx] = (event.seq_no, answer)
+    return answer
+
+
+async def _judge_token(context: Context, tx: Transaction, event: TransactionEvent, token: Json) -> Json | None:
+    """Ask for a token that no StartTransaction carried: one ahead of the cable, or a second one.
+
+    A held transaction forgets a token that is refused, so that it isn't begun with it; a running one keeps a token
+    that isn't, as the one that may stop it.
+    """
+    info = await verdict(context, token)
+    is_refused = info is not None and info["status"] != "Accepted"
+    tag = tag_for(context, token)
+    if tx.state is TransactionState.HELD:
+        if is_refused and tx.id_tag == tag:
+            tx.id_tag = None
+            await context.ledger.hold(tx)
+    elif not is_refused and (event.trigger == "StopAuthorized" or tag != tx.id_tag):
+        context.memory.stop_tags[tx.station_tx] = tag
+    return info
+
+
+async def _answer_again(context: Context, tx: Transaction, event: TransactionEvent) -> Json:
+    """Answer a repeated event as before; nothing is delivered twice."""
+    seq_no, answer = context.memory.answers.get(tx.station_tx, (None, {}))
+    if seq_no == event.seq_no:
+        return answer
+    if event.token is None or tx.is_over or tx.state is TransactionState.STARTING:
+        return {}
+    info = await verdict(context, event.token)
+    return {} if info is None else {"idTokenInfo": info}
+
+
+async def _publish(context: Context, tx: Transaction, event: TransactionEvent) -> None:
+    """Tell the backend of the connector states that follow from the event, after what it says of the transaction."""
+    connector = numbered(context.books, tx.connector_id or 0)
+    if connector is None:
+        return
+    was_started = tx.state is not TransactionState.ENDED or tx.backend_tx is not None
+    if tx.is_over and was_started and connector.status == "Occupied":
+        context.memory.finishing.add(connector.number)
+    if not tx.is_over and not event.offline:
+        infer_cable(connector, event.charging_state)
+    await publish(context, of_evse(context.books, connector.evse_id), event.timestamp)
+
+
+async def _stop_at_station(context: Context, tx: Transaction) -> None:
+    """The backend refused the token when no answer could say so: let the station stop by command.
+
+    Where it doesn't agree to, it is asked again with the transaction's next event.
+    """
+    answer = await context.ask_station("RequestStopTransaction", {"transactionId": tx.station_tx})
+    if answer is not None and answer["status"] == "Accepted":
+        context.memory.to_stop.discard(tx.station_tx)
+    else:
+        context.note("refused-start", "the backend refused a transaction, and the station doesn't stop it when asked")
+
+
+def _is_refused(conf: Json) -> bool:
+    return bool(conf["idTagInfo"]["status"] != "Accepted")

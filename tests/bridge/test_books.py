@@ -1,0 +1,54 @@
+"""The books: which transaction is meant."""
+
+import pytest
+
+from gateway.bridge.books import Books, Transaction, TransactionState
+
+
+def books() -> Books:
+    return Books(
+        {
+            "lost": Transaction("lost", TransactionState.OPEN, backend_tx=1001, connector_id=1),
+            "held": Transaction("held", TransactionState.HELD, connector_id=2),
+            "open": Transaction("open", TransactionState.OPEN, backend_tx=1001, connector_id=1),
+            "stopping": Transaction("stopping", TransactionState.STOPPING, backend_tx=1001, connector_id=1),
+            "over": Transaction("over", TransactionState.ENDED, backend_tx=1000, connector_id=3),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "is_over"),
+    [
+        (TransactionState.HELD, False),
+        (TransactionState.STARTING, False),
+        (TransactionState.OPEN, False),
+        (TransactionState.UNSTARTED, False),
+        (TransactionState.STOPPING, True),
+        (TransactionState.ENDED, True),
+    ],
+)
+def test_when_a_transaction_is_over(state: TransactionState, is_over: bool) -> None:
+    assert Transaction("TX", state).is_over is is_over
+
+
+@pytest.mark.parametrize(("number", "name"), [(1001, "open"), (1000, None), (1002, None)])
+def test_the_transaction_behind_a_backends_number(number: int, name: str | None) -> None:
+    found = books().by_backend_tx(number)
+
+    assert (found and found.station_tx) == name
+
+
+@pytest.mark.parametrize(("number", "name"), [(1, "open"), (2, "held"), (3, None), (4, None)])
+def test_the_transaction_that_runs_on_a_connector(number: int, name: str | None) -> None:
+    found = books().on_connector(number)
+
+    assert (found and found.station_tx) == name
+
+
+def test_books_begin_empty_and_are_not_shared() -> None:
+    one, other = Books(), Books()
+    one.aliases["a"] = {}
+    one.registers[1] = 5
+
+    assert other == Books({}, {}, {}, {}, {})

@@ -1,0 +1,299 @@
+"""A station, a backend and a ledger: they write down what they hear, in order, and check it against the schemas."""
+
+import copy
+import importlib.resources
+import itertools
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from gateway.bridge.books import Books, Connector, Json, Transaction, TransactionState
+from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.v201_v16 import Settings, V201ToV16
+from gateway.bridge.v201_v16.context import Context
+
+NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
+Answer = Json | Exception | Callable[[Json], Json]
+
+_SUFFIX = {("v16", False): "", ("v16", True): "Response", ("v201", False): "Request", ("v201", True): "Response"}
+_compiled: dict[tuple[str, str], Any] = {}
+
+
+def check(version: str, action: str, payload: Json, *, response: bool = False) -> Json:
+    """Return ``payload`` when the official schema takes it, formats included, as it is on the wire."""
+    name = action + _SUFFIX[version, response]
+    if (version, name) not in _compiled:
+        file = importlib.resources.files(f"ocpp.{version}") / "schemas" / f"{name}.json"
+        schema = json.loads(file.read_text("utf-8-sig"))
+        _compiled[version, name] = jsonschema_rs.validator_for(schema, validate_formats=True)
+    _compiled[version, name].validate(json.loads(json.dumps(payload)))
+    return payload
+
+
+class Peer:
+    """One side: answers by action, a fixed answer, an exception to raise, or a function of the payload."""
+
+    def __init__(
+        self, version: str, name: str, dialogue: list[tuple[str, str, Json]], answers: dict[str, Answer]
+    ) -> None:
+        self.version = version
+        self.name = name
+        self.dialogue = dialogue
+        self.answers = answers
+        self.up = True
+
+    async def call(self, action: str, payload: Json) -> Json:
+        check(self.version, action, payload)
+        if not self.up:
+            raise PeerUnavailable(f"the {self.name} is away")
+        self.dialogue.append((self.name, action, payload))
+        answer = self.answers[action]
+        if isinstance(answer, Exception):
+            raise answer
+        return check(self.version, action, answer(payload) if callable(answer) else answer, response=True)
+
+
+class FakeLedger:
+    """The contract of ``bridge.ports.Ledger``: enters state and number, answers at once, or late at :meth:`drain`."""
+
+    def __init__(self, backend: Peer) -> None:
+        self.backend = backend
+        self.journal: list[tuple[Transaction, str, Json]] = []
+        self.held: list[Transaction] = []
+        self.saved: dict[str, Transaction] = {}
+        """What survives a kill: the transactions as they were when a method last kept something, and the journal."""
+        self.fails: list[Exception] = []
+        self.refuses_start = False
+
+    def _check(self) -> None:
+        if self.fails:
+            raise self.fails.pop(0)
+
+    async def hold(self, tx: Transaction) -> None:
+        self._check()
+        self.held.append(tx)
+        self._save(tx)
+
+    async def close(self, tx: Transaction) -> None:
+        tx.state = TransactionState.ENDED
+        self._check()
+        self._save(tx)
+
+    def _save(self, tx: Transaction) -> None:
+        self.saved[tx.station_tx] = copy.copy(tx)
+
+    async def start(self, tx: Transaction, payload: Json) -> Json | None:
+        assert tx.state is TransactionState.HELD
+        tx.state = TransactionState.STARTING
+        self._check()
+        if self.refuses_start:
+            tx.state = TransactionState.UNSTARTED
+            return None
+        return await self._deliver(tx, "StartTransaction", payload)
+
+    async def meter(self, tx: Transaction, payload: Json) -> None:
+        assert tx.state is not TransactionState.HELD
+        self._check()
+        await self._deliver(tx, "MeterValues", payload)
+
+    async def stop(self, tx: Transaction, payload: Json) -> Json | None:
+        assert not tx.is_over
+        assert tx.state is not TransactionState.HELD
+        tx.state = TransactionState.STOPPING
+        self._check()
+        return await self._deliver(tx, "StopTransaction", payload)
+
+    async def _deliver(self, tx: Transaction, action: str, payload: Json) -> Json | None:
+        assert "transactionId" not in payload
+        check("v16", action, payload if action == "StartTransaction" else {**payload, "transactionId": 1})
+        self._save(tx)
+        if not self.backend.up or self.journal:
+            self.journal.append((tx, action, payload))
+            return None
+        return await self._send(tx, action, payload)
+
+    async def _send(self, tx: Transaction, action: str, payload: Json) -> Json:
+        number = -1 if tx.backend_tx is None else tx.backend_tx
+        addressed = payload if action == "StartTransaction" else {**payload, "transactionId": number}
+        conf = await self.backend.call(action, addressed)
+        if action == "StartTransaction":
+            tx.backend_tx = conf["transactionId"]
+            tx.state = TransactionState.OPEN if tx.state is TransactionState.STARTING else tx.state
+        elif action == "StopTransaction":
+            tx.state = TransactionState.ENDED
+        self._save(tx)
+        return conf
+
+    async def drain(self) -> list[tuple[Transaction, Json]]:
+        """Deliver the journal; return the late StartTransaction.confs."""
+        late = []
+        while self.journal:
+            tx, action, payload = self.journal.pop(0)
+            conf = await self._send(tx, action, payload)
+            if action == "StartTransaction":
+                late.append((tx, conf))
+        return late
+
+
+def _station_answers() -> dict[str, Answer]:
+    accepted: Answer = {"status": "Accepted"}
+    return {
+        "ChangeAvailability": accepted,
+        "ClearCache": accepted,
+        "DataTransfer": accepted,
+        "RequestStartTransaction": accepted,
+        "RequestStopTransaction": accepted,
+        "Reset": accepted,
+        "TriggerMessage": accepted,
+        "UnlockConnector": {"status": "Unlocked"},
+    }
+
+
+def _backend_answers() -> dict[str, Answer]:
+    numbers = itertools.count(1001)
+    accepted = {"idTagInfo": {"status": "Accepted"}}
+    return {
+        "Authorize": accepted,
+        "DataTransfer": {"status": "Accepted"},
+        "DiagnosticsStatusNotification": {},
+        "FirmwareStatusNotification": {},
+        "Heartbeat": {"currentTime": "2026-05-01T11:59:59Z"},
+        "MeterValues": {},
+        "StartTransaction": lambda _: {"transactionId": next(numbers), **accepted},
+        "StatusNotification": {},
+        "StopTransaction": {},
+    }
+
+
+class World:
+    """One bridge between its two sides. ``dialogue`` is what both heard, in order."""
+
+    def __init__(self, settings: Settings | None = None, books: Books | None = None) -> None:
+        self.dialogue: list[tuple[str, str, Json]] = []
+        self.station = Peer("v201", "station", self.dialogue, _station_answers())
+        self.backend = Peer("v16", "backend", self.dialogue, _backend_answers())
+        self.ledger = FakeLedger(self.backend)
+        self.books = Books() if books is None else books
+        self.saved: list[Connector] = []
+        self.notes: dict[str, str] = {}
+        self.settings = settings or Settings()
+        self.bridge = self._new_bridge()
+
+    def _new_bridge(self) -> V201ToV16:
+        return V201ToV16(
+            books=self.books,
+            ledger=self.ledger,
+            call_station=self.station.call,
+            call_backend=self.backend.call,
+            note=self.notes.__setitem__,
+            clock=lambda: NOW,
+            settings=self.settings,
+            save_connector=self._save,
+        )
+
+    @property
+    def context(self) -> Context:
+        return self.bridge._context
+
+    async def _save(self, connector: Connector) -> None:
+        self.saved.append(connector)
+
+    async def from_station(self, action: str, payload: Json) -> Json:
+        """The station sends a CALL."""
+        check("v201", action, payload)
+        return check("v201", action, await self.bridge.from_station(action, payload), response=True)
+
+    async def from_backend(self, action: str, payload: Json) -> Json:
+        """The backend sends a CALL."""
+        check("v16", action, payload)
+        return check("v16", action, await self.bridge.from_backend(action, payload), response=True)
+
+    async def status(self, evse: int, status: str, connector: int = 1, at: str = "2026-05-01T08:00:00Z") -> Json:
+        """The station sends StatusNotification."""
+        return await self.from_station(
+            "StatusNotification",
+            {"timestamp": at, "connectorStatus": status, "evseId": evse, "connectorId": connector},
+        )
+
+    async def event(self, kind: str, seq_no: int = 0, **fields: Any) -> Json:
+        """The station sends TransactionEvent: see :func:`event_of`."""
+        return await self.from_station("TransactionEvent", event_of(kind, seq_no, **fields))
+
+    def restart(self) -> None:
+        """Kill the gateway and start it anew: only what the ledger kept and the connectors survive."""
+        kept = {name: copy.copy(tx) for name, tx in self.ledger.saved.items()}
+        connectors = {(c.evse_id, c.connector_id): copy.copy(c) for c in self.saved}
+        self.ledger.journal = [(kept[tx.station_tx], action, payload) for tx, action, payload in self.ledger.journal]
+        self.books = Books(transactions=kept, connectors=connectors)
+        self.bridge = self._new_bridge()
+
+    def heard(self, name: str = "backend") -> list[tuple[str, Json]]:
+        """Return what one side heard since this was last asked, and forget it for both."""
+        heard = [(action, payload) for who, action, payload in self.dialogue if who == name]
+        self.dialogue.clear()
+        return heard
+
+    def actions(self, name: str = "backend") -> list[str]:
+        """Return the actions that one side heard since this was last asked."""
+        return [action for action, _ in self.heard(name)]
+
+
+def event_of(
+    kind: str,
+    seq_no: int = 0,
+    *,
+    tx: str = "TX-1",
+    at: str = "2026-05-01T09:00:00Z",
+    trigger: str = "MeterValuePeriodic",
+    token: str | Json | None = None,
+    evse: int | Json | None = None,
+    state: str | None = None,
+    reason: str | None = None,
+    remote: int | None = None,
+    wh: float | None = None,
+    context: str = "Sample.Periodic",
+    **more: Any,
+) -> Json:
+    """Return a TransactionEventRequest; ``wh`` is an energy register with ``context``."""
+    info = {"transactionId": tx, "chargingState": state, "stoppedReason": reason, "remoteStartId": remote}
+    payload: Json = {
+        "eventType": kind,
+        "seqNo": seq_no,
+        "timestamp": at,
+        "triggerReason": trigger,
+        "transactionInfo": {name: value for name, value in info.items() if value is not None},
+        **more,
+    }
+    if token is not None:
+        payload["idToken"] = {"idToken": token, "type": "ISO14443"} if isinstance(token, str) else token
+    if evse is not None:
+        payload["evse"] = {"id": evse, "connectorId": 1} if isinstance(evse, int) else evse
+    if wh is not None:
+        payload["meterValue"] = [{"timestamp": at, "sampledValue": [{"value": wh, "context": context}]}]
+    return payload
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="session")
+def new_world() -> Callable[..., World]:
+    """Makes worlds: for other settings and books, and for property tests, which want a new one per example."""
+    return World
+
+
+@pytest.fixture(scope="session")
+def new_event() -> Callable[..., Json]:
+    return event_of
+
+
+@pytest.fixture(scope="session")
+def fits() -> Callable[..., Json]:
+    """``fits("v16", action, payload, response=False)`` raises when the official schema doesn't take the payload."""
+    return check

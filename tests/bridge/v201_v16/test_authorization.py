@@ -1,0 +1,74 @@
+"""Authorize as dialogues: nothing is authorized that the backend didn't authorize."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.bridge.books import Json
+from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.v201_v16.tokens import alias_of
+from gateway.wire.errors import CallError, ErrorCode
+
+if TYPE_CHECKING:
+    from tests.bridge.v201_v16.conftest import World
+
+CARD = {"idToken": "04A2B3C4", "type": "ISO14443"}
+HASH_DATA = {
+    "hashAlgorithm": "SHA256",
+    "issuerNameHash": "aa",
+    "issuerKeyHash": "bb",
+    "serialNumber": "01",
+    "responderURL": "http://ocsp.example",
+}
+
+
+@pytest.mark.parametrize("status", ["Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"])
+async def test_the_backend_decides(world: "World", status: str) -> None:
+    world.backend.answers["Authorize"] = {"idTagInfo": {"status": status}}
+
+    assert await world.from_station("Authorize", {"idToken": CARD}) == {"idTokenInfo": {"status": status}}
+    assert world.heard() == [("Authorize", {"idTag": "04A2B3C4"})]
+
+
+async def test_a_long_token_goes_under_its_alias(world: "World") -> None:
+    token = {"idToken": "a-token-of-more-than-20", "type": "Central"}
+
+    await world.from_station("Authorize", {"idToken": token})
+
+    assert world.heard() == [("Authorize", {"idTag": alias_of(token["idToken"])})]
+
+
+@pytest.mark.parametrize("outcome", [PeerUnavailable("gone"), CallError(ErrorCode.INTERNAL_ERROR)])
+async def test_without_a_verdict_nobody_is_authorized_and_nothing_is_cached(world: "World", outcome: Exception) -> None:
+    world.backend.answers["Authorize"] = outcome
+
+    assert await world.from_station("Authorize", {"idToken": CARD}) == {
+        "idTokenInfo": {"status": "Unknown", "cacheExpiryDateTime": "2026-05-01T12:00:00Z"}
+    }
+
+
+@pytest.mark.parametrize("more", [{"certificate": "PEM"}, {"iso15118CertificateHashData": [HASH_DATA]}])
+async def test_a_contract_that_nobody_verified_is_refused_without_asking(world: "World", more: Json) -> None:
+    request = {"idToken": {"idToken": "DEABCC12345678", "type": "eMAID"}, **more}
+
+    assert await world.from_station("Authorize", request) == {
+        "idTokenInfo": {"status": "Invalid"},
+        "certificateStatus": "CertChainError",
+    }
+    assert world.heard() == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ({"status": "Accepted"}, "Accepted"),
+        ({"status": "Rejected"}, "Rejected"),
+        (PeerUnavailable("gone"), "Rejected"),
+        (CallError(ErrorCode.NOT_SUPPORTED), "Rejected"),
+    ],
+)
+async def test_clear_cache(world: "World", outcome: Json | Exception, expected: str) -> None:
+    world.station.answers["ClearCache"] = outcome
+
+    assert await world.from_backend("ClearCache", {}) == {"status": expected}
+    assert world.heard("station") == [("ClearCache", {})]

@@ -1,0 +1,191 @@
+"""Meter values as tables: numbers, units, measurands, and the energy register in Wh."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.bridge.books import Json
+from gateway.bridge.v201_v16.samples import (
+    MEASURANDS,
+    Registers,
+    decimal_text,
+    meter_values,
+    register,
+    registers,
+    sampled_values,
+)
+from gateway.wire.errors import CallError, ErrorCode
+
+AT = "2026-05-01T08:00:00Z"
+
+
+def sample(value: float, unit: str | None = None, multiplier: int | None = None, **more: Any) -> Json:
+    measure = {"unit": unit, "multiplier": multiplier}
+    given_measure = {name: part for name, part in measure.items() if part is not None}
+    return {"value": value, **({"unitOfMeasure": given_measure} if given_measure else {}), **more}
+
+
+@pytest.mark.parametrize(
+    ("raw", "wh"),
+    [
+        (sample(1234), 1234),
+        (sample(1234.5), 1235),
+        (sample(1234.4999), 1234),
+        (sample(2.5), 3),
+        (sample(0), 0),
+        (sample(1.2345, "kWh"), 1235),
+        (sample(0.1 + 0.2, "kWh"), 300),
+        (sample(1.0005, "kWh"), 1001),
+        (sample(12, "Wh", 3), 12000),
+        (sample(12345, "kWh", -3), 12345),
+        (sample(1.5, None, 2), 150),
+        (sample(7, "KWH"), 7000),
+        (sample(5, measurand="Energy.Active.Import.Register"), 5),
+        (sample(5, location="Outlet"), 5),
+        (sample(5, location="Inlet"), None),
+        (sample(5, phase="L1"), None),
+        (sample(5, measurand="Energy.Active.Export.Register"), None),
+        (sample(5, measurand="Voltage"), None),
+        (sample(5, "J"), None),
+        (sample(2**53), 2**53),
+        (sample(9e15, "Wh"), 9 * 10**15),
+    ],
+)
+def test_the_register_in_whole_wh(raw: Json, wh: int | None) -> None:
+    assert register(raw) == wh
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        sample(2**53 + 1),
+        sample(-(2**53) - 1),
+        sample(1e300),
+        sample(1, "kWh", 30),
+        sample(1, None, 31),
+        sample(1, None, -31),
+    ],
+)
+def test_an_energy_that_no_meter_counts(raw: Json) -> None:
+    with pytest.raises(CallError) as refused:
+        register(raw)
+
+    assert refused.value.code is ErrorCode.PROPERTY_CONSTRAINT_VIOLATION
+
+
+@given(st.integers(0, 10**12), st.integers(-6, 3), st.sampled_from(["Wh", "kWh"]))
+def test_no_watt_hour_is_lost_in_a_float(wh: int, multiplier: int, unit: str) -> None:
+    exponent = multiplier + (3 if unit == "kWh" else 0)
+    value = float(Decimal(wh).scaleb(-exponent))
+
+    assert register(sample(value, unit, multiplier)) == wh
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("1E+3"), "1000"),
+        (Decimal("100.0"), "100"),
+        (Decimal("0.10"), "0.1"),
+        (Decimal("1E-7"), "0.0000001"),
+        (Decimal("-0.0"), "0"),
+        (Decimal("-12.50"), "-12.5"),
+    ],
+)
+def test_numbers_are_written_without_exponent(value: Decimal, text: str) -> None:
+    assert decimal_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (sample(230.1, "V", measurand="Voltage", phase="L1-N"), {"value": "230.1", "unit": "V"}),
+        (sample(16, measurand="Current.Import"), {"value": "16"}),
+        (sample(11, "kW", measurand="Power.Active.Import"), {"value": "11", "unit": "kW"}),
+        (sample(11, "W", 3, measurand="Power.Active.Import"), {"value": "11000", "unit": "W"}),
+        (sample(50.01, "Hz", measurand="Frequency"), {"value": "50.01"}),
+        (sample(80, "Percent", measurand="SoC"), {"value": "80", "unit": "Percent"}),
+        (sample(80, "%", measurand="SoC"), {"value": "80"}),
+        (sample(1.5, "kvarh", measurand="Energy.Reactive.Import.Register"), {"value": "1.5", "unit": "kvarh"}),
+        (sample(1e-7, "kWh"), {"value": "0.0000001", "unit": "kWh"}),
+        (sample(1500), {"value": "1500", "unit": "Wh"}),
+        (sample(1500, context="Trigger", location="Inlet"), {"value": "1500", "unit": "Wh"}),
+    ],
+)
+def test_a_sample_keeps_its_words_and_gets_a_unit_of_1_6(raw: Json, expected: Json) -> None:
+    same: Json = {name: raw[name] for name in ("context", "measurand", "phase", "location") if name in raw}
+
+    assert sampled_values(raw) == [{**expected, **same}]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        sample(1, measurand="Energy.Active.Net"),
+        sample(1, measurand="Energy.Reactive.Net"),
+        sample(1, measurand="Energy.Apparent.Net"),
+        sample(1, measurand="Energy.Apparent.Import"),
+        sample(1, measurand="Energy.Apparent.Export"),
+        sample(1, "J"),
+        sample(1, "MWh", measurand="Energy.Active.Import.Interval"),
+    ],
+)
+def test_what_1_6_would_misread_is_left_out(raw: Json) -> None:
+    assert sampled_values(raw) == []
+
+
+def test_a_signed_value_stands_beside_the_plain_one() -> None:
+    signed = {"signedMeterData": "OCMF|{}|{}", "signingMethod": "", "encodingMethod": "OCMF", "publicKey": ""}
+
+    assert sampled_values(sample(1500, "Wh", context="Transaction.End", signedMeterValue=signed)) == [
+        {"value": "1500", "unit": "Wh", "context": "Transaction.End", "format": "Raw"},
+        {"value": "OCMF|{}|{}", "unit": "Wh", "context": "Transaction.End", "format": "SignedData"},
+    ]
+
+
+def test_every_measurand_and_unit_is_one_of_1_6(fits: Callable[..., Json]) -> None:
+    units = ["Wh", "kWh", "varh", "kvarh", "W", "kW", "VA", "kVA", "var", "kvar", "A", "V", "K", "Celsius", "Percent"]
+    raw = [sample(1, unit, measurand=measurand) for measurand in sorted(MEASURANDS) for unit in [*units, "Fahrenheit"]]
+
+    values = meter_values([{"timestamp": AT, "sampledValue": raw}])
+
+    assert len(values[0]["sampledValue"]) == len(raw)
+    fits("v16", "MeterValues", {"connectorId": 1, "meterValue": values})
+    stop = {"transactionId": 1, "meterStop": 0, "timestamp": AT, "transactionData": values}
+    fits("v16", "StopTransaction", stop)
+
+
+def test_elements_without_any_sample_are_left_out() -> None:
+    values = [
+        {"timestamp": "2026-05-01T10:00:00+02:00", "sampledValue": [sample(1, "V", measurand="Voltage")]},
+        {"timestamp": AT, "sampledValue": [sample(1, measurand="Energy.Active.Net")]},
+    ]
+
+    assert meter_values(values) == [
+        {"timestamp": AT, "sampledValue": [{"value": "1", "measurand": "Voltage", "unit": "V"}]}
+    ]
+
+
+@pytest.mark.parametrize("read", [meter_values, registers])
+def test_a_bad_timestamp_is_refused(read: Callable[[list[Json]], object]) -> None:
+    with pytest.raises(CallError, match=r"meterValue\.timestamp"):
+        read([{"timestamp": "noon", "sampledValue": [sample(1)]}])
+
+
+def test_the_registers_of_a_message_are_read_by_their_time() -> None:
+    def at(second: int, *samples: Json) -> Json:
+        return {"timestamp": f"2026-05-01T08:00:{second:02}Z", "sampledValue": list(samples)}
+
+    values = [
+        at(30, sample(1300, context="Transaction.End"), sample(9, measurand="Voltage")),
+        at(10, sample(1.0, "kWh", context="Transaction.Begin")),
+        at(20, sample(1200, context="Sample.Clock")),
+    ]
+
+    assert registers(values) == Registers(1000, "2026-05-01T08:00:10Z", 1300, 1000, 1300)
+    assert registers(values[2:]) == Registers(first=1200, last=1200)
+    assert registers([at(1, sample(9, measurand="Voltage"))]) == Registers()
