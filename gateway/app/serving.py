@@ -256,12 +256,12 @@ class _Gateway:
             metrics=Metrics(self._tally, self._levels),
             readiness=self._readiness,
         )
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         bind = self._config.admin.bind
         try:
-            await web.TCPSite(runner, bind.host, bind.port, shutdown_timeout=1.0).start()
+            await web.TCPSite(runner, bind.host, bind.port).start()
         except OSError as error:
             raise StartFailed(f"admin.bind: cannot listen on {bind}: {_strerror(error)}") from None
         for host, port, *_ in runner.addresses:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Address, load
+from gateway.config import load
 from gateway.config.check import check, check_address, utc_now
 from gateway.config.scaffold import scaffold
+from gateway.config.values import Address
 from pki.paths import load_roots
 
 Say = Callable[..., list[str]]

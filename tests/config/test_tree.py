@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.config import Address, Config, ConfigError, load
+from gateway.config import Config, ConfigError, load
+from gateway.config.values import Address
 
 MINIMAL = "backends: {legacy: {url: 'wss://csms.example.com/ocpp/{identity}'}}\n"
 DESIGN = """\

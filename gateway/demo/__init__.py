@@ -1,0 +1,20 @@
+"""`voltgate demo`: a 2.0.1 station charges through Voltgate on a 1.6 backend. Three processes, real sockets, real TLS.
+
+It looks at the gateway from outside, as a customer does: commands, API, sockets.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+async def run(*, keep: bool, console: "Console", backend_options: Sequence[str] = ()) -> bool:
+    """Play the demo on ``console``. True: every step happened and ledger and meter agree to the Wh.
+
+    ``keep`` leaves everything running until SIGINT or SIGTERM, and the folder afterwards. Must run in the main thread.
+    """
+    from gateway.demo.director import Director  # noqa: PLC0415  # `voltgate` imports this package for each of its commands
+
+    return await Director(console, keep=keep, backend_options=backend_options).run()

@@ -1,0 +1,86 @@
+"""The composition root in this process: what is opened is announced, and everything is closed again."""
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.app.problems import StartFailed
+from gateway.app.serving import serving
+from gateway.app.setup import scaffold
+from gateway.config import load
+
+PORTS = {
+    "VOLTGATE__LISTENERS__0__BIND": "127.0.0.1:0",
+    "VOLTGATE__LISTENERS__1__BIND": "127.0.0.1:0",
+    "VOLTGATE__ADMIN__BIND": "127.0.0.1:0",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("serving") / "gw"
+    scaffold(made, backend_url="ws://127.0.0.1:1/{identity}", operator="A CPO", names=["localhost"])
+    return made
+
+
+@pytest.fixture
+def config(folder: Path) -> Callable[..., Any]:
+    return lambda **changes: load(folder / "voltgate.yaml", PORTS | changes)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        yield held.getsockname()[1]
+
+
+async def test_it_announces_serves_and_closes(config: Callable[..., Any]) -> None:
+    lines: list[str] = []
+    async with serving(config(), lines.append):
+        assert [line.split(":")[0] for line in lines] == ["listening wss", "listening ws", "listening http", "ready"]
+        admin = lines[2].split()[1]
+        async with aiohttp.ClientSession(admin) as session, session.get("/readyz") as response:
+            assert await response.json() == {"ready": True, "checks": {"store": True, "listeners": True}}
+    # Everything was given back: the same store can be opened again, by the same process too.
+    async with serving(config(), lines.append):
+        pass
+    with pytest.raises(aiohttp.ClientConnectionError):
+        async with aiohttp.ClientSession(admin) as session:
+            await session.get("/readyz")
+
+
+@pytest.mark.parametrize("key", ["LISTENERS__0__BIND", "LISTENERS__1__BIND", "ADMIN__BIND"])
+async def test_a_port_that_is_taken_is_named_and_nothing_stays_open(
+    config: Callable[..., Any], taken: int, key: str
+) -> None:
+    with pytest.raises(StartFailed, match=f"127.0.0.1:{taken}: Address already in use"):
+        async with serving(config(**{f"VOLTGATE__{key}": f"127.0.0.1:{taken}"}), print):
+            pass
+    async with serving(config(), lambda _: None):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"VOLTGATE__POLICY": "missing.yaml"}, "policy: "),
+        ({"VOLTGATE__ADMIN__TOKEN": "env:NO_SUCH_VARIABLE"}, "admin.token: "),
+        ({"VOLTGATE__LISTENERS__0__TLS__STATION_ROOTS": "missing.pem"}, r"listeners\[0\]\.tls: .*missing\.pem"),
+        (
+            {"VOLTGATE__LISTENERS__0__TLS__CERTIFICATES__0__CHAIN": "missing.pem"},
+            r"listeners\[0\]\.tls: .*missing\.pem",
+        ),
+        ({"VOLTGATE__STORE__URL": "sqlite+aiosqlite:////proc/none/voltgate.db"}, "store.url: "),
+        ({"VOLTGATE__AUTHORITY__STATION__LOCAL__DIR": "/proc/none/ca"}, "authority.station.local.dir: "),
+    ],
+)
+async def test_what_cannot_be_had_is_named(config: Callable[..., Any], change: dict[str, str], complaint: str) -> None:
+    with pytest.raises(StartFailed, match=complaint):
+        async with serving(config(**change), print):
+            pass

@@ -1,0 +1,24 @@
+"""`init` and `check` on one another."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.app.problems import StartFailed
+from gateway.app.setup import DEFAULT_BACKEND_URL, problems, scaffold
+from gateway.config import load
+
+
+def test_what_init_writes_is_what_check_likes(tmp_path: Path) -> None:
+    arguments = {"backend_url": DEFAULT_BACKEND_URL, "operator": "A CPO", "names": ["localhost"]}
+    written = scaffold(tmp_path / "gw", **arguments)  # type: ignore[arg-type]  # a table
+    assert tmp_path / "gw/voltgate.yaml" in written
+    assert [each for each in problems(load(tmp_path / "gw/voltgate.yaml", {})) if each.is_error] == []
+    with pytest.raises(StartFailed, match=r"voltgate\.yaml"):
+        scaffold(tmp_path / "gw", **arguments)  # type: ignore[arg-type]  # a table
+
+
+def test_a_policy_that_does_not_load_is_a_problem(tmp_path: Path) -> None:
+    scaffold(tmp_path / "gw", backend_url=DEFAULT_BACKEND_URL, operator="A CPO", names=["localhost"])
+    config = load(tmp_path / "gw/voltgate.yaml", {"VOLTGATE__POLICY": "missing.yaml"})
+    assert [each.key for each in problems(config) if each.is_error] == ["policy"]

@@ -1,0 +1,105 @@
+"""The factory of station runtimes, on a real store and with backends that aren't there."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.app.stations import Foundation, StationFactory, message_ids, now
+from gateway.app.tasks import Tasks
+from gateway.bridge.books import Transaction
+from gateway.session.ports import StationRecord
+from gateway.session.tally import Tally
+from gateway.store.connectors import Connectors
+from gateway.store.database import Database
+from gateway.store.journal import Journal
+from gateway.store.stations import Stations
+from gateway.transport import HandshakePool, Limits
+from gateway.upstream.dialing import BackendAddress
+from gateway.wire.versions import Version
+from policies.engine import load as load_policy
+
+
+@pytest.fixture
+async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIterator[Foundation]:
+    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/voltgate.db", exclusive=True)
+    pool, tasks = HandshakePool(), Tasks()
+    nowhere = BackendAddress("legacy", lambda _: "ws://127.0.0.1:1/x", Version.V16, None, None)
+    yield Foundation(
+        config=configured(),
+        stations=Stations(database),
+        journal=Journal(database, 10),
+        connectors=Connectors(database),
+        addresses={"legacy": nowhere},
+        policy=load_policy("legacy-1.6"),
+        tally=Tally(),
+        limits=Limits(),
+        pool=pool,
+        services={},
+        tasks=tasks,
+    )
+    await tasks.close()
+    pool.close()
+    await database.close()
+
+
+@pytest.fixture
+async def factory(foundation: Foundation) -> AsyncIterator[StationFactory]:
+    made = StationFactory(foundation)
+    yield made
+    await made.close()
+
+
+async def _registered(foundation: Foundation, backend: str | None = None) -> StationRecord:
+    return await foundation.stations.add("CS1", profile=2, serial=None, backend=backend, password_hash=None)
+
+
+async def test_a_station_that_leaves_with_nothing_to_deliver_is_dropped(
+    factory: StationFactory, foundation: Foundation
+) -> None:
+    entry = await factory.directory.enter(await _registered(foundation), 2)
+    factory.sink(entry)
+    assert await factory.leave(entry.station)
+    assert (factory.links_up, factory.journal_entries) == (0, 0)
+
+
+async def test_what_an_earlier_run_left_is_taken_up_without_the_station(
+    factory: StationFactory, foundation: Foundation
+) -> None:
+    record = await _registered(foundation)
+    epoch = await foundation.stations.take("CS1", 0)
+    await foundation.journal.append("CS1", epoch, Transaction("t1", connector_id=1), "StartTransaction", {"x": 1})
+    await factory.resume()
+    station = factory.directory.get("CS1")
+    assert station is not None
+    assert (factory.journal_entries, station.record.identity) == (1, record.identity)
+    assert not await factory.leave(station)
+
+
+async def test_the_books_come_out_of_the_store(factory: StationFactory, foundation: Foundation) -> None:
+    record = await _registered(foundation)
+    epoch = await foundation.stations.take("CS1", 0)
+    await foundation.journal.save("CS1", epoch, Transaction("t1", connector_id=1, id_tag="TAG"))
+    station = await factory.build(record)
+    assert station.books.transactions["t1"].id_tag == "TAG"
+    with pytest.raises(Exception, match="not connected"):
+        await station.call_backend("Heartbeat", {})
+
+
+async def test_a_backend_that_is_not_configured_any_more_is_the_default_one(
+    factory: StationFactory, foundation: Foundation
+) -> None:
+    station = await factory.build(await _registered(foundation, backend="gone"))
+    assert station.backend is not None
+
+
+def test_message_ids_fit_and_never_repeat() -> None:
+    first, second = message_ids(), message_ids()
+    made = [source() for source in (first, second) for _ in range(1000)]
+    assert len(set(made)) == 2000
+    assert max(map(len, made)) <= 36
+
+
+def test_now_is_aware() -> None:
+    assert now().utcoffset() is not None

@@ -1,0 +1,39 @@
+"""The command, in this process, on a deployment of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from gateway.cli import app
+from gateway.cli.output import Failed, fail
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "voltgate.yaml"
+    tree: dict[str, Any] = {
+        "backends": {"legacy": {"url": "wss://csms.example.com/{identity}"}},
+        "admin": {"bind": "127.0.0.1:1", "token": "env:VOLTGATE_TEST_TOKEN"},
+    }
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+@pytest.fixture
+def run(config: Path) -> Callable[..., Result]:
+    """``run("station", "list")`` runs the command on the deployment; failures end as `main` ends them."""
+
+    def call(*arguments: str, stdin: str | None = None) -> Result:
+        placed = (
+            [*arguments, "--config", str(config)] if arguments[0] not in {"init", "demo", "--version"} else arguments
+        )
+        result = CliRunner().invoke(app, list(placed), input=stdin)
+        if isinstance(result.exception, Failed):
+            result.exit_code = fail(str(result.exception))
+        return result
+
+    return call

@@ -1,0 +1,71 @@
+"""The API as the commands reach it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gateway.cli.api import request
+from gateway.cli.output import Failed
+from gateway.config import load
+
+
+def _config(folder: Path, bind: str, token: str | None) -> Any:
+    (folder / "token").write_text("a-token-for-tests")
+    admin = {"bind": bind} | ({"token": token} if token else {})
+    tree = {"backends": {"legacy": {"url": "wss://csms.example.com/{identity}"}}, "admin": admin}
+    (folder / "voltgate.yaml").write_text(yaml.safe_dump(tree))
+    return load(folder / "voltgate.yaml", {})
+
+
+@pytest.fixture
+async def answering(tmp_path: Path) -> Any:
+    """``answering(status, body)`` runs a server that answers so, and returns the configuration that leads to it."""
+    servers: list[TestServer] = []
+
+    async def serve(status: int, body: Any, bind: str = "127.0.0.1") -> Any:
+        async def answer(asked: web.Request) -> web.Response:
+            assert asked.headers["Authorization"] == "Bearer a-token-for-tests"
+            return web.json_response(body, status=status)
+
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", answer)
+        server = TestServer(application)
+        servers.append(server)
+        await server.start_server()
+        return _config(tmp_path, f"{bind}:{server.port}", "file:token")
+
+    yield serve
+    for server in servers:
+        await server.close()
+
+
+async def test_the_answer(answering: Callable[..., Any]) -> None:
+    assert await request(await answering(200, {"x": 1}), "GET", "stations", None) == {"x": 1}
+
+
+async def test_a_gateway_on_all_addresses_is_reached_by_loopback(answering: Callable[..., Any]) -> None:
+    assert await request(await answering(200, {"x": 1}, bind="0.0.0.0"), "GET", "stations", None) == {"x": 1}  # noqa: S104 - what is tested
+
+
+async def test_the_gateways_own_words(answering: Callable[..., Any]) -> None:
+    body = {"error": {"code": "not_connected", "message": "station CS1 is not connected"}}
+    config = await answering(409, body)
+    with pytest.raises(Failed, match="station CS1 is not connected"):
+        await request(config, "POST", "stations/CS1/calls", {})
+
+
+async def test_a_server_that_is_no_gateway(answering: Callable[..., Any]) -> None:
+    config = await answering(500, [])
+    with pytest.raises(Failed, match="answered 500"):
+        await request(config, "GET", "stations", None)
+
+
+@pytest.mark.parametrize(("token", "complaint"), [(None, "not set"), ("file:missing", "missing")])
+async def test_without_a_token(tmp_path: Path, token: str | None, complaint: str) -> None:
+    with pytest.raises(Failed, match=complaint):
+        await request(_config(tmp_path, "127.0.0.1:1", token), "GET", "stations", None)

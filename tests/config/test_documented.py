@@ -1,0 +1,43 @@
+"""docs/configuration.md names every key, and no key that isn't there."""
+
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from gateway.config import Config
+
+PAGE = Path(__file__).parents[2] / "docs/configuration.md"
+
+
+def _keys(annotation: Any, place: str) -> Iterator[str]:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            yield from _keys(field.annotation, f"{place}.{name}".lstrip("."))
+    elif origin in {typing.Union, types.UnionType}:
+        chosen = [each for each in arguments if each is not type(None)]
+        yield from _keys(chosen[0], place)
+    elif origin is typing.Annotated:
+        yield from _keys(arguments[0], place)
+    elif isinstance(origin, type) and issubclass(origin, Mapping):
+        yield from _keys(arguments[1], f"{place}.NAME")
+    elif origin is tuple and _is_section(arguments[0]):
+        yield from _keys(arguments[0], f"{place}[]")
+    else:
+        yield place
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def test_every_key_and_no_other() -> None:
+    rows = [line.split("|")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    documented = {key for row in rows for key in re.findall(r"`([a-z][\w.\[\]]*(?:NAME[\w.]*)?)`", row)}
+    known = set(_keys(Config, "")) - {"authority.station.vault", "authority.station.est"}
+    assert {key for key in documented if "/" not in key} == known

@@ -1,0 +1,169 @@
+"""What a strict 1.6 backend asks of a strict 2.0.1 station, and what it is answered."""
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.interop.child import Json
+    from tests.interop.conftest import NewStation
+    from tests.interop.peers import Backend, Station
+
+ACCEPTED: Final = {"status": "Accepted"}
+EVSE: Final = {"id": 1, "connectorId": 1}
+DIALOGUES: "Final[list[tuple[str, Json, str, Json, Json, Json]]]" = [
+    # the backend's CALL, what the station is asked, what it answers, what the backend hears
+    ("Reset", {"type": "Hard"}, "Reset", {"type": "Immediate"}, ACCEPTED, ACCEPTED),
+    ("Reset", {"type": "Soft"}, "Reset", {"type": "OnIdle"}, {"status": "Scheduled"}, ACCEPTED),
+    ("Reset", {"type": "Hard"}, "Reset", {"type": "Immediate"}, {"status": "Rejected"}, {"status": "Rejected"}),
+    (
+        *("ChangeAvailability", {"connectorId": 0, "type": "Inoperative"}),
+        *("ChangeAvailability", {"operationalStatus": "Inoperative"}),
+        *(ACCEPTED, ACCEPTED),
+    ),
+    (
+        *("ChangeAvailability", {"connectorId": 1, "type": "Operative"}),
+        *("ChangeAvailability", {"operationalStatus": "Operative", "evse": EVSE}),
+        *({"status": "Scheduled"}, {"status": "Scheduled"}),
+    ),
+    (
+        *("UnlockConnector", {"connectorId": 1}, "UnlockConnector", {"evseId": 1, "connectorId": 1}),
+        *({"status": "Unlocked"}, {"status": "Unlocked"}),
+    ),
+    ("ClearCache", {}, "ClearCache", {}, ACCEPTED, ACCEPTED),
+    (
+        *("TriggerMessage", {"requestedMessage": "Heartbeat"}),
+        *("TriggerMessage", {"requestedMessage": "Heartbeat"}),
+        *({"status": "NotImplemented"}, {"status": "NotImplemented"}),
+    ),
+    (
+        *("TriggerMessage", {"requestedMessage": "StatusNotification", "connectorId": 1}),
+        *("TriggerMessage", {"requestedMessage": "StatusNotification", "evse": EVSE}),
+        *(ACCEPTED, ACCEPTED),
+    ),
+    (
+        *("DataTransfer", {"vendorId": "com.example", "messageId": "set", "data": '{"a":[1,2]}'}),
+        *("DataTransfer", {"vendorId": "com.example", "messageId": "set", "data": {"a": [1, 2]}}),
+        *({"status": "Accepted", "data": "done"}, {"status": "Accepted", "data": "done"}),
+    ),
+    (
+        *("DataTransfer", {"vendorId": "com.example", "data": "plain"}),
+        *("DataTransfer", {"vendorId": "com.example", "data": "plain"}),
+        *({"status": "UnknownVendorId"}, {"status": "UnknownVendorId"}),
+    ),
+]
+
+
+@pytest.fixture
+def station(new_station: "NewStation") -> "Station":
+    """A station that has booted and has one connector."""
+    station = new_station(2)
+    station.come_up()
+    return station
+
+
+def test_control(station: "Station", backend: "Backend") -> None:
+    for call, request, asked, expected, answer, heard in DIALOGUES:
+        station.answer(asked, answer)
+        assert (call, backend.call(station.identity, call, request)) == (call, heard)
+        assert station.asked(asked) == expected
+
+
+def test_configuration(station: "Station", backend: "Backend") -> None:
+    interval = {"key": "HeartbeatInterval", "value": "77"}
+
+    assert backend.call(station.identity, "ChangeConfiguration", interval) == ACCEPTED
+    [asked] = station.asked("SetVariables")["setVariableData"]
+    assert (asked["component"]["name"], asked["variable"]["name"]) == ("OCPPCommCtrlr", "HeartbeatInterval")
+    assert asked["attributeValue"] == "77"
+
+    keys = ["HeartbeatInterval", "ConnectionTimeOut", "NoSuchKey"]
+    told = backend.call(station.identity, "GetConfiguration", {"key": keys})
+    assert [(each["key"], each["value"]) for each in told["configurationKey"]] == [("HeartbeatInterval", "77")]
+    assert sorted(told["unknownKey"]) == ["ConnectionTimeOut", "NoSuchKey"]
+
+    everything = backend.call(station.identity, "GetConfiguration", {})
+    assert ("HeartbeatInterval", "77") in [(each["key"], each.get("value")) for each in everything["configurationKey"]]
+
+    unknown = {"key": "NoSuchKey", "value": "1"}
+    assert backend.call(station.identity, "ChangeConfiguration", unknown) == {"status": "NotSupported"}
+
+
+def test_a_session_that_the_backend_starts_and_stops(station: "Station", backend: "Backend") -> None:
+    station.answer("RequestStartTransaction", ACCEPTED)
+    station.answer("RequestStopTransaction", ACCEPTED)
+
+    def event(kind: str, trigger: str, seq_no: int, info: "Json", **fields: object) -> "Json":
+        transaction = {"transactionId": "remote-1", **info}
+        moment = f"2026-01-01T10:0{seq_no}:00.000Z"
+        head = {"eventType": kind, "timestamp": moment, "triggerReason": trigger, "seqNo": seq_no}
+        return station.call("TransactionEvent", {**head, "transactionInfo": transaction, **fields})
+
+    wish = {"idTag": "APP-USER-7", "connectorId": 1}
+    assert backend.call(station.identity, "RemoteStartTransaction", wish) == ACCEPTED
+    asked = station.asked("RequestStartTransaction")
+    assert (asked["idToken"]["idToken"], asked["evseId"]) == ("APP-USER-7", 1)
+
+    remote = {"remoteStartId": asked["remoteStartId"], "chargingState": "Charging"}
+    begin = [{"timestamp": "2026-01-01T10:00:00Z", "sampledValue": [{"value": 10, "context": "Transaction.Begin"}]}]
+    began = event("Started", "RemoteStart", 0, remote, idToken=asked["idToken"], evse=EVSE, meterValue=begin)
+    assert began["idTokenInfo"]["status"] == "Accepted"
+    started = backend.event("call", identity=station.identity, action="StartTransaction")
+    assert (started["payload"]["idTag"], started["payload"]["meterStart"]) == ("APP-USER-7", 10)
+
+    number = started["answer"]["transactionId"]
+    assert backend.call(station.identity, "RemoteStopTransaction", {"transactionId": number}) == ACCEPTED
+    assert station.asked("RequestStopTransaction") == {"transactionId": "remote-1"}
+    end = [{"timestamp": "2026-01-01T10:01:00Z", "sampledValue": [{"value": 3010, "context": "Transaction.End"}]}]
+    event("Ended", "RemoteStop", 1, {"stoppedReason": "Remote"}, meterValue=end)
+    *_, (action, stopped) = backend.ledger(station.identity)
+    assert (action, stopped["transactionId"], stopped["meterStop"]) == ("StopTransaction", number, 3010)
+    assert stopped["reason"] == "Remote"
+
+
+def test_stopping_a_transaction_of_nobody(station: "Station", backend: "Backend") -> None:
+    """The station isn't even asked: 1.6 numbers are the backend's own."""
+    asked = {"transactionId": 4711}
+    assert backend.call(station.identity, "RemoteStopTransaction", asked) == {"status": "Rejected"}
+    assert station.calls("RequestStopTransaction") == []
+
+
+def test_a_station_that_refuses_with_an_error(station: "Station", backend: "Backend") -> None:
+    """1.6 wants a status where 2.0.1 stations answer CALLERROR."""
+    station.answer("Reset", error={"code": "NotSupported", "message": "no reset here"})
+    assert backend.call(station.identity, "Reset", {"type": "Hard"}) == {"status": "Rejected"}
+
+
+def test_the_second_evse(station: "Station", backend: "Backend") -> None:
+    """1.6 counts connectors through, in the order in which the station spoke of them."""
+    status = {"timestamp": "2026-01-01T08:00:00Z", "connectorStatus": "Occupied", "evseId": 2, "connectorId": 1}
+    station.call("StatusNotification", status)
+    told = [payload for _, payload in backend.calls(station.identity, "StatusNotification")]
+    assert [(each["connectorId"], each["status"]) for each in told] == [(1, "Available"), (2, "Preparing")]
+
+    station.answer("UnlockConnector", {"status": "Unlocked"})
+    assert backend.call(station.identity, "UnlockConnector", {"connectorId": 2}) == {"status": "Unlocked"}
+    assert station.asked("UnlockConnector") == {"evseId": 2, "connectorId": 1}
+
+
+def test_a_station_that_has_left(station: "Station", backend: "Backend") -> None:
+    """The charge point behind the gateway is gone for the backend too."""
+    backend.event("connected", identity=station.identity)
+    station.leave()
+    assert backend.event("disconnected", identity=station.identity)["code"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("GetLocalListVersion", {}),
+        ("CancelReservation", {"reservationId": 1}),
+        ("ClearChargingProfile", {}),
+        ("GetCompositeSchedule", {"connectorId": 1, "duration": 60}),
+        ("GetDiagnostics", {"location": "ftp://example.com/"}),
+        ("UpdateFirmware", {"location": "ftp://example.com/", "retrieveDate": "2026-01-01T00:00:00Z"}),
+    ],
+)
+def test_what_is_not_bridged(station: "Station", backend: "Backend", action: str, payload: "Json") -> None:
+    refusal = backend.end(backend.begin("call", identity=station.identity, action=action, payload=payload))
+    assert refusal.code == "NotSupported"
