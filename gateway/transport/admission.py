@@ -89,7 +89,8 @@ Admit = Callable[[UpgradeRequest], Awaitable[Verdict]]
 """Decides about one connection. It is cancelled when the peer leaves, or at ``Limits.admission_timeout``.
 
 An exception from it answers 500 and is logged whole. Once it has returned :class:`Accept`, the sink hears ``connected``
-and later ``disconnected``, exactly once each, even if the peer is gone by then.
+and later ``disconnected``, exactly once each, even if the peer is gone by then; unless it was cancelled before, and
+returned all the same.
 """
 
 
@@ -106,9 +107,10 @@ class Stage(enum.Enum):
 class Refused:
     """A connection that ended before anybody was asked to admit it, or while they were asked.
 
-    ``reason`` is a sentence for the log and holds nothing that the peer chose. ``code`` is for machines: OpenSSL's
-    symbol ("UNSUPPORTED_PROTOCOL", "NO_SHARED_CIPHER", "CERTIFICATE_VERIFY_FAILED", ...), "HTTP_400" and the like,
-    "TIMEOUT", "EOF", "TOO_MANY".
+    ``reason`` is a sentence for the log and holds nothing that the peer chose. ``code`` is for machines, one of a
+    bounded set: OpenSSL's symbols ("UNSUPPORTED_PROTOCOL", "CERTIFICATE_VERIFY_FAILED", ...), "HTTP_400"
+    and the like, "TIMEOUT", "EOF", "EMPTY" (it came and went without a byte, as a load balancer's probe does),
+    "TOO_MANY", "NO_CONTEXT".
     """
 
     remote: tuple[str, int]

@@ -98,11 +98,11 @@ class _Dialogue:
 
     def give_up(self) -> None:
         """Leave nothing behind, because nobody waits for the outcome any more."""
-        if not self.outcome.done():
-            self.outcome.cancel()
+        outcome = self.outcome
+        if outcome.cancel() or outcome.cancelled():
             self._link.abort("dialling was given up")
-        elif self.outcome.exception() is None:
-            self.outcome.result().abort("dialling was given up")
+        elif outcome.exception() is None:
+            outcome.result().abort("dialling was given up")
 
     def secured(self) -> None:
         """Send the request."""
@@ -197,7 +197,7 @@ async def dial(  # noqa: PLR0913  # part of the agreed interface
     tls: ssl.SSLContext | None,
     limits: Limits | None = None,
     pool: HandshakePool | None = None,
-    timeout: float = 10.0,  # noqa: ASYNC109  # part of the agreed interface
+    timeout: float = 10.0,  # part of the agreed interface
     compression: bool = False,
 ) -> WebSocket:
     """Connect to ``url`` and return the open WebSocket; ``sink.connected`` has been called by then.
@@ -212,7 +212,8 @@ async def dial(  # noqa: PLR0913  # part of the agreed interface
     loop = asyncio.get_running_loop()
     limits = limits or Limits()
     make_engine = None if tls is None else lambda: TlsEngine(tls, server_hostname=uri.host)
-    link = Link(limits, tls=make_engine, pool=pool, speaks_first=True, gone=lambda _: None)
+    gone = asyncio.Event()
+    link = Link(limits, tls=make_engine, pool=pool, speaks_first=True, gone=lambda _: gone.set())
     dialogue = _Dialogue(wish, sink, link)
     link.attach(dialogue)
     socket: WebSocket | None = None
@@ -220,6 +221,9 @@ async def dial(  # noqa: PLR0913  # part of the agreed interface
         async with asyncio.timeout(timeout):
             await loop.create_connection(lambda: link, uri.host, uri.port)
             socket = await dialogue.outcome
+    except DialError:
+        await gone.wait()  # the link sees to it that this isn't long: nothing of a failed dial stays behind
+        raise
     except TimeoutError as exc:
         reason = f"{wish.place}: no answer in {timeout:g} s (stage: {dialogue.stage.value})"
         raise DialError(reason, stage=dialogue.stage, code="TIMEOUT") from exc

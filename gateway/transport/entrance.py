@@ -99,7 +99,7 @@ class Entrance:
 
     def ended(self) -> None:
         """A client that stops sending before it has its answer doesn't want a WebSocket."""
-        self._end("EOF", "closed by the peer")
+        self._end(*self._link.vanished)
         self._link.finish()
 
     def failed(self, code: str, reason: str) -> None:

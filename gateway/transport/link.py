@@ -127,6 +127,11 @@ class Link(asyncio.BufferedProtocol):
         """Bytes that wait to be sent, in this process."""
         return 0 if self.state is _DOWN else self._transport.get_write_buffer_size()
 
+    @property
+    def vanished(self) -> tuple[str, str]:
+        """Code and reason, as in ``admission.Refused``, for a peer that hangs up before it is a WebSocket."""
+        return ("EOF", "closed by the peer") if self.heard else ("EMPTY", "closed by the peer without a byte")
+
     def hold(self, why: Hold) -> None:
         """Stop reading, until every hold is released."""
         if not self.held and not self._eof and not self._transport.is_closing():
@@ -234,7 +239,7 @@ class Link(asyncio.BufferedProtocol):
         if self.state is _UP:
             self._endpoint.ended()
         elif self.state is _SECURING:
-            self._unsecured("EOF", "connection closed during the TLS handshake")
+            self._unsecured(*self.vanished)
         return self.state is not _LINGERING
 
     def pause_writing(self) -> None:
@@ -329,7 +334,7 @@ class Link(asyncio.BufferedProtocol):
         if self._pool is not None:
             self._pool.leave(self)
         endpoint = self._endpoint
-        if code in ("TIMEOUT", "EOF"):
+        if code in ("TIMEOUT", "EOF", "EMPTY"):
             self.abort(reason)
         else:
             self._linger()

@@ -2,7 +2,6 @@
 
 import functools
 import ssl
-import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -23,7 +22,8 @@ class TlsPeer:
 
     ``certificate`` is the leaf in DER as it was presented, None when there was none. ``chain`` begins with the leaf: as
     OpenSSL verified it, or as it was presented where OpenSSL didn't verify (a resumed session). ``server_name`` is the
-    SNI that the client sent; on a listener it is known unless the context has an ``sni_callback`` of its own.
+    name that was dialled, None on a listener: Python tells the client's SNI to a callback only, and with one set, any
+    peer can make it print tracebacks by a name that isn't ASCII.
     """
 
     version: str
@@ -32,14 +32,6 @@ class TlsPeer:
     chain: tuple[bytes, ...] = ()
     resumed: bool = False
     server_name: str | None = None
-
-
-_server_names: weakref.WeakKeyDictionary[ssl.SSLObject, str] = weakref.WeakKeyDictionary()
-
-
-def _note_server_name(connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-    if name is not None:
-        _server_names[cast("ssl.SSLObject", connection)] = name
 
 
 @functools.lru_cache(maxsize=SHARED_ISSUERS)
@@ -83,11 +75,8 @@ class TlsEngine:
         """``server_hostname`` makes it the client's side. Raises ValueError when the name can't be one."""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        server_side = server_hostname is None
-        if server_side and context.sni_callback is None:
-            context.sni_callback = _note_server_name
         self._ssl = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
+            self._incoming, self._outgoing, server_side=server_hostname is None, server_hostname=server_hostname
         )
 
     def step(self) -> TlsPeer | Exception | None:
@@ -113,7 +102,7 @@ class TlsEngine:
             certificate=leaf,
             chain=_chain(connection, leaf) if leaf else (),
             resumed=bool(connection.session_reused),
-            server_name=connection.server_hostname or _server_names.pop(connection, None),
+            server_name=connection.server_hostname,
         )
 
     def feed(self, data: bytes | memoryview) -> None:

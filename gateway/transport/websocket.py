@@ -125,7 +125,7 @@ class WebSocket:
         """Go on reading, from the loop's next turn."""
         self._link.release(Hold.APPLICATION)
 
-    async def ping(self, timeout: float) -> bool:  # noqa: ASYNC109  # part of the agreed interface
+    async def ping(self, timeout: float) -> bool:  # part of the agreed interface
         """Ask the peer for a sign of life: True when its pong to this very ping comes within ``timeout`` seconds.
 
         False as well when the WebSocket ends meanwhile, or was no longer open. A paused one doesn't read its pong.
@@ -250,14 +250,18 @@ class WebSocket:
         elif not limits.ping_interval:
             self._schedule(limits.message_timeout, self._watch)
         elif self._probed and self._link.heard < self._probed:
-            self.abort(f"silent for {silence:.3g} s, the last {limits.pong_timeout:g} s after a ping")
+            left = self._probed + limits.pong_timeout - now
+            if left > 0:
+                self._schedule(left, self._watch)
+            else:
+                self.abort(f"silent for {silence:.3g} s, the last {limits.pong_timeout:g} s after a ping")
         elif silence < limits.ping_interval:
             self._probed = 0.0
             self._schedule(limits.ping_interval - silence, self._watch)
         else:
             self._probed = now
             self._link.write(self._frames.ping(b""))
-            self._schedule(limits.pong_timeout, self._watch)
+            self._schedule(min(limits.pong_timeout, limits.ping_interval), self._watch)
 
     def _schedule(self, seconds: float, callback: Callable[[], None]) -> None:
         if self._timer is not None:

@@ -1,0 +1,308 @@
+"""From the accepted connection to the WebSocket or the refusal, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.transport import Accept, AcceptThenClose, Limits, Refuse, Refused, Stage, UpgradeRequest, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.transport.conftest import Authority, Listen, Port, Wire
+
+SOON = 0.03
+"""s of deadlines that are meant to pass."""
+
+
+async def refusal_of(port: Port, wire: Wire) -> tuple[str, str, Refused]:
+    """The status line, the body (up to the server's FIN), and what the observer heard."""
+    head = await wire.head()
+    return head.split("\r\n")[0], (await wire.rest()).decode(), await port.refusal()
+
+
+async def test_the_request_is_shown_as_it_came(listen: Listen) -> None:
+    port = await listen()
+    wire, _ = await port.socket("Sec-WebSocket-Protocol: ocpp2.0.1,ocpp1.6", "Authorization: Basic abc")
+    (asked,) = port.requests
+    assert asked.target == "/ocpp/CS1"
+    assert asked.headers["authorization"] == "Basic abc"
+    assert asked.offered == ("ocpp2.0.1", "ocpp1.6")
+    assert asked.remote == wire.writer.get_extra_info("sockname")
+    assert asked.tls is None
+
+
+async def test_the_chosen_subprotocol_is_answered(listen: Listen) -> None:
+    port = await listen()
+    wire = await port.wire()
+    head = await wire.upgrade("Sec-WebSocket-Protocol: ocpp2.0.1,ocpp1.6")
+    assert "Sec-WebSocket-Protocol: ocpp2.0.1\r\n" in head
+    assert (await port.sink()).socket.subprotocol == "ocpp2.0.1"
+
+
+async def test_a_head_may_come_byte_by_byte(listen: Listen, new_request: Callable[..., bytes]) -> None:
+    port = await listen()
+    wire = await port.wire()
+    for byte in new_request():
+        wire.send(bytes([byte]))
+        await wire.writer.drain()
+    assert "101 Switching Protocols" in await wire.head()
+
+
+async def test_a_refusal_is_sent_whole_and_bland(listen: Listen) -> None:
+    async def refuse(asked: UpgradeRequest) -> Verdict:
+        del asked
+        return Refuse(401, {"WWW-Authenticate": 'Basic realm="voltgate"'}, "unauthorized\n")
+
+    port = await listen(refuse)
+    wire = await port.wire()
+    head = await wire.upgrade()
+    assert head.startswith("HTTP/1.1 401 Unauthorized\r\n")
+    assert 'WWW-Authenticate: Basic realm="voltgate"\r\n' in head
+    assert "Connection: close\r\n" in head
+    assert await wire.rest() == b"unauthorized\n"
+    await wire.close()
+    await port.emptied()
+    assert port.refused.empty(), "the owner's own refusal is no news to it"
+
+
+async def test_no_common_subprotocol_is_upgraded_then_closed(listen: Listen) -> None:
+    async def no_common(asked: UpgradeRequest) -> Verdict:
+        del asked
+        return AcceptThenClose(1002, "no common subprotocol")
+
+    port = await listen(no_common)
+    wire = await port.wire()
+    head = await wire.upgrade("Sec-WebSocket-Protocol: ocpp0.9")
+    assert "101" in head
+    assert "Sec-WebSocket-Protocol" not in head
+    wire.frame(0x1, b"nobody listens")
+    assert await wire.close_frame() == (1002, "no common subprotocol")
+    wire.frame(0x8, b"\x03\xea")
+    assert await wire.rest() == b""
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "code"),
+    [
+        (["Host: other.example"], "400 Bad Request", "HTTP_400"),
+        (["Authorization: a", "Authorization: b"], "400 Bad Request", "HTTP_400"),
+        (["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="], "400 Bad Request", "HTTP_400"),
+        (["Transfer-Encoding: chunked"], "400 Bad Request", "HTTP_400"),
+        (["Content-Length: 5"], "400 Bad Request", "HTTP_400"),
+        (["X-Long: " + "x" * 9000], "431 Request Header Fields Too Large", "HTTP_431"),
+        ([f"X-{number}: x" for number in range(65)], "431 Request Header Fields Too Large", "HTTP_431"),
+    ],
+)
+async def test_bad_heads_are_refused(lines: list[str], status: str, code: str, listen: Listen) -> None:
+    port = await listen()
+    wire = await port.wire()
+    wire.send(b"")
+    head = await wire.upgrade(*lines)
+    assert head.startswith(f"HTTP/1.1 {status}\r\n")
+    await wire.rest()
+    refused = await port.refusal()
+    assert (refused.stage, refused.code) == (Stage.HEAD, code)
+    assert refused.remote == wire.writer.get_extra_info("sockname")
+    assert port.requests == [], "nobody is asked about a bad request"
+
+
+async def test_a_long_head_is_refused_before_its_end(listen: Listen) -> None:
+    port = await listen()
+    wire = await port.wire()
+    wire.send(b"GET /" + b"a" * 65_536)
+    status, body, refused = await refusal_of(port, wire)
+    assert status == "HTTP/1.1 431 Request Header Fields Too Large"
+    assert body == "head of more than 8192 bytes\n"
+    assert refused.reason == "head of more than 8192 bytes"
+
+
+async def test_bytes_right_after_the_head_are_refused(
+    listen: Listen, new_request: Callable[..., bytes], new_frame: Callable[..., bytes]
+) -> None:
+    port = await listen()
+    wire = await port.wire()
+    wire.send(new_request() + new_frame(0x1, b"smuggled"))
+    status, _, refused = await refusal_of(port, wire)
+    assert status == "HTTP/1.1 400 Bad Request"
+    assert refused.reason == "bytes after the request head"
+    assert port.requests == []
+
+
+async def test_bytes_before_the_101_are_refused(
+    listen: Listen, new_request: Callable[..., bytes], new_frame: Callable[..., bytes]
+) -> None:
+    asked = asyncio.Event()
+    cancelled = asyncio.Event()
+
+    async def ponder(request: UpgradeRequest) -> Verdict:
+        del request
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    port = await listen(ponder)
+    wire = await port.wire()
+    wire.send(new_request())
+    await asked.wait()
+    wire.send(new_frame(0x1, b"too early"))
+    status, _, refused = await refusal_of(port, wire)
+    assert status == "HTTP/1.1 400 Bad Request"
+    assert (refused.stage, refused.reason) == (Stage.ADMISSION, "bytes before the answer to the upgrade request")
+    await cancelled.wait()
+
+
+async def test_a_slow_head_is_ended(listen: Listen) -> None:
+    port = await listen(limits=Limits(head_timeout=SOON))
+    wire = await port.wire()
+    wire.send(b"GET / HTTP/1.1\r\n")
+    status, _, refused = await refusal_of(port, wire)
+    assert status == "HTTP/1.1 408 Request Timeout"
+    assert (refused.stage, refused.code) == (Stage.HEAD, "TIMEOUT")
+
+
+async def test_a_slow_admission_is_ended_and_cancelled(listen: Listen, new_request: Callable[..., bytes]) -> None:
+    cancelled = asyncio.Event()
+
+    async def ponder(asked: UpgradeRequest) -> Verdict:
+        del asked
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    port = await listen(ponder, limits=Limits(admission_timeout=SOON))
+    wire = await port.wire()
+    wire.send(new_request())
+    status, _, refused = await refusal_of(port, wire)
+    assert status == "HTTP/1.1 503 Service Unavailable"
+    assert (refused.stage, refused.code) == (Stage.ADMISSION, "TIMEOUT")
+    await cancelled.wait()
+
+
+async def test_an_admission_that_will_not_be_cancelled_changes_nothing(
+    listen: Listen, new_request: Callable[..., bytes]
+) -> None:
+    done = asyncio.Event()
+
+    async def stubborn(asked: UpgradeRequest) -> Verdict:
+        del asked
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            done.set()
+        return Refuse(403)
+
+    port = await listen(stubborn, limits=Limits(admission_timeout=SOON))
+    wire = await port.wire()
+    wire.send(new_request())
+    status, _, _ = await refusal_of(port, wire)
+    assert status == "HTTP/1.1 503 Service Unavailable"
+    await done.wait()
+
+
+@pytest.mark.parametrize("subprotocol", [None, "ocpp9"])
+async def test_a_mistake_in_admission_is_500_and_logged(
+    subprotocol: str | None, listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def mistaken(asked: UpgradeRequest) -> Verdict:
+        del asked
+        if subprotocol is None:
+            raise RuntimeError("secret detail")
+        return Accept(None, subprotocol)  # type: ignore[arg-type]  # never gets that far
+
+    port = await listen(mistaken)
+    wire = await port.wire()
+    head = await wire.upgrade("Sec-WebSocket-Protocol: ocpp1.6")
+    assert head.startswith("HTTP/1.1 500 Internal Server Error\r\n")
+    assert await wire.rest() == b"internal error\n"
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert "admission of the connection from 127.0.0.1:" in record.getMessage()
+    assert record.exc_info is not None
+
+
+async def test_a_peer_that_leaves_cancels_its_admission(listen: Listen, new_request: Callable[..., bytes]) -> None:
+    asked, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def ponder(request: UpgradeRequest) -> Verdict:
+        del request
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    port = await listen(ponder)
+    wire = await port.wire()
+    wire.send(new_request())
+    await asked.wait()
+    await wire.close()
+    await cancelled.wait()
+    assert await port.refusal() == Refused(port.requests[0].remote, Stage.ADMISSION, "closed by the peer", "EOF")
+    await port.emptied()
+
+
+async def test_a_probe_that_says_nothing_is_told_apart(listen: Listen) -> None:
+    port = await listen()
+    wire = await port.wire()
+    await wire.close()
+    refused = await port.refusal()
+    assert (refused.stage, refused.code) == (Stage.HEAD, "EMPTY")
+
+
+async def test_a_peer_that_resets_is_reported(listen: Listen) -> None:
+    port = await listen()
+    wire = await port.wire()
+    wire.send(b"GET /")
+    await wire.writer.drain()
+    wire.writer.transport.abort()
+    refused = await port.refusal()
+    assert (refused.stage, refused.code) == (Stage.HEAD, "EOF")
+
+
+async def test_an_observer_that_fails_harms_nobody(listen: Listen, caplog: pytest.LogCaptureFixture) -> None:
+    port = await listen()
+    port.refused = asyncio.Queue(maxsize=1)
+    for expected in ("", "the observer of refused connections failed"):
+        wire = await port.wire()
+        assert "400" in await wire.upgrade("Host: b")
+        await wire.rest()
+        assert [record.getMessage() for record in caplog.records if record.name.endswith("entrance")] == (
+            [expected] if expected else []
+        )
+
+
+async def test_tls_bytes_on_a_plain_port_are_refused_at_once(listen: Listen, authority: Authority) -> None:
+    port = await listen()
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):
+        await port.wire(authority.client())
+    assert (await port.refusal()).reason == "not HTTP (it looks like TLS, on a port without TLS)"
+
+
+async def test_a_listener_that_closes_answers_503(listen: Listen, new_request: Callable[..., bytes]) -> None:
+    asked = asyncio.Event()
+
+    async def ponder(request: UpgradeRequest) -> Verdict:
+        del request
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    port = await listen(ponder)
+    wire = await port.wire()
+    wire.send(new_request())
+    await asked.wait()
+    closing = asyncio.create_task(port.listener.close())
+    assert (await wire.head()).startswith("HTTP/1.1 503 Service Unavailable\r\n")
+    await wire.close()
+    await closing

@@ -1,0 +1,160 @@
+"""The pool: turns in order, steps in threads, and no turn for those who keep others waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.transport.handshakes import HandshakePool
+from gateway.transport.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    Until = Callable[[Callable[[], object]], Awaitable[None]]
+
+
+class Caller:
+    """A handshake that notes what happens to it."""
+
+    def __init__(self, pool: HandshakePool, log: list[str], name: str) -> None:
+        self._pool = pool
+        self._log = log
+        self._name = name
+
+    def turn(self) -> None:
+        self._log.append(f"{self._name} turn")
+
+    def lose_turn(self, reason: str) -> None:
+        self._log.append(f"{self._name} lost: {reason}")
+        self._pool.leave(self)
+
+
+@pytest.fixture
+async def small_pool() -> AsyncIterator[Callable[..., HandshakePool]]:
+    pools: list[HandshakePool] = []
+
+    def make(**limits: float) -> HandshakePool:
+        pool = HandshakePool(Limits(**{"max_handshakes": 2} | limits), threads=1)  # type: ignore[arg-type]  # mixed table
+        pools.append(pool)
+        return pool
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+async def turns() -> None:
+    """Let what was called soon happen."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_turns_are_given_in_order(small_pool: Callable[..., HandshakePool]) -> None:
+    pool = small_pool()
+    log: list[str] = []
+    callers = [Caller(pool, log, name) for name in "abcde"]
+    for caller in callers:
+        pool.enter(caller)
+    assert log == ["a turn", "b turn"]
+    assert (pool.under_way, pool.waiting) == (2, 3)
+
+    pool.leave(callers[1])
+    pool.leave(callers[3])  # gives up its place in the queue
+    await turns()
+    assert log == ["a turn", "b turn", "c turn"]
+
+    pool.leave(callers[1])  # has left before: frees nothing
+    await turns()
+    assert (pool.under_way, pool.waiting) == (2, 1)
+
+    pool.leave(callers[0])
+    await turns()
+    assert log[-1] == "e turn"
+
+
+async def test_steps_run_in_a_thread_and_answer_on_the_loop(small_pool: Callable[..., HandshakePool]) -> None:
+    pool = small_pool()
+    caller = Caller(pool, [], "a")
+    pool.enter(caller)
+    answer: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
+    pool.run(
+        caller,
+        lambda: threading.current_thread().name,
+        lambda name: answer.set_result((name, threading.current_thread().name)),
+    )
+    ran_in, answered_in = await asyncio.wait_for(answer, 10)
+    assert ran_in == "tls-handshake-0"
+    assert answered_in == threading.current_thread().name
+
+
+async def test_who_waits_for_his_peer_too_long_loses_his_turn_to_others(
+    small_pool: Callable[..., HandshakePool], until: Until
+) -> None:
+    pool = small_pool(handshake_patience=0.01)
+    log: list[str] = []
+    silent, busy, third = (Caller(pool, log, name) for name in ("silent", "busy", "third"))
+    pool.enter(silent)
+    pool.enter(busy)
+    pool.await_peer(silent)
+    pool.await_peer(busy)
+    gate = threading.Event()
+    pool.run(busy, gate.wait, lambda _: None)
+    pool.enter(third)
+    await until(lambda: "third turn" in log)
+    gate.set()
+    assert log[2:] == ["silent lost: silent for 0.01 s in the TLS handshake while others waited", "third turn"]
+
+
+async def test_nobody_loses_his_turn_while_nobody_waits(small_pool: Callable[..., HandshakePool]) -> None:
+    pool = small_pool(handshake_patience=0.001)
+    log: list[str] = []
+    silent, other = Caller(pool, log, "silent"), Caller(pool, log, "other")
+    pool.enter(silent)
+    pool.await_peer(silent)
+    expired = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.01, expired.set)
+    await expired.wait()
+    pool.enter(other)
+    await turns()
+    assert log == ["silent turn", "other turn"]
+
+
+async def test_closing_ends_those_who_wait(small_pool: Callable[..., HandshakePool]) -> None:
+    pool = small_pool(max_handshakes=1)
+    log: list[str] = []
+    for name in "abc":
+        caller = Caller(pool, log, name)
+        pool.enter(caller)
+        pool.await_peer(caller)
+    threads = list(pool._threads)
+    pool.close()
+    for thread in threads:
+        thread.join(10)
+    assert log == ["a turn", "b lost: shutting down", "c lost: shutting down"]
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_a_step_that_outlives_its_loop_is_forgotten(small_pool_threads: Callable[[], HandshakePool]) -> None:
+    pool = small_pool_threads()
+    gate = threading.Event()
+
+    async def begin() -> None:
+        caller = Caller(pool, [], "a")
+        pool.enter(caller)
+        pool.run(caller, gate.wait, lambda _: pytest.fail("the loop is closed"))
+
+    asyncio.run(begin())
+    gate.set()
+    pool.close()
+    for thread in pool._threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in pool._threads)
+
+
+@pytest.fixture
+def small_pool_threads() -> Callable[[], HandshakePool]:
+    return lambda: HandshakePool(threads=1)
