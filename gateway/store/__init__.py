@@ -1,0 +1,1 @@
+"""What outlives the process: stations, transactions, journal, connectors and certificates, in SQLite or PostgreSQL."""

@@ -1,0 +1,209 @@
+"""The certificates that were issued for stations, and the public keys that stations have asked with."""
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gateway.store.columns import utc_now
+from gateway.store.database import Database
+from gateway.store.models import CertificateRow, StationKey
+
+
+class CertificateState(enum.Enum):
+    """What became of an issued certificate."""
+
+    ISSUED = "issued"
+    """The CA has signed it; the station has not shown it yet."""
+    INSTALLED = "installed"
+    """The station accepted it, or connected with it."""
+    REJECTED = "rejected"
+    """The station refused it (CertificateSigned answered Rejected)."""
+    SUPERSEDED = "superseded"
+    """A newer one is in use."""
+    REVOKED = "revoked"
+    """Revoked for good: no other state follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRecord:
+    """One certificate of a station.
+
+    ``serial`` is the certificate's serial number in lower-case hex without leading zeros, ``fingerprint`` the SHA-256
+    of its DER in hex, ``chain`` the PEM of leaf and intermediates, ``changed_at`` when it got its state. Times are UTC.
+    """
+
+    identity: str
+    serial: str
+    fingerprint: str
+    subject: str
+    not_before: datetime
+    not_after: datetime
+    state: CertificateState
+    chain: str
+    issued_at: datetime
+    changed_at: datetime
+
+
+class CertificateKnown(Exception):
+    """A certificate of this serial number or fingerprint is recorded already."""
+
+
+class CertificateUnknown(KeyError):
+    """No certificate of this serial number is recorded."""
+
+    def __init__(self, serial: str) -> None:
+        super().__init__(serial)
+        self.serial = serial
+
+    def __str__(self) -> str:
+        return f"no certificate with the serial number {self.serial!r} is recorded"
+
+
+class KeyOfAnother(Exception):
+    """The public key was first seen from another station, ``owner`` (attack B1: a reused key)."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"the public key is that of station {owner!r}")
+        self.owner = owner
+
+
+_COLUMNS: Final = (
+    CertificateRow.identity,
+    CertificateRow.serial,
+    CertificateRow.fingerprint,
+    CertificateRow.subject,
+    CertificateRow.not_before,
+    CertificateRow.not_after,
+    CertificateRow.state,
+    CertificateRow.chain,
+    CertificateRow.issued_at,
+    CertificateRow.changed_at,
+)
+_ALL: Final = select(*_COLUMNS).order_by(CertificateRow.id)
+_OF_STATION: Final = _ALL.where(CertificateRow.identity == bindparam("of_identity"))
+_NEWEST: Final = (
+    select(*_COLUMNS)
+    .where(CertificateRow.identity == bindparam("of_identity"))
+    .order_by(CertificateRow.id.desc())
+    .limit(1)
+)
+_FIND: Final = select(*_COLUMNS).where(CertificateRow.serial == bindparam("of_serial"))
+_ADD: Final = insert(CertificateRow)
+_MARK: Final = update(CertificateRow).where(
+    CertificateRow.serial == bindparam("of_serial"), CertificateRow.state != CertificateState.REVOKED.value
+)
+_KEY_OWNER: Final = select(StationKey.identity).where(StationKey.fingerprint == bindparam("of_fingerprint"))
+_REMEMBER_KEY: Final = insert(StationKey)
+
+
+class Certificates:
+    """The certificates and keys of all stations, also of those that have been removed."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def add(
+        self,
+        identity: str,
+        *,
+        serial: str,
+        fingerprint: str,
+        subject: str,
+        not_before: datetime,
+        not_after: datetime,
+        chain: str,
+    ) -> CertificateRecord:
+        """Record a certificate that was issued just now.
+
+        Raises :class:`CertificateKnown`, and ValueError for a serial number that isn't hex.
+        """
+        now = self._clock()
+        record = CertificateRecord(
+            identity,
+            canonical_serial(serial),
+            fingerprint.lower(),
+            subject,
+            not_before,
+            not_after,
+            CertificateState.ISSUED,
+            chain,
+            now,
+            now,
+        )
+        row = {column.key: getattr(record, column.key) for column in _COLUMNS} | {"state": record.state.value}
+        try:
+            await self._database.write(lambda connection: connection.execute(_ADD, row))
+        except IntegrityError as error:
+            raise CertificateKnown(f"the certificate {record.serial} is recorded already") from error
+        return record
+
+    async def find(self, serial: str) -> CertificateRecord | None:
+        """Return the certificate of this serial number (hex as people write it), or None."""
+        key = {"of_serial": canonical_serial(serial)}
+        row = await self._database.read(lambda connection: connection.execute(_FIND, key).mappings().first())
+        return None if row is None else _record(row)
+
+    async def newest(self, identity: str) -> CertificateRecord | None:
+        """Return the certificate that was issued last for the station, whatever its state, or None."""
+        key = {"of_identity": identity}
+        row = await self._database.read(lambda connection: connection.execute(_NEWEST, key).mappings().first())
+        return None if row is None else _record(row)
+
+    async def list(self, identity: str | None = None) -> Sequence[CertificateRecord]:
+        """Return the certificates of one station or of all, in the order of their issue."""
+        statement = _ALL if identity is None else _OF_STATION
+        key = {} if identity is None else {"of_identity": identity}
+        rows = await self._database.read(lambda connection: connection.execute(statement, key).mappings().all())
+        return [_record(row) for row in rows]
+
+    async def mark(self, serial: str, state: CertificateState) -> CertificateRecord:
+        """Give a certificate a state and return its record as it is now: one that is revoked stays so.
+
+        Raises :class:`CertificateUnknown`.
+        """
+        key = {"of_serial": canonical_serial(serial)}
+        values = {**key, "state": state.value, "changed_at": self._clock()}
+
+        def work(connection: Connection) -> RowMapping | None:
+            connection.execute(_MARK, values)
+            return connection.execute(_FIND, key).mappings().first()
+
+        row = await self._database.write(work)
+        if row is None:
+            raise CertificateUnknown(serial)
+        return _record(row)
+
+    async def key_owner(self, fingerprint: str) -> str | None:
+        """Return the identity that this public key (SHA-256 of its SPKI, hex) was first seen from, or None."""
+        key = {"of_fingerprint": fingerprint.lower()}
+        return await self._database.read(lambda connection: connection.execute(_KEY_OWNER, key).scalar_one_or_none())
+
+    async def remember_key(self, fingerprint: str, identity: str) -> None:
+        """Record that the station asks with this public key. Raises :class:`KeyOfAnother`."""
+        row = {"fingerprint": fingerprint.lower(), "identity": identity, "first_seen": self._clock()}
+        try:
+            await self._database.write(lambda connection: connection.execute(_REMEMBER_KEY, row))
+        except IntegrityError:
+            owner = await self.key_owner(fingerprint)
+            if owner is not None and owner != identity:
+                raise KeyOfAnother(owner) from None
+
+
+def canonical_serial(serial: str) -> str:
+    """Return a serial number in the form that is stored: lower-case hex, no colons, no leading zeros.
+
+    ``0A:FF`` and ``aff`` are the same. Raises ValueError for what isn't hex.
+    """
+    return format(int(serial.replace(":", ""), 16), "x")
+
+
+def _record(row: RowMapping) -> CertificateRecord:
+    values = dict(row)
+    values["state"] = CertificateState(values["state"])
+    return CertificateRecord(**values)

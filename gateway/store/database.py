@@ -1,0 +1,200 @@
+"""The connection to the store: SQLite in a file (one ``serve`` and any number of commands) or PostgreSQL.
+
+Work on the store is a plain function of a :class:`sqlalchemy.Connection`, run by :meth:`Database.write` in one SQL
+transaction or by :meth:`Database.read` in none. On SQLite all writes of a process go through one connection, one after
+the other: SQLite has one writer, and a queue is fairer and cheaper than its busy loop.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import URL, Connection, event, select
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from gateway.store import schema
+from gateway.store.address import SQLITE, parse_url, place
+from gateway.store.models import Registry
+from gateway.store.sqlite_file import ServeLock, prepare
+from gateway.store.unavailable import StoreUnavailable, unavailable
+
+__all__ = ["Database", "StoreUnavailable"]
+
+Result = TypeVar("Result")
+
+BUSY_TIMEOUT: Final = 5.0
+"""Seconds that SQLite waits for another process's write to end."""
+SQLITE_READERS: Final = 4
+"""Connections for reading, beside the one that writes."""
+POSTGRESQL_CONNECTIONS: Final = 10
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds in which PostgreSQL must have accepted a connection."""
+COMMAND_TIMEOUT: Final = 30.0
+"""Seconds in which PostgreSQL must have answered a statement."""
+
+_PING: Final = select(Registry.revision)
+_OURS: Final = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+"""Errors that speak of the statement or its values, not of the database being there."""
+_MIGRATING: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
+"""Alembic keeps the migration that runs in module globals: one at a time."""
+
+
+class Database:
+    """An open store. Built by :meth:`open`; whoever opened it closes it."""
+
+    def __init__(self, place: str, writer: AsyncEngine, reader: AsyncEngine, lock: ServeLock | None) -> None:
+        self.place: Final = place
+        """Where it is, for people: a file, or host and database. No password in it."""
+        self._writer = writer
+        self._reader = reader
+        self._lock = lock
+        self._turn = asyncio.Semaphore(1 if writer.dialect.name == "sqlite" else POSTGRESQL_CONNECTIONS)
+        self._is_open = True
+        self._in_hand = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.place} {'open' if self._is_open else 'closed'}>"
+
+    @classmethod
+    async def open(cls, url: str, *, exclusive: bool) -> Self:
+        """Open the store at ``url`` and bring its tables up to date.
+
+        ``exclusive`` is for ``serve``: of several processes only one gets a SQLite file that way. Commands open it
+        without, beside a running ``serve``. PostgreSQL knows no such lock. Raises StoreUnavailable.
+        """
+        parsed = parse_url(url)
+        where = place(parsed)
+        if parsed.drivername == SQLITE:
+            database = await cls._open_file(Path(where), exclusive=exclusive)
+        else:
+            writer = _postgresql_engine(parsed, where)
+            database = cls(where, writer, writer.execution_options(isolation_level="AUTOCOMMIT"), None)
+        try:
+            await database._prepare_tables()
+        except BaseException as error:
+            await database.close()
+            if isinstance(error, SQLAlchemyError):
+                raise unavailable(where, error) from error
+            raise
+        return database
+
+    @classmethod
+    async def _open_file(cls, path: Path, *, exclusive: bool) -> Self:
+        await asyncio.to_thread(prepare, path)
+        lock = await asyncio.to_thread(ServeLock, path) if exclusive else None
+        writer = _sqlite_engine(path, ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"), connections=1)
+        reader = _sqlite_engine(path, ("PRAGMA query_only=ON",), connections=SQLITE_READERS)
+        return cls(str(path), writer, reader, lock)
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Run ``work`` in one SQL transaction and return its result when that is durable.
+
+        Whatever ``work`` raises undoes the transaction. Its first statement is an INSERT, UPDATE or DELETE, for SQLite
+        begins the transaction there, with the right to write. Raises StoreUnavailable; then, and when the caller is
+        cancelled, the transaction is undone or, if only the answer got lost, done.
+        """
+
+        def in_transaction(connection: Connection) -> Result:
+            with connection.begin():
+                return work(connection)
+
+        async with self._turn:
+            return await self._run(self._writer, in_transaction)
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Run ``work``, which only reads; each of its statements sees the store as it is then.
+
+        Raises StoreUnavailable.
+        """
+        return await self._run(self._reader, work)
+
+    async def ping(self) -> None:
+        """Return when the store answers. Raises StoreUnavailable."""
+        await self.read(lambda connection: connection.execute(_PING).scalar_one())
+
+    async def close(self) -> None:
+        """Let the work in hand end, close all connections, then give the file back. Closing twice does no harm."""
+        self._is_open = False
+        try:
+            await self._idle.wait()
+            await self._reader.dispose()
+            await self._writer.dispose()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    async def _prepare_tables(self) -> None:
+        if self._lock is not None:
+            await self._run(self._writer, self._check_file)
+        if not await self._run(self._writer, lambda connection: schema.is_current(connection, self.place)):
+            async with _MIGRATING.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+                await self._run(self._writer, lambda connection: schema.migrate(connection, self.place))
+
+    def _check_file(self, connection: Connection) -> None:
+        """Look through the whole file for damage. Raises StoreUnavailable."""
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if found != "ok":
+            raise StoreUnavailable(f"store {self.place}: it is damaged ({found}); restore a backup")
+
+    async def _run(self, engine: AsyncEngine, work: Callable[[Connection], Result]) -> Result:
+        if not self._is_open:
+            raise StoreUnavailable(f"store {self.place}: it is closed")
+        self._in_hand += 1
+        self._idle.clear()
+        try:
+            async with engine.connect() as connection:
+                return await connection.run_sync(work)
+        except _OURS:
+            raise
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            raise unavailable(self.place, error) from error
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._idle.set()
+
+
+def _sqlite_engine(path: Path, pragmas: Sequence[str], *, connections: int) -> AsyncEngine:
+    engine = create_async_engine(
+        URL.create(SQLITE, database=str(path)),
+        # The driver itself sends BEGIN IMMEDIATE before the first statement that writes, at no trip to its thread.
+        connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": "IMMEDIATE"},
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+
+    def prepare_connection(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in ("PRAGMA foreign_keys=ON", *pragmas):
+            cursor.execute(pragma)
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", prepare_connection)
+    return engine
+
+
+def _postgresql_engine(url: URL, where: str) -> AsyncEngine:
+    try:
+        return create_async_engine(
+            url,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT,
+                "command_timeout": COMMAND_TIMEOUT,
+                "server_settings": {"application_name": "voltgate"},
+            },
+            pool_size=POSTGRESQL_CONNECTIONS,
+            max_overflow=0,
+            pool_pre_ping=True,  # else the first use of each connection fails after the server has restarted
+            hide_parameters=True,
+        )
+    except ModuleNotFoundError as error:
+        raise StoreUnavailable(
+            f"store {where}: {error.name} isn't installed; pip install 'voltgate[postgres]'"
+        ) from error

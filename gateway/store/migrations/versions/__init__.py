@@ -1,0 +1,1 @@
+"""One file per migration, named ``r<revision>_<what it does>.py``."""

@@ -1,0 +1,165 @@
+"""The tables, the same for SQLite and PostgreSQL. Each change here needs a migration beside it."""
+
+from datetime import datetime
+from typing import ClassVar, Final
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from gateway.store.columns import RowId, UtcTime
+
+_NAMES: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Model(DeclarativeBase):
+    """The base of all tables."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map: ClassVar = {str: Text(), int: BigInteger(), datetime: UtcTime()}
+
+
+class Registry(Model):
+    """One row: what concerns the registry of stations as a whole."""
+
+    __tablename__ = "registry"
+    __table_args__ = (CheckConstraint("id = 1", name="single_row"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    revision: Mapped[int]
+    """Grows with each change that a person made; a running gateway polls it."""
+    epoch_floor: Mapped[int]
+    """No removed station had a higher epoch: one registered anew starts here, so that no old owner fits it."""
+
+
+class Station(Model):
+    """One registered station."""
+
+    __tablename__ = "stations"
+    __table_args__ = (CheckConstraint("minimum_profile BETWEEN 1 AND 3", name="profile"),)
+
+    identity: Mapped[str] = mapped_column(primary_key=True)
+    serial: Mapped[str | None]
+    certificate_name: Mapped[str] = mapped_column(unique=True)
+    """The serial or, where none is registered, the identity: no certificate fits two stations."""
+    minimum_profile: Mapped[int]
+    backend: Mapped[str | None]
+    password_hash: Mapped[str | None]
+    boot_status: Mapped[str]
+    boot_interval: Mapped[int]
+    boot_payload: Mapped[str | None]
+    boot_reported: Mapped[bool]
+    epoch: Mapped[int]
+    pending: Mapped[int]
+    """The number of this station's rows in the journal, kept in the same SQL transactions as they are."""
+    registered_at: Mapped[datetime]
+
+
+class TransactionRow(Model):
+    """One charging transaction; the columns are the fields of :class:`gateway.bridge.books.Transaction`."""
+
+    __tablename__ = "transactions"
+    __table_args__ = (
+        UniqueConstraint("identity", "station_tx"),
+        Index(None, "identity", "state", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    identity: Mapped[str] = mapped_column(ForeignKey("stations.identity", ondelete="CASCADE"))
+    station_tx: Mapped[str]
+    state: Mapped[str]
+    backend_tx: Mapped[int | None]
+    evse_id: Mapped[int | None]
+    connector_id: Mapped[int | None]
+    id_tag: Mapped[str | None]
+    started_at: Mapped[str | None]
+    meter_start: Mapped[int | None]
+    last_register: Mapped[int | None]
+    last_seq_no: Mapped[int]
+    charging_state: Mapped[str | None]
+    remote_start_id: Mapped[int | None]
+    reservation_id: Mapped[int | None]
+    energy_flowed: Mapped[bool]
+    deauthorized: Mapped[bool]
+
+
+class JournalRow(Model):
+    """One message that moves money and that the backend has not answered. Ids are never used twice."""
+
+    __tablename__ = "journal"
+    __table_args__ = (Index(None, "identity", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    identity: Mapped[str] = mapped_column(ForeignKey("stations.identity", ondelete="CASCADE"))
+    station_tx: Mapped[str]
+    action: Mapped[str]
+    payload: Mapped[str]
+    attempts: Mapped[int]
+    recorded_at: Mapped[datetime]
+
+
+class RefusedRow(Model):
+    """One message that the backend refused for good, set aside for a person. It outlives its station."""
+
+    __tablename__ = "refused_messages"
+    __table_args__ = (Index(None, "identity", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    """The id that it had in the journal."""
+    identity: Mapped[str]
+    station_tx: Mapped[str]
+    action: Mapped[str]
+    payload: Mapped[str]
+    attempts: Mapped[int]
+    reason: Mapped[str]
+    recorded_at: Mapped[datetime]
+    refused_at: Mapped[datetime]
+
+
+class ConnectorRow(Model):
+    """One connector of a station: its 1.6 number and what was last said of it."""
+
+    __tablename__ = "connectors"
+    __table_args__ = (UniqueConstraint("identity", "number"),)
+
+    identity: Mapped[str] = mapped_column(ForeignKey("stations.identity", ondelete="CASCADE"), primary_key=True)
+    evse_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    connector_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int]
+    status: Mapped[str]
+    reported: Mapped[str | None]
+
+
+class CertificateRow(Model):
+    """One certificate that was issued for a station. It outlives the station, so that it can still be revoked."""
+
+    __tablename__ = "certificates"
+    __table_args__ = (Index(None, "identity", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    identity: Mapped[str]
+    serial: Mapped[str] = mapped_column(unique=True)
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    subject: Mapped[str]
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime]
+    state: Mapped[str]
+    chain: Mapped[str]
+    issued_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class StationKey(Model):
+    """The first station that asked for a certificate for this public key. It outlives the station."""
+
+    __tablename__ = "station_keys"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    identity: Mapped[str]
+    first_seen: Mapped[datetime]

@@ -1,0 +1,265 @@
+"""The registered stations: who they are, what was last answered to their boot, and who owns them now."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, RowMapping, Update, bindparam, case, delete, insert, select, update
+
+from gateway.bridge.books import Json
+from gateway.session.identity import parse_identity
+from gateway.session.ports import BootStatus, RegistrationRefused, StaleEpoch, StationRecord
+from gateway.store.columns import from_json_text, json_text, utc_now
+from gateway.store.database import Database
+from gateway.store.models import Registry, Station
+
+SERIAL_MAX: Final = 64
+"""Characters of a serial number: it is the CN of a certificate (RFC 5280 A.1, ub-common-name)."""
+
+_OF: Final = Station.identity == bindparam("of_identity")
+_OWNED: Final = (_OF, Station.epoch == bindparam("of_epoch"))
+_TO_PROFILE: Final = bindparam("to_profile", type_=BigInteger())
+_RAISED: Final = case((Station.minimum_profile < _TO_PROFILE, _TO_PROFILE), else_=Station.minimum_profile)
+_COLUMNS: Final = (
+    Station.identity,
+    Station.minimum_profile,
+    Station.serial,
+    Station.backend,
+    Station.password_hash,
+    Station.boot_status,
+    Station.boot_interval,
+    Station.boot_payload,
+    Station.boot_reported,
+)
+_LIST: Final = select(*_COLUMNS)
+_FIND: Final = _LIST.where(_OF)
+_NAMED: Final = select(Station.identity).where(Station.certificate_name == bindparam("name"))
+_COUNT: Final = select(Station.pending).where(_OF)
+_INSERT: Final = insert(Station)
+_DELETE: Final = delete(Station).where(_OF).returning(Station.epoch)
+_SET: Final = update(Station).where(_OF)
+_LOCK: Final = _SET.values(epoch=Station.epoch)
+_RAISE: Final = _SET.values(minimum_profile=_RAISED)
+_TAKE: Final = _RAISE.values(epoch=Station.epoch + 1).returning(Station.epoch)
+_SAVE_BOOT: Final = update(Station).where(*_OWNED)
+_REVISION: Final = select(Registry.revision)
+_REVISE: Final = update(Registry).values(revision=Registry.revision + 1).returning(Registry.epoch_floor)
+_RAISE_FLOOR: Final = (
+    update(Registry).where(Registry.epoch_floor < bindparam("to_floor")).values(epoch_floor=bindparam("to_floor"))
+)
+
+
+class AlreadyRegistered(RegistrationRefused):
+    """A station of this identity is registered already."""
+
+
+class SerialTaken(RegistrationRefused):
+    """The certificate name (the serial number or, without one, the identity) is another station's."""
+
+
+class SerialRejected(RegistrationRefused):
+    """The text can't be the serial number of a station."""
+
+
+class NotRegistered(KeyError):
+    """No station of this identity is registered."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(identity)
+        self.identity = identity
+
+    def __str__(self) -> str:
+        return f"no station {self.identity!r} is registered"
+
+
+class PendingMessages(RegistrationRefused):
+    """The station's journal holds ``count`` messages that the backend has not answered."""
+
+    def __init__(self, identity: str, count: int) -> None:
+        super().__init__(f"{count} messages of station {identity!r} wait for the backend; removing it loses them")
+        self.count = count
+
+
+class Stations:
+    """The registry of stations. Each change that a person makes moves :meth:`revision`; ownership and boots don't."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def find(self, identity: str) -> StationRecord | None:
+        """Return the station, or None when it isn't registered. The comparison is exact, to the byte."""
+        row = await self._database.read(
+            lambda connection: connection.execute(_FIND, {"of_identity": identity}).mappings().first()
+        )
+        return None if row is None else _record(row)
+
+    async def list(self) -> Sequence[StationRecord]:
+        """Return all stations in the order of their identities."""
+        rows = await self._database.read(lambda connection: connection.execute(_LIST).mappings().all())
+        return sorted(map(_record, rows), key=lambda record: record.identity)
+
+    async def add(
+        self, identity: str, *, profile: int, serial: str | None, backend: str | None, password_hash: str | None
+    ) -> StationRecord:
+        """Register a station; ``profile`` is the lowest security profile that it may use.
+
+        Raises IdentityRejected, :class:`SerialRejected`, ValueError for a profile outside 1..3,
+        :class:`AlreadyRegistered`, :class:`SerialTaken`.
+        """
+        record = StationRecord(parse_identity(identity), _checked_profile(profile), serial, backend, password_hash)
+        _check_serial(serial)
+        now = self._clock()
+
+        def work(connection: Connection) -> None:
+            epoch = _revise(connection)
+            if connection.execute(_FIND, {"of_identity": identity}).first() is not None:
+                raise AlreadyRegistered(f"station {identity!r} is registered already")
+            _check_free(connection, record)
+            connection.execute(_INSERT, {**_first_row(record), "epoch": epoch, "registered_at": now})
+
+        await self._database.write(work)
+        return record
+
+    async def remove(self, identity: str, *, force: bool = False) -> None:
+        """Remove the station with its transactions, connectors and journal; certificates and set-aside messages stay.
+
+        Raises :class:`NotRegistered`, and :class:`PendingMessages` unless ``force``.
+        """
+
+        def work(connection: Connection) -> None:
+            _revise(connection)
+            # The row is locked first: a message that is being appended is counted, or finds no station.
+            if connection.execute(_LOCK, {"of_identity": identity}).rowcount == 0:
+                raise NotRegistered(identity)
+            count = connection.execute(_COUNT, {"of_identity": identity}).scalar_one()
+            if count and not force:
+                raise PendingMessages(identity, count)
+            epoch = connection.execute(_DELETE, {"of_identity": identity}).scalar_one()
+            connection.execute(_RAISE_FLOOR, {"to_floor": epoch})
+
+        await self._database.write(work)
+
+    async def set_password(self, identity: str, password_hash: str | None) -> None:
+        """Replace the password's hash, or take the password away. Raises :class:`NotRegistered`."""
+        await self._change(_SET, {"of_identity": identity, "password_hash": password_hash})
+
+    async def set_serial(self, identity: str, serial: str | None) -> None:
+        """Replace the serial number; without one the identity is the certificate's name.
+
+        Raises :class:`NotRegistered`, :class:`SerialRejected`, :class:`SerialTaken`.
+        """
+        _check_serial(serial)
+        record = StationRecord(identity, 1, serial)
+
+        def work(connection: Connection) -> None:
+            _revise(connection)
+            _check_free(connection, record)
+            change = {"of_identity": identity, "serial": serial, "certificate_name": record.certificate_name}
+            if connection.execute(_SET, change).rowcount == 0:
+                raise NotRegistered(identity)
+
+        await self._database.write(work)
+
+    async def raise_profile(self, identity: str, profile: int) -> None:
+        """Raise the lowest security profile to ``profile``; it never falls (A05.FR.07).
+
+        Raises :class:`NotRegistered`, ValueError for a profile outside 1..3.
+        """
+        await self._change(_RAISE, {"of_identity": identity, "to_profile": _checked_profile(profile)})
+
+    async def take(self, identity: str, profile: int) -> int:
+        """Make the caller the owner: return the new epoch, and raise the minimum profile to ``profile`` (0: not).
+
+        Raises :class:`NotRegistered`, a KeyError, when the station has meanwhile been removed.
+        """
+        values = {"of_identity": identity, "to_profile": profile}
+        epoch = await self._database.write(lambda connection: connection.execute(_TAKE, values).scalar_one_or_none())
+        if epoch is None:
+            raise NotRegistered(identity)
+        return epoch
+
+    async def save_boot(
+        self, identity: str, epoch: int, status: BootStatus, interval: int, payload: Json, *, reported: bool
+    ) -> None:
+        """Persist the answer to a BootNotification; ``payload`` is kept when it is Accepted. Raises StaleEpoch."""
+        values: dict[str, Any] = {
+            "of_identity": identity,
+            "of_epoch": epoch,
+            "boot_status": status.value,
+            "boot_interval": interval,
+            "boot_reported": reported,
+        }
+        if status is BootStatus.ACCEPTED:
+            values["boot_payload"] = json_text(payload)
+        if await self._database.write(lambda connection: connection.execute(_SAVE_BOOT, values).rowcount) == 0:
+            raise StaleEpoch(f"station {identity!r} has another owner than epoch {epoch}")
+
+    async def revision(self) -> int:
+        """Return a number that grows with every change that a person made to the registry, in any process."""
+        return await self._database.read(lambda connection: connection.execute(_REVISION).scalar_one())
+
+    async def _change(self, statement: Update, values: dict[str, Any]) -> None:
+        def work(connection: Connection) -> None:
+            _revise(connection)
+            if connection.execute(statement, values).rowcount == 0:
+                raise NotRegistered(values["of_identity"])
+
+        await self._database.write(work)
+
+
+def _revise(connection: Connection) -> int:
+    """Count one change of the registry; return the epoch that a new station starts from.
+
+    The first statement of each change: the registry's row is the lock that puts changes in order.
+    """
+    return connection.execute(_REVISE).scalar_one()
+
+
+def _check_free(connection: Connection, record: StationRecord) -> None:
+    name = record.certificate_name
+    holder = connection.execute(_NAMED, {"name": name}).scalar_one_or_none()
+    if holder not in {None, record.identity}:
+        raise SerialTaken(
+            f"the certificate name {name!r} is that of station {holder!r}; a serial number has one station"
+        )
+
+
+def _check_serial(serial: str | None) -> None:
+    if serial is None:
+        return
+    if not 1 <= len(serial) <= SERIAL_MAX or not serial.isprintable() or serial != serial.strip():
+        raise SerialRejected(
+            f"a serial number has 1 to {SERIAL_MAX} printable characters and no space at its ends, "
+            f"unlike {serial[:SERIAL_MAX]!a}"
+        )
+
+
+def _checked_profile(profile: int) -> int:
+    if profile not in {1, 2, 3}:
+        raise ValueError(f"a security profile is 1, 2 or 3, not {profile}")
+    return profile
+
+
+def _first_row(record: StationRecord) -> dict[str, Any]:
+    return {
+        "identity": record.identity,
+        "serial": record.serial,
+        "certificate_name": record.certificate_name,
+        "minimum_profile": record.minimum_profile,
+        "backend": record.backend,
+        "password_hash": record.password_hash,
+        "boot_status": record.boot_status.value,
+        "boot_interval": record.boot_interval,
+        "boot_payload": None,
+        "boot_reported": record.boot_reported,
+        "pending": 0,
+    }
+
+
+def _record(row: RowMapping) -> StationRecord:
+    fields = dict(row)
+    payload = fields["boot_payload"]
+    fields["boot_status"] = BootStatus(fields["boot_status"])
+    fields["boot_payload"] = None if payload is None else from_json_text(payload)
+    return StationRecord(**fields)

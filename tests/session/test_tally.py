@@ -1,0 +1,37 @@
+"""The counters: what is counted, and that their keys stay few."""
+
+from gateway.session.tally import Leg, Outcome, Tally
+
+
+def test_calls_are_counted_by_leg_direction_action_and_outcome() -> None:
+    tally = Tally()
+    tally.call(Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED)
+    tally.call(Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED)
+    tally.call(Leg.STATION, "in", "Heartbeat", Outcome.REFUSED)
+    tally.call(Leg.BACKEND, "out", "Heartbeat", Outcome.UNANSWERED)
+
+    assert tally.calls == {
+        (Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED): 2,
+        (Leg.STATION, "in", "Heartbeat", Outcome.REFUSED): 1,
+        (Leg.BACKEND, "out", "Heartbeat", Outcome.UNANSWERED): 1,
+    }
+
+
+def test_what_never_happened_counts_as_zero() -> None:
+    tally = Tally()
+
+    assert tally.calls[Leg.STATION, "in", "Reset", Outcome.ANSWERED] == 0
+    assert tally.refused_entries["password"] == 0
+
+
+def test_two_tallies_do_not_share_their_counts() -> None:
+    Tally().refused_entries["password"] += 1
+    Tally().call(Leg.STATION, "in", "other", Outcome.MALFORMED)
+
+    assert Tally() == Tally()
+    assert not Tally().calls
+
+
+def test_the_labels_of_the_metrics() -> None:
+    assert [leg.value for leg in Leg] == ["station", "backend"]
+    assert [outcome.value for outcome in Outcome] == ["answered", "refused", "unanswered", "malformed"]

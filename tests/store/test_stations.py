@@ -1,0 +1,319 @@
+"""The registry of stations, on either database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import pytest
+
+from gateway.bridge.books import Connector, Transaction
+from gateway.session.identity import IdentityRejected
+from gateway.session.ports import BootStatus, JournalEntry, StaleEpoch, StationRecord
+from gateway.store.certificates import Certificates
+from gateway.store.connectors import Connectors
+from gateway.store.database import Database
+from gateway.store.journal import Journal
+from gateway.store.stations import (
+    SERIAL_MAX,
+    AlreadyRegistered,
+    NotRegistered,
+    PendingMessages,
+    SerialRejected,
+    SerialTaken,
+    Stations,
+)
+
+UNASKED = Stations(cast("Database", None))
+"""For what is refused before the database is asked."""
+BOOT = {"reason": "PowerUp", "chargingStation": {"vendorName": "V", "model": "M"}}
+
+
+async def add(stations: Stations, identity: str, *, serial: str | None = None, profile: int = 1) -> StationRecord:
+    return await stations.add(identity, profile=profile, serial=serial, backend=None, password_hash=None)
+
+
+# --- the registry
+
+
+async def test_a_registered_station_is_found_as_it_was_added(stations: Stations) -> None:
+    added = await stations.add("CS1", profile=2, serial="SN-1", backend="legacy", password_hash="scrypt$x")
+    assert added == StationRecord("CS1", 2, "SN-1", "legacy", "scrypt$x")
+    assert await stations.find("CS1") == added
+
+
+async def test_a_password_hash_is_in_no_repr(stations: Stations) -> None:
+    await stations.add("CS1", profile=2, serial=None, backend=None, password_hash="scrypt$x")
+    assert "scrypt" not in repr(await stations.find("CS1"))
+
+
+async def test_a_station_is_found_to_the_byte_only(stations: Stations) -> None:
+    await add(stations, "CS1")
+    for other in ["cs1", "CS1 ", "CS", "CS11", "", "CS_", "CS%", "CS\N{SUPERSCRIPT ONE}"]:
+        assert await stations.find(other) is None
+
+
+async def test_the_list_is_in_the_order_of_identities(stations: Stations) -> None:
+    for identity in ["b", "a", "B", "*", "10", "9"]:
+        await add(stations, identity)
+    assert [record.identity for record in await stations.list()] == ["*", "10", "9", "B", "a", "b"]
+
+
+async def test_an_identity_is_registered_once(stations: Stations) -> None:
+    await add(stations, "CS1", serial="SN-1")
+    with pytest.raises(AlreadyRegistered, match="'CS1' is registered already"):
+        await add(stations, "CS1", serial="SN-2")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [
+        (("CS1", "SN-1"), ("CS2", "SN-1"), "SN-1"),
+        (("CS1", None), ("CS2", "CS1"), "CS1"),
+        (("CS1", "CS2"), ("CS2", None), "CS2"),
+    ],
+)
+async def test_no_certificate_name_fits_two_stations(
+    stations: Stations, first: tuple[str, str | None], second: tuple[str, str | None], name: str
+) -> None:
+    await add(stations, first[0], serial=first[1])
+    with pytest.raises(SerialTaken, match=f"'{name}' is that of station 'CS1'"):
+        await add(stations, second[0], serial=second[1])
+    assert await stations.find("CS2") is None
+
+
+async def test_a_serial_may_be_the_identity_of_a_station_that_has_another_serial(stations: Stations) -> None:
+    await add(stations, "CS1", serial="SN-1")
+    await add(stations, "CS2", serial="CS1")
+    await add(stations, "CS3", serial="CS3")
+
+
+@pytest.mark.parametrize("identity", ["", "a:b", "..", "x" * 49])
+async def test_what_is_no_identity_is_not_registered(identity: str) -> None:
+    with pytest.raises(IdentityRejected):
+        await add(UNASKED, identity)
+
+
+@pytest.mark.parametrize("serial", ["", " SN", "SN ", "S\nN", "S\0N", "x" * (SERIAL_MAX + 1)])
+async def test_what_is_no_serial_is_refused(serial: str) -> None:
+    with pytest.raises(SerialRejected, match="1 to 64 printable characters"):
+        await add(UNASKED, "CS1", serial=serial)
+    with pytest.raises(SerialRejected):
+        await UNASKED.set_serial("CS1", serial)
+
+
+async def test_a_serial_may_have_its_longest(stations: Stations) -> None:
+    assert (await add(stations, "CS1", serial="x" * SERIAL_MAX)).serial == "x" * SERIAL_MAX
+
+
+@pytest.mark.parametrize("profile", [-1, 0, 4])
+async def test_there_are_three_profiles(profile: int) -> None:
+    with pytest.raises(ValueError, match="1, 2 or 3"):
+        await add(UNASKED, "CS1", profile=profile)
+    with pytest.raises(ValueError, match="1, 2 or 3"):
+        await UNASKED.raise_profile("CS1", profile)
+
+
+async def test_two_that_add_the_same_station_at_once_get_it_once(
+    url: str, opened: Callable[..., Awaitable[Database]]
+) -> None:
+    both = [Stations(await opened(url)), Stations(await opened(url))]
+    results = await asyncio.gather(*(add(stations, "CS1") for stations in both * 3), return_exceptions=True)
+    assert sum(isinstance(result, StationRecord) for result in results) == 1
+    assert sum(isinstance(result, AlreadyRegistered) for result in results) == 5
+
+
+# --- changes
+
+
+async def test_a_password_is_replaced_and_taken_away(stations: Stations) -> None:
+    await add(stations, "CS1")
+    await stations.set_password("CS1", "scrypt$new")
+    assert (await stations.find("CS1")).password_hash == "scrypt$new"  # type: ignore[union-attr]  # it is registered
+    await stations.set_password("CS1", None)
+    assert (await stations.find("CS1")).password_hash is None  # type: ignore[union-attr]  # it is registered
+
+
+async def test_a_serial_is_replaced_and_the_old_one_free(stations: Stations) -> None:
+    await add(stations, "CS1", serial="SN-1")
+    await stations.set_serial("CS1", "SN-2")
+    await stations.set_serial("CS1", "SN-2")
+    assert (await stations.find("CS1")).serial == "SN-2"  # type: ignore[union-attr]  # it is registered
+    await add(stations, "CS2", serial="SN-1")
+    with pytest.raises(SerialTaken):
+        await stations.set_serial("CS1", "SN-1")
+
+
+async def test_without_a_serial_the_identity_is_the_certificate_name(stations: Stations) -> None:
+    await add(stations, "CS1", serial="SN-1")
+    await add(stations, "CS2", serial="CS1")
+    with pytest.raises(SerialTaken):
+        await stations.set_serial("CS1", None)
+    await stations.set_serial("CS2", None)
+    await stations.set_serial("CS1", None)
+    assert (await stations.find("CS1")).certificate_name == "CS1"  # type: ignore[union-attr]  # it is registered
+
+
+@pytest.mark.parametrize(("profile", "now"), [(1, 2), (2, 2), (3, 3)])
+async def test_the_minimum_profile_only_rises(stations: Stations, profile: int, now: int) -> None:
+    await add(stations, "CS1", profile=2)
+    await stations.raise_profile("CS1", profile)
+    assert (await stations.find("CS1")).minimum_profile == now  # type: ignore[union-attr]  # it is registered
+
+
+async def test_changes_of_an_unknown_station_say_so(stations: Stations) -> None:
+    for change in (
+        stations.set_password("CS1", "x"),
+        stations.set_serial("CS1", "x"),
+        stations.raise_profile("CS1", 3),
+        stations.remove("CS1"),
+    ):
+        with pytest.raises(NotRegistered) as unknown:
+            await change
+        assert str(unknown.value) == "no station 'CS1' is registered"
+
+
+# --- the revision
+
+
+async def test_each_change_of_a_person_moves_the_revision(stations: Stations) -> None:
+    seen = [await stations.revision()]
+    for change in (
+        add(stations, "CS1"),
+        stations.set_password("CS1", "x"),
+        stations.set_serial("CS1", "SN"),
+        stations.raise_profile("CS1", 3),
+        stations.remove("CS1"),
+    ):
+        await change
+        seen.append(await stations.revision())
+    assert seen == sorted(set(seen))
+
+
+async def test_what_a_session_writes_and_what_is_refused_leaves_the_revision(stations: Stations, epoch: int) -> None:
+    before = await stations.revision()
+    await stations.take("CS1", 3)
+    await stations.save_boot("CS1", epoch + 1, BootStatus.ACCEPTED, 300, BOOT, reported=True)
+    with pytest.raises(AlreadyRegistered):
+        await add(stations, "CS1")
+    with pytest.raises(NotRegistered):
+        await stations.remove("CS2")
+    assert await stations.revision() == before
+
+
+async def test_a_change_is_seen_by_another_process_at_once(
+    url: str, opened: Callable[..., Awaitable[Database]]
+) -> None:
+    here, there = Stations(await opened(url)), Stations(await opened(url))
+    before = await here.revision()
+    await add(there, "CS1")
+    assert await here.revision() > before
+    assert await here.find("CS1") is not None
+
+
+# --- ownership
+
+
+async def test_each_owner_has_a_higher_epoch(stations: Stations, epoch: int) -> None:
+    assert [await stations.take("CS1", 1), await stations.take("CS1", 1)] == [epoch + 1, epoch + 2]
+
+
+@pytest.mark.parametrize(("registered", "admitted", "now"), [(1, 3, 3), (2, 1, 2), (2, 0, 2), (3, 3, 3)])
+async def test_taking_ratchets_the_minimum_profile(
+    stations: Stations, registered: int, admitted: int, now: int
+) -> None:
+    await add(stations, "CS1", profile=registered)
+    await stations.take("CS1", admitted)
+    assert (await stations.find("CS1")).minimum_profile == now  # type: ignore[union-attr]  # it is registered
+
+
+async def test_a_removed_station_cannot_be_taken(stations: Stations, epoch: int) -> None:
+    await stations.remove("CS1")
+    with pytest.raises(KeyError):
+        await stations.take("CS1", epoch)
+
+
+async def test_epochs_are_unique_among_those_who_take_at_once(
+    url: str, opened: Callable[..., Awaitable[Database]]
+) -> None:
+    both = [Stations(await opened(url)), Stations(await opened(url))]
+    await add(both[0], "CS1")
+    epochs = await asyncio.gather(*(stations.take("CS1", 1) for stations in both * 10))
+    assert len(set(epochs)) == 20
+
+
+async def test_the_owner_of_a_removed_station_does_not_own_its_successor(stations: Stations, epoch: int) -> None:
+    old = await stations.take("CS1", 1)
+    await stations.remove("CS1")
+    await add(stations, "CS2")
+    await add(stations, "CS1")
+    with pytest.raises(StaleEpoch):
+        await stations.save_boot("CS1", epoch, BootStatus.ACCEPTED, 300, BOOT, reported=True)
+    assert await stations.take("CS1", 1) > old
+
+
+# --- the boot
+
+
+async def test_a_station_begins_without_a_boot(stations: Stations, epoch: int) -> None:
+    record = await stations.find("CS1")
+    assert record == StationRecord("CS1", 1)
+    assert record.boot_status is BootStatus.NONE
+    assert epoch == 1
+
+
+async def test_the_answer_to_a_boot_lasts(stations: Stations, epoch: int) -> None:
+    await stations.save_boot("CS1", epoch, BootStatus.ACCEPTED, 300, BOOT, reported=False)
+    record = await stations.find("CS1")
+    assert record == StationRecord(
+        "CS1", 1, boot_status=BootStatus.ACCEPTED, boot_interval=300, boot_payload=BOOT, boot_reported=False
+    )
+
+
+@pytest.mark.parametrize("status", [BootStatus.PENDING, BootStatus.REJECTED])
+async def test_the_last_accepted_request_outlives_a_later_refusal(
+    stations: Stations, epoch: int, status: BootStatus
+) -> None:
+    await stations.save_boot("CS1", epoch, BootStatus.ACCEPTED, 300, BOOT, reported=True)
+    await stations.save_boot("CS1", epoch, status, 60, {"reason": "Unknown"}, reported=True)
+    record = await stations.find("CS1")
+    assert record is not None
+    assert (record.boot_status, record.boot_interval, record.boot_payload) == (status, 60, BOOT)
+
+
+async def test_a_stale_owner_saves_no_boot(stations: Stations, epoch: int) -> None:
+    await stations.take("CS1", 1)
+    with pytest.raises(StaleEpoch, match="another owner than epoch 1"):
+        await stations.save_boot("CS1", epoch, BootStatus.ACCEPTED, 300, BOOT, reported=True)
+    assert (await stations.find("CS1")).boot_status is BootStatus.NONE  # type: ignore[union-attr]  # it is registered
+
+
+# --- removal
+
+
+async def test_a_station_with_pending_messages_is_not_removed(stations: Stations, entry: JournalEntry) -> None:
+    with pytest.raises(PendingMessages, match="1 messages of station 'CS1' wait for the backend") as refused:
+        await stations.remove("CS1")
+    assert refused.value.count == 1
+    assert await stations.find(entry.identity) is not None
+
+
+async def test_a_forced_removal_takes_the_journal_with_it(
+    stations: Stations, journal: Journal, connectors: Connectors, entry: JournalEntry
+) -> None:
+    await connectors.save("CS1", Connector(1, 1, 1))
+    await stations.remove("CS1", force=True)
+    assert await stations.find("CS1") is None
+    assert await journal.pending("CS1") == []
+    assert await journal.transactions(entry.identity) == []
+    assert await journal.depths() == {}
+    assert await connectors.load("CS1") == []
+
+
+async def test_what_was_set_aside_and_certified_outlives_the_station(
+    stations: Stations, journal: Journal, certificates: Certificates, entry: JournalEntry, epoch: int
+) -> None:
+    await journal.refuse(entry, epoch, Transaction("T1"), "no")
+    await certificates.remember_key("ab", "CS1")
+    await stations.remove("CS1")
+    assert [message.id for message in await journal.refused("CS1")] == [entry.id]
+    assert await certificates.key_owner("ab") == "CS1"
