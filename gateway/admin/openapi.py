@@ -45,43 +45,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Voltgate", "version": gateway.__version__},
         "security": [{"bearer": []}],
-        "paths": {
-            f"{PREFIX}/stations": {
-                "get": _operation("List the stations.", {"200": _list_of_stations()}),
-                "post": _operation(
-                    "Register a station; the answer holds its password, once.",
-                    {"201": _json("The station.", _station_with_password()), **_errors("400", "409")},
-                    body="NewStation",
-                ),
-            },
-            f"{PREFIX}/stations/{{identity}}": {
-                "parameters": [_IDENTITY],
-                "get": _operation("Show a station.", {"200": _json("The station.", _ref("Station")), **_errors("404")}),
-                "delete": _operation(
-                    "Remove a station and cut its connection.",
-                    {"204": {"description": "Removed."}, **_errors("404", "409")},
-                    parameters=[{"name": "force", "in": "query", "schema": {"type": "boolean"}}],
-                ),
-            },
-            f"{PREFIX}/stations/{{identity}}/calls": {
-                "parameters": [_IDENTITY],
-                "post": _operation(
-                    "Send a CALL in the station's own dialect and return the answer.",
-                    {
-                        "200": _json("The CALLRESULT.", _ref("StationCall")),
-                        **_errors("400", "404", "409", "502", "504"),
-                    },
-                    body="StationCall",
-                ),
-            },
-            f"{PREFIX}/stations/{{identity}}/certificate": {
-                "parameters": [_IDENTITY],
-                "post": _operation(
-                    "Ask the station to renew its certificate.",
-                    {"202": {"description": "Asked."}, **_errors("404", "409", "502", "504")},
-                ),
-            },
-        },
+        "paths": _paths(),
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
             "schemas": {
@@ -90,6 +54,46 @@ def document() -> dict[str, Any]:
                 "NewStation": NewStation.model_json_schema(),
                 "StationCall": StationCall.model_json_schema(),
             },
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    return {
+        f"{PREFIX}/stations": {
+            "get": _operation("List the stations.", {"200": _list_of_stations()}),
+            "post": _operation(
+                "Register a station; the answer holds its password, once.",
+                {"201": _json("The station.", _station_with_password()), **_errors("400", "409")},
+                body="NewStation",
+            ),
+        },
+        f"{PREFIX}/stations/{{identity}}": {
+            "parameters": [_IDENTITY],
+            "get": _operation("Show a station.", {"200": _json("The station.", _ref("Station")), **_errors("404")}),
+            "delete": _operation(
+                "Remove a station and cut its connection.",
+                {"204": {"description": "Removed."}, **_errors("404", "409")},
+                parameters=[{"name": "force", "in": "query", "schema": {"type": "boolean"}}],
+            ),
+        },
+        f"{PREFIX}/stations/{{identity}}/calls": {
+            "parameters": [_IDENTITY],
+            "post": _operation(
+                "Send a CALL in the station's own dialect and return the answer.",
+                {
+                    "200": _json("The CALLRESULT.", _ref("StationCall")),
+                    **_errors("400", "404", "409", "502", "504"),
+                },
+                body="StationCall",
+            ),
+        },
+        f"{PREFIX}/stations/{{identity}}/certificate": {
+            "parameters": [_IDENTITY],
+            "post": _operation(
+                "Ask the station to renew its certificate.",
+                {"202": {"description": "Asked."}, **_errors("404", "409", "502", "504")},
+            ),
         },
     }
 

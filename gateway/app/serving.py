@@ -208,7 +208,10 @@ class _Gateway:
             raise StartFailed(f"listeners[{index}].tls.station_roots: {error}") from None
 
     def _refused(self, refused: Refused) -> None:
-        """A connection that ended before the door was asked."""
+        """A connection that ended before the door was asked. One without a single byte is a load balancer's probe."""
+        if refused.code == "EMPTY":
+            log.debug("connection_probed", remote=refused.remote[0])
+            return
         reason = f"{refused.stage.value}_{refused.code or 'failed'}".lower()
         self._tally.refused_entries[reason] += 1
         log.warning("connection_refused", remote=refused.remote[0], stage=refused.stage.value, reason=refused.reason)

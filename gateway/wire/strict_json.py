@@ -14,6 +14,8 @@ MAX_DEPTH: Final = 32
 MAX_INTEGER: Final = 2**63 - 1
 """Largest magnitude of a number; OCPP's own integers are 32 bits wide."""
 _MAX_FLOAT: Final = float(MAX_INTEGER)
+_NUL: Final = rb"\u0000"
+"""Escaped in a string. No honest peer sends it, and not every database can keep it."""
 
 
 class JsonRejected(ValueError):
@@ -25,6 +27,8 @@ def loads(text: bytes) -> Any:
 
     Raises :class:`JsonRejected`; nothing else, whatever ``text`` holds.
     """
+    if _NUL in text:
+        raise JsonRejected("a NUL character")
     try:
         value = jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
