@@ -4,6 +4,7 @@ What the library (jiter) already refuses: duplicate keys, NaN and Infinity, lone
 characters in strings, trailing text, a byte order mark. What is refused here: depth, numbers that don't fit.
 """
 
+import re
 from typing import Any, Final
 
 import jiter
@@ -16,6 +17,8 @@ MAX_INTEGER: Final = 2**63 - 1
 _MAX_FLOAT: Final = float(MAX_INTEGER)
 _NUL: Final = rb"\u0000"
 """Escaped in a string. No honest peer sends it, and not every database can keep it."""
+_ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""Behind a pair of backslashes it is only text about it, as in JSON within a string."""
 
 
 class JsonRejected(ValueError):
@@ -27,7 +30,7 @@ def loads(text: bytes) -> Any:
 
     Raises :class:`JsonRejected`; nothing else, whatever ``text`` holds.
     """
-    if _NUL in text:
+    if _NUL in text and _ESCAPED_NUL.search(text):
         raise JsonRejected("a NUL character")
     try:
         value = jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")

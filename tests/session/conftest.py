@@ -65,14 +65,6 @@ class FakeSocket:
         return frames
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """How a WebSocket ended."""
-
-    code: int = 1006
-    reason: str = ""
-
-
 @dataclass(frozen=True)
 class FakePolicy(Policy):
     """Denies what it is told to deny, and fails where it is told to fail."""

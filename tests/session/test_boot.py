@@ -117,6 +117,14 @@ def test_an_unknown_trigger_opens_nothing(payload: dict[str, Any]) -> None:
     assert [each for each in [*EVERY_ACTION, "Teapot"] if passes(gate, each)] == ["BootNotification"]
 
 
+@pytest.mark.parametrize("action", ["Reset", "GetVariables", "SetVariables"])
+def test_what_asks_for_no_message_opens_nothing(action: str) -> None:
+    gate = BootGate(PENDING)
+    gate.sent(action, {})
+
+    assert [each for each in EVERY_ACTION if passes(gate, each)] == ["BootNotification"]
+
+
 @pytest.mark.parametrize("status", [NONE, REJECTED])
 def test_only_a_pending_station_is_asked(status: BootStatus) -> None:
     gate = BootGate(status)

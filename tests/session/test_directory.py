@@ -12,6 +12,7 @@ from gateway.bridge.books import Books
 from gateway.session.directory import GOING_AWAY, PROBE_TIMEOUT, Directory, Entry, Held
 from gateway.session.ports import StationRecord
 from gateway.session.station import BootRules, Station
+from gateway.transport.messages import Closed
 
 if TYPE_CHECKING:
     from tests.session.conftest import FakeRegistry, Talk
@@ -141,7 +142,7 @@ async def test_the_close_of_the_replaced_socket_does_not_remove_the_newcomer(hal
     old = await hall.comes()
     old.socket.pong = False
     new = await hall.comes()
-    old.peer.disconnected(type("Closed", (), {"code": 1006, "reason": ""})())
+    old.peer.disconnected(Closed(1006, "", by_peer=True))
     await settle()
 
     assert hall.present().peer is new.peer

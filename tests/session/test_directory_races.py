@@ -17,6 +17,7 @@ from gateway.session.peer import STATION_201, Peer
 from gateway.session.ports import StationRecord
 from gateway.session.station import BootRules, Station
 from gateway.session.tally import Tally
+from gateway.transport.messages import Closed
 
 if TYPE_CHECKING:
     from tests.session.conftest import FakePolicy, FakeRegistry, FakeSocket
@@ -168,7 +169,7 @@ class Races(RuleBasedStateMachine):
     def websocket_is_lost(self, place: int, turns: int) -> None:
         def lose() -> None:
             connection = self.some(place)
-            connection.peer.disconnected(type("Closed", (), {"code": 1006, "reason": ""})())
+            connection.peer.disconnected(Closed(1006, "", by_peer=True))
             self.pong(connection, is_alive=False)
 
         self.do(turns, lose)
@@ -276,5 +277,5 @@ def test_races(
         pass
 
     Machine.new_registry, Machine.new_socket, Machine.new_policy = new_registry, new_socket, new_policy
-    Machine.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+    Machine.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
     Machine.TestCase("runTest").debug()

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from gateway.session.peer import BACKEND_16, INBOX_HIGH, POLICY_VIOLATION, STATION_201, Side, Unanswerable
 from gateway.session.tally import Leg, Outcome
+from gateway.transport.messages import Closed
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.rpc import UNANSWERED_MAX
 from policies.engine import Kind, Stage
@@ -258,7 +259,7 @@ async def test_a_call_in_work_is_finished_though_the_connection_is_lost(talk: "T
 
 
 async def test_a_connection_is_lost_once(talk: "Talk") -> None:
-    from_the_socket = type("Closed", (), {"code": 1001, "reason": "going away"})()
+    from_the_socket = Closed(1001, "going away", by_peer=True)
 
     talk.peer.disconnected(from_the_socket)
     talk.peer.disconnected(from_the_socket)
@@ -268,7 +269,7 @@ async def test_a_connection_is_lost_once(talk: "Talk") -> None:
 
 
 async def test_a_close_code_without_words_stands_alone(talk: "Talk") -> None:
-    talk.peer.disconnected(type("Closed", (), {"code": 1006, "reason": ""})())
+    talk.peer.disconnected(Closed(1006, "", by_peer=True))
 
     assert talk.lost == [(talk.peer, "1006")]
 

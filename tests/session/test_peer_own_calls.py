@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.peer import BACKEND_16, InvalidAnswer, NotSendable
 from gateway.session.tally import Leg, Outcome
+from gateway.transport.messages import Closed
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.rpc import WAITING_MAX
 from policies.engine import Kind, Stage
@@ -355,7 +356,7 @@ async def test_a_caller_may_leave_in_the_moment_of_the_answer(talk: "Talk", sett
 
 async def test_when_the_connection_is_lost_every_caller_hears_of_it(talk: "Talk", clock: "FakeClock") -> None:
     tasks = [(await talk.calls("Reset", RESET))[0] for _ in range(3)]
-    talk.peer.disconnected(type("Closed", (), {"code": 1006, "reason": "reset by peer"})())
+    talk.peer.disconnected(Closed(1006, "reset by peer", by_peer=True))
 
     for task in tasks:
         with pytest.raises(PeerUnavailable, match="the connection was lost: 1006 reset by peer"):
