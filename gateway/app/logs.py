@@ -36,6 +36,11 @@ def configure(level: str, form: str) -> None:
 def _printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Escape what a peer's text could do to a terminal or to a reader that splits lines."""
     for key, value in event.items():
-        if isinstance(value, str) and key != "exception" and not value.isprintable():
-            event[key] = value.encode("unicode_escape").decode("ascii")
+        if isinstance(value, str) and not value.isprintable():
+            lines = value.split("\n") if key == "exception" else [value]
+            event[key] = "\n".join(map(_escaped, lines))
     return event
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

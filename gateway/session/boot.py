@@ -67,8 +67,8 @@ class BootGate:
             return action not in _NOT_WHILE_PENDING
         return self.is_open
 
-    def sent(self, action: str, payload: Json) -> None:
-        """``action`` goes to the station: what it asks for may come although the gate is closed."""
+    def agreed(self, action: str, payload: Json) -> None:
+        """The station has accepted ``action``: what that asks for may come although the gate is closed."""
         if self.is_open:
             return
         if action == "TriggerMessage":

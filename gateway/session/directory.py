@@ -1,9 +1,9 @@
 """Which station is held by which connection: never two live ones under one identity (attacks A2, A3)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -51,9 +51,9 @@ class Directory:
         self._stations: dict[str, Station] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         """One per identity that was ever admitted; dropping one that somebody waits for would let two in."""
-        self._expected: set[str] = set()
-        """Identities whose newest entry waits for its WebSocket: their runtime isn't dropped."""
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._awaited: dict[str, Entry] = {}
+        """By identity: the newest entry, while it waits for its WebSocket. Its runtime isn't dropped meanwhile."""
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Station]:
         return iter(list(self._stations.values()))
@@ -76,13 +76,18 @@ class Directory:
             station = self._stations.get(record.identity)
             if station is not None and station.is_connected:
                 await self._displace(station, profile)
-            epoch = await self._registry.take(record.identity, profile)
+            try:
+                epoch = await self._registry.take(record.identity, profile)
+            except asyncio.CancelledError:
+                if station is not None:
+                    self._own(self._reclaim(station), f"reclaim {station.identity}")
+                raise
             if station is None:
                 station = await self._build(record)
                 self._stations[record.identity] = station
             station.owned(record, epoch)
-            self._expected.add(record.identity)
-            return Entry(station, epoch, profile)
+            entry = self._awaited[record.identity] = Entry(station, epoch, profile)
+            return entry
 
     async def open(self, record: StationRecord) -> Station:
         """Return the station's runtime without a connection: its journal is to be delivered."""
@@ -98,9 +103,10 @@ class Directory:
     def attach(self, entry: Entry, peer: Peer) -> None:
         """The WebSocket of ``entry`` is open: ``peer`` is the station's connection, unless a later entry was given."""
         station = entry.station
-        if entry.epoch == station.epoch:
-            self._expected.discard(station.identity)
-        if entry.epoch != station.epoch or station.is_connected:
+        is_newest = self._awaited.get(station.identity) is entry
+        if is_newest:
+            del self._awaited[station.identity]
+        if not is_newest or station.is_connected:
             log.warning("session_taken", identity=station.identity, profile=entry.profile)
             peer.close(GOING_AWAY, "replaced by a new connection")
             return
@@ -111,9 +117,20 @@ class Directory:
         """``peer`` is gone. Only its own place is cleared: a newcomer that has taken over stays (attack A3)."""
         if station.peer is not peer:
             return
-        task = asyncio.get_running_loop().create_task(self._depart(station, peer), name=f"leave {station.identity}")
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        self._own(self._depart(station, peer), f"leave {station.identity}")
+
+    def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reclaim(self, station: Station) -> None:
+        """A newcomer left while the store gave it an epoch: the runtime that is here goes on under one of its own."""
+        async with self._lock(station.identity):
+            if self._stations.get(station.identity) is station:
+                station.owned(station.record, await self._registry.take(station.identity, 0))
+                if station.peer is None:
+                    await self._drop_if_idle(station)
 
     async def _depart(self, station: Station, peer: Peer) -> None:
         await peer.finished()
@@ -129,7 +146,7 @@ class Directory:
                 await self._drop_if_idle(station)
 
     async def _drop_if_idle(self, station: Station) -> None:
-        if station.identity in self._expected or self._stations.get(station.identity) is not station:
+        if station.identity in self._awaited or self._stations.get(station.identity) is not station:
             return
         if await self._leave(station):
             del self._stations[station.identity]

@@ -141,8 +141,10 @@ class Station:
             raise PeerUnavailable("the station is not connected")
         if not self.gate.may_send(action):
             raise PeerUnavailable(f"the station's BootNotification is {self.gate.status.value}")
-        self.gate.sent(action, payload)
-        return await peer.call(action, payload)
+        answer = await peer.call(action, payload)
+        if answer.get("status") == "Accepted":
+            self.gate.agreed(action, payload)
+        return answer
 
     async def call_backend(self, action: str, payload: Json) -> Json:
         """Send a CALL to the backend. Raises PeerUnavailable and CallError."""
@@ -183,8 +185,10 @@ class Station:
 
     async def _boot(self, payload: Json) -> Json:
         self._check_serial(payload["chargingStation"].get("serialNumber"))
-        answer, reported = await self._ask_backend(payload)
+        answer, by_backend = await self._ask_backend(payload)
         status = BootStatus(answer["status"])
+        # Of a Pending that was given in its place the backend need not hear: the station boots again.
+        reported = by_backend or status is not BootStatus.ACCEPTED
         await self._registry.save_boot(
             self.identity, self.epoch, status, answer["interval"], payload, reported=reported
         )
@@ -197,7 +201,7 @@ class Station:
             boot_reported=reported,
         )
         self.gate.answered(status)
-        self._log.info("boot", status=status.value, interval=answer["interval"], by_backend=reported)
+        self._log.info("boot", status=status.value, interval=answer["interval"], by_backend=by_backend)
         return answer
 
     def _check_serial(self, serial: str | None) -> None:

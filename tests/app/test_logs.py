@@ -46,5 +46,5 @@ def test_a_traceback_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     configure("info", "json")
-    structlog.get_logger("test").error("failed", exc_info=RuntimeError("a defect"))
-    assert "RuntimeError: a defect" in json.loads(stream.getvalue())["exception"]
+    structlog.get_logger("test").error("failed", exc_info=RuntimeError("a \x1b defect"))
+    assert r"RuntimeError: a \x1b defect" in json.loads(stream.getvalue())["exception"]

@@ -88,7 +88,7 @@ def test_a_pending_station_may_send_what_it_was_asked_for_and_nothing_else(
     action: str, payload: dict[str, Any], opened: str
 ) -> None:
     gate = BootGate(PENDING)
-    gate.sent(action, payload)
+    gate.agreed(action, payload)
 
     assert {each for each in EVERY_ACTION if passes(gate, each)} == {"BootNotification", opened}
 
@@ -103,7 +103,7 @@ def triggers() -> list[str]:
 @pytest.mark.parametrize("trigger", triggers())
 def test_every_message_that_can_be_triggered_may_come(trigger: str) -> None:
     gate = BootGate(PENDING)
-    gate.sent("TriggerMessage", {"requestedMessage": trigger})
+    gate.agreed("TriggerMessage", {"requestedMessage": trigger})
     action = "SignCertificate" if trigger.startswith("Sign") else trigger
 
     assert {each for each in EVERY_ACTION if passes(gate, each)} == {"BootNotification", action}
@@ -112,7 +112,7 @@ def test_every_message_that_can_be_triggered_may_come(trigger: str) -> None:
 @pytest.mark.parametrize("payload", [{"requestedMessage": "Teapot"}, {"requestedMessage": ""}])
 def test_an_unknown_trigger_opens_nothing(payload: dict[str, Any]) -> None:
     gate = BootGate(PENDING)
-    gate.sent("TriggerMessage", payload)
+    gate.agreed("TriggerMessage", payload)
 
     assert [each for each in [*EVERY_ACTION, "Teapot"] if passes(gate, each)] == ["BootNotification"]
 
@@ -120,7 +120,7 @@ def test_an_unknown_trigger_opens_nothing(payload: dict[str, Any]) -> None:
 @pytest.mark.parametrize("action", ["Reset", "GetVariables", "SetVariables"])
 def test_what_asks_for_no_message_opens_nothing(action: str) -> None:
     gate = BootGate(PENDING)
-    gate.sent(action, {})
+    gate.agreed(action, {})
 
     assert [each for each in EVERY_ACTION if passes(gate, each)] == ["BootNotification"]
 
@@ -128,7 +128,7 @@ def test_what_asks_for_no_message_opens_nothing(action: str) -> None:
 @pytest.mark.parametrize("status", [NONE, REJECTED])
 def test_only_a_pending_station_is_asked(status: BootStatus) -> None:
     gate = BootGate(status)
-    gate.sent("TriggerMessage", {"requestedMessage": "Heartbeat"})
+    gate.agreed("TriggerMessage", {"requestedMessage": "Heartbeat"})
 
     assert not passes(gate, "Heartbeat")
 
@@ -136,7 +136,7 @@ def test_only_a_pending_station_is_asked(status: BootStatus) -> None:
 @pytest.mark.parametrize("status", CLOSED)
 def test_each_answer_to_a_boot_ends_what_was_asked_for(status: BootStatus) -> None:
     gate = BootGate(PENDING)
-    gate.sent("TriggerMessage", {"requestedMessage": "Heartbeat"})
+    gate.agreed("TriggerMessage", {"requestedMessage": "Heartbeat"})
     gate.answered(status)
     assert not passes(gate, "Heartbeat")
 
@@ -146,7 +146,7 @@ def test_each_answer_to_a_boot_ends_what_was_asked_for(status: BootStatus) -> No
 
 def test_what_is_asked_of_an_accepted_station_is_not_kept_for_a_pending_one() -> None:
     gate = BootGate(ACCEPTED)
-    gate.sent("TriggerMessage", {"requestedMessage": "Heartbeat"})
+    gate.agreed("TriggerMessage", {"requestedMessage": "Heartbeat"})
     gate.answered(PENDING)
 
     assert not passes(gate, "Heartbeat")

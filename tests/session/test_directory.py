@@ -331,6 +331,19 @@ async def test_a_station_is_opened_for_its_journal_alone(hall: Hall, settle: Set
     assert station.epoch == 2
 
 
+async def test_a_holder_goes_on_when_a_newcomer_leaves_while_it_is_given_an_epoch(hall: Hall, settle: Settle) -> None:
+    station = (await hall.directory.enter(hall.record, 1)).station
+    hall.registry.gate = asyncio.get_running_loop().create_future()
+    entering = asyncio.create_task(hall.directory.enter(hall.record, 1), name="newcomer")
+    await settle()
+    entering.cancel()
+    hall.registry.gate = None
+    await settle()
+
+    assert entering.cancelled()
+    assert station.epoch == len(hall.registry.takes)
+
+
 async def test_a_newcomer_whose_peer_left_before_it_was_let_in_changes_nothing(hall: Hall, settle: Settle) -> None:
     hall.registry.gate = asyncio.get_running_loop().create_future()
     entering = asyncio.create_task(hall.directory.enter(hall.record, 1), name="newcomer")

@@ -138,9 +138,23 @@ async def test_a_pending_station_is_asked_and_may_answer_before_its_acceptance(
     trigger = {"requestedMessage": "StatusNotification"}
     task = talk.run(home.station.call_station("TriggerMessage", trigger))
     assert await talk.hears() == [[2, "own-1", "TriggerMessage", trigger]]
-    assert await talk.hears([2, "b", "StatusNotification", STATUS]) == [[3, "b", {}]]
     await talk.hears([3, "own-1", {"status": "Accepted"}])
     assert await task == {"status": "Accepted"}
+    assert await talk.hears([2, "b", "StatusNotification", STATUS]) == [[3, "b", {}]]
+
+
+async def test_a_pending_station_that_refuses_a_trigger_may_not_send_what_it_asked_for(
+    house: NewHouse, new_talk: NewTalk
+) -> None:
+    home = house(PENDING)
+    talk = new_talk(handle=home.station.from_station)
+    home.station.peer = talk.peer
+    task = talk.run(home.station.call_station("TriggerMessage", {"requestedMessage": "StatusNotification"}))
+    await talk.hears()
+    await talk.hears([3, "own-1", {"status": "Rejected"}])
+    assert await task == {"status": "Rejected"}
+    [[_, _, code, _, _]] = await talk.hears([2, "a", "StatusNotification", STATUS])
+    assert code == "SecurityError"
 
 
 async def test_the_backend_is_called_as_it_is(house: NewHouse) -> None:
