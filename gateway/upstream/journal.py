@@ -7,8 +7,8 @@ only when they can't be. What has no known outcome is sent again, identically.
 
 import asyncio
 import enum
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 
@@ -143,8 +143,7 @@ class JournaledLedger:
         except CallError as error:
             return await self._refused(entry, tx, error), None
         _apply(entry.action, conf, tx)
-        await self._journal.settle(entry, self._epoch(), tx)
-        self._depth -= 1
+        await self._remove(self._journal.settle(entry, self._epoch(), tx))
         return _Outcome.ANSWERED, conf
 
     async def _refused(self, entry: JournalEntry, tx: Transaction, error: CallError) -> "_Outcome":
@@ -157,19 +156,52 @@ class JournaledLedger:
             tx.state = TransactionState.UNSTARTED
         elif entry.action == "StopTransaction":
             tx.state = TransactionState.ENDED
-        await self._journal.refuse(entry, self._epoch(), tx, str(error))
-        self._depth -= 1
+        await self._remove(self._journal.refuse(entry, self._epoch(), tx, str(error)))
         self._log.error("set_aside", action=entry.action, entry=entry.id, reason=str(error))
         return _Outcome.SET_ASIDE
 
+    async def _remove(self, write: Coroutine[Any, Any, None]) -> None:
+        """Take one entry out of the journal and off the count: both or neither, should the caller be cancelled.
+
+        A drain is, when the backend's leg is lost; the store may have done the write by then.
+        """
+
+        async def counted() -> None:
+            await write
+            self._depth -= 1
+
+        removal = asyncio.get_running_loop().create_task(counted(), name=f"journal entry {self._identity}")
+        try:
+            await asyncio.shield(removal)
+        except asyncio.CancelledError:
+            await asyncio.wait([removal])
+            raise
+
     async def drain(self) -> None:
-        """Deliver the journal, oldest first, until it is empty, the backend leaves, or an entry has to wait."""
-        async with self._sending:
-            while self._depth and self._is_up():
-                for entry in await self._journal.pending(self._identity):
-                    if not await self._redeliver(entry):
-                        self._drain_later()
-                        return
+        """Deliver the journal, oldest first, until it is empty, the backend leaves, or an entry has to wait.
+
+        When the store fails, it is tried again in a while.
+        """
+        try:
+            async with self._sending:
+                await self._deliver_pending()
+        except StaleEpoch:
+            raise
+        except Exception:
+            self._drain_later()
+            raise
+
+    async def _deliver_pending(self) -> None:
+        while (counted := self._depth) and self._is_up():
+            entries = await self._journal.pending(self._identity)
+            if not entries:
+                # Counted here, but gone from the store: another owner has delivered them.
+                self._log.warning("journal_emptied_elsewhere", entries=counted)
+                self._depth -= counted
+            for entry in entries:
+                if not await self._redeliver(entry):
+                    self._drain_later()
+                    return
 
     async def _redeliver(self, entry: JournalEntry) -> bool:
         """Offer one entry of the journal again; return whether the next one may follow."""

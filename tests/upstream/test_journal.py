@@ -318,3 +318,61 @@ async def _play(journal: Any, steps: list[str]) -> None:
     assert journal.entries == []
     starts = {p["meterStart"] for a, p in distinct if a == "StartTransaction"}
     assert len(starts) == count
+
+
+async def test_a_drain_cancelled_in_the_middle_of_a_write_leaves_the_count_right(desk: Desk) -> None:
+    """The backend's leg is lost just when the store has removed the entry: there is nothing to drain any more."""
+    desk.backend.up = False
+    await desk.ledger.start(desk.tx(), START)
+    desk.backend.up = True
+    removed, answer = asyncio.Event(), asyncio.Event()
+    settle = desk.journal.settle
+
+    async def slow_settle(*args: Any) -> None:
+        await settle(*args)
+        removed.set()
+        await answer.wait()
+
+    desk.journal.settle = slow_settle
+    drain = asyncio.ensure_future(desk.ledger.drain())
+    await removed.wait()
+    drain.cancel()
+    asyncio.get_running_loop().call_soon(answer.set)
+    with pytest.raises(asyncio.CancelledError):
+        await drain
+
+    assert (desk.ledger.depth, desk.journal.entries) == (0, [])
+
+
+async def test_a_journal_that_another_owner_has_emptied_ends_the_drain(desk: Desk) -> None:
+    desk.backend.up = False
+    await desk.ledger.start(desk.tx(), START)
+    desk.backend.up = True
+    desk.journal.entries.clear()
+
+    async with asyncio.timeout(1):
+        await desk.ledger.drain()
+    assert desk.ledger.depth == 0
+
+
+async def test_a_drain_that_the_store_fails_is_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_WAIT", 0.01)
+    desk.backend.up = False
+    await desk.ledger.start(desk.tx(), START)
+    desk.backend.up = True
+    pending, delivered = desk.journal.pending, asyncio.Event()
+
+    async def fails_once(identity: str) -> Any:
+        desk.journal.pending = pending
+        raise OSError("the disk is full")
+
+    async def late(tx: Transaction, conf: Json) -> None:
+        delivered.set()
+
+    desk.journal.pending = fails_once
+    desk.ledger._late_answer = late
+    with pytest.raises(OSError, match="the disk is full"):
+        await desk.ledger.drain()
+
+    await delivered.wait()
+    assert desk.journal.entries == []
