@@ -4,6 +4,7 @@ station's peer (schema, policy) -> boot gate -> the gateway's own services | the
 schema), and the answer back the same way. A backend's CALL walks the mirror image.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -98,6 +99,8 @@ class Station:
         self._services = services
         self._boot_rules = boot_rules
         self._clock = clock
+        self._from_station_turn = asyncio.Lock()
+        self._from_backend_turn = asyncio.Lock()
         self._log = log.bind(identity=record.identity)
 
     def __repr__(self) -> str:
@@ -158,7 +161,15 @@ class Station:
     # --- the road
 
     async def from_station(self, action: str, payload: Json) -> Json:
-        """Handle a CALL of the station that passed schema and policy, and return the answer's payload."""
+        """Handle a CALL of the station that passed schema and policy, and return the answer's payload.
+
+        One at a time, over reconnects too: a CALL that was in hand when its connection was lost is finished first. Its
+        repetition would else be answered as a known one, before anything of it is safe.
+        """
+        async with self._from_station_turn:
+            return await self._from_station(action, payload)
+
+    async def _from_station(self, action: str, payload: Json) -> Json:
         self.gate.check_from_station(action)
         try:
             if action == "BootNotification":
@@ -175,9 +186,13 @@ class Station:
             raise Unanswerable(TRY_LATER, "this station has another owner by now") from None
 
     async def from_backend(self, action: str, payload: Json) -> Json:
-        """Handle a CALL of the backend that passed schema and policy, and return the answer's payload."""
+        """Handle a CALL of the backend that passed schema and policy, and return the answer's payload.
+
+        One at a time, as :meth:`from_station`.
+        """
         try:
-            return await self.bridge.from_backend(action, payload)
+            async with self._from_backend_turn:
+                return await self.bridge.from_backend(action, payload)
         except PeerUnavailable as away:
             raise CallError(ErrorCode.GENERIC_ERROR, f"the station gave no answer: {away}") from None
 

@@ -1,5 +1,6 @@
 """One station's road, with registry, backend and bridge made up."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,31 @@ async def test_the_backends_calls_go_to_the_bridge_whatever_the_gate(house: NewH
 
     assert await home.station.from_backend("Reset", {"type": "Hard"}) == {"by": "bridge"}
     assert home.bridge.heard == [("backend", "Reset")]
+
+
+@pytest.mark.parametrize("leg", ["station", "backend"])
+async def test_a_repetition_on_a_new_connection_waits_for_the_call_in_hand(house: NewHouse, leg: str) -> None:
+    home = house(ACCEPTED)
+    handle = home.station.from_station if leg == "station" else home.station.from_backend
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    original = home.bridge._handle
+
+    async def slow(*told: str) -> Json:
+        answer = await original(*told)
+        begun.set()
+        await goes_on.wait()
+        return answer
+
+    home.bridge._handle = slow
+    in_hand = asyncio.ensure_future(handle("TransactionEvent", {"seqNo": 1}))
+    await begun.wait()
+    repeated = asyncio.ensure_future(handle("TransactionEvent", {"seqNo": 1}))
+    await asyncio.sleep(0)
+    assert len(home.bridge.heard) == 1
+
+    goes_on.set()
+    assert await in_hand == await repeated == {"by": "bridge"}
+    assert len(home.bridge.heard) == 2
 
 
 async def test_the_backend_is_told_that_the_station_gave_no_answer(house: NewHouse) -> None:
