@@ -67,6 +67,7 @@ async def serving(config: Config, announce: Announce) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         gateway = await _build(config, stack)
         await gateway.factory.resume()
+        stack.push_async_callback(gateway.drain)
         for listener in gateway.listeners:
             await gateway.open(listener, announce)
         await gateway.open_admin(announce)
@@ -223,23 +224,24 @@ class _Gateway:
             await transport.start()
         except OSError as error:
             raise StartFailed(f"listeners: cannot listen on {listener.bind}: {_strerror(error)}") from None
-        self._stack.push_async_callback(self._close_listener, transport)
         scheme = "wss" if listener.tls is not None else "ws"
         profiles = ",".join(str(profile) for profile in sorted(listener.security_profiles))
         for host, port in transport.addresses:
             announce(f"listening {scheme}://{_authority(host, port)}{listener.path} security_profiles={profiles}")
 
-    async def _close_listener(self, transport: TransportListener) -> None:
+    async def drain(self) -> None:
+        """Close all listeners at once, and let the CALLs in hand reach the backend or the journal."""
         self._is_ready = False
-        await transport.close(GOING_AWAY, "the gateway stops", grace=self._config.limits.drain_timeout)
-        await self._finish_calls()
-
-    async def _finish_calls(self) -> None:
-        """Let the CALLs in hand reach the backend or the journal."""
+        grace = self._config.limits.drain_timeout
+        deadline = asyncio.get_running_loop().time() + grace
+        await asyncio.gather(
+            *(transport.close(GOING_AWAY, "the gateway stops", grace=grace) for _, transport in self.listeners)
+        )
         peers = [station.peer for station in self._directory if station.peer is not None]
         if peers:
             waiting = [asyncio.create_task(peer.finished(), name="drain") for peer in peers]
-            _, pending = await asyncio.wait(waiting, timeout=self._config.limits.drain_timeout)
+            left = max(0.0, deadline - asyncio.get_running_loop().time())
+            _, pending = await asyncio.wait(waiting, timeout=left)
             for task in pending:
                 task.cancel()
             if pending:

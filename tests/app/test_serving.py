@@ -1,5 +1,6 @@
 """The composition root in this process: what is opened is announced, and everything is closed again."""
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from gateway.app.problems import StartFailed
 from gateway.app.serving import serving
 from gateway.app.setup import scaffold
 from gateway.config import load
+from gateway.transport import Listener as TransportListener
 
 PORTS = {
     "VOLTGATE__LISTENERS__0__BIND": "127.0.0.1:0",
@@ -53,6 +55,21 @@ async def test_it_announces_serves_and_closes(config: Callable[..., Any]) -> Non
     with pytest.raises(aiohttp.ClientConnectionError):
         async with aiohttp.ClientSession(admin) as session:
             await session.get("/readyz")
+
+
+async def test_all_listeners_close_at_once(config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, the last would go on admitting stations while the first one drains."""
+    begun = asyncio.Barrier(2)
+    close = TransportListener.close
+
+    async def close_together(listener: TransportListener, *arguments: Any, **named: Any) -> None:
+        async with asyncio.timeout(5):
+            await begun.wait()
+        await close(listener, *arguments, **named)
+
+    monkeypatch.setattr(TransportListener, "close", close_together)
+    async with serving(config(), lambda _: None):
+        pass
 
 
 @pytest.mark.parametrize("key", ["LISTENERS__0__BIND", "LISTENERS__1__BIND", "ADMIN__BIND"])
