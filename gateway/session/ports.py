@@ -54,6 +54,10 @@ class JournalFull(Exception):
     """The station's journal is at its bound: the station isn't answered, so that it queues by itself."""
 
 
+class StoreAway(Exception):
+    """The store can't be used now: nothing can be kept safe."""
+
+
 class RegistrationRefused(Exception):
     """The registry refuses a change; the text says why and what to do."""
 

@@ -22,6 +22,7 @@ from gateway.session.ports import (
     StaleEpoch,
     StationRecord,
     StationRegistry,
+    StoreAway,
 )
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -29,6 +30,8 @@ SERIAL_MISMATCH: Final = 1008
 """Close code when BootNotification's serial number isn't the station's (OCPP 2.0.1 B01.FR.12)."""
 TRY_LATER: Final = 1013
 """Close code when a message can't be kept safe now: the station queues it and comes back."""
+MOVES_MONEY: Final = frozenset({"TransactionEvent"})
+"""Actions that a station gives up after some CALLERRORs (MessageAttempts of 2.0.1): it gets none for our own faults."""
 
 log = structlog.get_logger(__name__)
 
@@ -184,6 +187,11 @@ class Station:
             raise Unanswerable(TRY_LATER, "the journal of this station is full") from None
         except StaleEpoch:
             raise Unanswerable(TRY_LATER, "this station has another owner by now") from None
+        except StoreAway as away:
+            self._log.error("store_unavailable", action=action, reason=str(away))
+            if action in MOVES_MONEY:
+                raise Unanswerable(TRY_LATER, "nothing can be kept safe now") from None
+            raise CallError(ErrorCode.INTERNAL_ERROR, "internal error") from None
 
     async def from_backend(self, action: str, payload: Json) -> Json:
         """Handle a CALL of the backend that passed schema and policy, and return the answer's payload.

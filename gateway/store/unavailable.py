@@ -5,6 +5,8 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from gateway.session.ports import StoreAway
+
 _CAUSE_MAX: Final = 300
 """Characters kept of a driver's own text."""
 
@@ -19,7 +21,7 @@ _REMEDIES: Final = {
 }
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(StoreAway):
     """The store can't be used now. The text is one line that says what is wrong, where, and what to do.
 
     It holds no password and no stored value.

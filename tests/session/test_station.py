@@ -9,7 +9,7 @@ import pytest
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.peer import NotSendable, Unanswerable
-from gateway.session.ports import BootStatus, JournalFull, StaleEpoch, StationRecord
+from gateway.session.ports import BootStatus, JournalFull, StaleEpoch, StationRecord, StoreAway
 from gateway.session.station import TRY_LATER
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -55,6 +55,7 @@ async def test_what_the_gateway_answers_itself_does_not_reach_the_bridge(house: 
         (CallError(ErrorCode.NOT_SUPPORTED, "no"), CallError(ErrorCode.NOT_SUPPORTED, "no")),
         (JournalFull(), Unanswerable(TRY_LATER, "the journal of this station is full")),
         (StaleEpoch(), Unanswerable(TRY_LATER, "this station has another owner by now")),
+        (StoreAway("disk full"), CallError(ErrorCode.INTERNAL_ERROR, "internal error")),
         (RuntimeError("bug"), RuntimeError("bug")),
     ],
     ids=lambda error: type(error).__name__,
@@ -69,6 +70,16 @@ async def test_what_goes_wrong_on_the_road_from_the_station(
         await home.station.from_station("StatusNotification", STATUS)
     assert str(error.value) == str(raised)
     assert getattr(error.value, "code", None) == getattr(raised, "code", None)
+
+
+async def test_what_moves_money_gets_no_error_while_the_store_is_away(house: NewHouse) -> None:
+    """A station repeats after a CALLERROR a few times only; without an answer it queues."""
+    home = house(ACCEPTED)
+    home.bridge.outcome = StoreAway("store voltgate.db: the disk is full; make room")
+
+    with pytest.raises(Unanswerable, match="nothing can be kept safe now") as refusal:
+        await home.station.from_station("TransactionEvent", {})
+    assert refusal.value.code == TRY_LATER
 
 
 async def test_the_backends_calls_go_to_the_bridge_whatever_the_gate(house: NewHouse) -> None:
