@@ -1,6 +1,10 @@
 """Run every measurement and print one line each: ``python -m bench``."""
 
-from bench import road
+import sys
+
+from bench import end_to_end, road
 
 if __name__ == "__main__":
     road.main()
+    if sys.platform == "linux":
+        end_to_end.main()
