@@ -4,7 +4,6 @@ Plain state without I/O. What must outlive the process is written through :mod:`
 """
 
 import enum
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,14 +93,17 @@ class Books:
 
         The newest one: there are backends that use a number twice.
         """
-        return next((tx for tx in self._running() if tx.backend_tx == backend_tx), None)
+        for tx in reversed(self.transactions.values()):
+            if tx.backend_tx == backend_tx and not tx.is_over:
+                return tx
+        return None
 
     def on_connector(self, number: int) -> Transaction | None:
         """Return the transaction that runs on the 1.6 connector ``number``, or None.
 
         The newest one: a station that lost its memory never ends the older one.
         """
-        return next((tx for tx in self._running() if tx.connector_id == number), None)
-
-    def _running(self) -> Iterator[Transaction]:
-        return (tx for tx in reversed(self.transactions.values()) if not tx.is_over)
+        for tx in reversed(self.transactions.values()):
+            if tx.connector_id == number and not tx.is_over:
+                return tx
+        return None

@@ -93,6 +93,7 @@ class Peer:
         self._paused = False
         self._worker: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._actions = operations(side.version).keys()
         self._log = log.bind(identity=identity, leg=side.leg.value)
 
     def __repr__(self) -> str:
@@ -376,4 +377,4 @@ class Peer:
 
     def _label(self, action: str) -> str:
         """An action of the schemas by its name; anything else is the peer's text and has no place in a label or log."""
-        return action if action in operations(self._side.version) else "other"
+        return action if action in self._actions else "other"

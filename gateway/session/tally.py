@@ -6,17 +6,17 @@ official schemas, everything else counts as "other".
 
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 
-class Leg(Enum):
+class Leg(StrEnum):
     """Which side of Voltgate."""
 
     STATION = "station"
     BACKEND = "backend"
 
 
-class Outcome(Enum):
+class Outcome(StrEnum):
     """How a CALL ended."""
 
     ANSWERED = "answered"

@@ -90,7 +90,9 @@ async def test_the_backends_calls_go_to_the_bridge_whatever_the_gate(house: NewH
 
 
 @pytest.mark.parametrize("leg", ["station", "backend"])
-async def test_a_repetition_on_a_new_connection_waits_for_the_call_in_hand(house: NewHouse, leg: str) -> None:
+async def test_a_repetition_on_a_new_connection_waits_for_the_call_in_hand(
+    house: NewHouse, monkeypatch: pytest.MonkeyPatch, leg: str
+) -> None:
     home = house(ACCEPTED)
     handle = home.station.from_station if leg == "station" else home.station.from_backend
     begun, goes_on = asyncio.Event(), asyncio.Event()
@@ -102,7 +104,7 @@ async def test_a_repetition_on_a_new_connection_waits_for_the_call_in_hand(house
         await goes_on.wait()
         return answer
 
-    home.bridge._handle = slow
+    monkeypatch.setattr(home.bridge, "_handle", slow)
     in_hand = asyncio.ensure_future(handle("TransactionEvent", {"seqNo": 1}))
     await begun.wait()
     repeated = asyncio.ensure_future(handle("TransactionEvent", {"seqNo": 1}))

@@ -30,7 +30,10 @@ def plugs(books: Books) -> list[Connector]:
 
 def numbered(books: Books, number: int) -> Connector | None:
     """Return the connector with the 1.6 connectorId ``number`` (> 0), or None."""
-    return next((known for known in books.connectors.values() if known.number == number > 0), None)
+    for known in books.connectors.values():
+        if known.number == number > 0:
+            return known
+    return None
 
 
 def of_evse(books: Books, evse_id: int) -> list[Connector]:

@@ -1,9 +1,8 @@
 """Meter values as pure functions (OCPP 2.0.1 block J): samples for 1.6, and the energy register in whole Wh."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.bridge.books import Json
 from gateway.bridge.v201_v16.timestamps import in_order, utc
@@ -45,8 +44,7 @@ _UNITS: Final = {
 _ENERGY_EXPONENTS: Final = {"wh": 0, "kwh": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Registers:
+class Registers(NamedTuple):
     """The energy registers in one message, in whole Wh, None where it has none."""
 
     begin: int | None = None
@@ -141,7 +139,8 @@ def _scaled(sample: Json) -> Decimal:
     multiplier: int = sample.get("unitOfMeasure", {}).get("multiplier", 0)
     if abs(multiplier) > MULTIPLIER_MAX:
         raise CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"unitOfMeasure.multiplier is beyond {MULTIPLIER_MAX}")
-    return Decimal(str(sample["value"])).scaleb(multiplier)
+    number = Decimal(str(sample["value"]))
+    return number.scaleb(multiplier) if multiplier else number
 
 
 def _unit(sample: Json) -> str | None:

@@ -1,7 +1,7 @@
 """TransactionEvent as a value: every field read and checked before anything is changed (OCPP 2.0.1 block E)."""
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.bridge.books import Json
 from gateway.bridge.v201_v16.samples import Registers, meter_values, registers
@@ -16,8 +16,7 @@ class EventType(enum.Enum):
     ENDED = "Ended"
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionEvent:
+class TransactionEvent(NamedTuple):
     """One TransactionEventRequest. Times are in UTC; ``meter_values`` are those of 1.6 already."""
 
     kind: EventType
