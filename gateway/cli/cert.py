@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.app.problems import StartFailed
-from gateway.app.records import certificate_records
 from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, Failed, JsonOption, load_config, print_json
 from gateway.config import Config
 
@@ -48,6 +47,8 @@ def renew(
 
 
 async def _list(config: Config, identity: str | None) -> list[dict[str, Any]]:
+    from gateway.app.records import certificate_records  # noqa: PLC0415 - the store, which no other group of commands needs
+
     async with certificate_records(config) as certificates:
         return [
             {

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from gateway.app.problems import StartFailed
-from gateway.app.records import Registration, RegistrationRefused, station_records
 from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, Failed, JsonOption, load_config, print_json
 from gateway.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gateway.app.records import Registration
 
 app = typer.Typer(help="Register stations and look after them.", no_args_is_help=True)
 
@@ -35,7 +38,7 @@ def add(
     """Register a station and print its password, once."""
     password = _read_password() if password_stdin else None
 
-    async def work(stations: Registration) -> dict[str, Any]:
+    async def work(stations: "Registration") -> dict[str, Any]:
         made = await stations.add(identity, profile=profile, serial=serial, backend=backend, password=password)
         return _shown(made.record) | {"password": made.password}
 
@@ -52,7 +55,7 @@ def add(
 def list_stations(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List the registered stations."""
 
-    async def work(stations: Registration) -> list[dict[str, Any]]:
+    async def work(stations: "Registration") -> list[dict[str, Any]]:
         return [_shown(record) for record in await stations.list()]
 
     shown = _on_records(load_config(config), work)
@@ -125,7 +128,7 @@ def call(
     print_json(answer["payload"])
 
 
-async def _find(stations: Registration, identity: str) -> dict[str, Any]:
+async def _find(stations: "Registration", identity: str) -> dict[str, Any]:
     return _shown(await stations.show(identity))
 
 
@@ -139,8 +142,9 @@ def _shown(record: Any) -> dict[str, Any]:
     }
 
 
-def _on_records(config: Config, work: Callable[[Registration], Awaitable[T]]) -> T:
+def _on_records(config: Config, work: "Callable[[Registration], Awaitable[T]]") -> T:
     """Run ``work`` on the registry of the configured store. Raises :class:`Failed` for what it refuses."""
+    from gateway.app.records import RegistrationRefused, station_records  # noqa: PLC0415 - the store: half of the start
 
     async def run() -> T:
         async with station_records(config) as stations:

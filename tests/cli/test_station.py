@@ -1,6 +1,8 @@
 """`voltgate station ...` as an operator and as a script use it."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -94,3 +96,10 @@ def test_a_gateway_that_does_not_answer(
     said = capsys.readouterr().err
     assert "no gateway answers at admin.bind 127.0.0.1:1" in said
     assert "a-token" not in said
+
+
+def test_a_command_without_records_does_not_load_the_store() -> None:
+    """SQLAlchemy and Alembic were half of every command's start."""
+    script = "import sys, gateway.cli; print(*{'alembic', 'sqlalchemy', 'aiohttp'} & sys.modules.keys())"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert shown.stdout.strip() == ""

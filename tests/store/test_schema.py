@@ -71,3 +71,7 @@ def test_the_migrations_are_one_line_from_nothing_to_the_newest() -> None:
     for script in scripts.walk_revisions():
         assert script.path is not None
         assert f"r{script.revision}_" in script.path
+
+
+def test_the_newest_migration_is_the_one_that_is_named() -> None:
+    assert schema.known_revisions()[0] == schema.NEWEST
