@@ -66,11 +66,15 @@ async def serving(config: Config, announce: Announce) -> AsyncIterator[None]:
     """
     async with AsyncExitStack() as stack:
         gateway = await _build(config, stack)
+        # Opened first, so that it closes last: while the gateway drains it says that it isn't ready.
+        admin = await gateway.open_admin()
         await gateway.factory.resume()
         stack.push_async_callback(gateway.drain)
         for listener in gateway.listeners:
             await gateway.open(listener, announce)
-        await gateway.open_admin(announce)
+        for line in admin:
+            announce(line)
+        gateway.is_ready = True
         announce("ready")
         yield
 
@@ -153,7 +157,7 @@ class _Gateway:
             tally=self._tally,
         )
         self.listeners = [self._listener(index, each) for index, each in enumerate(config.listeners)]
-        self._is_ready = False
+        self.is_ready = False
 
     def _station_certificates(self) -> StationCertificates:
         directory = self._config.authority.station.local.dir
@@ -231,7 +235,7 @@ class _Gateway:
 
     async def drain(self) -> None:
         """Close all listeners at once, and let the CALLs in hand reach the backend or the journal."""
-        self._is_ready = False
+        self.is_ready = False
         grace = self._config.limits.drain_timeout
         deadline = asyncio.get_running_loop().time() + grace
         await asyncio.gather(
@@ -249,8 +253,8 @@ class _Gateway:
 
     # --- admin
 
-    async def open_admin(self, announce: Announce) -> None:
-        """Open the admin port and begin to follow the registry. Raises StartFailed."""
+    async def open_admin(self) -> list[str]:
+        """Open the admin port, begin to follow the registry, and return what to announce. Raises StartFailed."""
         app = application(
             token=self._admin_token(),
             api=StationApi(
@@ -269,10 +273,8 @@ class _Gateway:
             await web.TCPSite(runner, bind.host, bind.port).start()
         except OSError as error:
             raise StartFailed(f"admin.bind: cannot listen on {bind}: {_strerror(error)}") from None
-        for host, port, *_ in runner.addresses:
-            announce(f"listening http://{_authority(host, port)} admin")
         self._tasks.spawn(self._follow_registry(), "registry")
-        self._is_ready = True
+        return [f"listening http://{_authority(host, port)} admin" for host, port, *_ in runner.addresses]
 
     def _admin_token(self) -> str | None:
         token = self._config.admin.token
@@ -293,8 +295,8 @@ class _Gateway:
         try:
             await self._database.ping()
         except StoreUnavailable:
-            return {"store": False, "listeners": self._is_ready}
-        return {"store": True, "listeners": self._is_ready}
+            return {"store": False, "listeners": self.is_ready}
+        return {"store": True, "listeners": self.is_ready}
 
     def _levels(self) -> Levels:
         return Levels(

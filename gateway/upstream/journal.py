@@ -14,7 +14,7 @@ import structlog
 
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.ports import JournalEntry, JournalStore, StaleEpoch
+from gateway.session.ports import JournalEntry, JournalStore, StaleEpoch, StoreAway
 from gateway.wire.errors import CallError
 
 MESSAGE_ATTEMPTS: Final = 3
@@ -143,7 +143,12 @@ class JournaledLedger:
         except CallError as error:
             return await self._refused(entry, tx, error), None
         _apply(entry.action, conf, tx)
-        await self._remove(self._journal.settle(entry, self._epoch(), tx))
+        try:
+            await self._remove(self._journal.settle(entry, self._epoch(), tx))
+        except StoreAway as away:
+            # The backend has it, so the station may hear. The entry stays, and is sent once more, identically.
+            self._log.error("not_settled", action=entry.action, entry=entry.id, reason=str(away))
+            self._drain_later()
         return _Outcome.ANSWERED, conf
 
     async def _refused(self, entry: JournalEntry, tx: Transaction, error: CallError) -> "_Outcome":
@@ -249,6 +254,8 @@ class JournaledLedger:
 
 def _addressed(action: str, payload: Json, tx: Transaction) -> Json:
     """Return ``payload`` with the backend's transactionId; the same every time once the number is known."""
+    if action == "StartTransaction":
+        return payload
     if tx.backend_tx is not None:
         return {**payload, "transactionId": tx.backend_tx}
     if action == "StopTransaction":

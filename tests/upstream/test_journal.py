@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.ports import JournalFull, StaleEpoch
+from gateway.session.ports import JournalFull, StaleEpoch, StoreAway
 from gateway.upstream import journal as module
 from gateway.upstream.journal import JournaledLedger
 from gateway.wire.errors import CallError, ErrorCode
@@ -237,6 +237,23 @@ async def test_refused_meter_values_are_kept_and_offered_again(desk: Desk, monke
     await desk.ledger.drain()
     assert desk.ledger.depth == 0
     assert desk.backend.actions == ["StartTransaction", "MeterValues"]
+
+
+async def test_a_store_that_fails_after_the_backend_answered_costs_a_repetition_and_no_answer(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> None:
+        raise StoreAway("disk full")
+
+    settle = desk.journal.settle
+    monkeypatch.setattr(desk.journal, "settle", away)
+    tx = desk.tx()
+    assert await desk.ledger.start(tx, START) == {"transactionId": 700, "idTagInfo": ACCEPTED}
+    assert (tx.state, desk.ledger.depth) == (TransactionState.OPEN, 1)
+    monkeypatch.setattr(desk.journal, "settle", settle)
+    await desk.ledger.drain()
+    assert desk.backend.heard == [("StartTransaction", START)] * 2
+    assert (tx.backend_tx, desk.ledger.depth) == (700, 0)
 
 
 async def test_a_full_journal_says_so_and_keeps_what_it_has(desk: Desk) -> None:
