@@ -45,3 +45,5 @@ class Hold(enum.Enum):
     """The peer doesn't take what is written to it."""
     APPLICATION = 4
     """The user of the WebSocket asked for it."""
+    TURN = 8
+    """It has had its share of this turn of the event loop; others come first."""

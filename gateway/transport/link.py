@@ -145,6 +145,11 @@ class Link(asyncio.BufferedProtocol):
             if not self.held:
                 self._loop.call_soon(self._go_on)
 
+    def yield_turn(self) -> None:
+        """Stop reading until the other connections have had their turn."""
+        self.hold(Hold.TURN)
+        self._loop.call_soon(self.release, Hold.TURN)
+
     def deadline(self, seconds: float, late: Callable[[], None]) -> None:
         """Call ``late`` in ``seconds``, instead of whatever was set before."""
         self.settle()

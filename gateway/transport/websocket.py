@@ -27,6 +27,9 @@ _OPEN, _CLOSING, _CLOSED = State.OPEN, State.CLOSING, State.CLOSED
 
 INTERNAL_ERROR: Final = 1011
 POLICY_VIOLATION: Final = 1008
+TURN: Final = 0.01
+"""s of one turn of the event loop after which a peer's further messages wait for the next: 16 KiB off the socket can be
+thousands of small frames, or dozens of bombs that inflate to ``max_message`` each (attack C2)."""
 
 
 class WebSocket:
@@ -176,6 +179,7 @@ class WebSocket:
         """Deliver the messages in ``data`` and in what was kept, until somebody holds."""
         frames = self._frames
         link = self._link
+        over = self._loop.time() + TURN
         frames.feed(data)
         while (event := frames.next()) is not None:
             if not isinstance(event, bytes):
@@ -187,6 +191,8 @@ class WebSocket:
                 except Exception:
                     log.exception("the sink of %r failed in message()", self)
                     self.close(INTERNAL_ERROR, "internal error")
+            if self._loop.time() > over:
+                link.yield_turn()
             if link.held:
                 break
         if not frames.keep():

@@ -22,6 +22,8 @@ TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 0x1, 0x2, 0x0, 0x8, 0x9, 0xA
 FIN = 0x80
 SOON = 0.03
 """s of deadlines that are meant to pass."""
+DEAR = 0.015
+"""s of the loop's time for one message: more than a turn's share."""
 
 
 def echo(socket: WebSocket, text: bytes) -> None:
@@ -48,6 +50,34 @@ async def test_a_message_right_behind_the_upgrade_and_many_at_once(
     wire, _ = await port.socket()
     wire.send(b"".join(new_frame(TEXT, b"%d" % number) for number in range(50)))
     assert [(await wire.receive())[1] for _ in range(50)] == [b"%d" % number for number in range(50)]
+
+
+async def test_many_dear_messages_leave_the_others_their_turn(
+    listen: Listen, new_frame: Callable[..., bytes]
+) -> None:
+    """Attack C2: one read off the socket holds many messages that take long; the loop goes on between them."""
+    heard: list[int] = []
+    loop = asyncio.get_running_loop()
+    turns = 0
+
+    def dear(socket: WebSocket, text: bytes) -> None:
+        del socket, text
+        heard.append(turns)
+        until = loop.time() + DEAR
+        while loop.time() < until:
+            pass
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(count)
+
+    port = await listen(on_message=dear)
+    wire, sink = await port.socket()
+    loop.call_soon(count)
+    wire.send(b"".join(new_frame(TEXT, b"%d" % number) for number in range(10)))
+    assert [await sink.next() for _ in range(10)] == [b"%d" % number for number in range(10)]
+    assert len(set(heard)) == 10
 
 
 async def test_compression_both_ways(listen: Listen, call: Call) -> None:
