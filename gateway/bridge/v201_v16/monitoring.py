@@ -9,7 +9,7 @@ from typing import Final
 from gateway.bridge.books import Connector, Json
 from gateway.bridge.v201_v16.availability import publish, set_status
 from gateway.bridge.v201_v16.configuration_keys import LIMITS, name_of
-from gateway.bridge.v201_v16.connectors import learn, of_evse, plugs, station_itself
+from gateway.bridge.v201_v16.connectors import learn, plugs, station_itself
 from gateway.bridge.v201_v16.context import Context, Fault
 from gateway.bridge.v201_v16.timestamps import in_order, utc
 
@@ -45,16 +45,24 @@ _ELECTRICAL_FEED: Final = "electricalfeed"
 
 
 async def notify_event(context: Context, payload: Json) -> Json:
-    """NotifyEvent: connector states are relayed as StatusNotification, problems explain a Faulted one."""
+    """NotifyEvent: connector states are relayed as StatusNotification, problems explain a Faulted one.
+
+    What the problems change is told once, at the end: a thousand of them fit into one message, and each may concern
+    every connector.
+    """
     events = sorted(
         ({**event, "timestamp": utc(event["timestamp"], "eventData.timestamp")} for event in payload["eventData"]),
         key=lambda event: in_order(event["timestamp"]),
     )
+    evses: set[int] = set()
     for event in events:
         if event["variable"]["name"].casefold() == _AVAILABILITY.casefold():
             await _availability(context, event)
         else:
-            await _problem(context, event)
+            evses |= _problem(context, event)
+    if evses:
+        affected = [plug for plug in plugs(context.books) if 0 in evses or plug.evse_id in evses]
+        await publish(context, affected, events[-1]["timestamp"])
     return {}
 
 
@@ -119,10 +127,11 @@ async def _change(context: Context, connector: Connector, event: Json) -> None:
         await set_status(context, connector, event["actualValue"], event["timestamp"])
 
 
-async def _problem(context: Context, event: Json) -> None:
+def _problem(context: Context, event: Json) -> set[int]:
+    """Enter a problem that has come or gone; return the EVSE that it concerns, 0 for all of them, if it is one."""
     is_there = tells_of_problem(event)
     if is_there is None:
-        return
+        return set()
     evse: Json = event["component"].get("evse", {})
     faults, evse_id = context.memory.faults, evse.get("id", 0)
     place = (evse_id, evse.get("connectorId", 0), event["component"]["name"].casefold())
@@ -135,5 +144,4 @@ async def _problem(context: Context, event: Json) -> None:
             info=event.get("techInfo", "")[:INFO_MAX] or None,
             vendor_error_code=event.get("techCode", "")[:INFO_MAX] or None,
         )
-    affected = of_evse(context.books, evse_id) if evse_id > 0 else plugs(context.books)
-    await publish(context, affected, event["timestamp"])
+    return {max(0, evse_id)}

@@ -117,6 +117,17 @@ async def test_a_problem_of_the_station_concerns_every_connector(world: "World")
     assert states(world) == [(1, "Faulted", "ReaderFailure")]
 
 
+async def test_what_many_problems_change_is_told_once(world: "World") -> None:
+    await world.status(1, "Faulted")
+    world.dialogue.clear()
+    place = {"id": 1, "connectorId": 1}
+    words = ["RCD", "TokenReader", "RCD", "DataLink"]
+
+    await notify(world, *(datum(word, "Problem", "true", place) for word in words))
+
+    assert states(world) == [(1, "Faulted", "WeakSignal")]
+
+
 async def test_problems_are_bounded(world: "World", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitoring, "FAULTS_MAX", 2)
 
