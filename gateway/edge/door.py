@@ -29,6 +29,9 @@ CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="ocpp", charset="UTF-8"'}
 SPOKEN: Final = (Version.V201,)
 """The versions that a station may choose from."""
 
+TARGET_LOGGED: Final = 80
+"""Characters of a refused request target that the log gets."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Verdict = Accept | AcceptThenClose | Refuse
 
@@ -97,7 +100,7 @@ class Door:
                 remote=request.remote[0],
                 reason=refusal.reason,
                 detail=str(refusal),
-                target=request.target[:80],
+                target=_fit_for_a_log(request.target, rules.path),
             )
             headers = CHALLENGE if refusal.status == 401 else {}
             return Refuse(refusal.status, headers)
@@ -172,6 +175,12 @@ def _check_certificate(rules: EntryRules, tls: TlsPeer, identity: str, record: S
     except ValueError as error:
         raise NotAdmitted("certificate", f"{identity}: {error}") from None
     return record
+
+
+def _fit_for_a_log(target: str, path: str) -> str:
+    """Return as much of a request target as may name the station: what follows can be a password (attack A6)."""
+    segments = target.partition("?")[0].split("/")
+    return "/".join(segments[: path.count("/") + 1])[:TARGET_LOGGED]
 
 
 def _check_network(rules: EntryRules, request: UpgradeRequest) -> None:
