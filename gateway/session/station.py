@@ -241,11 +241,11 @@ class Station:
             if not self.backend.is_up:
                 await self.backend.wait_up(self._boot_rules.backend_wait)
             conf = await self.backend.call("BootNotification", self.bridge.boot_request(payload))
+            return self.bridge.boot_response(conf), True
         except PeerUnavailable as away:
             return self._boot_without_backend(str(away)), False
         except CallError as error:
             return self._boot_without_backend(f"CALLERROR {error}"), False
-        return self.bridge.boot_response(conf), True
 
     def _boot_without_backend(self, reason: str) -> Json:
         rules = self._boot_rules

@@ -11,7 +11,7 @@ from gateway.session.tally import Tally
 from gateway.transport import Headers, Refuse, UpgradeRequest
 
 RULES = EntryRules(name="0.0.0.0:8443", path="/ocpp/{identity}", profiles=frozenset({2, 3}))
-SECRET = "S3CRETPW"  # noqa: S105 - what must not be seen
+SECRET = "S3CRETPW"
 NOBODY: Any = SimpleNamespace()
 
 

@@ -52,9 +52,7 @@ async def test_a_message_right_behind_the_upgrade_and_many_at_once(
     assert [(await wire.receive())[1] for _ in range(50)] == [b"%d" % number for number in range(50)]
 
 
-async def test_many_dear_messages_leave_the_others_their_turn(
-    listen: Listen, new_frame: Callable[..., bytes]
-) -> None:
+async def test_many_dear_messages_leave_the_others_their_turn(listen: Listen, new_frame: Callable[..., bytes]) -> None:
     """Attack C2: one read off the socket holds many messages that take long; the loop goes on between them."""
     heard: list[int] = []
     loop = asyncio.get_running_loop()

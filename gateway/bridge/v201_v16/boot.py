@@ -8,6 +8,8 @@ from gateway.wire.errors import CallError, ErrorCode
 
 VENDOR_MAX: Final = 20
 """Characters of chargePointVendor; vendorName has up to 50."""
+INTERVAL_MAX: Final = 86_400
+"""Seconds: a station sends a Heartbeat, or tries to boot again, once a day at least, whatever the backend says."""
 
 
 def boot_request(payload: Json) -> Json:
@@ -35,4 +37,5 @@ def boot_response(payload: Json) -> Json:
     time = backend_utc(payload["currentTime"])
     if time is None:
         raise CallError(ErrorCode.INTERNAL_ERROR, "the backend's BootNotification.conf has an unreadable currentTime")
-    return {"status": payload["status"], "currentTime": time, "interval": payload["interval"]}
+    interval = min(max(payload["interval"], 0), INTERVAL_MAX)
+    return {"status": payload["status"], "currentTime": time, "interval": interval}

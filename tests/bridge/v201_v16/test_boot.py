@@ -64,3 +64,9 @@ def test_a_time_that_is_none_is_refused() -> None:
 def test_the_bridge_offers_both() -> None:
     assert V201ToV16.boot_request is boot_request
     assert V201ToV16.boot_response is boot_response
+
+
+@pytest.mark.parametrize(("said", "told"), [(-(2**62), 0), (0, 0), (300, 300), (86_400, 86_400), (86_401, 86_400)])
+def test_an_absurd_interval_is_brought_to_reason(said: int, told: int) -> None:
+    conf = {"status": "Accepted", "currentTime": "2026-05-01T08:00:00Z", "interval": said}
+    assert boot_response(conf)["interval"] == told
