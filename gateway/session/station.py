@@ -5,7 +5,8 @@ schema), and the answer back the same way. A backend's CALL walks the mirror ima
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -30,6 +31,9 @@ SERIAL_MISMATCH: Final = 1008
 """Close code when BootNotification's serial number isn't the station's (OCPP 2.0.1 B01.FR.12)."""
 TRY_LATER: Final = 1013
 """Close code when a message can't be kept safe now: the station queues it and comes back."""
+ANSWER_WITHIN: Final = 20.0
+"""Seconds from a station's CALL to its answer, whatever it costs to ask others: a station gives up after 30 by default
+(OCPP 2.0.1 OCPPCommCtrlr.MessageTimeout)."""
 MOVES_MONEY: Final = frozenset({"TransactionEvent"})
 """Actions that a station gives up after some CALLERRORs (MessageAttempts of 2.0.1): it gets none for our own faults."""
 
@@ -103,6 +107,8 @@ class Station:
         self._boot_rules = boot_rules
         self._clock = clock
         self._from_station_turn = asyncio.Lock()
+        self._handling: asyncio.Task[object] | None = None
+        self._answer_by = 0.0
         self._from_backend_turn = asyncio.Lock()
         self._log = log.bind(identity=record.identity)
 
@@ -140,21 +146,45 @@ class Station:
     async def call_station(self, action: str, payload: Json) -> Json:
         """Send a CALL to the station.
 
-        Raises PeerUnavailable while it isn't connected or its boot state forbids the CALL, CallError as the peer does.
+        Raises PeerUnavailable while it isn't connected or its boot state forbids the CALL, and when a CALL of its own
+        has to be answered first; CallError as the peer does.
         """
         peer = self.peer
         if peer is None:
             raise PeerUnavailable("the station is not connected")
         if not self.gate.may_send(action):
             raise PeerUnavailable(f"the station's BootNotification is {self.gate.status.value}")
-        answer = await peer.call(action, payload)
+        async with self._in_time(action):
+            answer = await peer.call(action, payload)
         if answer.get("status") == "Accepted":
             self.gate.agreed(action, payload)
         return answer
 
     async def call_backend(self, action: str, payload: Json) -> Json:
-        """Send a CALL to the backend. Raises PeerUnavailable and CallError."""
-        return await self.backend.call(action, payload)
+        """Send a CALL to the backend. Raises PeerUnavailable and CallError.
+
+        Where a CALL of the station waits for it, no longer than until that has to be answered.
+        """
+        async with self._in_time(action):
+            return await self.backend.call(action, payload)
+
+    @asynccontextmanager
+    async def _in_time(self, action: str) -> AsyncIterator[None]:
+        """Raise PeerUnavailable when the station's CALL that this task handles, if any, has to be answered."""
+        if asyncio.current_task() is not self._handling:
+            yield
+            return
+        too_late = PeerUnavailable(f"no time is left for {action}: the station waits for its answer")
+        if asyncio.get_running_loop().time() >= self._answer_by:
+            raise too_late
+        deadline = asyncio.timeout_at(self._answer_by)
+        try:
+            async with deadline:
+                yield
+        except TimeoutError:
+            if deadline.expired():
+                raise too_late from None
+            raise
 
     def disconnect(self, code: int, reason: str) -> None:
         """Close the station's WebSocket, if there is one."""
@@ -167,10 +197,16 @@ class Station:
         """Handle a CALL of the station that passed schema and policy, and return the answer's payload.
 
         One at a time, over reconnects too: a CALL that was in hand when its connection was lost is finished first. Its
-        repetition would else be answered as a known one, before anything of it is safe.
+        repetition would else be answered as a known one, before anything of it is safe. And within ``ANSWER_WITHIN``
+        seconds.
         """
+        answer_by = asyncio.get_running_loop().time() + ANSWER_WITHIN
         async with self._from_station_turn:
-            return await self._from_station(action, payload)
+            self._handling, self._answer_by = asyncio.current_task(), answer_by
+            try:
+                return await self._from_station(action, payload)
+            finally:
+                self._handling = None
 
     async def _from_station(self, action: str, payload: Json) -> Json:
         self.gate.check_from_station(action)
@@ -240,7 +276,7 @@ class Station:
         try:
             if not self.backend.is_up:
                 await self.backend.wait_up(self._boot_rules.backend_wait)
-            conf = await self.backend.call("BootNotification", self.bridge.boot_request(payload))
+            conf = await self.call_backend("BootNotification", self.bridge.boot_request(payload))
             return self.bridge.boot_response(conf), True
         except PeerUnavailable as away:
             return self._boot_without_backend(str(away)), False
