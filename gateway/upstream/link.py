@@ -15,11 +15,14 @@ from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.peer import Peer
 from gateway.transport import DialError, WebSocket
+from gateway.wire.errors import CallError
 
 BACKOFF_FIRST: Final = 1.0
 """Seconds before the first retry, at most: every wait is drawn between half of it and all of it."""
 BACKOFF_MAX: Final = 60.0
 """Longest wait in seconds."""
+GREETING_RETRY: Final = 10.0
+"""Seconds until ``came_up`` runs again after it raised: the journal waits behind it."""
 NORMAL_CLOSURE: Final = 1000
 """WebSocket close code (RFC 6455 7.4.1)."""
 
@@ -36,8 +39,9 @@ class Dial(Protocol):
 class BackendLink:
     """Keeps the leg up from :meth:`start` to :meth:`stop`.
 
-    ``came_up`` runs after each successful dialling, in a task of the link; ``went_down`` is called when an open leg
-    is lost and when dialling fails. ``make_peer`` is given the callback for the loss of the peer.
+    ``came_up`` runs after each successful dialling, in a task of the link, and again while the leg is up until it
+    returns; ``went_down`` is called when an open leg is lost and when dialling fails. ``make_peer`` is given the
+    callback for the loss of the peer.
     """
 
     def __init__(
@@ -150,12 +154,16 @@ class BackendLink:
             await asyncio.wait([greeting])
 
     async def _greet(self) -> None:
-        try:
-            await self._came_up()
-        except PeerUnavailable as away:
-            self._log.info("backend_left_early", reason=str(away))
-        except Exception:  # noqa: BLE001 - the leg stays, whatever its greeting met
-            self._log.exception("backend_greeting_failed")
+        while True:
+            try:
+                await self._came_up()
+            except (PeerUnavailable, CallError) as refused:
+                self._log.warning("backend_greeting_refused", reason=str(refused))
+            except Exception:  # noqa: BLE001 - the leg stays, whatever its greeting met
+                self._log.exception("backend_greeting_failed")
+            else:
+                return
+            await asyncio.sleep(GREETING_RETRY)
 
     def _lost(self, peer: Peer, reason: str) -> None:
         if peer is not self._peer:

@@ -272,6 +272,65 @@ async def test_an_older_owner_writes_nothing(desk: Desk) -> None:
     assert desk.backend.heard == []
 
 
+async def test_a_drain_that_is_cut_off_while_it_settles_keeps_the_count(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backend answers and closes at once: the leg's loss cancels the drain, and the store is writing."""
+    desk.backend.up = False
+    await desk.ledger.start(desk.tx(), START)
+    desk.backend.up = True
+    written, asked = asyncio.Event(), asyncio.Event()
+    original = desk.journal.settle
+
+    async def slow(*arguments: Any) -> None:
+        await original(*arguments)
+        asked.set()
+        await written.wait()
+
+    monkeypatch.setattr(desk.journal, "settle", slow)
+    drain = asyncio.create_task(desk.ledger.drain())
+    await asked.wait()
+    drain.cancel()
+    await asyncio.sleep(0)
+    written.set()
+    with pytest.raises(asyncio.CancelledError):
+        await drain
+    assert (desk.ledger.depth, desk.journal.entries) == (0, [])
+
+
+async def test_an_answer_that_could_not_be_written_down_is_asked_for_again_identically(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.journal, "settle", fails)
+        with pytest.raises(OSError, match="full"):
+            await desk.ledger.start(desk.tx(), START)
+    await desk.ledger.drain()
+    assert desk.backend.heard == [("StartTransaction", START)] * 2
+    assert desk.journal.entries == []
+
+
+async def test_a_drain_that_fails_is_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_WAIT", 0.0)
+    original, faults = desk.journal.pending, [OSError("the database is gone")]
+
+    async def fails_once(identity: str) -> Any:
+        if faults:
+            raise faults.pop()
+        return await original(identity)
+
+    monkeypatch.setattr(desk.journal, "pending", fails_once)
+    tx = desk.tx()
+    desk.backend.script = ["lose"]
+    await desk.ledger.start(tx, START)
+    await desk.ledger.meter(tx, METER)
+    await asyncio.wait_for(desk.backend.answered.wait(), 5)
+    assert desk.backend.actions == ["StartTransaction", "MeterValues"]
+
+
 async def test_held_and_closed_transactions_are_persisted(desk: Desk) -> None:
     tx = desk.tx()
     states = []

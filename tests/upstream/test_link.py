@@ -14,6 +14,7 @@ from gateway.transport import DialError, DialStage
 from gateway.upstream import link as module
 from gateway.upstream.link import BackendLink
 from gateway.wire import frames
+from gateway.wire.errors import CallError, ErrorCode
 from policies.engine import load
 
 
@@ -181,6 +182,30 @@ async def test_a_greeting_that_fails_costs_nothing_but_itself(leg: Leg) -> None:
     await leg.opened()
     await asyncio.sleep(0)
     assert leg.link.is_up
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [CallError(ErrorCode.INTERNAL_ERROR, "starting up"), PeerUnavailable("no answer in time"), OSError("disk full")],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_greeting_that_fails_is_said_again_while_the_leg_is_up(
+    leg: Leg, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """The journal waits behind it, and a leg can stay up for weeks."""
+    monkeypatch.setattr(module, "GREETING_RETRY", 0.0)
+    faults, said = [fault, fault], asyncio.Event()
+
+    async def refused_twice() -> None:
+        if faults:
+            raise faults.pop()
+        said.set()
+
+    leg.greeting = refused_twice
+    leg.link.start()
+    await leg.opened()
+    await asyncio.wait_for(said.wait(), 5)
+    assert [leg.events.get_nowait() for _ in range(2)] == ["up", "up"]
 
 
 async def test_a_greeting_is_ended_with_its_leg(leg: Leg) -> None:
