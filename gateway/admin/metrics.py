@@ -46,6 +46,12 @@ class _GatewayCollector(Collector):
         for reason, count in self._tally.refused_entries.items():
             refused.add_metric([reason], count)
         yield refused
+        aside = CounterMetricFamily(
+            "voltgate_messages_set_aside", "Money-moving messages that a backend refused for good.", labels=["action"]
+        )
+        for action, count in self._tally.set_aside.items():
+            aside.add_metric([action], count)
+        yield aside
 
 
 class Metrics:

@@ -326,6 +326,7 @@ class _Gateway:
             if record is None:
                 log.warning("session_cut", identity=station.identity, reason="removed")
                 station.disconnect(NOT_ADMITTED_ANY_MORE, "not registered any more")
+                await self.factory.expel(station)
             elif station.is_connected and station.profile < record.minimum_profile:
                 log.warning("session_cut", identity=station.identity, reason="security profile")
                 station.disconnect(NOT_ADMITTED_ANY_MORE, "a higher security profile is required")

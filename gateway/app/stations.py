@@ -93,6 +93,7 @@ class StationFactory:
         link = self._link(station)
         ledger = self._ledger(station, books, link, depth)
         station.backend = link
+        station.when_accepted = ledger.nudge
         station.bridge = self._bridge(station, books, ledger)
         self._runtimes[record.identity] = _Runtime(link, ledger)
         return station
@@ -139,6 +140,11 @@ class StationFactory:
             await self.directory.open(record)
             self._runtimes[identity].link.start()
             log.info("journal_resumed", identity=identity, entries=depth)
+
+    async def expel(self, station: Station) -> None:
+        """The station isn't registered any more: its journal went with it, and nothing is to be dialled for it."""
+        await self.directory.expel(station)
+        await self._take_apart(station.identity)
 
     async def close(self) -> None:
         """Take every runtime apart; what is undelivered stays in the journal."""
@@ -215,8 +221,6 @@ class StationFactory:
         ledger = self._runtimes[station.identity].ledger
         await ledger.drain()
         await station.bridge.backend_connected()
-        if not station.is_connected:
-            self._on.tasks.spawn(self.directory.release(station), f"release {station.identity}")
 
     def _ledger(self, station: Station, books: Books, link: BackendLink, depth: int) -> JournaledLedger:
         async def late_answer(tx: Transaction, conf: Json) -> None:
@@ -230,11 +234,21 @@ class StationFactory:
             self._on.journal,
             books.transactions,
             call=station.call_backend,
-            is_up=lambda: link.is_up and station.record.boot_reported,
+            is_up=lambda: link.is_up and station.record.boot_reported and not station.is_refused,
             epoch=lambda: station.epoch,
             late_answer=late_answer,
             depth=depth,
+            emptied=lambda: self._release(station),
+            set_aside=self._count_set_aside,
         )
+
+    def _count_set_aside(self, action: str) -> None:
+        self._on.tally.set_aside[action] += 1
+
+    def _release(self, station: Station) -> None:
+        """The journal is empty: a station that has left needs its runtime no longer."""
+        if not station.is_connected:
+            self._on.tasks.spawn(self.directory.release(station), f"release {station.identity}")
 
     def _bridge(self, station: Station, books: Books, ledger: JournaledLedger) -> V201ToV16:
         noted: set[str] = set()

@@ -145,6 +145,13 @@ class Directory:
             if station.peer is None:
                 await self._drop_if_idle(station)
 
+    async def expel(self, station: Station) -> None:
+        """The station isn't registered any more: nobody finds its runtime here from now on."""
+        async with self._lock(station.identity):
+            self._awaited.pop(station.identity, None)
+            if self._stations.get(station.identity) is station:
+                del self._stations[station.identity]
+
     async def _drop_if_idle(self, station: Station) -> None:
         if station.identity in self._awaited or self._stations.get(station.identity) is not station:
             return

@@ -99,6 +99,10 @@ class Station:
         self.profile = 0
         """The security profile of the present connection."""
         self.gate = BootGate(record.boot_status)
+        self.is_refused = record.boot_status is BootStatus.REJECTED
+        """True when the backend's own last word on this station's boot was Pending or Rejected."""
+        self.when_accepted: Callable[[], None] = lambda: None
+        """Called when the backend itself accepts the station."""
         self.peer: Peer | None = None
         self.bridge: Bridge
         self.backend: Backend
@@ -260,6 +264,8 @@ class Station:
             boot_reported=reported,
         )
         self.gate.answered(status)
+        if by_backend:
+            self._heard(status)
         self._log.info("boot", status=status.value, interval=answer["interval"], by_backend=by_backend)
         return answer
 
@@ -305,7 +311,14 @@ class Station:
         status = BootStatus(conf["status"])
         await self._registry.save_boot(self.identity, self.epoch, status, conf["interval"], payload, reported=True)
         self.record = replace(self.record, boot_status=status, boot_interval=conf["interval"], boot_reported=True)
+        self._heard(status)
         if status is not BootStatus.ACCEPTED:
             self._log.warning("boot_refused_later", status=status.value)
             self.gate.answered(status)
             self.disconnect(TRY_LATER, "the backend does not accept this station")
+
+    def _heard(self, status: BootStatus) -> None:
+        """The backend itself has answered a BootNotification."""
+        self.is_refused = status is not BootStatus.ACCEPTED
+        if not self.is_refused:
+            self.when_accepted()

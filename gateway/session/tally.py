@@ -36,6 +36,8 @@ class Tally:
     """(leg, "in" or "out", action, outcome) -> CALLs."""
     refused_entries: Counter[str] = field(default_factory=Counter)
     """Reason -> connections that were refused at the door."""
+    set_aside: Counter[str] = field(default_factory=Counter)
+    """Action -> money-moving messages that a backend has refused for good."""
 
     def call(self, leg: Leg, direction: str, action: str, outcome: Outcome) -> None:
         """Count one CALL that has ended."""

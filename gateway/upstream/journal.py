@@ -15,12 +15,18 @@ import structlog
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import JournalEntry, JournalStore, StaleEpoch, StoreAway
-from gateway.wire.errors import CallError
+from gateway.wire.errors import CallError, ErrorCode
 
 MESSAGE_ATTEMPTS: Final = 3
-"""Times that a message is offered to a backend which answers it with CALLERROR (TransactionMessageAttempts of 1.6)."""
+"""Times that a message is offered to a backend that finds fault with it (TransactionMessageAttempts of 1.6)."""
+TROUBLE_ATTEMPTS: Final = 300
+"""Times that a message is offered to a backend that has trouble of its own: about a day."""
+TROUBLE: Final = frozenset({ErrorCode.INTERNAL_ERROR, ErrorCode.GENERIC_ERROR})
+"""Codes of a CALLERROR that say nothing of the message: its database is down, say."""
 RETRY_WAIT: Final = 10.0
 """Seconds between two attempts of one message while the backend is up (TransactionMessageRetryInterval of 1.6)."""
+RETRY_WAIT_MAX: Final = 300.0
+"""Seconds up to which that wait doubles from one CALLERROR to the next."""
 NO_TRANSACTION: Final = -1
 """transactionId of a StopTransaction whose start was never taken (OCPP 1.6 errata)."""
 
@@ -53,7 +59,14 @@ class JournaledLedger:
         epoch: Callable[[], int],
         late_answer: LateAnswer,
         depth: int,
+        emptied: Callable[[], None] = lambda: None,
+        set_aside: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Begin with ``depth`` entries in the journal.
+
+        ``emptied`` is called when a drain has delivered the last entry, ``set_aside(action)`` for each message that
+        the backend has refused for good.
+        """
         self._identity = identity
         self._journal = journal
         self._transactions = transactions
@@ -62,6 +75,9 @@ class JournaledLedger:
         self._epoch = epoch
         self._late_answer = late_answer
         self._depth = depth
+        self._emptied = emptied
+        self._set_aside = set_aside
+        self._doublings = 0
         self._sending = asyncio.Lock()
         """Held by whoever talks to the backend; others append behind it instead of waiting."""
         self._retry: asyncio.TimerHandle | None = None
@@ -142,6 +158,7 @@ class JournaledLedger:
             return _Outcome.WAITS, None
         except CallError as error:
             return await self._refused(entry, tx, error), None
+        self._doublings = 0
         _apply(entry.action, conf, tx)
         try:
             await self._remove(self._journal.settle(entry, self._epoch(), tx))
@@ -154,8 +171,9 @@ class JournaledLedger:
     async def _refused(self, entry: JournalEntry, tx: Transaction, error: CallError) -> "_Outcome":
         attempt = entry.attempts + 1
         self._log.warning("delivery_refused", action=entry.action, entry=entry.id, attempt=attempt, reason=str(error))
-        if attempt < MESSAGE_ATTEMPTS:
+        if attempt < (TROUBLE_ATTEMPTS if error.code in TROUBLE else MESSAGE_ATTEMPTS):
             await self._journal.retry(entry, self._epoch())
+            self._doublings = entry.attempts
             return _Outcome.WAITS
         if entry.action == "StartTransaction" and tx.state is TransactionState.STARTING:
             tx.state = TransactionState.UNSTARTED
@@ -163,6 +181,8 @@ class JournaledLedger:
             tx.state = TransactionState.ENDED
         await self._remove(self._journal.refuse(entry, self._epoch(), tx, str(error)))
         self._log.error("set_aside", action=entry.action, entry=entry.id, reason=str(error))
+        self._set_aside(entry.action)
+        self._doublings = 0
         return _Outcome.SET_ASIDE
 
     async def _remove(self, write: Coroutine[Any, Any, None]) -> None:
@@ -190,6 +210,8 @@ class JournaledLedger:
         try:
             async with self._sending:
                 await self._deliver_pending()
+            if not self._depth:
+                self._emptied()
         except StaleEpoch:
             raise
         except Exception:
@@ -218,6 +240,11 @@ class JournaledLedger:
                 await self._late_answer(tx, conf)
         return outcome is not _Outcome.WAITS
 
+    def nudge(self) -> None:
+        """Something that kept the journal from being delivered is over: deliver it."""
+        if self._depth:
+            self._drain_soon()
+
     def _drain_soon(self) -> None:
         """Deliver what was appended: the drain under way does it, the retry that is due, or a drain of its own."""
         if self._retry is None and self._is_up() and not self._sending.locked():
@@ -226,7 +253,8 @@ class JournaledLedger:
     def _drain_later(self) -> None:
         """Try again in a while, should the backend stay up; when it comes back, its link drains anyway."""
         if self._retry is None and self._is_up():
-            self._retry = asyncio.get_running_loop().call_later(RETRY_WAIT, self._drain_now)
+            wait = min(RETRY_WAIT * 2.0**self._doublings, RETRY_WAIT_MAX)
+            self._retry = asyncio.get_running_loop().call_later(wait, self._drain_now)
 
     def _drain_now(self) -> None:
         self._retry = None

@@ -77,6 +77,20 @@ async def test_what_an_earlier_run_left_is_taken_up_without_the_station(
     assert not await factory.leave(station)
 
 
+async def test_nothing_is_dialled_for_a_station_that_was_removed(
+    factory: StationFactory, foundation: Foundation
+) -> None:
+    await _registered(foundation)
+    epoch = await foundation.stations.take("CS1", 0)
+    await foundation.journal.append("CS1", epoch, Transaction("t1", connector_id=1), "StartTransaction", {"x": 1})
+    await factory.resume()
+    station = factory.directory.get("CS1")
+    assert station is not None
+    await factory.expel(station)
+    assert (factory.directory.get("CS1"), factory.journal_entries) == (None, 0)
+    await factory.expel(station)
+
+
 async def test_the_books_come_out_of_the_store(factory: StationFactory, foundation: Foundation) -> None:
     record = await _registered(foundation)
     epoch = await foundation.stations.take("CS1", 0)

@@ -356,3 +356,15 @@ async def test_a_newcomer_whose_peer_left_before_it_was_let_in_changes_nothing(h
     assert len(hall.directory) == 0
     await hall.comes()
     assert len(hall.directory) == 1
+
+
+async def test_an_expelled_station_is_found_no_more_and_its_entry_is_worth_nothing(hall: Hall, settle: Settle) -> None:
+    entry = await hall.directory.enter(hall.record, 1)
+    await hall.directory.expel(entry.station)
+    await hall.directory.expel(entry.station)
+    assert hall.directory.get("CS1") is None
+
+    late = hall.connect(entry)
+    await settle()
+    assert late.socket.closed
+    assert hall.left == []

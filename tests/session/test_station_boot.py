@@ -221,3 +221,25 @@ async def test_a_report_that_fails_is_made_again(house: NewHouse, refusal: Excep
     home.backend.answers_boot("Accepted")
     await home.station.report_boot()
     assert home.station.record.boot_reported
+
+
+@pytest.mark.parametrize(("word", "is_refused"), [("Accepted", False), ("Pending", True), ("Rejected", True)])
+async def test_only_the_backends_own_word_holds_up_the_money(house: NewHouse, word: str, is_refused: bool) -> None:
+    home = house(ACCEPTED, boot_payload=EARLIER)
+    accepted: list[bool] = []
+    home.station.when_accepted = lambda: accepted.append(True)
+    assert not home.station.is_refused
+
+    home.backend.is_up = False
+    await home.station.from_station("BootNotification", BOOT)
+    assert (home.station.is_refused, accepted) == (False, [])
+
+    home.backend.is_up = True
+    home.backend.answer = {"status": word, "currentTime": "2026-03-01T12:00:00Z", "interval": 60}
+    await home.station.from_station("BootNotification", BOOT)
+    assert (home.station.is_refused, accepted) == (is_refused, [] if is_refused else [True])
+
+
+async def test_a_rejection_lasts_over_a_restart(house: NewHouse) -> None:
+    assert house(REJECTED).station.is_refused
+    assert not house(PENDING).station.is_refused

@@ -21,7 +21,7 @@ ACCEPTED = {"status": "Accepted"}
 
 
 class Backend:
-    """A 1.6 backend after a script: per CALL "answer", "lose" (not heard), "late" (done, no answer), "refuse"."""
+    """A 1.6 backend after a script: per CALL "answer", "lose" (not heard), "late" (done, no answer), "refuse", "trouble"."""
 
     def __init__(self) -> None:
         self.up = True
@@ -35,8 +35,9 @@ class Backend:
         step = self.script.pop(0) if self.script else "answer"
         if not self.up or step == "lose":
             raise PeerUnavailable("gone")
-        if step == "refuse":
-            raise CallError(ErrorCode.INTERNAL_ERROR, "database down")
+        if step in {"refuse", "trouble"}:
+            code = ErrorCode.PROPERTY_CONSTRAINT_VIOLATION if step == "refuse" else ErrorCode.INTERNAL_ERROR
+            raise CallError(code, "no such connector" if step == "refuse" else "database down")
         self.heard.append((action, payload))
         if step == "late":
             raise PeerUnavailable("no answer in time")
@@ -61,6 +62,8 @@ class Desk:
         self.epoch = 1
         self.transactions = transactions if transactions is not None else {}
         self.late: list[tuple[str, Json]] = []
+        self.set_aside: list[str] = []
+        self.emptied = 0
         self.ledger = JournaledLedger(
             "CS1",
             journal,
@@ -70,7 +73,12 @@ class Desk:
             epoch=lambda: self.epoch,
             late_answer=self._late,
             depth=depth,
+            emptied=self._empty,
+            set_aside=self.set_aside.append,
         )
+
+    def _empty(self) -> None:
+        self.emptied += 1
 
     async def _late(self, tx: Transaction, conf: Json) -> None:
         self.late.append((tx.station_tx, conf))
@@ -220,10 +228,49 @@ async def test_a_start_that_is_refused_for_good_is_set_aside_and_the_stop_goes_w
     await desk.ledger.drain()
     assert desk.ledger.depth == 0
     assert tx.state is TransactionState.UNSTARTED
-    assert desk.journal.refused == [("StartTransaction", "InternalError: database down")]
+    assert desk.set_aside == ["StartTransaction"]
+    assert desk.journal.refused == [("StartTransaction", "PropertyConstraintViolation: no such connector")]
     await desk.ledger.meter(tx, METER)
     await desk.ledger.stop(tx, STOP)
     assert desk.backend.heard == [("MeterValues", METER), ("StopTransaction", STOP | {"transactionId": -1})]
+
+
+async def test_a_backend_in_trouble_is_offered_a_start_for_a_day(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(desk.ledger, "_retry", None)
+    original = loop.call_later
+    monkeypatch.setattr(loop, "call_later", lambda wait, work: (waits.append(wait), original(3600, work))[1])
+    tx = desk.tx()
+    desk.backend.script = ["trouble"] * 20
+    assert await desk.ledger.start(tx, START) is None
+    for _ in range(19):
+        desk.ledger._retry = None
+        await desk.ledger.drain()
+    assert (tx.state, desk.ledger.depth, desk.set_aside) == (TransactionState.STARTING, 1, [])
+    assert waits[:7] == [10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0]
+    await desk.ledger.drain()
+    assert (tx.state, tx.backend_tx, desk.emptied) == (TransactionState.OPEN, 700, 1)
+
+
+async def test_trouble_that_never_ends_is_set_aside_in_the_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TROUBLE_ATTEMPTS", 2)
+    desk.backend.script = ["trouble"] * 2
+    await desk.ledger.start(desk.tx(), START)
+    await desk.ledger.drain()
+    assert (desk.ledger.depth, desk.set_aside) == (0, ["StartTransaction"])
+
+
+async def test_a_nudge_delivers_what_could_not_go_before(desk: Desk) -> None:
+    desk.backend.up = False
+    await desk.ledger.start(desk.tx(), START)
+    desk.backend.up = True
+    desk.ledger.nudge()
+    assert desk.ledger._drainer is not None
+    await desk.ledger._drainer
+    assert (desk.ledger.depth, desk.emptied) == (0, 1)
+    desk.ledger.nudge()
+    assert desk.backend.actions == ["StartTransaction"]
 
 
 async def test_refused_meter_values_are_kept_and_offered_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
