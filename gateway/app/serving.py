@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -338,4 +339,6 @@ def _authority(host: str, port: int) -> str:
 
 def _strerror(error: OSError) -> str:
     """The operating system's words, without the address that asyncio puts before them."""
+    if isinstance(error, socket.gaierror):  # its numbers are the resolver's own, unknown to strerror
+        return error.strerror or str(error)
     return os.strerror(error.errno) if error.errno else str(error)

@@ -83,6 +83,18 @@ async def test_a_port_that_is_taken_is_named_and_nothing_stays_open(
         pass
 
 
+async def test_a_bind_that_cannot_be_resolved_is_in_the_resolvers_words(
+    config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unknown(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_server", unknown)
+    with pytest.raises(StartFailed, match=r"cannot listen on 127\.0\.0\.1:0: Name or service not known"):
+        async with serving(config(), print):
+            pass
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [

@@ -31,6 +31,17 @@ async def test_sigterm_drains_and_exits_0(gateway: Any) -> None:
     assert "Traceback" not in gateway.log
 
 
+async def test_an_idle_station_does_not_hold_up_the_end(deployment: Any) -> None:
+    deployment.configure(lambda tree: tree.update(limits={"drain_timeout": 600}))
+    await deployment.start()
+    password = await deployment.add("CS1", 2, "SN1")
+    async with deployment.station("CS1", password) as station:
+        await station.boot()
+        stopping = asyncio.create_task(deployment.stop(signal.SIGTERM))
+        assert await station.closed() == 1001
+        assert await stopping == 0
+
+
 async def _refused_start(deployment: Any) -> str:
     status, out, err = await deployment.run("serve", "--config", str(deployment.config))
     assert status == 1
