@@ -19,15 +19,18 @@ __all__ = ["Registration", "RegistrationRefused", "certificate_records", "regist
 
 @asynccontextmanager
 async def records(config: Config) -> AsyncIterator[Database]:
-    """Open the store beside a gateway that may be running. Raises :class:`StartFailed` with one clear line."""
+    """Open the store beside a gateway that may be running.
+
+    Raises :class:`StartFailed` with one clear line, when the store fails while it is used too.
+    """
     try:
         database = await Database.open(config.store.connect_url(), exclusive=False)
+        try:
+            yield database
+        finally:
+            await database.close()
     except (StoreUnavailable, SecretError) as error:
         raise StartFailed(f"store.url: {error}") from None
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 def registration(stations: Stations, config: Config) -> Registration:

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.app.problems import StartFailed
 from gateway.app.records import certificate_records, station_records
+from gateway.store.unavailable import StoreUnavailable
 
 
 async def test_stations_and_certificates(configured: Callable[..., Any]) -> None:
@@ -28,3 +29,9 @@ async def test_a_store_that_cannot_be_opened_is_one_line(configured: Callable[..
     with pytest.raises(StartFailed, match=r"store\.url: .*voltgate\.db"):
         async with station_records(configured()):
             pass
+
+
+async def test_a_store_that_fails_in_use_is_one_line(configured: Callable[..., Any]) -> None:
+    with pytest.raises(StartFailed, match=r"^store\.url: the disk is full$"):
+        async with station_records(configured()):
+            raise StoreUnavailable("the disk is full")
