@@ -8,6 +8,7 @@ from gateway.config import Config
 from gateway.config.check import Problem, check
 from gateway.config.scaffold import DEFAULT_BACKEND_URL, ScaffoldRefused
 from gateway.config.scaffold import scaffold as write_scaffold
+from pki.authority import AuthorityError
 from policies.engine import PolicyError, load
 
 __all__ = ["DEFAULT_BACKEND_URL", "problems", "scaffold"]
@@ -17,7 +18,7 @@ def scaffold(directory: Path, *, backend_url: str, operator: str, names: Sequenc
     """Write a ready-to-run configuration. Raises :class:`StartFailed` with one clear line."""
     try:
         return write_scaffold(directory, backend_url=backend_url, operator=operator, names=names)
-    except (ScaffoldRefused, OSError) as error:
+    except (ScaffoldRefused, AuthorityError, OSError) as error:
         raise StartFailed(str(error)) from None
 
 

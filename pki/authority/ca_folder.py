@@ -39,7 +39,8 @@ def open_hierarchy(folder: Path, make: Callable[[], Hierarchy], now: datetime) -
         _create(folder, make())
         return _read(folder, now)
     except OSError as error:
-        raise AuthorityUnavailable(f"{folder}: {error.strerror or error}: {error.filename}") from error
+        at = f": {error.filename}" if error.filename else ""
+        raise AuthorityUnavailable(f"{folder}: {error.strerror or error}{at}") from error
 
 
 def _is_vacant(folder: Path) -> bool:

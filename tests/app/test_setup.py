@@ -1,5 +1,7 @@
 """`init` and `check` on one another."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,16 @@ def test_what_init_writes_is_what_check_likes(tmp_path: Path) -> None:
     assert [each for each in problems(load(tmp_path / "gw/voltgate.yaml", {})) if each.is_error] == []
     with pytest.raises(StartFailed, match=r"voltgate\.yaml"):
         scaffold(tmp_path / "gw", **arguments)  # type: ignore[arg-type]  # a table
+
+
+def test_a_disk_that_is_full_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StartFailed) as refused:
+        scaffold(tmp_path / "gw", backend_url=DEFAULT_BACKEND_URL, operator="A CPO", names=["localhost"])
+    assert str(refused.value) == f"{tmp_path / 'gw/certs/dev/ca'}: No space left on device"
 
 
 def test_a_policy_that_does_not_load_is_a_problem(tmp_path: Path) -> None:
