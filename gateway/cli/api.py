@@ -1,6 +1,7 @@
 """The admin API of the running gateway, for the commands that act on a live station."""
 
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 
@@ -10,6 +11,11 @@ from gateway.config.secrets import SecretError
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=60.0)
 """Seconds for a whole request; a station may take its time to answer."""
+
+
+def station_path(identity: str, what: str) -> str:
+    """Return the path of what a station has, for :func:`request`: the identity as typed, whatever it holds."""
+    return f"stations/{quote(identity, safe='', errors='replace')}/{what}"
 
 
 async def request(config: Config, method: str, path: str, body: Any) -> Any:

@@ -38,11 +38,15 @@ def list_certificates(
 def renew(
     identity: Annotated[str, typer.Argument(help="The station's identity.")],
     config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
 ) -> None:
     """Ask a connected station to renew its certificate now."""
-    from gateway.cli.api import request  # noqa: PLC0415 - an HTTP client, which the commands on records don't need
+    from gateway.cli.api import request, station_path  # noqa: PLC0415 - an HTTP client, which the commands on records don't need
 
-    asyncio.run(request(load_config(config), "POST", f"stations/{identity}/certificate", None))
+    answer = asyncio.run(request(load_config(config), "POST", station_path(identity, "certificate"), None))
+    if as_json:
+        print_json({"identity": identity} | answer)
+        return
     typer.echo(f"station {identity} was asked for a new CSR")
 
 

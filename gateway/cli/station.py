@@ -104,10 +104,14 @@ def remove(
     identity: Identity,
     force: Annotated[bool, typer.Option("--force", help="Even if messages for the backend are lost with it.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
 ) -> None:
     """Remove a station; a running gateway cuts its connection within a second."""
     _on_records(load_config(config), lambda stations: stations.remove(identity, force=force))
-    typer.echo(f"station {identity} removed")
+    if as_json:
+        print_json({"identity": identity, "removed": True})
+    else:
+        typer.echo(f"station {identity} removed")
 
 
 @app.command()
@@ -116,15 +120,17 @@ def call(
     action: Annotated[str, typer.Argument(help="An action of the station's OCPP version, such as Reset.")],
     payload: Annotated[str, typer.Argument(help="The request's payload, a JSON object.")] = "{}",
     config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
 ) -> None:
-    """Send a CALL to a connected station and print the answer's payload."""
+    """Send a CALL to a connected station and print the answer's payload, which is JSON with and without --json."""
+    del as_json
     try:
         body = {"action": action, "payload": json.loads(payload)}
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="PAYLOAD") from None
-    from gateway.cli.api import request  # noqa: PLC0415 - an HTTP client, which the commands on records don't need
+    from gateway.cli.api import request, station_path  # noqa: PLC0415 - an HTTP client, which the commands on records don't need
 
-    answer = asyncio.run(request(load_config(config), "POST", f"stations/{identity}/calls", body))
+    answer = asyncio.run(request(load_config(config), "POST", station_path(identity, "calls"), body))
     print_json(answer["payload"])
 
 

@@ -9,7 +9,7 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.cli.api import request
+from gateway.cli.api import request, station_path
 from gateway.cli.output import Failed
 from gateway.config import load
 
@@ -69,3 +69,20 @@ async def test_a_server_that_is_no_gateway(answering: Callable[..., Any]) -> Non
 async def test_without_a_token(tmp_path: Path, token: str | None, complaint: str) -> None:
     with pytest.raises(Failed, match=complaint):
         await request(_config(tmp_path, "127.0.0.1:1", token), "GET", "stations", None)
+
+
+@pytest.mark.parametrize("typed", ["CS1", "CS00%31", "a/b", "CS1?x=1", "CS1#", "../stations/CS1", "\udcff"])
+async def test_the_identity_that_was_typed_is_the_one_that_is_asked_for(tmp_path: Path, typed: str) -> None:
+    """Nothing in it is read as a path, an escape or a query: another station would be acted on."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.match_info["identity"])
+        return web.json_response({})
+
+    application = web.Application()
+    application.router.add_post("/api/v1/stations/{identity}/certificate", answer)
+    async with TestServer(application) as server:
+        await request(_config(tmp_path, f"127.0.0.1:{server.port}", "file:token"), "POST",
+            station_path(typed, "certificate"), None)  # fmt: skip
+    assert asked == [typed.replace("\udcff", "?")]

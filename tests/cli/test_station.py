@@ -84,7 +84,9 @@ def test_list_show_set_password_remove(run: Run) -> None:
     assert "shown this once" in run("station", "set-password", "CS1").stdout
     silent = run("station", "set-password", "CS1", "--password-stdin", stdin="another password of mine\n")
     assert "another password" not in silent.stdout
-    assert run("station", "remove", "CS1").exit_code == 0
+    assert json.loads(run("station", "remove", "CS1", "--json").stdout) == {"identity": "CS1", "removed": True}
+    _add(run)
+    assert "CS1 removed" in run("station", "remove", "CS1").stdout
     assert json.loads(run("station", "list", "--json").stdout) == []
 
 
@@ -103,3 +105,12 @@ def test_a_command_without_records_does_not_load_the_store() -> None:
     script = "import sys, gateway.cli; print(*{'alembic', 'sqlalchemy', 'aiohttp'} & sys.modules.keys())"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - ours
     assert shown.stdout.strip() == ""
+
+
+def test_call_takes_json_like_every_command_that_shows_something(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answered(*_: Any) -> Any:
+        return {"action": "ClearCache", "payload": {"status": "Accepted"}}
+
+    monkeypatch.setattr("gateway.cli.api.request", answered)
+    for more in ((), ("--json",)):
+        assert json.loads(run("station", "call", "CS1", "ClearCache", *more).stdout) == {"status": "Accepted"}
