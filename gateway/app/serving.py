@@ -220,7 +220,7 @@ class _Gateway:
             return
         reason = f"{refused.stage.value}_{refused.code or 'failed'}".lower()
         self._tally.refused_entries[reason] += 1
-        log.warning("connection_refused", remote=refused.remote[0], stage=refused.stage.value, reason=refused.reason)
+        log.warning("connection_refused", remote=refused.remote[0], reason=reason, detail=refused.reason)
 
     async def open(self, pair: tuple[Listener, TransportListener], announce: Announce) -> None:
         """Open one listener. Raises StartFailed when its port can't be had."""

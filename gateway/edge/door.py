@@ -121,7 +121,14 @@ class Door:
         version = choose_version(request.offered)
         if version is None:
             self._tally.refused_entries["subprotocol"] += 1
-            log.warning("no_common_subprotocol", identity=identity, offered=request.offered[:8])
+            log.warning(
+                "not_admitted",
+                listener=rules.name,
+                remote=request.remote[0],
+                reason="subprotocol",
+                detail=f"{identity}: none of the offered OCPP versions is spoken here",
+                offered=request.offered[:8],
+            )
             return AcceptThenClose(NO_COMMON_SUBPROTOCOL, "no supported OCPP version offered")
         try:
             entry = await self._directory.enter(record, profile)

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.app.problems import StartFailed
 from gateway.app.serving import serving
@@ -70,6 +71,20 @@ async def test_all_listeners_close_at_once(config: Callable[..., Any], monkeypat
     monkeypatch.setattr(TransportListener, "close", close_together)
     async with serving(config(), lambda _: None):
         pass
+
+
+async def test_a_refusal_before_the_door_is_logged_under_the_reason_that_is_counted(config: Callable[..., Any]) -> None:
+    lines: list[str] = []
+    with capture_logs() as logged:
+        async with serving(config(), lines.append):
+            port = int(lines[1].split("/ocpp")[0].rpartition(":")[2])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST /ocpp/CS1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+    refused = [line for line in logged if line["event"] == "connection_refused"]
+    assert [(line["reason"], line["detail"]) for line in refused] == [("head_http_405", "only GET is served here")]
 
 
 @pytest.mark.parametrize("key", ["LISTENERS__0__BIND", "LISTENERS__1__BIND", "ADMIN__BIND"])

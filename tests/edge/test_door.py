@@ -187,9 +187,11 @@ async def test_404_for_an_unknown_station_where_configured(street: Street) -> No
 
 @pytest.mark.parametrize("offered", [None, "ocpp1.6", "ocpp0.1, OCPP2.0.1", "ocpp2.1"])
 async def test_no_common_subprotocol_finishes_the_handshake_and_closes(street: Street, offered: str | None) -> None:
-    verdict = await street.knock(headers=basic("CS1"), offered=offered)
+    with capture_logs() as logged:
+        verdict = await street.knock(headers=basic("CS1"), offered=offered)
     assert isinstance(verdict, AcceptThenClose)
     assert verdict.code == 1002
+    assert [(line["event"], line["reason"]) for line in logged] == [("not_admitted", "subprotocol")]
     assert street.directory.entered == []
 
 
