@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from gateway.transport import no_passphrase
+
 MANDATED_SUITES: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
     "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -42,7 +44,7 @@ def server_context(certificates: Sequence[tuple[Path, Path]], station_roots: Pat
     context.num_tickets = 0
     for chain, key in certificates:
         try:
-            context.load_cert_chain(chain, key)
+            context.load_cert_chain(chain, key, no_passphrase)
         except (OSError, ssl.SSLError) as error:
             raise TlsRejected(f"certificate {chain} with key {key}: {_reason(error)}") from None
     if station_roots is not None:

@@ -21,7 +21,7 @@ from gateway.transport.handshakes import HandshakePool
 from gateway.transport.limits import Limits
 from gateway.transport.listener import Listener
 from gateway.transport.messages import Closed, MessageSink
-from gateway.transport.tls import TlsPeer
+from gateway.transport.tls import TlsPeer, no_passphrase
 from gateway.transport.websocket import State, WebSocket
 
 __all__ = [
@@ -46,4 +46,5 @@ __all__ = [
     "Verdict",
     "WebSocket",
     "dial",
+    "no_passphrase",
 ]

@@ -1,5 +1,6 @@
 """TLS with no socket: one connection's ``ssl.SSLObject`` between two memory BIOs."""
 
+import errno
 import functools
 import ssl
 from contextlib import suppress
@@ -61,6 +62,11 @@ def explain(exc: Exception) -> tuple[str, str]:
     if isinstance(exc, ssl.SSLCertVerificationError):
         return symbol, f"{text}: {exc.verify_message}"
     return symbol, text
+
+
+def no_passphrase() -> str:
+    """Raise OSError. It is the ``password`` of ``load_cert_chain``: without one, OpenSSL asks on the terminal."""
+    raise OSError(errno.EACCES, "the key is encrypted; store it without a passphrase, mode 0600")
 
 
 class TlsEngine:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.session.peer import Peer
-from gateway.transport import DialError, DialStage, HandshakePool, Limits, WebSocket, dial
+from gateway.transport import DialError, DialStage, HandshakePool, Limits, WebSocket, dial, no_passphrase
 from gateway.wire.versions import Version
 
 DIAL_TIMEOUT: Final = 10.0
@@ -46,7 +46,7 @@ def tls_context(roots: Path | None, certificate: tuple[Path, Path] | None) -> ss
     context = ssl.create_default_context(cafile=roots)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate is not None:
-        context.load_cert_chain(*certificate)
+        context.load_cert_chain(*certificate, no_passphrase)
     return context
 
 

@@ -6,6 +6,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from gateway.edge.tls import MANDATED_SUITES, TlsRejected, server_context
 
@@ -25,6 +31,9 @@ def files(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Pa
         issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
         issued.private_key_pem.write_to_path(str(folder / f"{name}.key"))
     authority.cert_pem.write_to_path(str(folder / "roots.pem"))
+    key = load_pem_private_key((folder / "rsa.key").read_bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a passphrase"))
+    (folder / "locked.key").write_bytes(locked)
     return folder
 
 
@@ -133,6 +142,7 @@ def test_nothing_is_resumed_by_ticket(make: Make) -> None:
         ("missing.pem", "rsa.key", None, r"missing\.pem.*No such file"),
         ("ecdsa.pem", "rsa.key", None, r"ecdsa\.pem with key .*rsa\.key: "),
         ("rsa.key", "rsa.key", None, r"rsa\.key"),
+        ("rsa.pem", "locked.key", None, r"locked\.key: the key is encrypted"),
         ("rsa.pem", "rsa.key", "missing.pem", r"station_roots .*missing\.pem"),
         ("rsa.pem", "rsa.key", "rsa.key", "station_roots"),
     ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.transport.tls import RECORD, SLICE, TlsEngine, TlsPeer, explain
+from gateway.transport.tls import RECORD, SLICE, TlsEngine, TlsPeer, explain, no_passphrase
 
 if TYPE_CHECKING:
     from tests.transport.conftest import Authority
@@ -203,3 +203,8 @@ def test_no_failure_escapes_a_step(authority: Authority) -> None:
 
 def test_an_exception_without_a_symbol_is_named_by_its_class() -> None:
     assert explain(ValueError("secret")) == ("ValueError", "valueerror")
+
+
+def test_nobody_is_asked_for_a_passphrase() -> None:
+    with pytest.raises(OSError, match="the key is encrypted"):
+        no_passphrase()

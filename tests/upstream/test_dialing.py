@@ -9,6 +9,12 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from gateway.transport import DialError, HandshakePool, Limits
@@ -143,3 +149,13 @@ def test_old_tls_is_not_spoken(tmp_path: Path, authority: trustme.CA) -> None:
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked(tmp_path: Path, authority: trustme.CA) -> None:
+    chain, locked = tmp_path / "chain.pem", tmp_path / "locked.key"
+    own = authority.issue_cert("gateway")
+    own.cert_chain_pems[0].write_to_path(str(chain))
+    key = load_pem_private_key(own.private_key_pem.bytes(), None)
+    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a passphrase")))
+    with pytest.raises(OSError, match="the key is encrypted"):
+        tls_context(None, (chain, locked))
