@@ -1,6 +1,7 @@
 """The journalled ledger as dialogues: what the bridge delivers, what the backend hears, what is on disk meanwhile."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ ACCEPTED = {"status": "Accepted"}
 
 
 class Backend:
-    """A 1.6 backend after a script: per CALL "answer", "lose" (not heard), "late" (done, no answer), "refuse", "trouble"."""
+    """A 1.6 backend after a script: "answer", "lose" (not heard), "late" (done, no answer), "refuse", "trouble"."""
 
     def __init__(self) -> None:
         self.up = True
@@ -240,7 +241,12 @@ async def test_a_backend_in_trouble_is_offered_a_start_for_a_day(desk: Desk, mon
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(desk.ledger, "_retry", None)
     original = loop.call_later
-    monkeypatch.setattr(loop, "call_later", lambda wait, work: (waits.append(wait), original(3600, work))[1])
+
+    def call_later(wait: float, work: Callable[[], None]) -> asyncio.TimerHandle:
+        waits.append(wait)
+        return original(3600, work)
+
+    monkeypatch.setattr(loop, "call_later", call_later)
     tx = desk.tx()
     desk.backend.script = ["trouble"] * 20
     assert await desk.ledger.start(tx, START) is None
