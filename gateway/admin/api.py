@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from gateway.admin.problems import ApiRefusal
 from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.v201_v16.dialect import check_direction
 from gateway.session.ports import RegistrationRefused, StationRecord
 from gateway.session.station import Station
 from gateway.wire.errors import CallError
@@ -142,6 +143,7 @@ class StationApi:
         station = await self._connected(request)
         try:
             operation(Version.V201, wanted.action).request.check(wanted.payload)
+            check_direction(wanted.action)
         except CallError as error:
             raise ApiRefusal(400, "invalid_call", str(error), {"ocpp_code": error.code.value}) from None
         answer = await _asked(station.call_station(wanted.action, wanted.payload))

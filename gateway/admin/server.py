@@ -12,6 +12,7 @@ from gateway.admin.api import StationApi
 from gateway.admin.metrics import Metrics
 from gateway.admin.openapi import document
 from gateway.admin.problems import ApiRefusal, problem
+from gateway.session.ports import StoreAway
 
 MAX_BODY: Final = 65_536
 """Bytes of a request body."""
@@ -80,6 +81,9 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return answer
     except ApiRefusal as refusal:
         return problem(refusal.status, refusal.code, str(refusal), refusal.details)
+    except StoreAway as away:
+        log.error("store_unavailable", reason=str(away))  # noqa: TRY400 - the text says it all
+        return problem(503, "store_unavailable", str(away))
     except Exception:
         log.exception("admin_request_failed", method=request.method)
         return problem(500, "internal", "internal error; see the gateway's log")

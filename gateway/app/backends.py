@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from gateway.app.problems import StartFailed
 from gateway.app.secret_files import readable_path
@@ -30,6 +31,9 @@ def _address(name: str, backend: Backend) -> BackendAddress:
 
 def _tls(name: str, backend: Backend) -> ssl.SSLContext:
     tls = backend.tls
+    for path in _files(backend):
+        if not path.is_file():
+            raise StartFailed(f"backends.{name}.tls: there is no file {path}")
     try:
         if tls is None:
             return tls_context(None, None)
@@ -39,6 +43,15 @@ def _tls(name: str, backend: Backend) -> ssl.SSLContext:
         return tls_context(tls.roots, None)
     except (OSError, ssl.SSLError, SecretError) as error:
         raise StartFailed(f"backends.{name}.tls: {error}") from None
+
+
+def _files(backend: Backend) -> list[Path]:
+    """What the section names; OpenSSL's own error wouldn't say which of them is missing."""
+    tls = backend.tls
+    if tls is None:
+        return []
+    key = tls.key.path if tls.key is not None else None
+    return [path for path in (tls.roots, tls.chain, key) if path is not None]
 
 
 def _password(basic: BasicAuth) -> Callable[[str], Awaitable[str]]:

@@ -4,11 +4,10 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gateway.app.problems import StartFailed
-from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, Failed, JsonOption, load_config, print_json
+from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, Failed, JsonOption, load_config, print_json, print_table
 from gateway.config import Config
 
 app = typer.Typer(help="The stations' certificates.", no_args_is_help=True)
@@ -31,7 +30,7 @@ def list_certificates(
     table = Table("identity", "serial", "subject", "not after", "state")
     for each in shown:
         table.add_row(*(each[key] for key in ("identity", "serial", "subject", "not_after", "state")))
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()

@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+from typing import Final
 
+import structlog
 import uvloop
 
 from gateway.app.logs import configure
@@ -10,9 +12,13 @@ from gateway.app.problems import StartFailed
 from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, Failed, load_config
 from gateway.config import Config
 
+_STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+
+log = structlog.get_logger(__name__)
+
 
 def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C."""
+    """Run the gateway until SIGTERM or Ctrl-C. A second one ends it at once: what moves money is in the journal."""
     tree = load_config(config)
     configure(tree.log.level, tree.log.format)
     try:
@@ -26,10 +32,17 @@ async def _until_told(config: Config) -> None:
 
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, told.set)
+
+    def tell() -> None:
+        told.set()
+        for each in _STOPPING:
+            loop.remove_signal_handler(each)
+
+    for each in _STOPPING:
+        loop.add_signal_handler(each, tell)
     async with serving(config, _announce):
         await told.wait()
+        log.info("stopping", drain_timeout=config.limits.drain_timeout)
 
 
 def _announce(line: str) -> None:

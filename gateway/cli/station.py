@@ -6,11 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gateway.app.problems import StartFailed
-from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, Failed, JsonOption, load_config, print_json
+from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, Failed, JsonOption, load_config, print_json, print_table
 from gateway.config import Config
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def list_stations(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = F
         table.add_row(
             each["identity"], str(each["profile"]), each["serial"] or "", each["backend"] or "", each["boot_status"]
         )
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()
@@ -92,7 +91,7 @@ def set_password(
     given = _read_password() if password_stdin else None
     password = _on_records(load_config(config), lambda stations: stations.set_password(identity, given))
     if as_json:
-        print_json({"identity": identity, "password": password})
+        print_json({"identity": identity, "password": None if password_stdin else password})
     elif password_stdin:
         typer.echo(f"password of {identity} replaced")
     else:

@@ -26,6 +26,17 @@ __all__ = ["Problem", "check"]
 
 TOKEN_LENGTH_MIN: Final = 16
 """Characters of an administration token that nobody guesses."""
+SQLITE_HEADER: Final = b"SQLite format 3\0"
+"""What each SQLite file begins with."""
+
+
+def _may_be_sqlite(path: Path) -> bool:
+    """An empty file is one that SQLite has not written to yet."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(len(SQLITE_HEADER))
+    return start in {b"", SQLITE_HEADER}
 
 
 def utc_now() -> datetime:
@@ -68,12 +79,16 @@ class _Looking:
                 yield Problem.error("store.url", f"the folder {path.parent} doesn't exist; make it")
             elif not os.access(path if path.exists() else path.parent, os.W_OK):
                 yield Problem.error("store.url", f"{path} can't be written by this user")
+            elif path.exists() and not _may_be_sqlite(path):
+                yield Problem.error("store.url", f"{path} isn't a SQLite database; name another file")
         elif self.config.store.password is not None:
             yield from self.secret("store.password", self.config.store.password)
 
     def authority(self) -> tuple[x509.Certificate | None, list[Problem]]:
         """Look at the local CA without making it. Returns its root, where there is one."""
         place, folder = "authority.station.local.dir", self.config.authority.station.local.dir
+        if folder.exists() and not folder.is_dir():
+            return None, [Problem.error(place, f"{folder} isn't a folder; name another one")]
         if not any((folder / name).exists() for name in FILES):
             text = f"{folder} holds no CA yet; the first `voltgate serve` makes one, whose root stations don't know"
             return None, [Problem.warning(place, text)]

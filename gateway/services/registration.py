@@ -51,7 +51,7 @@ class Passwords:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A new registration. ``password`` is shown once and kept nowhere."""
+    """A new registration. ``password`` is the generated one, shown once and kept nowhere; None where one was given."""
 
     record: StationRecord
     password: str | None = field(repr=False)
@@ -79,16 +79,16 @@ class Registration:
         Raises RegistrationRefused.
         """
         self._check(profile, serial, backend)
-        if password is None and profile < 3:
-            password = self._passwords.generate()
-        password_hash = await self._hash(password) if password is not None else None
+        generated = self._passwords.generate() if password is None and profile < 3 else None
+        chosen = password if password is not None else generated
+        password_hash = await self._hash(chosen) if chosen is not None else None
         try:
             record = await self._book.add(
                 identity, profile=profile, serial=serial, backend=backend, password_hash=password_hash
             )
         except IdentityRejected as error:
             raise RegistrationRefused(f"identity: {error}") from None
-        return Registered(record, password)
+        return Registered(record, generated)
 
     async def show(self, identity: str) -> StationRecord:
         """Return one station. Raises :class:`NotRegistered`."""

@@ -86,10 +86,14 @@ async def test_call(client: Any, office: Any) -> None:
 
 async def test_a_call_that_breaks_the_schema_is_not_sent(client: Any, office: Any) -> None:
     station = await _registered(client, office)
-    for body in ({"action": "Reset", "payload": {}}, {"action": "Explode"}):
+    for body, code in (
+        ({"action": "Reset", "payload": {}}, "OccurrenceConstraintViolation"),
+        ({"action": "Explode"}, "NotImplemented"),
+        ({"action": "Heartbeat"}, "NotSupported"),
+    ):
         answer = await client.post(f"{STATIONS}/CS1/calls", json=body)
         assert answer.status == 400
-    assert (await answer.json())["error"]["ocpp_code"] == "NotImplemented"
+        assert (await answer.json())["error"]["ocpp_code"] == code
     assert station.asked == []
 
 

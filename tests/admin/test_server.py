@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from gateway.session.ports import StoreAway
+
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 async def test_health_and_metrics_need_no_token(office: Any, path: str) -> None:
@@ -41,6 +43,16 @@ async def test_unknown_paths_and_methods_are_json(client: Any) -> None:
         answer = await client.request(method, path)
         assert answer.status == status
         assert (await answer.json())["error"]["code"] == "http_error"
+
+
+async def test_a_store_that_is_away_is_said(office: Any, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away() -> Any:
+        raise StoreAway("store voltgate.db: it is locked")
+
+    monkeypatch.setattr(office, "list", away)
+    answer = await client.get("/api/v1/stations")
+    assert answer.status == 503
+    assert (await answer.json())["error"] == {"code": "store_unavailable", "message": "store voltgate.db: it is locked"}
 
 
 async def test_what_nobody_foresaw_is_bland(office: Any, client: Any) -> None:

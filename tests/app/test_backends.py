@@ -36,6 +36,10 @@ def test_roots_and_mutual_tls(configured: Callable[..., Any], tmp_path: Path) ->
     tls = {"roots": "roots.pem", "chain": "chain.pem", "key": "file:key.pem"}
     backend = {"url": "wss://csms.example.com/{identity}", "tls": tls}
     assert addresses(configured(backends={"legacy": backend}))["legacy"].tls is not None
+    (tmp_path / "key.pem").rename(tmp_path / "key.gone")
+    with pytest.raises(StartFailed, match=r"backends\.legacy\.tls: there is no file .*key\.pem"):
+        addresses(configured(backends={"legacy": backend}))
+    (tmp_path / "key.gone").rename(tmp_path / "key.pem")
     (tmp_path / "roots.pem").write_text("garbage")
     with pytest.raises(StartFailed, match=r"backends\.legacy\.tls"):
         addresses(configured(backends={"legacy": backend}))

@@ -38,9 +38,11 @@ def test_profile_3_has_no_password(run: Run) -> None:
 
 
 def test_a_given_password_comes_from_stdin_and_is_not_echoed(run: Run) -> None:
-    added = run("station", "add", "CS1", "--profile", "2", "--password-stdin", stdin="a password of my own\n")
-    assert added.exit_code == 0
-    assert "a password" not in added.stdout
+    for identity, more in (("CS1", ()), ("CS2", ("--json",))):
+        arguments = ("station", "add", identity, "--profile", "2", "--password-stdin", *more)
+        added = run(*arguments, stdin="a password of my own\n")
+        assert added.exit_code == 0
+        assert "a password" not in added.stdout
 
 
 @pytest.mark.parametrize(
@@ -82,8 +84,10 @@ def test_list_show_set_password_remove(run: Run) -> None:
     changed = run("station", "set-password", "CS1", "--json")
     assert len(json.loads(changed.stdout)["password"]) == 32
     assert "shown this once" in run("station", "set-password", "CS1").stdout
-    silent = run("station", "set-password", "CS1", "--password-stdin", stdin="another password of mine\n")
-    assert "another password" not in silent.stdout
+    for more in ((), ("--json",)):
+        silent = run("station", "set-password", "CS1", "--password-stdin", *more, stdin="another password of mine\n")
+        assert silent.exit_code == 0
+        assert "another password" not in silent.stdout
     assert json.loads(run("station", "remove", "CS1", "--json").stdout) == {"identity": "CS1", "removed": True}
     _add(run)
     assert "CS1 removed" in run("station", "remove", "CS1").stdout

@@ -224,3 +224,20 @@ def test_names_that_nobody_knows() -> None:
 
 def test_the_development_roots_are_cas(clean: Path) -> None:
     assert len(load_roots((clean / "certs/dev/csms-root.pem").read_bytes())) == 2
+
+
+@pytest.mark.parametrize(("content", "is_fine"), [(b"", True), (b"SQLite format 3\0 and more", True), (b"text", False)])
+def test_a_store_file_that_is_no_database(tmp_path: Path, content: bytes, is_fine: bool) -> None:
+    scaffold(tmp_path / "gw")
+    (tmp_path / "gw/voltgate.db").write_bytes(content)
+    found = [each.key for each in check(load(tmp_path / "gw/voltgate.yaml", {})) if each.is_error]
+    assert found == ([] if is_fine else ["store.url"])
+
+
+def test_folders_and_files_in_each_others_place(tmp_path: Path) -> None:
+    scaffold(tmp_path / "gw")
+    (tmp_path / "gw/voltgate.db").mkdir()
+    (tmp_path / "gw/file").write_text("")
+    environ = {"VOLTGATE__AUTHORITY__STATION__LOCAL__DIR": "file"}
+    found = [each.key for each in check(load(tmp_path / "gw/voltgate.yaml", environ)) if each.is_error]
+    assert found == ["store.url", "authority.station.local.dir"]

@@ -63,7 +63,8 @@ async def test_a_password_is_generated_where_the_profile_uses_one(
 
 async def test_a_given_password_is_taken_for_every_profile(registration: Registration) -> None:
     made = await registration.add("CS1", profile=3, serial="SN1", backend="new", password="given")
-    assert (made.password, made.record.serial, made.record.backend) == ("given", "SN1", "new")
+    assert (made.password, made.record.serial, made.record.backend) == (None, "SN1", "new")
+    assert made.record.password_hash == "hash of given"
 
 
 @pytest.mark.parametrize(

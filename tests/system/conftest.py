@@ -177,6 +177,7 @@ class Gateway:
         self.backend = backend
         self.lines: list[str] = []
         self.log = ""
+        self._grown = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
 
@@ -241,6 +242,18 @@ class Gateway:
             await self._reader
         return status
 
+    def signal(self, how: signal.Signals) -> None:
+        """Send it a signal and don't wait."""
+        assert self._process is not None
+        self._process.send_signal(how)
+
+    async def logged(self, event: str) -> None:
+        """Wait until the log has an event."""
+        async with asyncio.timeout(REPLY):
+            while f'"event": "{event}"' not in self.log:
+                self._grown.clear()
+                await self._grown.wait()
+
     def port(self, scheme: str) -> int:
         line = next(line for line in self.lines if line.startswith(f"listening {scheme}://"))
         found = re.search(r":(\d+)(/| )", line)
@@ -274,6 +287,7 @@ class Gateway:
         assert self._process.stderr is not None
         async for line in self._process.stderr:
             self.log += line.decode()
+            self._grown.set()
 
 
 def _ports_from_the_kernel(tree: dict[str, Any]) -> None:

@@ -42,6 +42,18 @@ async def test_an_idle_station_does_not_hold_up_the_end(deployment: Any) -> None
         assert await stopping == 0
 
 
+async def test_a_second_signal_ends_it_at_once(deployment: Any) -> None:
+    deployment.configure(lambda tree: tree.setdefault("limits", {}).update(drain_timeout=3600))
+    await deployment.start()
+    password = await deployment.add("CS1", 2, "SN1")
+    async with deployment.station("CS1", password, close_timeout=0.1) as station:
+        await station.boot()
+        station.connection.transport.pause_reading()
+        deployment.signal(signal.SIGTERM)
+        await deployment.logged("stopping")
+        assert await deployment.stop(signal.SIGTERM) == -signal.SIGTERM
+
+
 async def _refused_start(deployment: Any) -> str:
     status, out, err = await deployment.run("serve", "--config", str(deployment.config))
     assert status == 1

@@ -135,6 +135,12 @@ OF_A_CHARGE_POINT: Final = frozenset(
 """Actions of 1.6 that only a charge point sends: from a backend they go the wrong way."""
 
 
+def check_direction(action: str) -> None:
+    """Return when a CSMS sends ``action`` to a station. Raises :class:`CallError` NotSupported otherwise."""
+    if action not in OF_A_CSMS and action != "DataTransfer":
+        raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the station, not of a CSMS")
+
+
 class V201ToV16:
     """The bridge between one 2.0.1 station and its 1.6 backend.
 

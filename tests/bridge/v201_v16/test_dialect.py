@@ -14,6 +14,7 @@ from gateway.bridge.v201_v16.dialect import (
     NOT_FOR_THE_BRIDGE,
     OF_A_CHARGE_POINT,
     OF_A_CSMS,
+    check_direction,
 )
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -84,3 +85,15 @@ async def test_the_operators_settings_count(new_world: "Callable[..., World]") -
 
     (_, payload), _ = world.heard()
     assert (payload["connectorId"], payload["idTag"]) == (7, "NOBODY")
+
+
+@pytest.mark.parametrize(
+    ("action", "is_ours"), [("Reset", True), ("DataTransfer", True), ("Heartbeat", False), ("TransactionEvent", False)]
+)
+def test_the_direction_of_an_action(action: str, is_ours: bool) -> None:
+    if is_ours:
+        check_direction(action)
+        return
+    with pytest.raises(CallError) as refused:
+        check_direction(action)
+    assert refused.value.code is ErrorCode.NOT_SUPPORTED
