@@ -101,7 +101,9 @@ def set_password(
 @app.command()
 def remove(
     identity: Identity,
-    force: Annotated[bool, typer.Option("--force", help="Even if messages for the backend are lost with it.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if messages for the backend, or running sessions, are lost with it.")
+    ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, RowMapping, Update, bindparam, case, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, RowMapping, Update, bindparam, case, delete, func, insert, select, update
 
-from gateway.bridge.books import Json
+from gateway.bridge.books import Json, TransactionState
 from gateway.session.identity import parse_identity
 from gateway.session.ports import BootStatus, RegistrationRefused, StaleEpoch, StationRecord
 from gateway.store.columns import from_json_text, json_text, utc_now
 from gateway.store.database import Database
-from gateway.store.models import Registry, Station
+from gateway.store.models import Registry, Station, TransactionRow
 
 SERIAL_MAX: Final = 64
 """Characters of a serial number: it is the CN of a certificate (RFC 5280 A.1, ub-common-name)."""
@@ -35,6 +35,9 @@ _LIST: Final = select(*_COLUMNS)
 _FIND: Final = _LIST.where(_OF)
 _NAMED: Final = select(Station.identity).where(Station.certificate_name == bindparam("name"))
 _COUNT: Final = select(Station.pending).where(_OF)
+_RUNNING: Final = select(func.count()).where(
+    TransactionRow.identity == bindparam("of_identity"), TransactionRow.state != TransactionState.ENDED.value
+)
 _INSERT: Final = insert(Station)
 _DELETE: Final = delete(Station).where(_OF).returning(Station.epoch)
 _SET: Final = update(Station).where(_OF)
@@ -77,6 +80,14 @@ class PendingMessages(RegistrationRefused):
 
     def __init__(self, identity: str, count: int) -> None:
         super().__init__(f"{count} messages of station {identity!r} wait for the backend; removing it loses them")
+        self.count = count
+
+
+class RunningSessions(RegistrationRefused):
+    """The station has ``count`` charging sessions that have not ended: the backend would never hear of their end."""
+
+    def __init__(self, identity: str, count: int) -> None:
+        super().__init__(f"{count} sessions of station {identity!r} have not ended; removing it loses their end")
         self.count = count
 
 
@@ -124,7 +135,7 @@ class Stations:
     async def remove(self, identity: str, *, force: bool = False) -> None:
         """Remove the station with its transactions, connectors and journal; certificates and set-aside messages stay.
 
-        Raises :class:`NotRegistered`, and :class:`PendingMessages` unless ``force``.
+        Raises :class:`NotRegistered`; :class:`PendingMessages` and :class:`RunningSessions` unless ``force``.
         """
 
         def work(connection: Connection) -> None:
@@ -135,6 +146,9 @@ class Stations:
             count = connection.execute(_COUNT, {"of_identity": identity}).scalar_one()
             if count and not force:
                 raise PendingMessages(identity, count)
+            running = connection.execute(_RUNNING, {"of_identity": identity}).scalar_one()
+            if running and not force:
+                raise RunningSessions(identity, running)
             epoch = connection.execute(_DELETE, {"of_identity": identity}).scalar_one()
             connection.execute(_RAISE_FLOOR, {"to_floor": epoch})
 

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from gateway.bridge.books import Connector, Transaction
+from gateway.bridge.books import Connector, Transaction, TransactionState
 from gateway.session.identity import IdentityRejected
 from gateway.session.ports import BootStatus, JournalEntry, StaleEpoch, StationRecord
 from gateway.store.certificates import Certificates
@@ -18,6 +18,7 @@ from gateway.store.stations import (
     AlreadyRegistered,
     NotRegistered,
     PendingMessages,
+    RunningSessions,
     SerialRejected,
     SerialTaken,
     Stations,
@@ -297,6 +298,19 @@ async def test_a_station_with_pending_messages_is_not_removed(stations: Stations
     assert await stations.find(entry.identity) is not None
 
 
+@pytest.mark.parametrize("state", [state for state in TransactionState if state is not TransactionState.ENDED])
+async def test_a_station_whose_session_runs_is_not_removed(
+    stations: Stations, journal: Journal, epoch: int, state: TransactionState
+) -> None:
+    await journal.save("CS1", epoch, Transaction("T1", state))
+    with pytest.raises(RunningSessions, match="1 sessions of station 'CS1' have not ended") as refused:
+        await stations.remove("CS1")
+    assert refused.value.count == 1
+    await journal.save("CS1", epoch, Transaction("T1", TransactionState.ENDED))
+    await stations.remove("CS1")
+    assert await stations.find("CS1") is None
+
+
 async def test_a_forced_removal_takes_the_journal_with_it(
     stations: Stations, journal: Journal, connectors: Connectors, entry: JournalEntry
 ) -> None:
@@ -312,7 +326,7 @@ async def test_a_forced_removal_takes_the_journal_with_it(
 async def test_what_was_set_aside_and_certified_outlives_the_station(
     stations: Stations, journal: Journal, certificates: Certificates, entry: JournalEntry, epoch: int
 ) -> None:
-    await journal.refuse(entry, epoch, Transaction("T1"), "no")
+    await journal.refuse(entry, epoch, Transaction("T1", TransactionState.ENDED), "no")
     await certificates.remember_key("ab", "CS1")
     await stations.remove("CS1")
     assert [message.id for message in await journal.refused("CS1")] == [entry.id]
