@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.edge.basic import BasicCredentials, CredentialsRejected, parse_basic
-from gateway.edge.passwords import PasswordChecker
+from gateway.edge.passwords import PasswordChecker, TooManyWaiting
 from gateway.session.directory import Directory, Entry, Held
 from gateway.session.identity import IdentityRejected, identity_from_path
 from gateway.session.ports import StationRecord, StationRegistry
@@ -146,7 +146,7 @@ class Door:
         credentials = _credentials(request)
         if credentials is not None and credentials.user != identity:
             # Compared before anything is looked up; the same work is done all the same (A00.FR.204, 207).
-            await self._passwords.verify(credentials.password, None)
+            await self._fits(credentials.password, None)
             raise NotAdmitted("user_mismatch", f"Basic user is not the identity {identity}")
         record = await self._registry.find(identity)
         if request.tls is not None and request.tls.certificate is not None and 3 in rules.profiles:
@@ -157,12 +157,18 @@ class Door:
         if credentials is None:
             raise NotAdmitted("no_credentials", f"{identity}: no Basic credentials")
         stored = record.password_hash if record is not None else None
-        fits = await self._passwords.verify(credentials.password, stored)
+        fits = await self._fits(credentials.password, stored)
         if record is None:
             raise NotAdmitted("unknown_station", f"{identity} is not registered", rules.unknown_status)
         if not fits:
             raise NotAdmitted("password", f"{identity}: wrong password")
         return record, profile
+
+    async def _fits(self, password: bytes, stored: str | None) -> bool:
+        try:
+            return await self._passwords.verify(password, stored)
+        except TooManyWaiting as busy:
+            raise NotAdmitted("busy", str(busy), 503) from None
 
 
 def choose_version(offered: Sequence[str]) -> Version | None:

@@ -6,6 +6,9 @@ import hashlib
 import hmac
 import secrets
 import string
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -28,6 +31,18 @@ MAX_LENGTH: Final = 64
 _ALPHABET: Final = string.ascii_letters + string.digits + "-_."
 """Valid under every reading of passwordString; what is accepted is wider."""
 _MAX_MEMORY: Final = 64 * 1024 * 1024
+
+
+WAITING_MAX: Final = 200
+"""Comparisons that may wait at once: some 5 seconds' work of two threads."""
+PROOF_LIFETIME: Final = 3600.0
+"""Seconds for which a password that fitted needs no new comparison."""
+PROOFS_MAX: Final = 50_000
+"""Proofs kept; some 150 bytes each."""
+
+
+class TooManyWaiting(Exception):
+    """More comparisons wait than can be made in time: the newcomer had better try again later."""
 
 
 class PasswordRejected(ValueError):
@@ -61,21 +76,47 @@ def verify(password: bytes, stored: str) -> bool:
 
 
 class PasswordChecker:
-    """Compares passwords in threads of its own, so that the event loop and TLS handshakes go on meanwhile."""
+    """Compares passwords in threads of its own, so that the event loop and TLS handshakes go on meanwhile.
 
-    def __init__(self, threads: int = 2) -> None:
+    A comparison that succeeded is remembered for ``PROOF_LIFETIME`` seconds, so that stations which come back after an
+    outage neither wait for each other nor for somebody who guesses (docs/decisions/0009-password-storms.md).
+    """
+
+    def __init__(self, threads: int = 2, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="scrypt")
+        self._clock = clock
         self._nobody = hash_password(generate())
+        self._secret = secrets.token_bytes(HASH_BYTES)
+        self._proofs: OrderedDict[bytes, float] = OrderedDict()
+        """Keyed digest of stored hash and password -> when it expires; the oldest first."""
+        self._waiting = 0
 
     async def verify(self, password: bytes, stored: str | None) -> bool:
         """Return whether ``password`` fits ``stored``.
 
         Without a stored hash (no such station, or none with a password) the same work is done, and the answer is no:
-        the time tells nobody which identities exist (attack A1).
+        the time tells nobody which identities exist (attack A1). Raises :class:`TooManyWaiting`.
         """
-        loop = asyncio.get_running_loop()
-        fits = await loop.run_in_executor(self._threads, verify, password, stored or self._nobody)
+        proof = hmac.digest(self._secret, (stored or self._nobody).encode() + b"\0" + password, "sha256")
+        if self._proofs.get(proof, 0.0) > self._clock():
+            return stored is not None
+        if self._waiting >= WAITING_MAX:
+            raise TooManyWaiting(f"{WAITING_MAX} password comparisons wait already")
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            fits = await loop.run_in_executor(self._threads, verify, password, stored or self._nobody)
+        finally:
+            self._waiting -= 1
+        if fits and stored is not None:
+            self._remember(proof)
         return fits and stored is not None
+
+    def _remember(self, proof: bytes) -> None:
+        self._proofs[proof] = self._clock() + PROOF_LIFETIME
+        self._proofs.move_to_end(proof)
+        while len(self._proofs) > PROOFS_MAX:
+            self._proofs.popitem(last=False)
 
     def close(self) -> None:
         """End the threads."""

@@ -1,6 +1,7 @@
 """The stations' certificates: SignCertificate in, CertificateSigned out (OCPP 2.0.1 A02, A03)."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
@@ -9,12 +10,17 @@ import structlog
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.station import Station
+from gateway.session.strikes import Strikes
 from gateway.wire.errors import CallError
 from pki.authority import AuthorityError, CertificateAuthority, IssuedCertificate
 from pki.csr import CsrRejected, ReviewedCsr, review
 
 STATION_CERTIFICATE: Final = "ChargingStationCertificate"
 """certificateType of the certificate for TLS; also what its absence means (A02.FR.13)."""
+REQUESTS_MAX: Final = 10
+"""CSRs of one station that are looked at in ``REQUESTS_WINDOW``."""
+REQUESTS_WINDOW: Final = 3600.0
+"""Seconds over which they are counted."""
 ADDITIONAL_INFO_MAX: Final = 512
 """Characters of StatusInfo.additionalInfo."""
 
@@ -45,12 +51,20 @@ class StationCertificates:
     """Signs what stations ask for, after review, with the operator's authority."""
 
     def __init__(
-        self, authority: CertificateAuthority, inventory: CertificateLog, *, operator: str, spawn: Spawn
+        self,
+        authority: CertificateAuthority,
+        inventory: CertificateLog,
+        *,
+        operator: str,
+        spawn: Spawn,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._authority = authority
         self._inventory = inventory
         self._operator = operator
         self._spawn = spawn
+        self._clock = clock
+        self._requests: dict[str, Strikes] = {}
         self._pending: set[str] = set()
         """Identities whose certificate is being signed or delivered: one at a time."""
 
@@ -59,13 +73,17 @@ class StationCertificates:
         kind = payload.get("certificateType", STATION_CERTIFICATE)
         if kind != STATION_CERTIFICATE:
             return _rejected("UnsupportedType", f"no authority is configured for {kind}")
+        if station.identity in self._pending:
+            return _rejected("Busy", "a certificate for this station is being signed already")
+        requests = self._requests.setdefault(station.identity, Strikes(REQUESTS_MAX, REQUESTS_WINDOW))
+        if requests.one_more(self._clock()):
+            log.warning("csr_flood", identity=station.identity)
+            return _rejected("RateLimitExceeded", f"more than {REQUESTS_MAX} requests in an hour")
         try:
             csr = await self._review(station, payload["csr"])
         except CsrRejected as rejected:
             log.warning("csr_rejected", identity=station.identity, check=rejected.check, reason=str(rejected))
             return _rejected("InvalidCSR", str(rejected))
-        if station.identity in self._pending:
-            return _rejected("Busy", "a certificate for this station is being signed already")
         self._pending.add(station.identity)
         self._spawn(self._issue(station, csr, echo=payload.get("certificateType")), f"certificate {station.identity}")
         return {"status": "Accepted"}

@@ -14,6 +14,7 @@ import structlog
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import Closing, Socket
+from gateway.session.strikes import Strikes
 from gateway.session.tally import Leg, Outcome, Tally
 from gateway.wire import frames
 from gateway.wire.errors import CallError, ErrorCode
@@ -94,6 +95,7 @@ class Peer:
         self._worker: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._actions = operations(side.version).keys()
+        self._strikes = Strikes()
         self._log = log.bind(identity=identity, leg=side.leg.value)
 
     def __repr__(self) -> str:
@@ -354,6 +356,8 @@ class Peer:
 
     def _malformed(self, rejected: frames.FrameRejected) -> None:
         self._tally.call(self._side.leg, "in", "other", Outcome.MALFORMED)
+        if self._is_struck_out():
+            return
         self._log.warning("malformed_frame", reason=rejected.error.description, message_id=rejected.message_id)
         if rejected.is_answer:
             ticket = self._rpc.answered(rejected.message_id)
@@ -366,7 +370,16 @@ class Peer:
 
     def _stray(self, stray: Stray, message_id: str) -> None:
         self._tally.call(self._side.leg, "in", "other", Outcome.MALFORMED)
-        self._log.warning("stray_answer", kind=stray.value, message_id=message_id)
+        if not self._is_struck_out():
+            self._log.warning("stray_answer", kind=stray.value, message_id=message_id)
+
+    def _is_struck_out(self) -> bool:
+        """A peer that sends nothing but rubbish costs a log line and an answer each: it may come again another time."""
+        if not self._strikes.one_more(asyncio.get_running_loop().time()):
+            return False
+        self._log.warning("too_many_malformed_frames")
+        self.close(POLICY_VIOLATION, "too many malformed frames")
+        return True
 
     def _send(self, text: bytes) -> None:
         if self._socket is not None:

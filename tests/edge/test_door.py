@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from gateway.edge import passwords
 from gateway.edge.door import CHALLENGE, Door, EntryRules, choose_version
+from gateway.edge.passwords import TooManyWaiting
 from gateway.session.directory import Entry, Held
 from gateway.session.ports import StationRecord
 from gateway.session.tally import Tally
@@ -177,6 +178,16 @@ async def test_unknown_station_wrong_password_and_wrong_user_cost_the_same_work(
         street.work = 0
         await street.knock(**knock)
         assert street.work == 1
+
+
+async def test_a_door_that_is_too_busy_to_compare_says_so_to_everybody(street: Street) -> None:
+    async def busy(password: bytes, stored: str | None) -> bool:
+        raise TooManyWaiting("200 password comparisons wait already")
+
+    street.verify = busy  # type: ignore[method-assign]  # for this test
+    for target, user in (("/ocpp/CS9", "CS9"), ("/ocpp/CS1", "CS1"), ("/ocpp/CS1", "CS3")):
+        assert await street.knock(target, basic(user)) == Refuse(503, {})
+    assert street.tally.refused_entries == {"busy": 3}
 
 
 async def test_404_for_an_unknown_station_where_configured(street: Street) -> None:

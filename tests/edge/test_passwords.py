@@ -1,9 +1,13 @@
 """Passwords: generated, judged, hashed, compared."""
 
+import asyncio
+import threading
+from collections.abc import Iterator
+
 import pytest
 
 from gateway.edge import passwords
-from gateway.edge.passwords import PasswordChecker, PasswordRejected
+from gateway.edge.passwords import PasswordChecker, PasswordRejected, TooManyWaiting
 
 
 def test_a_generated_password_is_valid_for_every_station_and_never_the_same() -> None:
@@ -63,3 +67,88 @@ async def test_the_checker_works_as_hard_for_nobody(monkeypatch: pytest.MonkeyPa
     finally:
         checker.close()
     assert derived == [b"correct horse battery", b"wrong", b"anything"]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Bench:
+    """A checker whose comparisons are counted, and made at once or when they are let."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = Clock()
+        self.checker = PasswordChecker(clock=self.clock)
+        self.compared: list[tuple[bytes, str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        monkeypatch.setattr(passwords, "verify", self._verify)
+
+    def _verify(self, password: bytes, stored: str) -> bool:
+        self.gate.wait(5)
+        self.compared.append((password, stored))
+        return stored == f"hash of {password.decode()}"
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    made = Bench(monkeypatch)
+    yield made
+    made.gate.set()
+    made.checker.close()
+
+
+async def test_a_success_is_proof_for_an_hour(bench: Bench) -> None:
+    for now, comparisons in ((0.0, 1), (3599.0, 1), (3600.0, 2), (3601.0, 2)):
+        bench.clock.now = now
+        assert await bench.checker.verify(b"right", "hash of right")
+        assert len(bench.compared) == comparisons
+
+
+async def test_a_proof_is_of_one_password_and_one_hash(bench: Bench) -> None:
+    assert await bench.checker.verify(b"right", "hash of right")
+    assert not await bench.checker.verify(b"wrong", "hash of right")
+    assert not await bench.checker.verify(b"right", "hash of another")
+    assert not await bench.checker.verify(b"right", None)
+    assert len(bench.compared) == 4
+
+
+async def test_a_failure_proves_nothing(bench: Bench) -> None:
+    for _ in range(2):
+        assert not await bench.checker.verify(b"wrong", "hash of right")
+    assert len(bench.compared) == 2
+
+
+async def test_proofs_are_bounded_and_the_oldest_goes_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "PROOFS_MAX", 2)
+    for name in ("a", "b", "c"):
+        assert await bench.checker.verify(name.encode(), f"hash of {name}")
+    assert await bench.checker.verify(b"c", "hash of c")
+    assert await bench.checker.verify(b"b", "hash of b")
+    assert len(bench.compared) == 3
+    assert await bench.checker.verify(b"a", "hash of a")
+    assert len(bench.compared) == 4
+
+
+async def test_a_storm_of_guesses_is_bounded_and_a_known_station_passes_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "WAITING_MAX", 3)
+    assert await bench.checker.verify(b"right", "hash of right")
+    bench.gate.clear()
+    guesses = [asyncio.create_task(bench.checker.verify(b"guess", "hash of right")) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyWaiting, match="3 password comparisons"):
+        await bench.checker.verify(b"one more", "hash of right")
+    assert await bench.checker.verify(b"right", "hash of right")
+    bench.gate.set()
+    assert await asyncio.gather(*guesses) == [False] * 3
+    assert not await bench.checker.verify(b"one more", "hash of right")
+
+
+def test_no_password_is_kept(bench: Bench) -> None:
+    asyncio.run(bench.checker.verify(b"right", "hash of right"))
+    assert b"right" not in b"".join(bench.checker._proofs)

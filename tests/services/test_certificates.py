@@ -85,11 +85,13 @@ class Desk:
         self.authority = Authority()
         self.inventory = Inventory()
         self.tasks: list[asyncio.Task[None]] = []
+        self.now = 0.0
         self.service = StationCertificates(
             self.authority,  # type: ignore[arg-type]  # only sign is asked
             self.inventory,
             operator=OPERATOR,
             spawn=self._spawn,
+            clock=lambda: self.now,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -202,3 +204,17 @@ async def test_renewal_triggers_and_reports_a_refusal(desk: Desk) -> None:
     station.answer = {"status": "NotImplemented"}
     with pytest.raises(TriggerRefused, match="NotImplemented"):
         await desk.service.renew(station)  # type: ignore[arg-type]  # a stand-in
+
+
+async def test_a_flood_of_requests_is_refused_for_that_station_alone(desk: Desk) -> None:
+    station = Station()
+    for _ in range(10):
+        assert (await desk.sign(station))["status"] == "Accepted"
+        await desk.settled()
+    assert (await desk.sign(station))["statusInfo"]["reasonCode"] == "RateLimitExceeded"
+    assert len(desk.authority.asked) == 10
+    assert (await desk.sign(Station("CS2", "SN2"), make_csr("SN2")))["status"] == "Accepted"
+    await desk.settled()
+    desk.now = 3600.0
+    assert (await desk.sign(station))["status"] == "Accepted"
+    await desk.settled()

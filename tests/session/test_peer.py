@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.session.peer import BACKEND_16, INBOX_HIGH, POLICY_VIOLATION, STATION_201, Side, Unanswerable
+from gateway.session.strikes import STRIKES_MAX
 from gateway.session.tally import Leg, Outcome
 from gateway.transport.messages import Closed
 from gateway.wire.errors import CallError, ErrorCode
@@ -329,6 +330,17 @@ async def test_an_unreadable_frame(
         assert [frame[:3] for frame in frames] == ([] if expected is None else [expected])
         assert talk.tally.calls == {(side.leg, "in", "other", Outcome.MALFORMED): 1}
         assert [line["event"] for line in lines] == ["malformed_frame"]
+
+
+@pytest.mark.parametrize("text", [b"rubbish", b'[3,"nothing",{}]'], ids=["malformed", "stray"])
+async def test_a_peer_that_sends_nothing_but_rubbish_is_closed(new_talk: NewTalk, text: bytes) -> None:
+    talk = new_talk()
+    with capture_logs() as lines:
+        await talk.hears(*[text] * STRIKES_MAX)
+        assert not talk.socket.closed
+        await talk.hears(text)
+    assert [code for code, _ in talk.socket.closed] == [POLICY_VIOLATION]
+    assert len(lines) == STRIKES_MAX + 1
 
 
 @pytest.mark.parametrize("side", [STATION_201, BACKEND_16], ids=["station", "backend"])

@@ -1,0 +1,31 @@
+"""Strikes over a sliding window."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.session.strikes import Strikes
+
+
+def test_at_the_limit_and_one_past_it() -> None:
+    strikes = Strikes(most=3, window=10.0)
+    assert [strikes.one_more(now) for now in (0.0, 1.0, 2.0, 9.9)] == [False, False, False, True]
+
+
+def test_the_window_slides() -> None:
+    strikes = Strikes(most=3, window=10.0)
+    assert [strikes.one_more(now) for now in (0.0, 1.0, 2.0, 10.0, 10.9, 12.0)] == [
+        False,
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
+@given(st.lists(st.floats(0, 100), max_size=60).map(sorted), st.integers(1, 5))
+def test_it_says_what_a_count_of_the_window_says(times: list[float], most: int) -> None:
+    strikes = Strikes(most=most, window=10.0)
+    for place, now in enumerate(times):
+        before = [each for each in times[:place] if now - each < 10.0]
+        assert strikes.one_more(now) is (len(before) >= most)
