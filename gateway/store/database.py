@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from gateway.store import schema
 from gateway.store.address import SQLITE, parse_url, place
 from gateway.store.models import Registry
-from gateway.store.sqlite_file import ServeLock, prepare
+from gateway.store.sqlite_file import SameFile, ServeLock, prepare
 from gateway.store.unavailable import StoreUnavailable, unavailable
 
 __all__ = ["Database", "StoreUnavailable"]
@@ -46,12 +46,15 @@ _MIGRATING: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = 
 class Database:
     """An open store. Built by :meth:`open`; whoever opened it closes it."""
 
-    def __init__(self, place: str, writer: AsyncEngine, reader: AsyncEngine, lock: ServeLock | None) -> None:
+    def __init__(
+        self, place: str, writer: AsyncEngine, reader: AsyncEngine, lock: ServeLock | None, file: SameFile | None = None
+    ) -> None:
         self.place: Final = place
         """Where it is, for people: a file, or host and database. No password in it."""
         self._writer = writer
         self._reader = reader
         self._lock = lock
+        self._file = file
         self._turn = asyncio.Semaphore(1 if writer.dialect.name == "sqlite" else POSTGRESQL_CONNECTIONS)
         self._is_open = True
         self._in_hand = 0
@@ -90,7 +93,7 @@ class Database:
         lock = await asyncio.to_thread(ServeLock, path) if exclusive else None
         writer = _sqlite_engine(path, ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"), connections=1)
         reader = _sqlite_engine(path, ("PRAGMA query_only=ON",), connections=SQLITE_READERS)
-        return cls(str(path), writer, reader, lock)
+        return cls(str(path), writer, reader, lock, SameFile(path))
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run ``work`` in one SQL transaction and return its result when that is durable.
@@ -145,6 +148,8 @@ class Database:
     async def _run(self, engine: AsyncEngine, work: Callable[[Connection], Result]) -> Result:
         if not self._is_open:
             raise StoreUnavailable(f"store {self.place}: it is closed")
+        if self._file is not None:
+            self._file.check()
         self._in_hand += 1
         self._idle.clear()
         try:

@@ -35,6 +35,28 @@ def prepare(path: Path) -> None:
         raise StoreUnavailable(f"store {path}: it isn't a file; name a file in store.url")
 
 
+class SameFile:
+    """Knows whether the database is still the file that was opened: SQLite would write on into one that was deleted."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened = self._now()
+
+    def check(self) -> None:
+        """Return when it is. Raises StoreUnavailable."""
+        if self._opened is None or self._now() != self._opened:
+            raise StoreUnavailable(
+                f"store {self._path}: the file was removed or replaced while it is open; put it back and restart"
+            )
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - before each write: a Path would cost more than the call
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
 def _make(path: Path) -> None:
     """Make an empty database. One process at a time: SQLite fails at once where two change to WAL mode together."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store.database import Database
 from gateway.store.sqlite_file import ServeLock, prepare
 from gateway.store.unavailable import StoreUnavailable
 
@@ -148,3 +149,21 @@ def test_a_file_that_cannot_be_made_a_database_is_said(tmp_path: Path, monkeypat
     monkeypatch.setattr(sqlite3, "connect", connect)
     with pytest.raises(StoreUnavailable, match="not authorized"):
         prepare(tmp_path / "voltgate.db")
+
+
+async def test_a_file_that_is_removed_or_replaced_while_it_is_open_takes_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "voltgate.db"
+    database = await Database.open(f"sqlite+aiosqlite:///{path}", exclusive=True)
+    try:
+        await database.ping()
+        path.rename(tmp_path / "elsewhere")
+        for replaced in (False, True):
+            if replaced:
+                path.write_bytes(b"")
+            with pytest.raises(StoreUnavailable, match="removed or replaced"):
+                await database.ping()
+        path.unlink()
+        (tmp_path / "elsewhere").rename(path)
+        await database.ping()
+    finally:
+        await database.close()
