@@ -20,12 +20,16 @@ def init(
     name: Annotated[
         list[str] | None, typer.Option(help="DNS name or address under which stations reach the gateway; repeatable.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a commented configuration and a development PKI that `voltgate serve` runs as they are."""
     try:
         written = scaffold(directory, backend_url=backend_url, operator=operator, names=name or [])
     except StartFailed as failure:
         raise Failed(str(failure)) from None
+    if as_json:
+        print_json({"config": str(directory / "voltgate.yaml"), "written": [str(path) for path in written]})
+        return
     for path in written:
         typer.echo(path)
     typer.echo(f"\nnext: voltgate serve --config {directory / 'voltgate.yaml'}")

@@ -25,6 +25,12 @@ def test_init_then_check(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
         init(tmp_path / "gw")
 
 
+def test_init_for_scripts(run: Run, tmp_path: Path) -> None:
+    shown = json.loads(run("init", str(tmp_path / "gw"), "--json").stdout)
+    assert shown["config"] == str(tmp_path / "gw/voltgate.yaml")
+    assert shown["config"] in shown["written"]
+
+
 def test_check_reports_and_fails(run: Run) -> None:
     result = run("check", "--json")
     assert result.exit_code == 1
