@@ -5,10 +5,9 @@ schema), and the answer back the same way. A backend's CALL walks the mirror ima
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -158,8 +157,7 @@ class Station:
             raise PeerUnavailable("the station is not connected")
         if not self.gate.may_send(action):
             raise PeerUnavailable(f"the station's BootNotification is {self.gate.status.value}")
-        async with self._in_time(action):
-            answer = await peer.call(action, payload)
+        answer = await self._in_time(action, peer.call(action, payload))
         if answer.get("status") == "Accepted":
             self.gate.agreed(action, payload)
         return answer
@@ -169,25 +167,23 @@ class Station:
 
         Where a CALL of the station waits for it, no longer than until that has to be answered.
         """
-        async with self._in_time(action):
-            return await self.backend.call(action, payload)
+        return await self._in_time(action, self.backend.call(action, payload))
 
-    @asynccontextmanager
-    async def _in_time(self, action: str) -> AsyncIterator[None]:
+    async def _in_time(self, action: str, asking: Coroutine[Any, Any, Json]) -> Json:
         """Raise PeerUnavailable when the station's CALL that this task handles, if any, has to be answered."""
         if asyncio.current_task() is not self._handling:
-            yield
-            return
-        too_late = PeerUnavailable(f"no time is left for {action}: the station waits for its answer")
+            return await asking
+        too_late = f"no time is left for {action}: the station waits for its answer"
         if asyncio.get_running_loop().time() >= self._answer_by:
-            raise too_late
+            asking.close()
+            raise PeerUnavailable(too_late)
         deadline = asyncio.timeout_at(self._answer_by)
         try:
             async with deadline:
-                yield
+                return await asking
         except TimeoutError:
             if deadline.expired():
-                raise too_late from None
+                raise PeerUnavailable(too_late) from None
             raise
 
     def disconnect(self, code: int, reason: str) -> None:
