@@ -48,6 +48,8 @@ from policies.engine import load as load_policy
 
 REGISTRY_POLL: Final = 0.5
 """Seconds between two looks for changes that another process made to the registry."""
+REGISTERS_SAVED_EVERY: Final = 10.0
+"""Seconds between two writes of the running transactions' registers: what a ``kill -9`` costs an Ended without one."""
 GOING_AWAY: Final = 1001
 """Close code towards stations when the gateway stops (RFC 6455 7.4.1)."""
 NOT_ADMITTED_ANY_MORE: Final = 1008
@@ -275,6 +277,7 @@ class _Gateway:
         except OSError as error:
             raise StartFailed(f"admin.bind: cannot listen on {bind}: {_strerror(error)}") from None
         self._tasks.spawn(self._follow_registry(), "registry")
+        self._tasks.spawn(self._save_registers(), "registers")
         return [f"listening http://{_authority(host, port)} admin" for host, port, *_ in runner.addresses]
 
     def _admin_token(self) -> str | None:
@@ -319,6 +322,11 @@ class _Gateway:
                     seen = revision
             except StoreUnavailable as error:
                 log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
+
+    async def _save_registers(self) -> None:
+        while True:
+            await asyncio.sleep(REGISTERS_SAVED_EVERY)
+            await self.factory.save_registers()
 
     async def _recheck(self, stations: Sequence[Station]) -> None:
         """Cut the sessions of stations that may not have theirs any more."""

@@ -15,7 +15,7 @@ from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.config import Config
 from gateway.session.directory import Directory, Entry
 from gateway.session.peer import BACKEND_16, STATION_201, Peer
-from gateway.session.ports import StationRecord
+from gateway.session.ports import Register, StationRecord, StoreAway
 from gateway.session.station import BootRules, Service, Station
 from gateway.session.tally import Tally
 from gateway.store.connectors import Connectors
@@ -146,6 +146,18 @@ class StationFactory:
         await self.directory.expel(station)
         await self._take_apart(station.identity)
 
+    async def save_registers(self) -> None:
+        """Note where the meters of running transactions stand: one write for all of them."""
+        await self._save([each for runtime in self._runtimes.values() for each in runtime.ledger.take_registers()])
+
+    async def _save(self, registers: list[Register]) -> None:
+        if not registers:
+            return
+        try:
+            await self._on.journal.save_registers(registers)
+        except StoreAway as away:
+            log.error("registers_not_saved", count=len(registers), reason=str(away))  # noqa: TRY400 - the text says it
+
     async def close(self) -> None:
         """Take every runtime apart; what is undelivered stays in the journal."""
         for identity in list(self._runtimes):
@@ -167,6 +179,7 @@ class StationFactory:
         runtime = self._runtimes.get(identity)
         if runtime is not None:
             await runtime.ledger.quiesce()
+            await self._save(runtime.ledger.take_registers())
             await runtime.link.stop()
             self._runtimes.pop(identity, None)
 

@@ -95,6 +95,16 @@ class JournalEntry:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Register:
+    """The energy register, in Wh, that a running transaction had last; ``epoch`` is that of who saw it."""
+
+    identity: str
+    epoch: int
+    station_tx: str
+    wh: int
+
+
 class JournalStore(Protocol):
     """Transactions and the journal, durable: when a method returns, a ``kill -9`` loses nothing of it.
 
@@ -115,6 +125,12 @@ class JournalStore(Protocol):
 
     async def settle(self, entry: JournalEntry, epoch: int, tx: Transaction) -> None:
         """The backend has answered ``entry``: remove it and update the transaction, in one database transaction."""
+
+    async def save_registers(self, registers: Sequence[Register]) -> None:
+        """Note registers of many stations' transactions, and nothing else of them, in one database transaction.
+
+        One of a stale owner, or of a transaction that isn't there, is passed over.
+        """
 
     async def retry(self, entry: JournalEntry, epoch: int) -> None:
         """Count one more attempt of ``entry``."""

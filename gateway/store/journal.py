@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, exists, insert, select, update
 
 from gateway.bridge.books import Json, Transaction
-from gateway.session.ports import JournalEntry, JournalFull, StaleEpoch
+from gateway.session.ports import JournalEntry, JournalFull, Register, StaleEpoch
 from gateway.store.columns import from_json_text, json_text, utc_now
 from gateway.store.database import Database
-from gateway.store.models import JournalRow, RefusedRow, Station
+from gateway.store.models import JournalRow, RefusedRow, Station, TransactionRow
 from gateway.store.transactions import read_all, row_of, write_row
 
 JOURNAL_MAX: Final = 10_000
@@ -30,6 +30,16 @@ _HOLD: Final = _OWN.values(epoch=Station.epoch)
 _COUNT_UP: Final = _OWN.where(Station.pending < bindparam("of_limit")).values(pending=Station.pending + 1)
 _COUNT_DOWN: Final = _OWN.values(pending=Station.pending - 1)
 _COUNT_BACK: Final = _OWN.values(pending=Station.pending + 1)
+
+_REGISTER: Final = (
+    update(TransactionRow)
+    .where(
+        TransactionRow.identity == bindparam("of_identity"),
+        TransactionRow.station_tx == bindparam("of_station_tx"),
+        exists().where(Station.identity == bindparam("of_identity"), Station.epoch == bindparam("of_epoch")),
+    )
+    .values(last_register=bindparam("to_register"))
+)
 
 _THE_ENTRY: Final = (JournalRow.id == bindparam("of_id"), JournalRow.identity == bindparam("of_identity"))
 _APPEND: Final = insert(JournalRow)
@@ -113,6 +123,24 @@ class Journal:
         def work(connection: Connection) -> None:
             _own(connection, _HOLD, identity, epoch)
             write_row(connection, identity, row)
+
+        await self._database.write(work)
+
+    async def save_registers(self, registers: Sequence[Register]) -> None:
+        """Note registers of many stations' transactions in one SQL transaction; a stale owner's are passed over."""
+        rows = [
+            {
+                "of_identity": each.identity,
+                "of_epoch": each.epoch,
+                "of_station_tx": each.station_tx,
+                "to_register": each.wh,
+            }
+            for each in registers
+        ]
+
+        def work(connection: Connection) -> None:
+            for row in rows:
+                connection.execute(_REGISTER, row)
 
         await self._database.write(work)
 

@@ -14,7 +14,7 @@ import structlog
 
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.ports import JournalEntry, JournalStore, StaleEpoch, StoreAway
+from gateway.session.ports import JournalEntry, JournalStore, Register, StaleEpoch, StoreAway
 from gateway.wire.errors import CallError, ErrorCode
 
 MESSAGE_ATTEMPTS: Final = 3
@@ -78,6 +78,8 @@ class JournaledLedger:
         self._emptied = emptied
         self._set_aside = set_aside
         self._doublings = 0
+        self._unsaved: dict[str, Transaction] = {}
+        """Transactions whose register is newer than the store's: their meter values went straight to the backend."""
         self._sending = asyncio.Lock()
         """Held by whoever talks to the backend; others append behind it instead of waiting."""
         self._retry: asyncio.TimerHandle | None = None
@@ -88,6 +90,15 @@ class JournaledLedger:
     def depth(self) -> int:
         """Entries that the backend has not answered yet."""
         return self._depth
+
+    def take_registers(self) -> list[Register]:
+        """Return the registers that the store doesn't have yet; the caller saves them."""
+        unsaved, self._unsaved = self._unsaved, {}
+        return [
+            Register(self._identity, self._epoch(), tx.station_tx, tx.last_register)
+            for tx in unsaved.values()
+            if tx.last_register is not None
+        ]
 
     # --- the bridge's ledger
 
@@ -114,6 +125,7 @@ class JournaledLedger:
                 except (PeerUnavailable, CallError) as error:
                     self._log.warning("meter_values_journalled", reason=str(error))
                 else:
+                    self._unsaved[tx.station_tx] = tx
                     return
             await self._append(tx, "MeterValues", payload)
             self._drain_later()
@@ -147,6 +159,7 @@ class JournaledLedger:
     async def _append(self, tx: Transaction, action: str, payload: Json) -> JournalEntry:
         entry = await self._journal.append(self._identity, self._epoch(), tx, action, payload)
         self._depth += 1
+        self._unsaved.pop(tx.station_tx, None)
         return entry
 
     async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple["_Outcome", Json | None]:

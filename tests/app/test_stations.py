@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app.stations import Foundation, StationFactory, message_ids, now
 from gateway.app.tasks import Tasks
-from gateway.bridge.books import Transaction
+from gateway.bridge.books import Transaction, TransactionState
 from gateway.session.ports import StationRecord
 from gateway.session.tally import Tally
 from gateway.store.connectors import Connectors
@@ -89,6 +89,22 @@ async def test_nothing_is_dialled_for_a_station_that_was_removed(
     await factory.expel(station)
     assert (factory.directory.get("CS1"), factory.journal_entries) == (None, 0)
     await factory.expel(station)
+
+
+async def test_a_station_that_leaves_in_a_transaction_finds_its_register_again(
+    factory: StationFactory, foundation: Foundation
+) -> None:
+    entry = await factory.directory.enter(await _registered(foundation), 2)
+    station = entry.station
+    tx = Transaction("t1", TransactionState.OPEN, backend_tx=7, connector_id=1, last_register=1000)
+    station.books.transactions["t1"] = tx
+    await foundation.journal.save("CS1", station.epoch, tx)
+    ledger = factory._runtimes["CS1"].ledger
+    for register, saving in ((5000, factory.save_registers()), (9500, factory.leave(station))):
+        tx.last_register = register
+        ledger._unsaved["t1"] = tx
+        await saving
+        assert [each.last_register for each in await foundation.journal.transactions("CS1")] == [register]
 
 
 async def test_the_books_come_out_of_the_store(factory: StationFactory, foundation: Foundation) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.bridge.books import Transaction, TransactionState
-from gateway.session.ports import JournalEntry, JournalFull, StaleEpoch
+from gateway.session.ports import JournalEntry, JournalFull, Register, StaleEpoch
 from gateway.store.database import Database
 from gateway.store.journal import REASON_MAX, Journal
 from gateway.store.stations import Stations
@@ -26,6 +26,25 @@ def tx(state: TransactionState = TransactionState.OPEN, seq_no: int = 0) -> Tran
 
 async def ids(journal: Journal, identity: str = "CS1") -> list[int]:
     return [entry.id for entry in await journal.pending(identity)]
+
+
+# --- registers
+
+
+async def test_registers_are_noted_and_nothing_else_of_a_transaction_is(journal: Journal, epoch: int) -> None:
+    held = Transaction("T1", TransactionState.OPEN, backend_tx=7, last_register=1000, last_seq_no=3)
+    await journal.save("CS1", epoch, held)
+    await journal.save("CS1", epoch, Transaction("T2", last_register=5))
+    await journal.save_registers([Register("CS1", epoch, "T1", 2500), Register("CS1", epoch, "unknown", 1)])
+    held.last_register = 2500
+    assert await journal.transactions("CS1") == [held, Transaction("T2", last_register=5)]
+
+
+async def test_a_stale_owners_registers_are_passed_over(journal: Journal, stations: Stations, epoch: int) -> None:
+    await journal.save("CS1", epoch, Transaction("T1", last_register=1000))
+    await stations.take("CS1", 1)
+    await journal.save_registers([Register("CS1", epoch, "T1", 2500), Register("CS9", epoch, "T1", 1)])
+    assert [each.last_register for each in await journal.transactions("CS1")] == [1000]
 
 
 # --- one station's messages

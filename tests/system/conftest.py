@@ -63,6 +63,11 @@ class Backend:
                 self._joined.clear()
                 await self._joined.wait()
 
+    async def left(self, identity: str) -> None:
+        """Wait until the station's leg is gone."""
+        async with asyncio.timeout(REPLY):
+            await self.connections[identity].wait_closed()
+
     async def expect(self, action: str) -> Any:
         """Return the payload of the next CALL of this action; others before it are passed over."""
         async with asyncio.timeout(REPLY):

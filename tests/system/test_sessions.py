@@ -106,6 +106,20 @@ async def test_kill_9_while_the_backend_is_away_loses_nothing(
     ]
 
 
+async def test_a_station_that_comes_back_and_ends_without_a_register_is_billed_what_it_had_said(
+    gateway: Any, backend: Any, transaction_event: Any, token: Any, evse: Any
+) -> None:
+    password = await gateway.add("CS1", 2, "SN1")
+    async with gateway.station("CS1", password) as station:
+        await station.boot()
+        await station.call("TransactionEvent", transaction_event("Started", 0, wh=1000, idToken=token, evse=evse))
+        await station.call("TransactionEvent", transaction_event("Updated", 1, wh=9500, state="Charging"))
+    await backend.left("CS1")
+    async with gateway.station("CS1", password) as station:
+        await station.call("TransactionEvent", transaction_event("Ended", 2))
+    assert (await backend.expect("StopTransaction"))["meterStop"] == 9500
+
+
 async def test_a_boot_while_the_backend_is_away_is_pending(gateway: Any, backend: Any) -> None:
     password = await gateway.add("CS1", 2, "SN1")
     await backend.close()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.bridge.books import Json, Transaction, TransactionState
-from gateway.session.ports import JournalEntry, JournalFull, StaleEpoch
+from gateway.session.ports import JournalEntry, JournalFull, Register, StaleEpoch
 
 
 class MemoryJournal:
@@ -45,6 +45,11 @@ class MemoryJournal:
         self._check(epoch)
         self.entries = [each for each in self.entries if each.id != entry.id]
         self.saved[tx.station_tx] = copy.copy(tx)
+
+    async def save_registers(self, registers: Sequence[Register]) -> None:
+        for each in registers:
+            if each.epoch == self.epoch:
+                self.saved[each.station_tx].last_register = each.wh
 
     async def retry(self, entry: JournalEntry, epoch: int) -> None:
         self._check(epoch)

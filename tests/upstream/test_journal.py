@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.ports import JournalFull, StaleEpoch, StoreAway
+from gateway.session.ports import JournalFull, Register, StaleEpoch, StoreAway
 from gateway.upstream import journal as module
 from gateway.upstream.journal import JournaledLedger
 from gateway.wire.errors import CallError, ErrorCode
@@ -137,6 +137,19 @@ async def test_meter_values_touch_no_disk_while_the_backend_answers(
         monkeypatch.setattr(desk.journal, name, no_write)
     await desk.ledger.meter(tx, METER)
     assert desk.backend.actions == ["StartTransaction", "MeterValues"]
+
+
+async def test_registers_that_went_straight_through_are_handed_out_once(desk: Desk) -> None:
+    tx = desk.tx()
+    await desk.ledger.start(tx, START)
+    assert desk.ledger.take_registers() == []
+    tx.last_register = 1500
+    await desk.ledger.meter(tx, METER)
+    assert desk.ledger.take_registers() == [Register("CS1", 1, "t1", 1500)]
+    assert desk.ledger.take_registers() == []
+    await desk.ledger.meter(tx, METER)
+    await desk.ledger.stop(tx, STOP)
+    assert desk.ledger.take_registers() == []
 
 
 async def test_a_whole_session_while_the_backend_is_away_is_delivered_in_order(desk: Desk) -> None:
