@@ -58,9 +58,10 @@ async def _gateway(folder: Path, backend_port: int) -> AsyncIterator[tuple[int, 
     environment["VOLTGATE__LOG__LEVEL"] = "error"
     environment["VOLTGATE__BACKENDS__LEGACY__URL"] = f"ws://127.0.0.1:{backend_port}/{{identity}}"
     with _command("serve", "--config", str(folder / "voltgate.yaml"), **environment) as process:
+        output = process.stdout
         try:
             port = 0
-            while (line := await asyncio.to_thread(process.stdout.readline)) != "ready\n":  # type: ignore[union-attr]
+            while output is not None and (line := await asyncio.to_thread(output.readline)) != "ready\n":
                 if not line:
                     raise SystemExit("voltgate serve failed")
                 if line.startswith("listening wss:"):
