@@ -181,7 +181,9 @@ class StationFactory:
             await runtime.ledger.quiesce()
             await self._save(runtime.ledger.take_registers())
             await runtime.link.stop()
-            self._runtimes.pop(identity, None)
+            # A station that was removed and registered anew meanwhile has a runtime of its own here.
+            if self._runtimes.get(identity) is runtime:
+                del self._runtimes[identity]
 
     def _boot_rules(self, record: StationRecord) -> BootRules:
         limits = self._on.config.limits

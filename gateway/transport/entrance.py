@@ -70,7 +70,7 @@ def _check(verdict: Verdict, request: UpgradeRequest) -> None:
 class Entrance:
     """The endpoint of a link until the upgrade. It owns the admission task: the only task of a connection."""
 
-    __slots__ = ("_doorkeeper", "_link", "_over", "_scanner", "_stage", "_task", "_upgrade")
+    __slots__ = ("_doorkeeper", "_link", "_over", "_scanner", "_stage", "_task")
 
     def __init__(self, doorkeeper: Doorkeeper, link: Link) -> None:
         self._doorkeeper = doorkeeper
@@ -79,7 +79,6 @@ class Entrance:
         self._stage = Stage.TLS
         self._over = False
         self._task: asyncio.Task[None] | None = None
-        self._upgrade: Upgrade | None = None
 
     # What the link calls
 
@@ -136,7 +135,6 @@ class Entrance:
         """Ask for admission, in a task."""
         link = self._link
         request = UpgradeRequest(upgrade.target, upgrade.headers, link.remote, link.peer)
-        self._upgrade = upgrade
         self._stage = Stage.ADMISSION
         link.deadline(self._doorkeeper.limits.admission_timeout, self._admission_too_slow)
         name = f"admission of {link.remote[0]}:{link.remote[1]}"

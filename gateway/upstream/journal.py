@@ -282,7 +282,6 @@ class JournaledLedger:
             self._log.info("journal_has_another_owner")
         except Exception:  # noqa: BLE001 - the journal is durable: the next drain tries again
             self._log.exception("drain_failed")
-            self._drain_later()
 
     async def quiesce(self) -> None:
         """Begin nothing more; what is undelivered stays in the journal."""
