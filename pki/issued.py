@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from pki.authority import IssuedCertificate, IssuedMismatch, SigningRequest
+from pki.keys import STRONG_HASHES
 
 BACKDATE_MAX: Final = timedelta(days=1)
 """How far before now a certificate may begin: authorities backdate for slow clocks."""
@@ -19,7 +20,6 @@ SERIAL_BITS_MIN: Final = 48
 """A random serial number of 64 bits (CA/Browser Forum baseline, 7.1) has fewer than these once in 65,536 times."""
 SERIAL_BITS_MAX: Final = 159
 """20 octets, positive (RFC 5280 4.1.2.2)."""
-STRONG_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 
 
 @dataclass(frozen=True, slots=True)

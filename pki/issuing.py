@@ -1,4 +1,4 @@
-"""Making certificates: a root, the issuing CA under it, and what that issues (RFC 5280).
+"""Making certificates: a root, the issuing CA under it, what that issues and what it revokes (RFC 5280).
 
 Everything is signed with ECDSA and SHA-256 or SHA-384, or RSA and SHA-256; all names are UTF8String.
 """
@@ -130,6 +130,20 @@ def issue(
     return _sign(builder, issuer.key)
 
 
+def revocation_list(
+    issuer: Issuer, entries: Sequence[x509.RevokedCertificate], *, number: int, now: datetime, lifetime: timedelta
+) -> x509.CertificateRevocationList:
+    """Sign a complete CRL: it never outlives its issuer (RFC 5280 5)."""
+    ca = issuer.certificate
+    extensions: list[x509.Extension[x509.ExtensionType]] = [
+        x509.Extension(value.oid, critical=False, value=value) for value in (_authority_key(ca), x509.CRLNumber(number))
+    ]
+    until = min(_whole(now) + lifetime, ca.not_valid_after_utc)
+    # Given at once: a builder that grows entry by entry copies all of them each time.
+    builder = x509.CertificateRevocationListBuilder(ca.subject, _whole(now), until, extensions, list(entries))
+    return builder.sign(issuer.key, _hash_for(issuer.key))
+
+
 def general_name(name: str) -> x509.GeneralName:
     """Return a host name or IP address as it stands among alternative names."""
     address = as_ip(name)
@@ -149,8 +163,12 @@ def _ca_builder(subject: x509.Name, key: PrivateKey, path_length: int) -> x509.C
 
 
 def _sign(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certificate:
+    return builder.sign(key, _hash_for(key))
+
+
+def _hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
     is_large = isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size > 256
-    return builder.sign(key, hashes.SHA384() if is_large else hashes.SHA256())
+    return hashes.SHA384() if is_large else hashes.SHA256()
 
 
 def _subject(common_name: str, organization: str | None) -> x509.Name:

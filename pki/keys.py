@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pki.profiles import KeyPolicy
 
 RSA_EXPONENT: Final = 65537
+STRONG_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
+"""What a certificate or CRL may be signed with (A00.FR.506), by pyca's names."""
 FERMAT_ROUNDS: Final = 100
 """Tries at factoring a modulus whose primes lie close together (CVE-2022-26320)."""
 

@@ -2,58 +2,55 @@
 
 The TLS handshake has checked the path already; what it lets pass (a server's certificate, a CA's, one of another
 hierarchy: attack A9) or does not see again (a resumed session: attack A10) is refused here. Built on pyca's RFC 5280
-verifier, whose rules for a leaf are made for the web: those for a station's are here.
+verifier, whose rules for a leaf are made for the web: those for a station's are in :mod:`pki.presented`.
 """
 
-import enum
 import hashlib
+import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
-from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    Policy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
 
-from pki import profiles
-from pki.keys import KeyRefused, check_key
+from pki.presented import (
+    CERTIFICATE_SIZE_MAX,
+    INTERMEDIATES_MAX,
+    Fault,
+    PathRejected,
+    Presented,
+    check_ca,
+    check_sizes,
+    read_presented,
+)
 
-INTERMEDIATES_MAX: Final = 4
-"""CA certificates that a station may present beside its own."""
-CERTIFICATE_SIZE_MAX: Final = 8192
-"""Bytes of one certificate in DER (a whole chain has 10,000 characters in OCPP)."""
+__all__ = [
+    "CERTIFICATE_SIZE_MAX",
+    "INTERMEDIATES_MAX",
+    "REMEMBERED_MAX",
+    "Fault",
+    "PathRejected",
+    "StationChainVerifier",
+    "VerifiedLeaf",
+    "check_name",
+    "check_organization",
+    "load_roots",
+    "utc_now",
+]
+
 REMEMBERED_MAX: Final = 4096
 """Chains whose path is remembered; their dates are looked at every time."""
-
-_KNOWN_EXTENSIONS: Final = frozenset(
-    {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE}
-    | {ExtensionOID.SUBJECT_ALTERNATIVE_NAME}
-)
-"""What may be critical in a station's certificate: what is looked at here (RFC 5280 4.2)."""
-
-
-class Fault(enum.Enum):
-    """Why a certificate is refused; the value is a label for logs and metrics."""
-
-    MALFORMED = "malformed"
-    TOO_LARGE = "too_large"
-    WEAK_KEY = "weak_key"
-    NOT_A_STATIONS = "not_a_stations"
-    NOT_YET_VALID = "not_yet_valid"
-    EXPIRED = "expired"
-    NO_PATH = "no_path"
-    OTHER_NAME = "other_name"
-    OTHER_ORGANIZATION = "other_organization"
-
-
-class PathRejected(ValueError):
-    """The certificate is refused: the text is for the log, ``fault`` for whoever has to decide (A00.FR.429)."""
-
-    def __init__(self, reason: str, fault: Fault) -> None:
-        super().__init__(reason)
-        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +81,11 @@ class StationChainVerifier:
         self, roots_pem: bytes, *, organization: str | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
         roots = load_roots(roots_pem)
-        self._organization = organization
+        self._organizations = None if organization is None else frozenset({organization})
         self._clock = clock
         self._store = Store(roots)
         self._ee_policy = ExtensionPolicy.permit_all()
-        self._ca_policy = ExtensionPolicy.webpki_defaults_ca()
+        self._ca_policy = _ca_policy(frozenset(roots))
         self._known: OrderedDict[bytes, VerifiedLeaf] = OrderedDict()
 
     def __call__(self, certificate: bytes, chain: Sequence[bytes], expected_name: str) -> None:
@@ -97,43 +94,41 @@ class StationChainVerifier:
         ``chain`` is what the station presented beside it. Raises :class:`PathRejected`, a ValueError.
         """
         leaf = self.verify(certificate, chain)
-        if leaf.common_name != expected_name:
-            raise PathRejected(f"the CN is {leaf.common_name!r}, not {expected_name!r} (A00.FR.405)", Fault.OTHER_NAME)
-        if self._organization is not None and leaf.organization != self._organization:
-            raise PathRejected(
-                f"the O is {leaf.organization!r}, not {self._organization!r} (A00.FR.404)", Fault.OTHER_ORGANIZATION
-            )
+        check_name(leaf, expected_name)
+        if self._organizations is not None:
+            check_organization(leaf, self._organizations)
 
-    def verify(self, certificate: bytes, chain: Sequence[bytes] = (), *, at: datetime | None = None) -> VerifiedLeaf:
-        """Return the verified leaf. ``at`` is the moment to verify for; now, where it isn't given.
+    def verify(
+        self,
+        certificate: bytes,
+        chain: Sequence[bytes] = (),
+        *,
+        at: datetime | None = None,
+        tolerate_expiry: bool = False,
+    ) -> VerifiedLeaf:
+        """Return the verified leaf; whose it is, the caller checks. ``at`` is the moment to verify for, else now.
 
-        Raises :class:`PathRejected`.
+        With ``tolerate_expiry`` a leaf that has expired before then is verified for its last valid moment (A00.FR.429):
+        ``VerifiedLeaf.not_after`` tells. What isn't valid yet is never tolerated. Raises :class:`PathRejected`.
         """
-        moment = at or self._clock()
-        _check_sizes(certificate, chain)
+        now = at or self._clock()
+        check_sizes(certificate, chain)
         key = _digest(certificate, chain)
         known = self._known.get(key)
-        if known is not None and known.not_before <= moment <= known.not_after:
-            return known
-        verified = self._find_path(certificate, chain, moment)
+        if known is not None:
+            moment = _moment(known.certificate, now, tolerate_expiry=tolerate_expiry)
+            if known.not_before <= moment <= known.not_after:
+                return known
+        presented = read_presented(certificate, chain)
+        moment = _moment(presented.leaf, now, tolerate_expiry=tolerate_expiry)
+        verified = self._find_path(presented, moment)
         self._known[key] = verified
         while len(self._known) > REMEMBERED_MAX:
             self._known.popitem(last=False)
         return verified
 
-    def _find_path(self, certificate: bytes, chain: Sequence[bytes], moment: datetime) -> VerifiedLeaf:
-        leaf, *issuers = (_parse(der) for der in (certificate, *chain))
-        try:
-            for presented in (leaf, *issuers):
-                check_key(presented.public_key(), profiles.charging_station().keys)
-            _check_leaf(leaf)
-            name, organization = _names(leaf)
-        except PathRejected:
-            raise
-        except KeyRefused as error:
-            raise PathRejected(f"a weak key: {error}", Fault.WEAK_KEY) from error
-        except Exception as error:
-            raise PathRejected("the certificate can't be decoded", Fault.MALFORMED) from error
+    def _find_path(self, presented: Presented, moment: datetime) -> VerifiedLeaf:
+        leaf = presented.leaf
         _check_dates(leaf, moment)
         verifier = (
             PolicyBuilder()
@@ -143,18 +138,37 @@ class StationChainVerifier:
             .extension_policies(ca_policy=self._ca_policy, ee_policy=self._ee_policy)
             .build_client_verifier()
         )
-        try:
-            path = verifier.verify(leaf, issuers).chain
-        except VerificationError as error:
-            raise PathRejected(f"no path to a trusted root: {error}", Fault.NO_PATH) from error
-        return VerifiedLeaf(
-            leaf,
-            name,
-            organization,
-            tuple(path),
-            max(each.not_valid_before_utc for each in path),
-            min(each.not_valid_after_utc for each in path),
-        )
+        failed: VerificationError | None = None
+        for issuers in _one_of_each(presented.issuers):
+            try:
+                path = verifier.verify(leaf, list(issuers)).chain
+            except VerificationError as error:
+                failed = error
+                continue
+            check_ca(path[-1])
+            return VerifiedLeaf(
+                leaf,
+                presented.common_name,
+                presented.organization,
+                tuple(path),
+                max(each.not_valid_before_utc for each in path),
+                min(each.not_valid_after_utc for each in path),
+            )
+        raise PathRejected(f"no path to a trusted root: {failed}", Fault.NO_PATH) from failed
+
+
+def check_name(leaf: VerifiedLeaf, expected: str) -> None:
+    """Return when the CN is the station's serial number (A00.FR.405). Raises :class:`PathRejected`."""
+    if leaf.common_name != expected:
+        raise PathRejected(f"the CN is {leaf.common_name!a}, not {expected!a} (A00.FR.405)", Fault.OTHER_NAME)
+
+
+def check_organization(leaf: VerifiedLeaf, allowed: Collection[str]) -> None:
+    """Return when the O is the operator or an organisation that it trusts (A00.FR.404). Raises PathRejected."""
+    if leaf.organization not in allowed:
+        named = " or ".join(ascii(each) for each in sorted(allowed))
+        found = "there is no O" if leaf.organization is None else f"the O is {leaf.organization!a}"
+        raise PathRejected(f"{found}; it must be {named} (A00.FR.404)", Fault.OTHER_ORGANIZATION)
 
 
 def load_roots(pem: bytes) -> list[x509.Certificate]:
@@ -173,12 +187,31 @@ def load_roots(pem: bytes) -> list[x509.Certificate]:
     return roots
 
 
-def _check_sizes(certificate: bytes, chain: Sequence[bytes]) -> None:
-    """Attack B4: a chain bomb is refused before anything is decoded."""
-    if len(chain) > INTERMEDIATES_MAX:
-        raise PathRejected(f"more than {INTERMEDIATES_MAX} certificates beside its own", Fault.TOO_LARGE)
-    if any(len(der) > CERTIFICATE_SIZE_MAX for der in (certificate, *chain)):
-        raise PathRejected(f"a certificate of more than {CERTIFICATE_SIZE_MAX} bytes", Fault.TOO_LARGE)
+def _ca_policy(anchors: frozenset[x509.Certificate]) -> ExtensionPolicy:
+    """The web's rules for CAs, but that a trust anchor needs no key usage: `openssl req -x509` makes roots without."""
+
+    def check_key_usage(_: Policy, ca: x509.Certificate, usage: x509.KeyUsage | None) -> None:
+        if usage is None and ca not in anchors:
+            raise ValueError("a CA certificate without key usage (RFC 5280 4.2.1.3)")
+        if usage is not None and not usage.key_cert_sign:
+            raise ValueError("a CA certificate whose key usage isn't signing certificates (RFC 5280 4.2.1.3)")
+
+    return ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, check_key_usage)
+
+
+def _one_of_each(issuers: Sequence[x509.Certificate]) -> Iterable[tuple[x509.Certificate, ...]]:
+    """Yield the presented CA certificates, with one certificate of each CA (name and key) at a time.
+
+    Attack B4: four certificates of one CA, each fit to issue the others, are a search of a second for the verifier;
+    and no path leads twice over one CA. Two certificates of a CA under two roots are honest: each is tried.
+    """
+    if len(issuers) < 2:
+        return [tuple(issuers)]
+    same: dict[tuple[bytes, bytes], list[x509.Certificate]] = {}
+    for issuer in issuers:
+        key = issuer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        same.setdefault((issuer.subject.public_bytes(), key), []).append(issuer)
+    return itertools.product(*same.values())
 
 
 def _digest(certificate: bytes, chain: Sequence[bytes]) -> bytes:
@@ -186,27 +219,8 @@ def _digest(certificate: bytes, chain: Sequence[bytes]) -> bytes:
     return b"".join(hashlib.sha256(der).digest() for der in (certificate, *chain))
 
 
-def _parse(der: bytes) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except Exception as error:
-        raise PathRejected("the certificate can't be decoded", Fault.MALFORMED) from error
-
-
-def _check_leaf(leaf: x509.Certificate) -> None:
-    """An end entity that may authenticate as a client (RFC 5280 4.2.1.3, 4.2.1.9, 4.2.1.12; attack A9)."""
-    if leaf.version is not x509.Version.v3:
-        raise PathRejected("not an X.509 v3 certificate", Fault.MALFORMED)
-    for extension in leaf.extensions:
-        value = extension.value
-        if isinstance(value, x509.BasicConstraints) and value.ca:
-            raise PathRejected("a CA's certificate", Fault.NOT_A_STATIONS)
-        if isinstance(value, x509.KeyUsage) and (value.key_cert_sign or not value.digital_signature):
-            raise PathRejected("its key usage isn't for authentication", Fault.NOT_A_STATIONS)
-        if isinstance(value, x509.ExtendedKeyUsage) and ExtendedKeyUsageOID.CLIENT_AUTH not in value:
-            raise PathRejected("its extended key usage isn't client authentication", Fault.NOT_A_STATIONS)
-        if extension.critical and extension.oid not in _KNOWN_EXTENSIONS:
-            raise PathRejected(f"an unknown critical extension {extension.oid.dotted_string}", Fault.NOT_A_STATIONS)
+def _moment(leaf: x509.Certificate, now: datetime, *, tolerate_expiry: bool) -> datetime:
+    return min(now, leaf.not_valid_after_utc) if tolerate_expiry else now
 
 
 def _check_dates(leaf: x509.Certificate, moment: datetime) -> None:
@@ -214,14 +228,3 @@ def _check_dates(leaf: x509.Certificate, moment: datetime) -> None:
         raise PathRejected(f"not valid before {leaf.not_valid_before_utc.isoformat()}", Fault.NOT_YET_VALID)
     if moment > leaf.not_valid_after_utc:
         raise PathRejected(f"expired at {leaf.not_valid_after_utc.isoformat()}", Fault.EXPIRED)
-
-
-def _names(leaf: x509.Certificate) -> tuple[str, str | None]:
-    """Return the CN, of which there is one, and the O, of which there is one at most."""
-    names, owners = (
-        [str(name.value) for name in leaf.subject.get_attributes_for_oid(oid)]
-        for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
-    )
-    if len(names) != 1 or len(owners) > 1:
-        raise PathRejected("the subject must hold one CN, and one O at most", Fault.NOT_A_STATIONS)
-    return names[0], owners[0] if owners else None

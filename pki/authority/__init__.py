@@ -63,13 +63,19 @@ class IssuedCertificate:
 
 
 class CertificateAuthority(Protocol):
-    """Signs certificates. Every method raises :class:`AuthorityError`."""
+    """Signs certificates, and revokes them. Every method raises :class:`AuthorityError`."""
 
     async def sign(self, request: SigningRequest) -> IssuedCertificate:
         """Return a certificate that :func:`pki.issued.verify_issued` has found to be what was asked."""
 
     async def chain(self) -> list[x509.Certificate]:
         """Return the CA certificates, the issuing one first, the root last."""
+
+    async def revoke(self, serial: str, reason: x509.ReasonFlags = x509.ReasonFlags.unspecified) -> None:
+        """Revoke what it issued under ``serial`` (hex); one that is revoked already stays so. On disk at return."""
+
+    async def crl(self) -> bytes:
+        """Return its current CRL in PEM; it always has one, though it may be empty."""
 
     async def health(self) -> None:
         """Return when the authority could sign now. Raises :class:`AuthorityUnavailable`."""

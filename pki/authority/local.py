@@ -10,6 +10,7 @@ from cryptography import x509
 
 from pki.authority import IssuedCertificate, SigningRefused, SigningRequest
 from pki.authority.ca_folder import check_dates, open_hierarchy
+from pki.authority.crl_file import CrlFile
 from pki.issued import verify_issued
 from pki.issuing import Hierarchy, issue, new_hierarchy
 from pki.keys import KeyRefused, check_key
@@ -26,9 +27,10 @@ def utc_now() -> datetime:
 class LocalAuthority:
     """Signs with keys in files. Fulfils :class:`pki.authority.CertificateAuthority`."""
 
-    def __init__(self, hierarchy: Hierarchy, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, folder: Path, hierarchy: Hierarchy, clock: Callable[[], datetime] = utc_now) -> None:
         self._hierarchy = hierarchy
         self._clock = clock
+        self._crl = CrlFile(folder, hierarchy.issuing)
 
     def __repr__(self) -> str:
         return f"LocalAuthority({self._hierarchy.issuing!r})"
@@ -42,7 +44,7 @@ class LocalAuthority:
         Blocks on the disk. Raises :class:`pki.authority.AuthorityUnavailable`.
         """
         now = clock()
-        return cls(open_hierarchy(folder, lambda: new_hierarchy(LABEL, organization, now), now), clock)
+        return cls(folder, open_hierarchy(folder, lambda: new_hierarchy(LABEL, organization, now), now), clock)
 
     @property
     def root(self) -> x509.Certificate:
@@ -56,6 +58,14 @@ class LocalAuthority:
     async def chain(self) -> list[x509.Certificate]:
         """Return the issuing CA's certificate and the root's."""
         return [self._hierarchy.issuing.certificate, self._hierarchy.root.certificate]
+
+    async def revoke(self, serial: str, reason: x509.ReasonFlags = x509.ReasonFlags.unspecified) -> None:
+        """Put ``serial`` (hex) on the CRL, off the event loop. Raises :class:`pki.authority.AuthorityError`."""
+        await asyncio.to_thread(self._crl.revoke, serial, reason, self._clock())
+
+    async def crl(self) -> bytes:
+        """Return the CRL in PEM, made anew when half its life is over, off the event loop. Raises AuthorityError."""
+        return await asyncio.to_thread(self._crl.current, self._clock())
 
     async def health(self) -> None:
         """Raise :class:`pki.authority.AuthorityUnavailable` when a CA certificate isn't valid now."""

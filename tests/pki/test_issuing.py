@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki import profiles
-from pki.issuing import CA_BACKDATE, Hierarchy, Issuer, general_name, issue, new_hierarchy, new_key
+from pki.issuing import CA_BACKDATE, Hierarchy, Issuer, general_name, issue, new_hierarchy, new_key, revocation_list
 from pki.keys import PublicKey
 
 UTF8_STRING = 0x0C
@@ -177,3 +177,17 @@ def test_new_keys() -> None:
     assert new_key().key_size == 256
     assert new_key(use_rsa=True, rsa_bits=2048).key_size == 2048
     assert general_name("a.example") == x509.DNSName("a.example")
+
+
+def test_a_revocation_list(hierarchy: Hierarchy, now: datetime) -> None:
+    issuer, ca = hierarchy.issuing, hierarchy.issuing.certificate
+    gone = x509.RevokedCertificateBuilder().serial_number(5).revocation_date(now).build()
+
+    crl = revocation_list(issuer, [gone], number=7, now=now + timedelta(milliseconds=5), lifetime=timedelta(days=7))
+
+    assert crl.is_signature_valid(issuer.key.public_key())
+    assert (crl.issuer, [entry.serial_number for entry in crl]) == (ca.subject, [5])
+    assert (crl.last_update_utc, crl.next_update_utc) == (now, now + timedelta(days=7))
+    assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 7
+    end = ca.not_valid_after_utc
+    assert revocation_list(issuer, [], number=8, now=end, lifetime=timedelta(days=7)).next_update_utc == end

@@ -13,11 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.authority import AuthorityUnavailable, CertificateAuthority, IssuedCertificate, SigningRefused, SigningRequest
+from pki.authority.crl_file import CrlFile
 from pki.authority.local import LocalAuthority, utc_now
 from pki.csr import review
 from pki.issuing import Hierarchy
 from pki.paths import StationChainVerifier
 from pki.pem_files import certificates_pem
+from pki.revocation import CrlStore, Finding, Status, parse_crls
 
 
 class Clock:
@@ -34,8 +36,8 @@ def clock(now: datetime) -> Clock:
 
 
 @pytest.fixture
-def authority(hierarchy: Hierarchy, clock: Clock) -> LocalAuthority:
-    return LocalAuthority(hierarchy, clock)
+def authority(tmp_path: Path, hierarchy: Hierarchy, clock: Clock) -> LocalAuthority:
+    return LocalAuthority(tmp_path, hierarchy, clock)
 
 
 @pytest.fixture
@@ -113,6 +115,34 @@ async def test_health_and_expiry(authority: LocalAuthority, request_: SigningReq
         await authority.health()
     with pytest.raises(AuthorityUnavailable, match="the issuing CA expired on"):
         await authority.sign(request_)
+
+
+async def test_what_it_revokes_stays_out(authority: LocalAuthority, request_: SigningRequest, clock: Clock) -> None:
+    issued = await authority.sign(request_)
+    path = (issued.certificate, *await authority.chain())
+    store = CrlStore(clock=clock)
+
+    store.replace(parse_crls(await authority.crl()))
+    assert await store.status(path) == Finding(Status.GOOD)
+
+    for _ in range(2):
+        await authority.revoke(issued.serial, x509.ReasonFlags.key_compromise)
+    store.replace(parse_crls(await authority.crl()))
+    finding = await store.status(path)
+    assert finding.status is Status.REVOKED
+    assert "(keyCompromise)" in finding.reason
+
+
+async def test_revoking_leaves_the_event_loop_alone(authority: LocalAuthority, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    monkeypatch.setattr(CrlFile, "revoke", lambda *_: threads.append(threading.current_thread().name))
+    monkeypatch.setattr(CrlFile, "current", lambda *_: threads.append(threading.current_thread().name))
+
+    await authority.revoke("1")
+    await authority.crl()
+
+    assert len(threads) == 2
+    assert threading.main_thread().name not in threads
 
 
 async def test_opening_makes_it_once(tmp_path: Path, clock: Clock, request_: SigningRequest) -> None:
