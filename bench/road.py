@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from gateway.bridge.books import Books, Connector, Json, Transaction, TransactionState
 from gateway.bridge.v201_v16 import Settings, V201ToV16
-from gateway.session.peer import BACKEND_16, STATION_201, Handler, Peer, Side
+from gateway.session.peer import Handler, Peer
+from gateway.session.stages import BACKEND_16, STATION_201, Side
 from gateway.session.tally import Tally
 from gateway.upstream.journal import JournaledLedger
 from gateway.wire import frames

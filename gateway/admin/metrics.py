@@ -16,6 +16,8 @@ class Levels:
     """What is the case at this moment."""
 
     stations_connected: int
+    stations_provisional: int
+    """Of these: let in only to get a new certificate."""
     backends_up: int
     journal_entries: int
 
@@ -26,9 +28,17 @@ class _GatewayCollector(Collector):
         self._levels = levels
 
     def collect(self) -> Iterable[Metric]:
-        levels = self._levels()
+        yield from self._gauges(self._levels())
+        yield from self._counters()
+
+    def _gauges(self, levels: Levels) -> Iterable[Metric]:
         yield GaugeMetricFamily(
             "voltgate_stations_connected", "Stations with an open WebSocket.", levels.stations_connected
+        )
+        yield GaugeMetricFamily(
+            "voltgate_stations_provisional",
+            "Stations that were let in only to get a new certificate.",
+            levels.stations_provisional,
         )
         yield GaugeMetricFamily("voltgate_backend_links_up", "Open WebSockets to backends.", levels.backends_up)
         yield GaugeMetricFamily(
@@ -36,6 +46,8 @@ class _GatewayCollector(Collector):
             "Money-moving messages that a backend must still answer.",
             levels.journal_entries,
         )
+
+    def _counters(self) -> Iterable[Metric]:
         calls = CounterMetricFamily(
             "voltgate_calls", "CALLs that have ended.", labels=["leg", "direction", "action", "outcome"]
         )
@@ -52,6 +64,12 @@ class _GatewayCollector(Collector):
         for action, count in self._tally.set_aside.items():
             aside.add_metric([action], count)
         yield aside
+        events = CounterMetricFamily(
+            "voltgate_security_events", "Security events, those that stations reported too.", labels=["type", "source"]
+        )
+        for (kind, source), count in self._tally.security_events.items():
+            events.add_metric([kind, source], count)
+        yield events
 
 
 class Metrics:

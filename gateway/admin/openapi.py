@@ -1,10 +1,19 @@
-"""The OpenAPI 3.1 description of the API, its schemas taken from the models that the endpoints read with."""
+"""The OpenAPI 3.1 description of the API, its request schemas taken from the models that the endpoints read with."""
 
 from typing import Any, Final
 
-import gateway
-from gateway.admin.api import PREFIX, NewStation, StationCall
+from pydantic import BaseModel
 
+import gateway
+from gateway.admin.certificates import CertificateFilter, Revocation
+from gateway.admin.openapi_schemas import SCHEMAS
+from gateway.admin.pending_stations import Approval
+from gateway.admin.requests import PREFIX, Query
+from gateway.admin.security_events import EventFilter
+from gateway.admin.station_commands import ProfileUpgrade, Rotation, StationCall
+from gateway.admin.stations import NewStation, Removal, StationChange
+
+_BODIES: Final[tuple[type[BaseModel], ...]] = (NewStation, StationChange, StationCall, ProfileUpgrade, Approval)
 _IDENTITY: Final = {
     "name": "identity",
     "in": "path",
@@ -12,120 +21,193 @@ _IDENTITY: Final = {
     "schema": {"type": "string", "maxLength": 48},
     "description": "The station's identity, as in its URL.",
 }
-_STATION: Final = {
-    "type": "object",
-    "required": ["identity", "profile", "boot_status", "connected"],
-    "properties": {
-        "identity": {"type": "string"},
-        "profile": {"type": "integer", "description": "Lowest OCPP security profile that it may still use."},
-        "serial": {"type": ["string", "null"], "description": "CN of its certificate."},
-        "backend": {"type": ["string", "null"], "description": "Configured backend; null is default_backend."},
-        "boot_status": {"enum": ["None", "Pending", "Rejected", "Accepted"]},
-        "connected": {"type": "boolean"},
-        "connected_profile": {"type": ["integer", "null"]},
-        "backend_connected": {"type": "boolean"},
-    },
+_SERIAL: Final = {
+    "name": "serial",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "The certificate's serial number in hex, with or without colons.",
 }
-_ERROR: Final = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message"],
-            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
-        }
-    },
-}
+_STATION_ERRORS: Final = ("404", "409", "502", "504")
 
 
 def document() -> dict[str, Any]:
     """Return the description."""
+    bodies = {body.__name__: _without_definitions(body.model_json_schema()) for body in _BODIES}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Voltgate", "version": gateway.__version__},
         "security": [{"bearer": []}],
-        "paths": _paths(),
+        "paths": {f"{PREFIX}/{path}": item for path, item in {**_stations(), **_commands(), **_others()}.items()},
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {
-                "Station": _STATION,
-                "Error": _ERROR,
-                "NewStation": NewStation.model_json_schema(),
-                "StationCall": StationCall.model_json_schema(),
-            },
+            "schemas": {**SCHEMAS, **bodies},
         },
     }
 
 
-def _paths() -> dict[str, Any]:
+def _stations() -> dict[str, Any]:
     return {
-        f"{PREFIX}/stations": {
-            "get": _operation("List the stations.", {"200": _list_of_stations()}),
+        "stations": {
+            "get": _operation("List the stations.", {"200": _list("stations", "Station")}),
             "post": _operation(
                 "Register a station; the answer holds its password, once.",
-                {"201": _json("The station.", _station_with_password()), **_errors("400", "409")},
-                body="NewStation",
+                {"201": _json("NewStationAnswer"), **_errors("400", "409")},
+                body=NewStation,
             ),
         },
-        f"{PREFIX}/stations/{{identity}}": {
+        "stations/{identity}": {
             "parameters": [_IDENTITY],
-            "get": _operation("Show a station.", {"200": _json("The station.", _ref("Station")), **_errors("404")}),
+            "get": _operation("Show a station.", {"200": _json("Station"), **_errors("404")}),
+            "patch": _operation(
+                "Change a station's serial number, OCPP version or exceptions.",
+                {"200": _json("Station"), **_errors("400", "404", "409")},
+                body=StationChange,
+            ),
             "delete": _operation(
                 "Remove a station and cut its connection.",
-                {"204": {"description": "Removed."}, **_errors("404", "409")},
-                parameters=[{"name": "force", "in": "query", "schema": {"type": "boolean"}}],
+                {"204": {"description": "Removed."}, **_errors("400", "404", "409")},
+                query=Removal,
             ),
         },
-        f"{PREFIX}/stations/{{identity}}/calls": {
+        "pending-stations": {
+            "get": _operation(
+                "List those that came without being registered.", {"200": _list("pending_stations", "PendingStation")}
+            ),
+        },
+        "pending-stations/{identity}": {
+            "parameters": [_IDENTITY],
+            "post": _operation(
+                "Register one of them; the answer holds its password, once.",
+                {"201": _json("NewStationAnswer"), **_errors("400", "404", "409")},
+                body=Approval,
+            ),
+            "delete": _operation("Forget one of them.", {"204": {"description": "Forgotten."}, **_errors("404")}),
+        },
+    }
+
+
+def _commands() -> dict[str, Any]:
+    return {
+        "stations/{identity}/calls": {
             "parameters": [_IDENTITY],
             "post": _operation(
                 "Send a CALL in the station's own dialect and return the answer.",
-                {
-                    "200": _json("The CALLRESULT.", _ref("StationCall")),
-                    **_errors("400", "404", "409", "502", "504"),
-                },
-                body="StationCall",
+                {"200": _json("StationCall"), **_errors("400", *_STATION_ERRORS)},
+                body=StationCall,
             ),
         },
-        f"{PREFIX}/stations/{{identity}}/certificate": {
+        "stations/{identity}/certificate": {
             "parameters": [_IDENTITY],
             "post": _operation(
                 "Ask the station to renew its certificate.",
-                {"202": {"description": "Asked."}, **_errors("404", "409", "502", "504")},
+                {"202": {"description": "Asked."}, **_errors(*_STATION_ERRORS)},
+            ),
+        },
+        "stations/{identity}/password": {
+            "parameters": [_IDENTITY],
+            "post": _operation(
+                "Give the station a new password over OCPP; nobody is shown it.",
+                {
+                    "200": _json("PasswordRotation", "The station has taken it."),
+                    "202": _json("PasswordRotation", "The station takes it when it has restarted."),
+                    **_errors("400", *_STATION_ERRORS),
+                },
+                query=Rotation,
+            ),
+        },
+        "stations/{identity}/security-profile": {
+            "parameters": [_IDENTITY],
+            "get": _operation(
+                "Show the upgrade that is under way, or the last one.",
+                {"200": _json("SecurityProfile"), **_errors("404")},
+            ),
+            "post": _operation(
+                "Begin the upgrade to a higher security profile.",
+                {"202": _json("SecurityProfile", "It goes on by itself."), **_errors("400", *_STATION_ERRORS)},
+                body=ProfileUpgrade,
+            ),
+            "delete": _operation(
+                "End the upgrade where it stands.", {"200": _json("SecurityProfile"), **_errors("404")}
+            ),
+        },
+    }
+
+
+def _others() -> dict[str, Any]:
+    return {
+        "certificates": {
+            "get": _operation(
+                "List the certificates that were issued.",
+                {"200": _list("certificates", "Certificate"), **_errors("400")},
+                query=CertificateFilter,
+            ),
+        },
+        "certificates/{serial}": {
+            "parameters": [_SERIAL],
+            "get": _operation("Show a certificate.", {"200": _json("Certificate"), **_errors("400", "404")}),
+            "delete": _operation(
+                "Revoke a certificate for good and cut the session that stands on it.",
+                {"200": _json("Certificate"), **_errors("400", "404")},
+                query=Revocation,
+            ),
+        },
+        "security-events": {
+            "get": _operation(
+                "List security events, the newest first.",
+                {"200": _list("security_events", "SecurityEvent"), **_errors("400")},
+                query=EventFilter,
             ),
         },
     }
 
 
 def _operation(
-    summary: str, responses: dict[str, Any], *, body: str | None = None, parameters: list[dict[str, Any]] | None = None
+    summary: str,
+    responses: dict[str, Any],
+    *,
+    body: type[BaseModel] | None = None,
+    query: type[Query] | None = None,
 ) -> dict[str, Any]:
-    described: dict[str, Any] = {"summary": summary, "responses": {**responses, **_errors("401")}}
+    described: dict[str, Any] = {"summary": summary, "responses": {**responses, **_errors("401", "503")}}
     if body is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
-    if parameters is not None:
-        described["parameters"] = parameters
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body.__name__)}}}
+    if query is not None:
+        schema = _without_definitions(query.model_json_schema())
+        described["parameters"] = [
+            {"name": name, "in": "query", "required": False, "schema": each}
+            for name, each in schema["properties"].items()
+        ]
     return described
 
 
+def _without_definitions(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the enumerations that pydantic keeps aside where they are used: a $ref must lead somewhere in here."""
+    definitions = schema.pop("$defs", {})
+
+    def written_out(node: Any) -> Any:
+        if isinstance(node, dict):
+            name = str(node.get("$ref", "")).rpartition("/")[2]
+            rest = {key: written_out(value) for key, value in node.items() if key != "$ref"}
+            return {**definitions[name], **rest} if name in definitions else rest
+        return [written_out(each) for each in node] if isinstance(node, list) else node
+
+    found: dict[str, Any] = written_out(schema)
+    return found
+
+
 def _errors(*statuses: str) -> dict[str, Any]:
-    return {status: _json("Refused.", _ref("Error")) for status in statuses}
+    return {status: _json("Error", "Refused.") for status in statuses}
 
 
-def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _json(name: str, description: str | None = None) -> dict[str, Any]:
+    return {"description": description or f"{name}.", "content": {"application/json": {"schema": _ref(name)}}}
+
+
+def _list(key: str, name: str) -> dict[str, Any]:
+    schema = {"type": "object", "required": [key], "properties": {key: {"type": "array", "items": _ref(name)}}}
+    return {"description": f"{name}s.", "content": {"application/json": {"schema": schema}}}
 
 
 def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _list_of_stations() -> dict[str, Any]:
-    stations = {"type": "object", "properties": {"stations": {"type": "array", "items": _ref("Station")}}}
-    return _json("The stations.", stations)
-
-
-def _station_with_password() -> dict[str, Any]:
-    password = {"type": "object", "properties": {"password": {"type": ["string", "null"]}}}
-    return {"allOf": [_ref("Station"), password]}

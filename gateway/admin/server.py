@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.admin.api import StationApi
+from gateway.admin.api import Parts, add_api
 from gateway.admin.metrics import Metrics
 from gateway.admin.openapi import document
 from gateway.admin.problems import ApiRefusal, problem
@@ -24,7 +24,7 @@ Readiness = Callable[[], Awaitable[Mapping[str, bool]]]
 log = structlog.get_logger(__name__)
 
 
-def application(*, token: str | None, api: StationApi, metrics: Metrics, readiness: Readiness) -> web.Application:
+def application(*, token: str | None, parts: Parts, metrics: Metrics, readiness: Readiness) -> web.Application:
     """Make the aiohttp application. Without ``token`` there is no API at all."""
 
     async def healthz(_: web.Request) -> web.Response:
@@ -47,7 +47,7 @@ def application(*, token: str | None, api: StationApi, metrics: Metrics, readine
     app.router.add_get("/metrics", scrape)
     if token is not None:
         app.router.add_get("/api/openapi.json", describe)
-        api.add_routes(app.router)
+        add_api(app.router, parts)
     return app
 
 

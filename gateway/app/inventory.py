@@ -1,5 +1,7 @@
 """The certificate service's inventory, kept in the store."""
 
+from datetime import datetime
+
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from gateway.store.certificates import Certificates, CertificateState
@@ -33,3 +35,12 @@ class Inventory:
     async def mark(self, serial: str, state: str) -> None:
         """Record what the station made of a certificate: ``installed`` or ``rejected``."""
         await self._certificates.mark(serial, CertificateState(state))
+
+    async def good_until(self, identity: str) -> datetime | None:
+        """Return until when the station's newest installed certificate is valid; None without one."""
+        installed = [
+            each.not_after
+            for each in await self._certificates.list(identity)
+            if each.state is CertificateState.INSTALLED
+        ]
+        return max(installed, default=None)

@@ -1,24 +1,62 @@
 """The records of a deployment, for commands beside a running gateway and for its API."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
+from cryptography import x509
+
+from gateway.admin.shown import certificate_shown, event_shown, pending_shown, station_shown, upgrade_shown
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.secrets import SecretError
 from gateway.edge import passwords
 from gateway.services.registration import Passwords, Registration
+from gateway.services.revocation import CertificateRevocation
 from gateway.session.ports import RegistrationRefused
-from gateway.store.certificates import Certificates
+from gateway.session.security import EventRow, SecurityEvent
+from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
+from gateway.store.pending_stations import PendingStations
+from gateway.store.security_events import SecurityEvents
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
+from gateway.store.upgrades import Upgrades
+from gateway.wire.versions import Version
+from pki.authority import AuthorityUnavailable
+from pki.authority.local import LocalAuthority
 
-__all__ = ["Registration", "RegistrationRefused", "certificate_records", "registration", "station_records"]
+__all__ = [
+    "Records",
+    "Registration",
+    "RegistrationRefused",
+    "Version",
+    "certificate_shown",
+    "event_shown",
+    "password_rules",
+    "pending_shown",
+    "records",
+    "registration",
+    "station_shown",
+    "upgrade_shown",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the commands read and change."""
+
+    stations: Registration
+    upgrades: Upgrades
+    certificates: Certificates
+    revocation: CertificateRevocation[CertificateRecord]
+    security_events: SecurityEvents
 
 
 @asynccontextmanager
-async def records(config: Config) -> AsyncIterator[Database]:
+async def records(config: Config) -> AsyncIterator[Records]:
     """Open the store beside a gateway that may be running.
 
     Raises :class:`StartFailed` with one clear line, when the store fails while it is used too.
@@ -26,31 +64,58 @@ async def records(config: Config) -> AsyncIterator[Database]:
     try:
         database = await Database.open(config.store.connect_url(), exclusive=False)
         try:
-            yield database
+            certificates, events, noted = Certificates(database), SecurityEvents(database), _Noted()
+            authority = _AuthorityOnDisk(config.authority.station.local.dir)
+            yield Records(
+                stations=registration(database, config),
+                upgrades=Upgrades(database),
+                certificates=certificates,
+                revocation=CertificateRevocation(certificates, authority, noted),
+                security_events=events,
+            )
+            await events.add_many(noted.rows)
         finally:
             await database.close()
     except (StoreUnavailable, SecretError) as error:
         raise StartFailed(f"store.url: {error}") from None
 
 
-def registration(stations: Stations, config: Config) -> Registration:
+def registration(database: Database, config: Config) -> Registration:
     """Return the registration of stations on an open store."""
-    return Registration(
-        stations,
-        Passwords(generate=passwords.generate, check=passwords.check, hash=passwords.hash_password),
-        backends=list(config.backends),
+    return Registration(Stations(database), PendingStations(database), password_rules(), backends=list(config.backends))
+
+
+def password_rules() -> Passwords:
+    """Return how passwords are made, judged and hashed."""
+    return Passwords(
+        generate=passwords.generate,
+        check=passwords.check,
+        hash=passwords.hash_password,
+        generate_key=passwords.generate_authorization_key,
     )
 
 
-@asynccontextmanager
-async def station_records(config: Config) -> AsyncIterator[Registration]:
-    """Open the registration of stations. Raises :class:`StartFailed`."""
-    async with records(config) as database:
-        yield registration(Stations(database), config)
+class _Noted:
+    """The security log of one command: its events are kept when it has done its work."""
+
+    def __init__(self) -> None:
+        self.rows: list[EventRow] = []
+
+    def note(self, event: SecurityEvent) -> None:
+        self.rows.append(EventRow(event))
+
+    async def record(self, event: SecurityEvent) -> None:
+        self.note(event)
 
 
-@asynccontextmanager
-async def certificate_records(config: Config) -> AsyncIterator[Certificates]:
-    """Open the inventory of certificates. Raises :class:`StartFailed`."""
-    async with records(config) as database:
-        yield Certificates(database)
+class _AuthorityOnDisk:
+    """The embedded CA, opened when it is needed; where there is none, none is made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def revoke(self, serial: str, reason: x509.ReasonFlags) -> None:
+        if not await asyncio.to_thread((self._folder / "root.pem").exists):
+            raise AuthorityUnavailable(f"{self._folder} holds no CA; its list, wherever it is, doesn't name {serial}")
+        authority = await asyncio.to_thread(LocalAuthority.open, self._folder)
+        await authority.revoke(serial, reason)

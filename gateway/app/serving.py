@@ -1,59 +1,56 @@
 """`voltgate serve`: everything is built here, in order, and taken down in the opposite one."""
 
 import asyncio
-import functools
 import os
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from aiohttp import web
 
-from gateway.admin.api import RenewalRefused, StationApi
+from gateway.admin.api import Parts
 from gateway.admin.metrics import Levels, Metrics
 from gateway.admin.server import application
 from gateway.app.backends import addresses
-from gateway.app.inventory import Inventory
+from gateway.app.clock import now
+from gateway.app.commands import Commands
+from gateway.app.following import Following
+from gateway.app.listeners import StationListener, Surroundings, station_listeners, trust_anchors
+from gateway.app.onboarding import Onboarding
 from gateway.app.problems import StartFailed
 from gateway.app.records import registration
-from gateway.app.secret_files import readable_path
-from gateway.app.stations import Foundation, StationFactory, now
+from gateway.app.revocations import Revocations
+from gateway.app.station_services import StationServices
+from gateway.app.stations import Foundation, StationFactory
 from gateway.app.tasks import Tasks
-from gateway.config import Config, Listener
+from gateway.config import Config
 from gateway.config.secrets import SecretError
-from gateway.edge.door import Door, EntryRules
+from gateway.edge.connection_refusals import ConnectionRefusals
+from gateway.edge.door import Door
+from gateway.edge.failures import FailureLimits, Failures
 from gateway.edge.passwords import PasswordChecker
-from gateway.edge.tls import TlsRejected, server_context
-from gateway.services.certificates import StationCertificates, TriggerRefused
-from gateway.session.station import Station
+from gateway.session.ports import StoreAway
 from gateway.session.tally import Tally
-from gateway.store.certificates import Certificates
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
+from gateway.store.pending_stations import PendingStations
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
-from gateway.transport import HandshakePool, Limits, Refused
-from gateway.transport import Listener as TransportListener
+from gateway.transport import HandshakePool, Limits
 from gateway.wire.schemas import operations
 from gateway.wire.versions import Version
-from pki.authority import AuthorityError
-from pki.authority.local import LocalAuthority
-from pki.paths import StationChainVerifier
+from pki.revocation import CrlStore
 from policies.engine import Policy, PolicyError
 from policies.engine import load as load_policy
 
-REGISTRY_POLL: Final = 0.5
-"""Seconds between two looks for changes that another process made to the registry."""
 REGISTERS_SAVED_EVERY: Final = 10.0
 """Seconds between two writes of the running transactions' registers: what a ``kill -9`` costs an Ended without one."""
 GOING_AWAY: Final = 1001
 """Close code towards stations when the gateway stops (RFC 6455 7.4.1)."""
-NOT_ADMITTED_ANY_MORE: Final = 1008
-"""Close code towards a station that was removed, or must use a higher security profile by now."""
 
 log = structlog.get_logger(__name__)
 
@@ -91,14 +88,29 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
     except (StoreUnavailable, SecretError) as error:
         raise StartFailed(f"store.url: {error}") from None
     stack.push_async_callback(database.close)
-    tasks = Tasks()
     pool = HandshakePool()
     stack.callback(pool.close)
     passwords = PasswordChecker()
     stack.callback(passwords.close)
-    gateway = _Gateway(config, stack, database, policy, tasks, pool, passwords)
-    stack.push_async_callback(tasks.close)
+    ground = _Ground(config, policy, database, Stations(database), Tasks(), pool, passwords, Tally())
+    services = StationServices(
+        config,
+        database,
+        ground.stations,
+        ground.tally,
+        ground.tasks,
+        is_connected=lambda name: gateway.is_connected(name),  # noqa: PLW0108 - the gateway is made after it
+    )
+    stack.push_async_callback(services.close)
+    crls = CrlStore(issuers=[*trust_anchors(config), *await services.authority.chain()], clock=now)
+    gateway = _Gateway(ground, services, crls, stack)
+    stack.push_async_callback(ground.tasks.close)
     stack.push_async_callback(gateway.factory.close)
+    try:
+        await services.upgrades.load()
+        await gateway.following.prepare()
+    except StoreAway as error:
+        raise StartFailed(f"store.url: {error}") from None
     return gateway
 
 
@@ -109,132 +121,73 @@ def _policy(config: Config) -> Policy:
         raise StartFailed(f"policy: {error}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What everything else stands on."""
+
+    config: Config
+    policy: Policy
+    database: Database
+    stations: Stations
+    tasks: Tasks
+    pool: HandshakePool
+    passwords: PasswordChecker
+    tally: Tally
+
+
 class _Gateway:
     """The parts of one running gateway."""
 
-    def __init__(
-        self,
-        config: Config,
-        stack: AsyncExitStack,
-        database: Database,
-        policy: Policy,
-        tasks: Tasks,
-        pool: HandshakePool,
-        passwords: PasswordChecker,
-    ) -> None:
-        self._config = config
+    def __init__(self, ground: _Ground, services: StationServices, crls: CrlStore, stack: AsyncExitStack) -> None:
+        self._ground = ground
+        self._services = services
+        self._config = ground.config
+        self._tasks = ground.tasks
         self._stack = stack
-        self._database = database
-        self._tasks = tasks
-        self._pool = pool
-        self._tally = Tally()
-        self._limits = Limits(
-            handshake_timeout=config.limits.handshake_timeout,
-            head_timeout=config.limits.handshake_timeout,
-            max_message=config.limits.max_message,
-            max_connections=config.limits.max_connections,
+        limits = _transport_limits(ground.config)
+        self.factory = _factory(ground, services, limits)
+        self._directory = self.factory.directory
+        revocations = Revocations(
+            services.certificates_on_file, services.authority.crl, ground.config.revocation.crls, crls
         )
-        self._certificates = self._station_certificates()
-        self._stations = Stations(database)
-        self.factory = StationFactory(
-            Foundation(
-                config=config,
-                stations=self._stations,
-                journal=Journal(database, config.limits.journal_limit),
-                connectors=Connectors(database),
-                addresses=addresses(config),
-                policy=policy,
-                tally=self._tally,
-                limits=self._limits,
-                pool=pool,
-                services={"SignCertificate": self._certificates.sign_certificate},
-                tasks=tasks,
+        failures = Failures(_failure_limits(ground.config))
+        self.listeners = station_listeners(
+            Surroundings(
+                config=ground.config,
+                door=_door(ground, services, self.factory, failures),
+                failures=failures,
+                refusals=ConnectionRefusals(ground.tally, failures, services.security),
+                revocations=revocations,
+                limits=limits,
+                pool=ground.pool,
             )
         )
-        self._directory = self.factory.directory
-        self._door = Door(
-            registry=self._stations,
+        self.following = Following(
+            stations=ground.stations,
             directory=self._directory,
-            passwords=passwords,
-            make_sink=self.factory.sink,
-            tally=self._tally,
+            listeners=self.listeners,
+            revocations=revocations,
+            expel=self.factory.expel,
+            refresh_every=ground.config.revocation.refresh,
         )
-        self.listeners = [self._listener(index, each) for index, each in enumerate(config.listeners)]
         self.is_ready = False
 
-    def _station_certificates(self) -> StationCertificates:
-        directory = self._config.authority.station.local.dir
-        try:
-            authority = LocalAuthority.open(directory, organization=self._config.operator)
-        except AuthorityError as error:
-            raise StartFailed(f"authority.station.local.dir: {error}") from None
-        return StationCertificates(
-            authority, Inventory(Certificates(self._database)), operator=self._config.operator, spawn=self._tasks.spawn
-        )
+    def is_connected(self, identity: str) -> bool:
+        """Return whether a station's WebSocket is open."""
+        station = self._directory.get(identity)
+        return station is not None and station.is_connected
 
-    # --- listeners
-
-    def _listener(self, index: int, listener: Listener) -> tuple[Listener, TransportListener]:
-        tls = self._server_context(index, listener) if listener.tls is not None else None
-        rules = EntryRules(
-            name=str(listener.bind),
-            path=listener.path,
-            profiles=frozenset(listener.security_profiles),
-            networks=listener.trusted_networks,
-            unknown_status=self._config.unknown_station,
-            verify_chain=self._chain_verifier(index, listener),
-        )
-        transport = TransportListener(
-            host=listener.bind.host,
-            port=listener.bind.port,
-            admit=functools.partial(self._door.admit, rules),
-            limits=self._limits,
-            tls=(lambda: tls) if tls is not None else None,
-            pool=self._pool,
-            observe=self._refused,
-        )
-        return listener, transport
-
-    def _server_context(self, index: int, listener: Listener) -> ssl.SSLContext:
-        tls = listener.tls
-        if tls is None:
-            raise StartFailed(f"listeners[{index}].tls is missing")
-        try:
-            with ExitStack() as keys:
-                certificates = [(each.chain, keys.enter_context(readable_path(each.key))) for each in tls.certificates]
-                return server_context(certificates, tls.station_roots)
-        except (TlsRejected, SecretError) as error:
-            raise StartFailed(f"listeners[{index}].tls: {error}") from None
-
-    def _chain_verifier(self, index: int, listener: Listener) -> StationChainVerifier | None:
-        if listener.tls is None or listener.tls.station_roots is None:
-            return None
-        try:
-            roots = listener.tls.station_roots.read_bytes()
-            return StationChainVerifier(roots, organization=self._config.operator, clock=now)
-        except (OSError, ValueError) as error:
-            raise StartFailed(f"listeners[{index}].tls.station_roots: {error}") from None
-
-    def _refused(self, refused: Refused) -> None:
-        """A connection that ended before the door was asked. One without a single byte is a load balancer's probe."""
-        if refused.code == "EMPTY":
-            log.debug("connection_probed", remote=refused.remote[0])
-            return
-        reason = f"{refused.stage.value}_{refused.code or 'failed'}".lower()
-        self._tally.refused_entries[reason] += 1
-        log.warning("connection_refused", remote=refused.remote[0], reason=reason, detail=refused.reason)
-
-    async def open(self, pair: tuple[Listener, TransportListener], announce: Announce) -> None:
+    async def open(self, listener: StationListener, announce: Announce) -> None:
         """Open one listener. Raises StartFailed when its port can't be had."""
-        listener, transport = pair
+        configured = listener.config
         try:
-            await transport.start()
+            await listener.transport.start()
         except OSError as error:
-            raise StartFailed(f"listeners: cannot listen on {listener.bind}: {_strerror(error)}") from None
-        scheme = "wss" if listener.tls is not None else "ws"
-        profiles = ",".join(str(profile) for profile in sorted(listener.security_profiles))
-        for host, port in transport.addresses:
-            announce(f"listening {scheme}://{_authority(host, port)}{listener.path} security_profiles={profiles}")
+            raise StartFailed(f"listeners: cannot listen on {configured.bind}: {_strerror(error)}") from None
+        scheme = "wss" if configured.tls is not None else "ws"
+        profiles = ",".join(str(profile) for profile in sorted(configured.security_profiles))
+        for host, port in listener.transport.addresses:
+            announce(f"listening {scheme}://{_authority(host, port)}{configured.path} security_profiles={profiles}")
 
     async def drain(self) -> None:
         """Close all listeners at once, and let the CALLs in hand reach the backend or the journal."""
@@ -242,7 +195,7 @@ class _Gateway:
         grace = self._config.limits.drain_timeout
         deadline = asyncio.get_running_loop().time() + grace
         await asyncio.gather(
-            *(transport.close(GOING_AWAY, "the gateway stops", grace=grace) for _, transport in self.listeners)
+            *(each.transport.close(GOING_AWAY, "the gateway stops", grace=grace) for each in self.listeners)
         )
         peers = [station.peer for station in self._directory if station.peer is not None]
         if peers:
@@ -260,12 +213,8 @@ class _Gateway:
         """Open the admin port, begin to follow the registry, and return what to announce. Raises StartFailed."""
         app = application(
             token=self._admin_token(),
-            api=StationApi(
-                registration=registration(self._stations, self._config),
-                live=self._directory.get,
-                renew=self._renew,
-            ),
-            metrics=Metrics(self._tally, self._levels),
+            parts=self._api_parts(),
+            metrics=Metrics(self._ground.tally, self._levels),
             readiness=self._readiness,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -276,9 +225,24 @@ class _Gateway:
             await web.TCPSite(runner, bind.host, bind.port).start()
         except OSError as error:
             raise StartFailed(f"admin.bind: cannot listen on {bind}: {_strerror(error)}") from None
-        self._tasks.spawn(self._follow_registry(), "registry")
+        self._tasks.spawn(self.following.follow_registry(), "registry")
+        self._tasks.spawn(self.following.follow_crls(), "CRLs")
+        self._tasks.spawn(self.following.follow_certificates(), "certificates")
         self._tasks.spawn(self._save_registers(), "registers")
+        self._services.start()
         return [f"listening http://{_authority(host, port)} admin" for host, port, *_ in runner.addresses]
+
+    def _api_parts(self) -> Parts:
+        services = self._services
+        return Parts(
+            registration=registration(self._ground.database, self._config),
+            live=self._directory.get,
+            commands=Commands(services.certificates, services.rotation, services.upgrades),
+            upgrades=services.upgrades,
+            certificates=services.certificates_on_file,
+            revoke=services.revocation.revoke,
+            security_events=services.events,
+        )
 
     def _admin_token(self) -> str | None:
         token = self._config.admin.token
@@ -289,15 +253,9 @@ class _Gateway:
         except SecretError as error:
             raise StartFailed(f"admin.token: {error}") from None
 
-    async def _renew(self, station: Station) -> None:
-        try:
-            await self._certificates.renew(station)
-        except TriggerRefused as refusal:
-            raise RenewalRefused(str(refusal)) from None
-
     async def _readiness(self) -> Mapping[str, bool]:
         try:
-            await self._database.ping()
+            await self._ground.database.ping()
         except StoreUnavailable:
             return {"store": False, "listeners": self.is_ready}
         return {"store": True, "listeners": self.is_ready}
@@ -307,38 +265,70 @@ class _Gateway:
             stations_connected=sum(station.is_connected for station in self._directory),
             backends_up=self.factory.links_up,
             journal_entries=self.factory.journal_entries,
+            stations_provisional=sum(
+                station.is_connected and station.provisional is not None for station in self._directory
+            ),
         )
-
-    # --- the registry, as other processes change it
-
-    async def _follow_registry(self) -> None:
-        seen = await self._stations.revision()
-        while True:
-            await asyncio.sleep(REGISTRY_POLL)
-            try:
-                revision = await self._stations.revision()
-                if revision != seen:
-                    await self._recheck(list(self._directory))
-                    seen = revision
-            except StoreUnavailable as error:
-                log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
 
     async def _save_registers(self) -> None:
         while True:
             await asyncio.sleep(REGISTERS_SAVED_EVERY)
             await self.factory.save_registers()
 
-    async def _recheck(self, stations: Sequence[Station]) -> None:
-        """Cut the sessions of stations that may not have theirs any more."""
-        for station in stations:
-            record = await self._stations.find(station.identity)
-            if record is None:
-                log.warning("session_cut", identity=station.identity, reason="removed")
-                station.disconnect(NOT_ADMITTED_ANY_MORE, "not registered any more")
-                await self.factory.expel(station)
-            elif station.is_connected and station.profile < record.minimum_profile:
-                log.warning("session_cut", identity=station.identity, reason="security profile")
-                station.disconnect(NOT_ADMITTED_ANY_MORE, "a higher security profile is required")
+
+def _factory(ground: _Ground, services: StationServices, limits: Limits) -> StationFactory:
+    return StationFactory(
+        Foundation(
+            config=ground.config,
+            stations=ground.stations,
+            journal=Journal(ground.database, ground.config.limits.journal_limit),
+            connectors=Connectors(ground.database),
+            addresses=addresses(ground.config),
+            policy=ground.policy,
+            tally=ground.tally,
+            limits=limits,
+            pool=ground.pool,
+            services=services.by_action,
+            tasks=ground.tasks,
+            security=services.security,
+            joined=services.joined,
+            when_provisional=services.renew_provisional,
+        )
+    )
+
+
+def _door(ground: _Ground, services: StationServices, factory: StationFactory, failures: Failures) -> Door:
+    records = ground.config.onboarding == "record"
+    return Door(
+        registry=ground.stations,
+        directory=factory.directory,
+        passwords=ground.passwords,
+        make_sink=factory.sink,
+        tally=ground.tally,
+        security=services.security,
+        failures=failures,
+        pending=Onboarding(PendingStations(ground.database), ground.tasks) if records else None,
+    )
+
+
+def _transport_limits(config: Config) -> Limits:
+    limits = config.limits
+    return Limits(
+        handshake_timeout=limits.handshake_timeout,
+        head_timeout=limits.handshake_timeout,
+        max_message=limits.max_message,
+        max_connections=limits.max_connections,
+        waiting_per_address=limits.waiting_per_address,
+    )
+
+
+def _failure_limits(config: Config) -> FailureLimits:
+    limits = config.limits
+    return FailureLimits(
+        connections_per_address=limits.failures_per_address,
+        passwords_per_address=limits.password_failures_per_address,
+        passwords_per_identity=limits.password_failures_per_identity,
+    )
 
 
 def _authority(host: str, port: int) -> str:

@@ -3,20 +3,23 @@
 import itertools
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 
 import structlog
 
+from gateway.app.clock import now
 from gateway.app.tasks import Tasks
 from gateway.bridge.books import Books, Json, Transaction
 from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.config import Config
 from gateway.session.directory import Directory, Entry
-from gateway.session.peer import BACKEND_16, STATION_201, Peer
+from gateway.session.peer import Peer
 from gateway.session.ports import Register, StationRecord, StoreAway
-from gateway.session.station import BootRules, Service, Station
+from gateway.session.security import SecurityEvent, SecurityLog
+from gateway.session.stages import BACKEND_16, STATION_16, STATION_201
+from gateway.session.station import BootRules, Bridge, Service, Station
 from gateway.session.tally import Tally
 from gateway.store.connectors import Connectors
 from gateway.store.journal import Journal
@@ -26,6 +29,7 @@ from gateway.upstream.dialing import BackendAddress, BackendDialer
 from gateway.upstream.journal import JournaledLedger
 from gateway.upstream.link import BackendLink
 from gateway.wire.errors import CallError
+from gateway.wire.versions import Version
 from policies.engine import Policy
 
 BACKEND_LOST = 1001
@@ -33,12 +37,10 @@ BACKEND_LOST = 1001
 BACKEND_WAIT = 5.0
 """Seconds that a BootNotification waits for the backend's leg: well below a station's own message timeout."""
 
+_SIDES = {Version.V16: STATION_16, Version.V201: STATION_201}
+"""The station's side, by the OCPP version that it speaks."""
+
 log = structlog.get_logger(__name__)
-
-
-def now() -> datetime:
-    """Return the present time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,13 @@ class Foundation:
     tally: Tally
     limits: Limits
     pool: HandshakePool
-    services: Mapping[str, Service]
+    services: Mapping[tuple[Version, str], Service]
     tasks: Tasks
+    security: SecurityLog
+    joined: Callable[[Station], None]
+    """Called when a station's WebSocket is open."""
+    when_provisional: Callable[[Station], None]
+    """Called when a station has been answered Pending because its certificate must be renewed."""
 
 
 @dataclass(slots=True)
@@ -70,13 +77,18 @@ class StationFactory:
     def __init__(self, foundation: Foundation) -> None:
         self._on = foundation
         self._runtimes: dict[str, _Runtime] = {}
-        self.directory = Directory(foundation.stations, self.build, self.leave)
+        self.directory = Directory(
+            foundation.stations, self.build, self.leave, self._retire, security=foundation.security
+        )
 
     # --- the directory's callbacks
 
-    async def build(self, record: StationRecord) -> Station:
-        """Make a station's runtime out of what the store holds of it."""
+    async def build(self, record: StationRecord, version: Version) -> Station:
+        """Make a station's runtime for the OCPP version that it speaks, out of what the store holds of it."""
         on = self._on
+        if version is not (record.version or Version.V201):
+            # What it said when it booted is in the words of another version.
+            record = replace(record, boot_payload=None, boot_reported=True)
         books = Books(
             transactions={tx.station_tx: tx for tx in await on.journal.transactions(record.identity)},
             connectors={(each.evse_id, each.connector_id): each for each in await on.connectors.load(record.identity)},
@@ -84,9 +96,10 @@ class StationFactory:
         depth = (await on.journal.depths()).get(record.identity, 0)
         station = Station(
             record,
+            version=version,
             books=books,
             registry=on.stations,
-            services=on.services,
+            services={action: service for (spoken, action), service in on.services.items() if spoken is version},
             boot_rules=self._boot_rules(record),
             clock=now,
         )
@@ -94,6 +107,7 @@ class StationFactory:
         ledger = self._ledger(station, books, link, depth)
         station.backend = link
         station.when_accepted = ledger.nudge
+        station.when_provisional = lambda: on.when_provisional(station)
         station.bridge = self._bridge(station, books, ledger)
         self._runtimes[record.identity] = _Runtime(link, ledger)
         return station
@@ -107,6 +121,10 @@ class StationFactory:
         await self._take_apart(station.identity)
         return True
 
+    async def _retire(self, station: Station) -> None:
+        """The station speaks another version by now; its journal goes on in the runtime that is built next."""
+        await self._take_apart(station.identity)
+
     # --- for the composition root
 
     def sink(self, entry: Entry) -> Peer:
@@ -118,9 +136,13 @@ class StationFactory:
             directory.attach(entry, peer)
             if station.peer is peer:
                 self._runtimes[station.identity].link.start()
+                self._on.joined(station)
+
+        def report(kind: str, detail: str) -> None:
+            self._on.security.note(SecurityEvent(kind, detail, station.identity, entry.remote or None))
 
         return Peer(
-            STATION_201,
+            _SIDES[station.version],
             station.identity,
             station.from_station,
             policy=self._on.policy,
@@ -129,6 +151,7 @@ class StationFactory:
             new_id=message_ids(),
             opened=opened,
             lost=lambda peer, _: directory.detach(station, peer),
+            report=report,
         )
 
     async def resume(self) -> None:
@@ -265,7 +288,7 @@ class StationFactory:
         if not station.is_connected:
             self._on.tasks.spawn(self.directory.release(station), f"release {station.identity}")
 
-    def _bridge(self, station: Station, books: Books, ledger: JournaledLedger) -> V201ToV16:
+    def _bridge(self, station: Station, books: Books, ledger: JournaledLedger) -> Bridge:
         noted: set[str] = set()
 
         def note(topic: str, text: str) -> None:
@@ -273,16 +296,35 @@ class StationFactory:
                 noted.add(topic)
                 log.warning("inexact_mapping", identity=station.identity, topic=topic, detail=text)
 
-        return V201ToV16(
-            books=books,
-            ledger=ledger,
-            call_station=station.call_station,
-            call_backend=station.call_backend,
-            save_connector=lambda connector: self._on.connectors.save(station.identity, connector),
-            note=note,
-            clock=now,
-            settings=Settings(),
-        )
+        def report(kind: str, detail: str) -> None:
+            self._on.security.note(SecurityEvent(kind, detail, station.identity))
+
+        def make_16() -> Bridge:
+            return V16ToV16(
+                books=books,
+                ledger=ledger,
+                call_station=station.call_station,
+                call_backend=station.call_backend,
+                save_connector=lambda connector: self._on.connectors.save(station.identity, connector),
+                note=note,
+                report=report,
+                clock=now,
+            )
+
+        def make_201() -> Bridge:
+            return V201ToV16(
+                books=books,
+                ledger=ledger,
+                call_station=station.call_station,
+                call_backend=station.call_backend,
+                save_connector=lambda connector: self._on.connectors.save(station.identity, connector),
+                note=note,
+                report=report,
+                clock=now,
+                settings=Settings(),
+            )
+
+        return {Version.V16: make_16, Version.V201: make_201}[station.version]()
 
 
 def message_ids() -> Callable[[], str]:

@@ -30,12 +30,14 @@ class TransactionState(enum.Enum):
 
 @dataclass(slots=True)
 class Transaction:
-    """One transaction: the station's 2.0.1 transactionId and what the 1.6 ledger needs of it.
+    """One transaction: the station's name for it and what the 1.6 ledger needs of it.
 
-    Energy is in whole Wh; times are RFC 3339 strings in UTC as the station gave them.
+    Energy is in whole Wh. Times are RFC 3339 strings in UTC; those of a 1.6 station are written as it wrote them.
     """
 
     station_tx: str
+    """The 2.0.1 transactionId; of a 1.6 station, the number that its backend gave, with ``/2`` where that one has it
+    already."""
     state: TransactionState = TransactionState.HELD
     backend_tx: int | None = None
     evse_id: int | None = None
@@ -64,6 +66,7 @@ class Connector:
     """One connector: its 2.0.1 place, its 1.6 number and what was last said of it."""
 
     evse_id: int
+    """Below 0: not of 2.0.1 (:mod:`gateway.bridge.v16_v16.availability`)."""
     connector_id: int
     number: int
     """The flat 1.6 connectorId, 1..N."""

@@ -6,9 +6,9 @@ the official schema of its version, and by the policy, on the other side of the 
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
-from gateway.bridge.books import Json, Transaction
+from gateway.bridge.books import Connector, Json, Transaction
 
 Call = Callable[[str, Json], Awaitable[Json]]
 """``await call(action, payload)`` returns the payload of the CALLRESULT.
@@ -19,6 +19,20 @@ connected or didn't answer in time.
 
 Note = Callable[[str, str], None]
 """``note(topic, text)`` says in the log, once per station and topic, that a mapping could not be exact."""
+
+Report = Callable[[str, str], None]
+"""``report(kind, detail)`` raises a security event, each time. ``kind`` is one of those below; ``detail`` holds no
+secret, and of a peer's own text little."""
+
+FOREIGN_TRANSACTION: Final = "ForeignTransaction"
+"""A station names a transaction that it didn't open through Voltgate."""
+DOWNGRADE: Final = "DowngradeAttempted"
+"""A backend asks the station for a lower security profile."""
+RECONFIGURATION: Final = "ReconfigurationOfSecurityParameters"
+"""A backend reaches for another setting of the station's own security (OCPP 2.0.1 Part 2 appendix)."""
+
+SaveConnector = Callable[[Connector], Awaitable[None]]
+"""Persists one connector: what is kept in it must outlive the process."""
 
 Clock = Callable[[], datetime]
 """Returns the present time, aware, in UTC."""
@@ -36,8 +50,12 @@ class Ledger(Protocol):
     put in when the backend's number is known.
     """
 
+    @property
+    def is_clear(self) -> bool:
+        """True when nothing older waits and the backend takes messages: one that is sent now keeps the order."""
+
     async def hold(self, tx: Transaction) -> None:
-        """Persist a transaction that has begun at the station but can't be started at the backend yet."""
+        """Persist a transaction as it is, and send nothing."""
 
     async def start(self, tx: Transaction, payload: Json) -> Json | None:
         """Deliver StartTransaction.req; return StartTransaction.conf, or None when the backend is away."""
@@ -50,3 +68,6 @@ class Ledger(Protocol):
 
     async def close(self, tx: Transaction) -> None:
         """Persist that a transaction ended which the backend never had to hear of."""
+
+    async def set_aside(self, action: str, payload: Json, reason: str) -> None:
+        """Keep a message that must not reach the backend for a person, durably, out of the journal's order."""

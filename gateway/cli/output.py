@@ -2,12 +2,14 @@
 
 import json
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gateway.config import Config, ConfigError, load
 
@@ -36,11 +38,26 @@ def load_config(path: Path) -> Config:
         raise Failed(str(error)) from None
 
 
-def print_table(table: Table) -> None:
-    """Print a table; off a terminal it isn't cut to a width."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table; off a terminal it isn't cut to a width. None is an empty cell."""
+    table = Table(*columns)
+    for row in rows:
+        # Text, because a peer's words must not be read as rich's markup (attack C7).
+        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
     Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def print_fields(fields: Mapping[str, Any]) -> None:
+    """Print one line per field."""
+    for name, value in fields.items():
+        typer.echo(f"{name}: {'-' if value is None else printable(str(value))}")
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey (attack C7)."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -7,7 +7,8 @@ from gateway.config.tree import (
     BasicAuth,
     Config,
     Listener,
+    ListenerTls,
     load,
 )
 
-__all__ = ["DEFAULT_OPERATOR", "Backend", "BasicAuth", "Config", "ConfigError", "Listener", "load"]
+__all__ = ["DEFAULT_OPERATOR", "Backend", "BasicAuth", "Config", "ConfigError", "Listener", "ListenerTls", "load"]

@@ -4,8 +4,7 @@ Reads and resolves; changes nothing. Whether the policy loads is for the caller,
 """
 
 import os
-import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,11 +12,14 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from gateway.config.check_tls import check_kinds, check_pair, check_roots, check_server_chain, leads_to
+from gateway.config.check_crls import check_crl
+from gateway.config.check_listener import check_listener
+from gateway.config.check_network import check_address, check_networks
+from gateway.config.check_tls import check_pair, check_roots
 from gateway.config.problems import Problem
 from gateway.config.secrets import Scheme, SecretError, SecretRef, exposure
-from gateway.config.tree import DEFAULT_OPERATOR, Backend, Config, Listener
-from gateway.config.values import Address, ip_address
+from gateway.config.tree import DEFAULT_OPERATOR, Backend, Config
+from gateway.config.values import ip_address
 from pki.authority import AuthorityError
 from pki.authority.ca_folder import FILES
 from pki.authority.local import LocalAuthority
@@ -26,6 +28,8 @@ __all__ = ["Problem", "check"]
 
 TOKEN_LENGTH_MIN: Final = 16
 """Characters of an administration token that nobody guesses."""
+ISSUING: Final = "issuing.pem"
+"""The certificate of the embedded CA that signs, in its folder."""
 SQLITE_HEADER: Final = b"SQLite format 3\0"
 """What each SQLite file begins with."""
 
@@ -65,10 +69,12 @@ class _Looking:
             text = f"isn't set: {DEFAULT_OPERATOR} becomes the O of every station certificate; name yourself"
             yield Problem.warning("operator", text)
         yield from self.store()
-        authority_root, found = self.authority()
+        authority, found = self.authority()
         yield from found
         for index, listener in enumerate(self.config.listeners):
-            yield from self.listener(f"listeners[{index}]", listener, authority_root)
+            root = authority[0] if authority else None
+            yield from check_listener(f"listeners[{index}]", listener, root, environ=self.environ, now=self.now)
+        yield from self.revocation(authority)
         for name, backend in self.config.backends.items():
             yield from self.backend(f"backends.{name}", backend)
         yield from self.admin()
@@ -84,49 +90,32 @@ class _Looking:
         elif self.config.store.password is not None:
             yield from self.secret("store.password", self.config.store.password)
 
-    def authority(self) -> tuple[x509.Certificate | None, list[Problem]]:
-        """Look at the local CA without making it. Returns its root, where there is one."""
+    def authority(self) -> tuple[list[x509.Certificate], list[Problem]]:
+        """Look at the local CA without making it. Returns its certificates, the root first, where there are any."""
         place, folder = "authority.station.local.dir", self.config.authority.station.local.dir
         if folder.exists() and not folder.is_dir():
-            return None, [Problem.error(place, f"{folder} isn't a folder; name another one")]
+            return [], [Problem.error(place, f"{folder} isn't a folder; name another one")]
         if not any((folder / name).exists() for name in FILES):
             text = f"{folder} holds no CA yet; the first `voltgate serve` makes one, whose root stations don't know"
-            return None, [Problem.warning(place, text)]
+            return [], [Problem.warning(place, text)]
         try:
-            return LocalAuthority.open(folder, clock=self.clock).root, []
+            root = LocalAuthority.open(folder, clock=self.clock).root
         except AuthorityError as error:
-            return None, [Problem.error(place, str(error))]
+            return [], [Problem.error(place, str(error))]
+        return [root, x509.load_pem_x509_certificate((folder / ISSUING).read_bytes())], []
 
-    def listener(self, place: str, listener: Listener, authority_root: x509.Certificate | None) -> Iterator[Problem]:
-        yield from check_address(f"{place}.bind", listener.bind)
-        for index, network in enumerate(listener.trusted_networks):
-            if network.prefixlen == 0:
-                yield Problem.warning(f"{place}.trusted_networks[{index}]", f"{network} trusts the whole internet")
-        if listener.tls is None:
-            return
-        roots: list[x509.Certificate] = []
-        if listener.tls.station_roots is not None:
-            found, roots = check_roots(f"{place}.tls.station_roots", listener.tls.station_roots, self.now)
-            yield from found
-            if roots and authority_root is not None and authority_root not in roots:
-                yield Problem.warning(
-                    f"{place}.tls.station_roots",
-                    "lacks the root of authority.station: stations can't come in with what the gateway issues",
-                )
-        leaves = []
-        for index, certificate in enumerate(listener.tls.certificates):
-            here = f"{place}.tls.certificates[{index}]"
-            found, chain = check_pair(here, certificate.chain, certificate.key, environ=self.environ, now=self.now)
-            yield from found
-            if chain:
-                leaves.append(chain[0])
-                yield from check_server_chain(here, chain)
-                if leads_to(chain, roots):
-                    yield Problem.warning(
-                        f"{here}.chain", "leads to one of station_roots: servers and stations need separate CAs"
-                    )
-        if len(leaves) == len(listener.tls.certificates):
-            yield from check_kinds(f"{place}.tls.certificates", leaves)
+    def revocation(self, authority: Sequence[x509.Certificate]) -> Iterator[Problem]:
+        known = [*authority, *self.trusted()]
+        for index, source in enumerate(self.config.revocation.crls):
+            if "://" not in source:
+                yield from check_crl(f"revocation.crls[{index}]", Path(source), known, self.now)
+
+    def trusted(self) -> Iterator[x509.Certificate]:
+        """Yield the roots that station certificates may lead to, those that can be read."""
+        for tls in (listener.tls for listener in self.config.listeners if listener.tls is not None):
+            for path in (tls.station_roots, tls.factory_roots):
+                if path is not None:
+                    yield from check_roots("", path, self.now)[1]
 
     def backend(self, place: str, backend: Backend) -> Iterator[Problem]:
         if backend.tls is not None:
@@ -137,9 +126,7 @@ class _Looking:
                 yield from check_pair(f"{place}.tls", chain, key, environ=self.environ, now=self.now)[0]
         if backend.auth is not None:
             yield from self.secret(f"{place}.auth.basic.password", backend.auth.basic.password)
-        for index, network in enumerate(backend.trusted_networks):
-            if network.prefixlen == 0:
-                yield Problem.warning(f"{place}.trusted_networks[{index}]", f"{network} trusts the whole internet")
+        yield from check_networks(f"{place}.trusted_networks", backend.trusted_networks)
 
     def admin(self) -> Iterator[Problem]:
         bind, token = self.config.admin.bind, self.config.admin.token
@@ -180,22 +167,6 @@ class _Looking:
             yield Problem.warning(
                 place, "VAULT_ADDR is plain http: the token and the secret travel in clear; use https"
             )
-
-
-def check_address(place: str, address: Address) -> Iterator[Problem]:
-    """Can this machine listen there? Asked of the kernel with port 0, so that a running gateway isn't in the way."""
-    try:
-        found = socket.getaddrinfo(address.host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError:
-        yield Problem.error(place, f"{address.host} isn't a name that this machine can resolve")
-        return
-    for family, kind, protocol, _, target in found:
-        try:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.bind(target)
-        except OSError as error:
-            yield Problem.error(place, f"{address.host} isn't an address of this machine: {error.strerror}")
-            return
 
 
 def _fixed_folder(path: Path) -> Path:

@@ -46,6 +46,12 @@ listeners:
   - bind: "0.0.0.0:8443"
     security_profiles: [2, 3]
     path: /ocpp/{{identity}}
+    # What stations are told when they are upgraded to TLS or to certificates; they add /<identity>.
+    public_url: {public_url}
+    # protocols: [ocpp2.0.1, ocpp1.6]         # the OCPP versions spoken here
+    # hosts: [gateway.example.com]            # the only names in a Host header and in SNI; empty: any
+    # origins: [https://app.example.com]      # browsers that may connect; stations send no Origin
+    # load_balancers: [10.0.0.0/28]           # who begins each connection with a PROXY protocol v2 header
     tls:
       # One ECDSA and one RSA chain: stations know either. These are of the development PKI, for
       # {names}.
@@ -55,6 +61,12 @@ listeners:
         - {{chain: certs/dev/gateway-rsa.pem, key: "file:certs/dev/gateway-rsa.key"}}
       # The roots of the stations' own certificates (profile 3).
       station_roots: certs/dev/station-roots.pem
+      # Manufacturers whose factory certificates are let in, to be replaced at once:
+      # factory_roots: certs/factory-roots.pem
+      # The roots of `certificates`, for stations that are upgraded.
+      csms_roots: certs/dev/csms-root.pem
+      # The two suites without forward secrecy, which OCPP 2.0.1 asks for (A00.FR.318):
+      # static_rsa: false
   # Security profile 1 (password, no TLS): only from networks that are protected otherwise.
   - bind: "127.0.0.1:8080"
     security_profiles: [1]
@@ -83,6 +95,18 @@ default_backend: legacy
 authority:
   station: {{local: {{dir: certs/dev/ca}}}}
 
+# Certificates that another CA has revoked; what was revoked with `voltgate cert revoke` needs no entry here.
+# revocation:
+#   crls: [certs/stations.crl, "http://ca.example.com/stations.crl"]
+#   refresh: 60             # seconds between two looks at them
+#   when_unknown: refuse    # a certificate about which no valid CRL says anything; or accept
+# Organisations beside `operator` whose station certificates are taken:
+# allowed_organizations: [Example Partner]
+
+# unknown_station: 401             # the answer to an identity that isn't registered; or 404
+# onboarding: refuse               # or record: refused too, and listed by `voltgate station pending` for you to approve
+# no_common_subprotocol: close     # upgrade and close, as OCPP-J says; or refuse, as TC_B_58_CSMS does
+
 # What may pass: a bundled policy's name, or a file.
 policy: legacy-1.6
 
@@ -105,6 +129,11 @@ log:
 #   boot_retry_interval: 30      # in a BootNotification answered Pending
 #   heartbeat_interval: 300
 #   journal_limit: 10000         # entries per station
+#   waiting_per_address: 4096    # connections of one address that aren't admitted yet
+#   failures_per_address: 1200               # a minute: connections that may fail before the address is turned away
+#   password_failures_per_address: 60        # a minute
+#   password_failures_per_identity: 20       # a minute, from all addresses together
+#   security_events: 100000      # that are kept; the oldest go first
 """
 
 
@@ -135,6 +164,7 @@ def scaffold(
     text = _TEMPLATE.format(
         operator=_quoted(operator),
         names=", ".join(names),
+        public_url=_quoted(_public_url(names[0])),
         backend_url=_quoted(backend_url),
         trusted=", ".join(_quoted(network) for network in trusted),
         token_file=TOKEN_FILE,
@@ -177,6 +207,10 @@ def _trusted_networks(backend_url: str) -> list[str]:
     if address is None or (address.version == 4 and address.is_loopback):
         return ["127.0.0.0/8"]
     return [str(ipaddress.ip_network(address))]
+
+
+def _public_url(name: str) -> str:
+    return f"wss://[{name}]:8443/ocpp" if ":" in name else f"wss://{name}:8443/ocpp"
 
 
 def _quoted(text: str) -> str:

@@ -20,6 +20,8 @@ ECHO_MAX: Final = 60
 
 KeyPath = tuple[str | int, ...]
 """The way to a value: ``("listeners", 0, "bind")``."""
+Fault = tuple[KeyPath, str]
+"""Where something is wrong, and the words for it."""
 
 
 class ConfigError(Exception):

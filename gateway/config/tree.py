@@ -22,6 +22,7 @@ from gateway.config.values import (
     TEXT_KINDS,
     Address,
     Bind,
+    CrlSource,
     FilePath,
     List,
     Named,
@@ -56,7 +57,11 @@ def default_listeners() -> list[dict[str, Any]]:
         {
             "bind": "0.0.0.0:8443",
             "security_profiles": [2, 3],
-            "tls": {"certificates": certificates, "station_roots": "certs/dev/station-roots.pem"},
+            "tls": {
+                "certificates": certificates,
+                "station_roots": "certs/dev/station-roots.pem",
+                "csms_roots": "certs/dev/csms-root.pem",
+            },
         },
         {"bind": "127.0.0.1:8080", "security_profiles": [1], "trusted_networks": ["127.0.0.0/8"]},
     ]
@@ -104,7 +109,14 @@ class ListenerTls(Section):
     """What a TLS listener shows, and whose stations it trusts (OCPP 2.0.1 A00.FR.318, A00.FR.403)."""
 
     certificates: List[Certificate] = ()
+    """One ECDSA and one RSA chain; more where the listener has several names: the client's SNI chooses."""
     station_roots: FilePath | None = None
+    factory_roots: FilePath | None = None
+    """Roots of manufacturers whose factory certificates are let in to be replaced (A00.FR.406, A00.FR.806)."""
+    csms_roots: FilePath | None = None
+    """The roots of ``certificates``, for stations that are upgraded to TLS (A05.FR.02)."""
+    static_rsa: bool = True
+    """The two suites without forward secrecy, which A00.FR.318 asks for."""
 
 
 class Listener(Section):
@@ -113,6 +125,16 @@ class Listener(Section):
     bind: Bind = Address("0.0.0.0", 8443)  # noqa: S104  # stations come from everywhere; TLS is the default
     security_profiles: List[Profile] = (2, 3)
     path: Text = DEFAULT_PATH
+    protocols: List[Literal["ocpp2.0.1", "ocpp1.6"]] = ("ocpp2.0.1", "ocpp1.6")
+    """The OCPP versions that are spoken here."""
+    public_url: Text | None = None
+    """The URL without the identity under which stations reach it: what they are told when they are upgraded."""
+    hosts: List[Text] = ()
+    """The names that a Host header, and SNI, may have; empty: any."""
+    origins: List[Text] = ()
+    """The Origin headers that are let in; stations send none."""
+    load_balancers: List[Network] = ()
+    """Who stands before the listener and begins each connection with a PROXY protocol v2 header."""
     tls: ListenerTls | None = None
     trusted_networks: List[Network] = ()
     """From where profile 1 may come in clear (A00.FR.201, A00.FR.206)."""
@@ -194,6 +216,17 @@ class Admin(Section):
     token: Secret | None = None
 
 
+class Revocation(Section):
+    """Which station certificates are revoked, beside those that were revoked here (A00.FR.705)."""
+
+    crls: List[CrlSource] = ()
+    """Files, or http and https URLs, of CRLs in PEM or DER; each signed by the CA whose certificates it lists."""
+    refresh: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 60.0
+    """Seconds between two looks at them."""
+    when_unknown: Literal["refuse", "accept"] = "refuse"
+    """A certificate about which no valid CRL says anything; has a meaning where ``crls`` names any."""
+
+
 class Log(Section):
     """``auto``: console lines on a terminal, JSON elsewhere."""
 
@@ -214,6 +247,16 @@ class Limits(Section):
     heartbeat_interval: WholeSeconds = 300
     journal_limit: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
     """Entries per station."""
+    waiting_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 4_096
+    """Connections of one address that aren't admitted yet."""
+    failures_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 1_200
+    """Connections of one address in a minute that may fail before it is turned away."""
+    password_failures_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 60
+    """Wrong passwords from one address in a minute."""
+    password_failures_per_identity: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    """Wrong passwords for one identity in a minute, from all addresses together."""
+    security_events: Annotated[int, Field(ge=1_000, le=100_000_000)] = 100_000
+    """Events that are kept; the oldest go first."""
 
 
 class Config(Section):
@@ -230,7 +273,14 @@ class Config(Section):
     admin: Admin = _default(dict)
     log: Log = _default(dict)
     limits: Limits = _default(dict)
+    revocation: Revocation = _default(dict)
+    allowed_organizations: List[Organization] = ()
+    """Organisations beside ``operator`` whose station certificates are taken (A00.FR.404)."""
     unknown_station: Literal[401, 404] = 401
+    onboarding: Literal["refuse", "record"] = "refuse"
+    """An identity that isn't registered: refused; or refused and recorded for an operator to approve."""
+    no_common_subprotocol: Literal["close", "refuse"] = "close"
+    """OCPP-J: upgrade and close; TC_B_58_CSMS: refuse the upgrade."""
 
     @model_validator(mode="before")
     @classmethod

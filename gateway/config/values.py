@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, Strict, StringConstraints, ValidationInfo
 
@@ -86,6 +86,21 @@ def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def is_host(text: str) -> bool:
+    """True for a host name or an IP address, without port or brackets."""
+    return ip_address(text) is not None or _HOST_NAME.fullmatch(text) is not None
+
+
+def url_parts(url: str) -> SplitResult | None:
+    """Return the parts of a URL, or None where it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError when it is no port
+    except ValueError:
+        return None
+    return parts
 
 
 def expand_url(template: str, identity: str) -> str:
@@ -168,6 +183,10 @@ def _policy(value: Any, info: ValidationInfo) -> str | Path:
     return text
 
 
+def _crl_source(value: Any, info: ValidationInfo) -> str:
+    return value if isinstance(value, str) and value.startswith(("http://", "https://")) else str(_path(value, info))
+
+
 def _store_url(value: Any, info: ValidationInfo) -> str:
     return store_url(_text(value), _folder(info))
 
@@ -195,6 +214,8 @@ Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_visible)]
 Organization = Annotated[str, StringConstraints(min_length=1, max_length=ORGANIZATION_MAX), AfterValidator(_visible)]
 PolicySource = Annotated[str | Path, PlainValidator(_policy), PlainSerializer(str)]
 """A bundled policy's name, or the absolute path of a policy file."""
+CrlSource = Annotated[str, PlainValidator(_crl_source)]
+"""An http or https URL, or the absolute path of a file."""
 StoreUrl = Annotated[str, PlainValidator(_store_url)]
 List = Annotated[tuple[Item, ...], Strict(strict=False)]
 """A YAML list, kept as a tuple."""

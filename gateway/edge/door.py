@@ -1,79 +1,47 @@
 """Who may enter: one chain from the address to the registered station, every link of which must hold.
 
-    network -> path = identity -> registered -> certificate (profile 3) or Basic password (1 and 2) -> not below the
-    station's minimum profile -> subprotocol -> nobody else holds the identity
+    network, Host, Origin -> path = identity -> registered and proven (proofs.py) -> not below the station's minimum
+    profile -> OCPP version -> nobody else holds the identity
 
 What doesn't hold is told whole to the log and to nobody else: an unknown station and a wrong password get the same
 answer after the same work (attack A1).
 """
 
-import ipaddress
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 
-from gateway.edge.basic import BasicCredentials, CredentialsRejected, parse_basic
-from gateway.edge.passwords import PasswordChecker, TooManyWaiting
+from gateway.edge.entry_rules import EntryRules, check_origin, choose_version
+from gateway.edge.failures import Failures
+from gateway.edge.passwords import PasswordChecker
+from gateway.edge.proofs import Pending, Prover
+from gateway.edge.refusals import NoCommonVersion, NotAdmitted, Reason, presented
 from gateway.session.directory import Directory, Entry, Held
 from gateway.session.identity import IdentityRejected, identity_from_path
-from gateway.session.ports import StationRecord, StationRegistry
+from gateway.session.ports import Proof, Provisional, StationRecord, StationRegistry, StoreAway
+from gateway.session.security import Kind, SecurityEvent, SecurityLog
+from gateway.session.standing import may_use
 from gateway.session.tally import Tally
-from gateway.transport import Accept, AcceptThenClose, MessageSink, Refuse, TlsPeer, UpgradeRequest
+from gateway.transport import Accept, AcceptThenClose, MessageSink, Refuse, UpgradeRequest
 from gateway.wire.versions import Version
 
-NO_COMMON_SUBPROTOCOL: Final = 1002
-"""Close code after a handshake without a common OCPP version (OCPP-J 2.0.1 Part 4, 3.1.2)."""
-CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="ocpp", charset="UTF-8"'}
-SPOKEN: Final = (Version.V201,)
-"""The versions that a station may choose from."""
+__all__ = ["Door", "EntryRules"]
 
 TARGET_LOGGED: Final = 80
 """Characters of a refused request target that the log gets."""
+STORE_RETRY: Final = 10.0
+"""Seconds after which a station may come again when the store was away."""
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Verdict = Accept | AcceptThenClose | Refuse
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EntryRules:
-    """What one listener asks of those who come in by it."""
-
-    name: str
-    path: str
-    """The path with ``{identity}`` as its last segment."""
-    profiles: frozenset[int]
-    networks: Sequence[Network] = field(default=())
-    """For security profile 1: where a station may come from."""
-    verify_chain: "ChainVerifier | None" = None
-    """For security profile 3: against the listener's station roots."""
-    unknown_status: int = 401
-    """HTTP status for an identity that isn't registered; 404 is what OCPP-J suggests, and tells which exist."""
-
-
-class ChainVerifier(Protocol):
-    """Checks a station's certificate in the application, beside what the TLS handshake did (attack A9)."""
-
-    def __call__(self, certificate: bytes, chain: Sequence[bytes], expected_name: str) -> None:
-        """Return when the certificate is this station's. Raises ValueError with the reason."""
-
-
-class NotAdmitted(Exception):
-    """The newcomer is refused. ``reason`` is a bounded label for metric and log, the text is for the log only."""
-
-    def __init__(self, reason: str, text: str, status: int = 401) -> None:
-        super().__init__(text)
-        self.reason = reason
-        self.status = status
-
-
 class Door:
     """Admits stations through any listener."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the part where all others meet
         self,
         *,
         registry: StationRegistry,
@@ -81,135 +49,111 @@ class Door:
         passwords: PasswordChecker,
         make_sink: Callable[[Entry], MessageSink],
         tally: Tally,
+        security: SecurityLog,
+        failures: Failures,
+        pending: Pending | None = None,
     ) -> None:
+        """``pending`` hears of identities that aren't registered; it lets nobody in."""
         self._registry = registry
         self._directory = directory
-        self._passwords = passwords
+        self._prover = Prover(registry, passwords, failures, pending)
         self._make_sink = make_sink
         self._tally = tally
+        self._security = security
+        self._failures = failures
 
     async def admit(self, rules: EntryRules, request: UpgradeRequest) -> Verdict:
         """Decide on one upgrade request."""
         try:
             return await self._admit(rules, request)
         except NotAdmitted as refusal:
-            self._tally.refused_entries[refusal.reason] += 1
-            log.warning(
-                "not_admitted",
-                listener=rules.name,
-                remote=request.remote[0],
-                reason=refusal.reason,
-                detail=str(refusal),
-                target=_fit_for_a_log(request.target, rules.path),
-            )
-            headers = CHALLENGE if refusal.status == 401 else {}
-            return Refuse(refusal.status, headers)
+            return self._refuse(rules, request, refusal)
+        except StoreAway as error:
+            return self._refuse(rules, request, NotAdmitted(Reason.STORE, str(error), retry_after=STORE_RETRY))
 
     async def _admit(self, rules: EntryRules, request: UpgradeRequest) -> Verdict:
-        _check_network(rules, request)
-        if "Origin" in request.headers:
-            raise NotAdmitted("origin", "an Origin header: this is a browser, not a station", 403)
+        check_origin(rules, request)
         try:
             identity = identity_from_path(request.target, rules.path)
         except IdentityRejected as error:
-            raise NotAdmitted("path", str(error), 404) from None
-        record, profile = await self._authenticate(rules, request, identity)
-        if profile < record.minimum_profile:
+            raise NotAdmitted(Reason.PATH, str(error)) from None
+        record, proof = await self._prover.prove(rules, request, identity)
+        if not may_use(proof.profile, record):
             raise NotAdmitted(
-                "downgrade", f"security profile {profile}, but {identity} may not go below {record.minimum_profile}"
+                Reason.DOWNGRADE,
+                f"security profile {proof.profile}, but {identity} may not go below {record.minimum_profile}",
             )
-        version = choose_version(request.offered)
-        if version is None:
-            self._tally.refused_entries["subprotocol"] += 1
-            log.warning(
-                "not_admitted",
-                listener=rules.name,
-                remote=request.remote[0],
-                reason="subprotocol",
-                detail=f"{identity}: none of the offered OCPP versions is spoken here",
-                offered=request.offered[:8],
-            )
-            return AcceptThenClose(NO_COMMON_SUBPROTOCOL, "no supported OCPP version offered")
-        try:
-            entry = await self._directory.enter(record, profile)
-        except Held as held:
-            raise NotAdmitted("held", str(held), 409) from None
-        except KeyError:
-            raise NotAdmitted("unknown_station", f"{identity} was removed meanwhile") from None
-        log.info("admitted", identity=identity, profile=profile, remote=request.remote[0], listener=rules.name)
+        version = _agree(rules, request, record)
+        entry = await self._enter(record, proof, version, request.remote[0])
+        log.info(
+            "admitted",
+            identity=identity,
+            profile=proof.profile,
+            version=version.subprotocol,
+            remote=request.remote[0],
+            listener=rules.name,
+        )
+        if proof.provisional is Provisional.EXPIRED:
+            text = "an expired certificate, let in to be renewed (A00.FR.429)"
+            self._note(Kind.INVALID_CERTIFICATE, text, identity, request)
         return Accept(self._make_sink(entry), version.subprotocol)
 
-    async def _authenticate(
-        self, rules: EntryRules, request: UpgradeRequest, identity: str
-    ) -> tuple[StationRecord, int]:
-        """Return the registered station and the profile under which it proved to be itself."""
-        credentials = _credentials(request)
-        if credentials is not None and credentials.user != identity:
-            # Compared before anything is looked up; the same work is done all the same (A00.FR.204, 207).
-            await self._fits(credentials.password, None)
-            raise NotAdmitted("user_mismatch", f"Basic user is not the identity {identity}")
-        record = await self._registry.find(identity)
-        if request.tls is not None and request.tls.certificate is not None and 3 in rules.profiles:
-            return _check_certificate(rules, request.tls, identity, record), 3
-        profile = 1 if request.tls is None else 2
-        if profile not in rules.profiles:
-            raise NotAdmitted("profile", f"{identity}: a client certificate is required here")
-        if credentials is None:
-            raise NotAdmitted("no_credentials", f"{identity}: no Basic credentials")
-        stored = record.password_hash if record is not None else None
-        fits = await self._fits(credentials.password, stored)
-        if record is None:
-            raise NotAdmitted("unknown_station", f"{identity} is not registered", rules.unknown_status)
-        if not fits:
-            raise NotAdmitted("password", f"{identity}: wrong password")
-        return record, profile
-
-    async def _fits(self, password: bytes, stored: str | None) -> bool:
+    async def _enter(self, record: StationRecord, proof: Proof, version: Version, remote: str) -> Entry:
+        """Take the identity, and settle which of two passwords holds: not before the newcomer has won it."""
         try:
-            return await self._passwords.verify(password, stored)
-        except TooManyWaiting as busy:
-            raise NotAdmitted("busy", str(busy), 503) from None
+            entry = await self._directory.enter(record, proof, version, remote)
+            if proof.password_hash is not None and record.next_password_hash is not None:
+                await self._registry.password_used(record.identity, proof.password_hash)
+        except Held as held:
+            raise NotAdmitted(Reason.HELD, str(held)) from None
+        except KeyError:
+            raise NotAdmitted(Reason.UNKNOWN_STATION, f"{record.identity} was removed meanwhile") from None
+        return entry
+
+    def _refuse(self, rules: EntryRules, request: UpgradeRequest, refusal: NotAdmitted) -> Verdict:
+        """Count the refusal, tell log and security log of it, and return what the peer hears."""
+        reason = refusal.reason
+        self._tally.refused_entries[reason.label] += 1
+        if reason.is_a_failure:
+            self._failures.connection_failed(request.remote[0])
+        log.warning(
+            "not_admitted",
+            listener=rules.name,
+            remote=request.remote[0],
+            reason=reason.label,
+            detail=str(refusal),
+            target=_fit_for_a_log(request.target, rules.path),
+            presented=presented(request),
+        )
+        if reason.kind is not None:
+            self._note(reason.kind, f"{reason.label}: {refusal}", _identity(rules, request), request)
+        return refusal.answer
+
+    def _note(self, kind: str, detail: str, identity: str | None, request: UpgradeRequest) -> None:
+        self._security.note(SecurityEvent(kind, detail, identity, request.remote[0], presented(request)))
 
 
-def choose_version(offered: Sequence[str]) -> Version | None:
-    """Return the first version in the client's order that is spoken here (OCPP-J 2.0.1 Part 4, 3.1.2), or None."""
-    spoken = {version.subprotocol: version for version in SPOKEN}
-    return next((spoken[name] for name in offered if name in spoken), None)
+def _agree(rules: EntryRules, request: UpgradeRequest, record: StationRecord) -> Version:
+    """Return the OCPP version to speak. Raises :class:`NoCommonVersion`."""
+    version = choose_version(request.offered, rules.versions, record.pinned_version)
+    if version is not None:
+        return version
+    close = rules.no_common_subprotocol == "close"
+    if record.pinned_version is not None and choose_version(request.offered, rules.versions) is not None:
+        text = f"{record.identity} is pinned to {record.pinned_version.subprotocol}, which it didn't offer here"
+        raise NoCommonVersion(Reason.PINNED_VERSION, text, close=close)
+    text = f"{record.identity}: none of the offered OCPP versions is spoken here"
+    raise NoCommonVersion(Reason.SUBPROTOCOL, text, close=close)
 
 
-def _check_certificate(rules: EntryRules, tls: TlsPeer, identity: str, record: StationRecord | None) -> StationRecord:
-    """Return the record when the certificate is this station's (A00.FR.403 to 405)."""
-    if record is None:
-        raise NotAdmitted("unknown_station", f"{identity} is not registered", rules.unknown_status)
-    if rules.verify_chain is None or tls.certificate is None:
-        raise NotAdmitted("certificate", f"{identity}: this listener has no station_roots to check against")
+def _identity(rules: EntryRules, request: UpgradeRequest) -> str | None:
     try:
-        rules.verify_chain(tls.certificate, tls.chain, record.certificate_name)
-    except ValueError as error:
-        raise NotAdmitted("certificate", f"{identity}: {error}") from None
-    return record
+        return identity_from_path(request.target, rules.path)
+    except IdentityRejected:
+        return None
 
 
 def _fit_for_a_log(target: str, path: str) -> str:
     """Return as much of a request target as may name the station: what follows can be a password (attack A6)."""
     segments = target.partition("?")[0].split("/")
     return "/".join(segments[: path.count("/") + 1])[:TARGET_LOGGED]
-
-
-def _check_network(rules: EntryRules, request: UpgradeRequest) -> None:
-    if not rules.networks:
-        return
-    address = ipaddress.ip_address(request.remote[0])
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    if not any(mapped in network for network in rules.networks):
-        raise NotAdmitted("network", "the address is in none of the listener's trusted_networks", 403)
-
-
-def _credentials(request: UpgradeRequest) -> BasicCredentials | None:
-    header = request.headers.get("Authorization")
-    if header is None:
-        return None
-    try:
-        return parse_basic(header)
-    except CredentialsRejected as error:
-        raise NotAdmitted("credentials", str(error)) from None

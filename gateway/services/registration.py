@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Protocol
 
 from gateway.session.identity import IdentityRejected
-from gateway.session.ports import RegistrationRefused, StationRecord
+from gateway.session.ports import RegistrationInvalid, StationRecord
+from gateway.wire.versions import Version
 
 PROFILES: Final = (1, 2, 3)
 """OCPP security profiles."""
@@ -18,13 +20,24 @@ class NotRegistered(LookupError):
     """No station has this identity."""
 
 
+class NotPending(LookupError):
+    """No identity that came without being registered is recorded under this name."""
+
+
 class StationBook(Protocol):
     """The registry, as far as registration changes it. What it refuses, it refuses with RegistrationRefused."""
 
     async def add(
-        self, identity: str, *, profile: int, serial: str | None, backend: str | None, password_hash: str | None
+        self,
+        identity: str,
+        *,
+        profile: int,
+        serial: str | None,
+        backend: str | None,
+        password_hash: str | None,
+        pinned_version: Version | None,
     ) -> StationRecord:
-        """Add a station."""
+        """Add a station; it is pending no more."""
 
     async def find(self, identity: str) -> StationRecord | None:
         """Return a station or None."""
@@ -38,6 +51,72 @@ class StationBook(Protocol):
     async def set_password(self, identity: str, password_hash: str) -> None:
         """Replace the password's hash."""
 
+    async def set_serial(self, identity: str, serial: str | None) -> None:
+        """Replace the serial number."""
+
+    async def pin_version(self, identity: str, version: Version | None) -> None:
+        """Let the station speak this OCPP version only, or any."""
+
+    async def allow(self, identity: str, *, expired: bool | None = None, downgrade: bool | None = None) -> None:
+        """Set the station's exceptions; None leaves one as it is."""
+
+
+class PendingStation(Protocol):
+    """An identity that came without being registered, and what it presented: nothing of it is proven."""
+
+    @property
+    def identity(self) -> str:
+        """The identity in its URL."""
+
+    @property
+    def first_seen(self) -> datetime:
+        """When it came first, in UTC."""
+
+    @property
+    def last_seen(self) -> datetime:
+        """When it came last, in UTC."""
+
+    @property
+    def times(self) -> int:
+        """How often it was recorded."""
+
+    @property
+    def remote(self) -> str:
+        """Its address."""
+
+    @property
+    def profile(self) -> int:
+        """The security profile that it came with."""
+
+    @property
+    def serial(self) -> str | None:
+        """The CN of the certificate that it presented."""
+
+    @property
+    def subject(self) -> str | None:
+        """That certificate's subject."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """SHA-256 of that certificate's DER, in hex."""
+
+    @property
+    def version(self) -> Version | None:
+        """The OCPP version that it would have spoken."""
+
+
+class PendingBook(Protocol):
+    """The identities that wait for an operator's word."""
+
+    async def find(self, identity: str) -> PendingStation | None:
+        """Return one, or None."""
+
+    async def list(self) -> Sequence[PendingStation]:
+        """Return all, in the order in which they first came."""
+
+    async def remove(self, identity: str) -> bool:
+        """Forget one; False when it isn't there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passwords:
@@ -47,6 +126,8 @@ class Passwords:
     check: Callable[[str], None]
     """Raises ValueError for a password that no station may have."""
     hash: Callable[[str], str]
+    generate_key: Callable[[], str]
+    """Makes an AuthorizationKey of 1.6: 40 hex digits (security white paper, A00.FR.205)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +138,23 @@ class Registered:
     password: str | None = field(repr=False)
 
 
-class Registration:
-    """Adds, lists and removes stations. ``backends`` are the configured names."""
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What an operator asks for."""
 
-    def __init__(self, book: StationBook, passwords: Passwords, backends: Sequence[str]) -> None:
+    profile: int
+    serial: str | None
+    backend: str | None
+    password: str | None = field(repr=False)
+    version: Version | None
+
+
+class Registration:
+    """Adds, lists, changes and removes stations. ``backends`` are the configured names."""
+
+    def __init__(self, book: StationBook, pending: PendingBook, passwords: Passwords, backends: Sequence[str]) -> None:
         self._book = book
+        self._pending = pending
         self._passwords = passwords
         self._backends = backends
 
@@ -73,22 +166,43 @@ class Registration:
         serial: str | None = None,
         backend: str | None = None,
         password: str | None = None,
+        version: Version | None = None,
     ) -> Registered:
         """Register a station. Under profiles 1 and 2 a password is generated unless one is given.
 
-        Raises RegistrationRefused.
+        ``version`` pins it to one OCPP version (attack A12); a station of 1.6 gets an AuthorizationKey for a password.
+        Raises RegistrationRefused, of it :class:`RegistrationInvalid` for what is malformed.
         """
-        self._check(profile, serial, backend)
-        generated = self._passwords.generate() if password is None and profile < 3 else None
-        chosen = password if password is not None else generated
-        password_hash = await self._hash(chosen) if chosen is not None else None
-        try:
-            record = await self._book.add(
-                identity, profile=profile, serial=serial, backend=backend, password_hash=password_hash
-            )
-        except IdentityRejected as error:
-            raise RegistrationRefused(f"identity: {error}") from None
-        return Registered(record, generated)
+        return await self._add(identity, _Wanted(profile, serial, backend, password, version), version)
+
+    async def approve(
+        self,
+        identity: str,
+        *,
+        profile: int,
+        serial: str | None = None,
+        backend: str | None = None,
+        password: str | None = None,
+        version: Version | None = None,
+    ) -> Registered:
+        """Register a station that is pending, as :meth:`add` does.
+
+        Of what it presented nothing is taken over unless the operator passes it here: whoever knows an identity may
+        have come under it. Only the kind of password follows the version that it spoke. Raises :class:`NotPending`.
+        """
+        seen = await self._pending.find(identity)
+        if seen is None:
+            raise NotPending(f"no station {identity[:60]!a} is pending")
+        return await self._add(identity, _Wanted(profile, serial, backend, password, version), version or seen.version)
+
+    async def pending(self) -> Sequence[PendingStation]:
+        """Return the identities that came without being registered, in the order in which they first came."""
+        return await self._pending.list()
+
+    async def dismiss(self, identity: str) -> None:
+        """Forget an identity that is pending. Raises :class:`NotPending`."""
+        if not await self._pending.remove(identity):
+            raise NotPending(f"no station {identity[:60]!a} is pending")
 
     async def show(self, identity: str) -> StationRecord:
         """Return one station. Raises :class:`NotRegistered`."""
@@ -109,25 +223,79 @@ class Registration:
     async def set_password(self, identity: str, password: str | None = None) -> str:
         """Replace a station's password, by a generated one unless one is given, and return it.
 
-        Raises :class:`NotRegistered` and RegistrationRefused.
+        Raises :class:`NotRegistered` and :class:`RegistrationInvalid`.
         """
-        await self.show(identity)
+        record = await self.show(identity)
         if password is None:
-            password = self._passwords.generate()
+            password = self._generate(record.pinned_version or record.version)
         await self._book.set_password(identity, await self._hash(password))
         return password
 
-    def _check(self, profile: int, serial: str | None, backend: str | None) -> None:
-        if profile not in PROFILES:
-            raise RegistrationRefused(f"security profile {profile} does not exist; use 1, 2 or 3")
-        if serial is not None and not (0 < len(serial) <= SERIAL_MAX and serial.isascii() and serial.isprintable()):
-            raise RegistrationRefused(f"a serial number has 1 to {SERIAL_MAX} printable ASCII characters")
-        if backend is not None and backend not in self._backends:
-            raise RegistrationRefused(f"no backend {backend!r} is configured; there is {', '.join(self._backends)}")
+    async def set_serial(self, identity: str, serial: str | None) -> None:
+        """Replace a station's serial number, the CN of its certificate; without one that is its identity.
+
+        Raises :class:`NotRegistered` and RegistrationRefused.
+        """
+        _check_serial(serial)
+        await self.show(identity)
+        await self._book.set_serial(identity, serial)
+
+    async def pin_version(self, identity: str, version: Version | None) -> None:
+        """Let a station speak one OCPP version only, or any (attack A12). Raises :class:`NotRegistered`."""
+        await self.show(identity)
+        await self._book.pin_version(identity, version)
+
+    async def allow(self, identity: str, *, expired: bool | None = None, downgrade: bool | None = None) -> None:
+        """Set a station's exceptions; None leaves one as it is. Raises :class:`NotRegistered`.
+
+        ``expired``: its expired certificate lets it in, to be renewed at once (A00.FR.429). ``downgrade``: from
+        security profile 3 it may go back to 2, never to 1 (A00.FR.005 with the errata of 2025).
+        """
+        await self.show(identity)
+        await self._book.allow(identity, expired=expired, downgrade=downgrade)
+
+    async def _add(self, identity: str, wanted: _Wanted, speaks: Version | None) -> Registered:
+        self._check(wanted)
+        needs_one = wanted.password is None and wanted.profile < 3
+        generated = self._generate(speaks) if needs_one else None
+        chosen = generated if wanted.password is None else wanted.password
+        try:
+            record = await self._book.add(
+                identity,
+                profile=wanted.profile,
+                serial=wanted.serial,
+                backend=wanted.backend,
+                password_hash=None if chosen is None else await self._hash(chosen),
+                pinned_version=wanted.version,
+            )
+        except IdentityRejected as error:
+            raise RegistrationInvalid(f"identity: {error}") from None
+        return Registered(record, generated)
+
+    def _check(self, wanted: _Wanted) -> None:
+        if wanted.profile not in PROFILES:
+            raise RegistrationInvalid(f"security profile {wanted.profile} does not exist; use 1, 2 or 3")
+        _check_serial(wanted.serial)
+        if wanted.backend is not None and wanted.backend not in self._backends:
+            there_is = ", ".join(self._backends)
+            raise RegistrationInvalid(f"no backend {wanted.backend!r} is configured; there is {there_is}")
+
+    def _generate(self, version: Version | None) -> str:
+        return self._passwords.generate_key() if version is Version.V16 else self._passwords.generate()
 
     async def _hash(self, password: str) -> str:
         try:
             self._passwords.check(password)
         except ValueError as error:
-            raise RegistrationRefused(str(error)) from None
+            raise RegistrationInvalid(str(error)) from None
         return await asyncio.to_thread(self._passwords.hash, password)
+
+
+def _check_serial(serial: str | None) -> None:
+    if serial is None:
+        return
+    is_plain = serial.isascii() and serial.isprintable() and serial == serial.strip()
+    if not (0 < len(serial) <= SERIAL_MAX and is_plain):
+        raise RegistrationInvalid(
+            f"a serial number has 1 to {SERIAL_MAX} printable ASCII characters and no space at its ends"
+        )

@@ -8,20 +8,24 @@ from gateway.wire.errors import CallError, ErrorCode
 
 _ASKED_FOR: Final = {
     "BootNotification": "BootNotification",
+    "DiagnosticsStatusNotification": "DiagnosticsStatusNotification",
     "FirmwareStatusNotification": "FirmwareStatusNotification",
     "Heartbeat": "Heartbeat",
     "LogStatusNotification": "LogStatusNotification",
     "MeterValues": "MeterValues",
     "PublishFirmwareStatusNotification": "PublishFirmwareStatusNotification",
+    "SignChargePointCertificate": "SignCertificate",
     "SignChargingStationCertificate": "SignCertificate",
     "SignCombinedCertificate": "SignCertificate",
     "SignV2GCertificate": "SignCertificate",
     "StatusNotification": "StatusNotification",
     "TransactionEvent": "TransactionEvent",
 }
-"""requestedMessage of TriggerMessage -> the action that the station sends then."""
-_NOT_WHILE_PENDING: Final = frozenset({"RequestStartTransaction", "RequestStopTransaction"})
-"""B02.FR.05: a pending station rejects these."""
+"""requestedMessage of TriggerMessage, or 1.6's ExtendedTriggerMessage -> the action that the station sends then."""
+_NOT_WHILE_PENDING: Final = frozenset(
+    {"RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction"}
+)
+"""B02.FR.05: a pending station rejects these; OCPP 1.6, 4.2 says the same of its own."""
 
 
 class BootGate:
@@ -71,7 +75,7 @@ class BootGate:
         """The station has accepted ``action``: what that asks for may come although the gate is closed."""
         if self.is_open:
             return
-        if action == "TriggerMessage":
+        if action in {"TriggerMessage", "ExtendedTriggerMessage"}:
             self._asked_for.add(_ASKED_FOR.get(payload["requestedMessage"], ""))
         elif action in {"GetBaseReport", "GetReport"}:
             self._asked_for.add("NotifyReport")

@@ -8,8 +8,11 @@ from typing import Any, Final
 import structlog
 
 from gateway.session.peer import Peer
-from gateway.session.ports import StationRecord, StationRegistry
+from gateway.session.ports import Proof, StationRecord, StationRegistry
+from gateway.session.replacements import Replacements
+from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from gateway.session.station import Station
+from gateway.wire.versions import Version
 
 PROBE_TIMEOUT: Final = 5.0
 """Seconds in which the holder of an identity must answer a ping, or give way to the newcomer."""
@@ -29,25 +32,34 @@ class Entry:
 
     station: Station
     epoch: int
-    profile: int
+    proof: Proof
+    remote: str = ""
+    """The newcomer's address."""
 
 
 class Directory:
     """The stations in memory, by identity.
 
-    A station is here while it is connected and while its journal isn't empty. ``build`` makes its runtime, ``leave``
-    is told when the last connection is gone and decides whether it may be dropped.
+    A station is here while it is connected and while its journal isn't empty. ``build`` makes its runtime for the OCPP
+    version that it speaks, ``leave`` is told when the last connection is gone and decides whether it may be dropped,
+    ``retire`` takes it apart whatever its journal holds, because the station speaks another version by now.
     """
 
     def __init__(
         self,
         registry: StationRegistry,
-        build: Callable[[StationRecord], Awaitable[Station]],
+        build: Callable[[StationRecord, Version], Awaitable[Station]],
         leave: Callable[[Station], Awaitable[bool]],
+        retire: Callable[[Station], Coroutine[Any, Any, None]],
+        *,
+        security: SecurityLog,
     ) -> None:
         self._registry = registry
         self._build = build
         self._leave = leave
+        self._retire = retire
+        self._security = security
+        self._replacements = Replacements()
         self._stations: dict[str, Station] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         """One per identity that was ever admitted; dropping one that somebody waits for would let two in."""
@@ -65,28 +77,31 @@ class Directory:
         """Return the station's runtime, or None."""
         return self._stations.get(identity)
 
-    async def enter(self, record: StationRecord, profile: int) -> Entry:
-        """Make room for a newcomer that has been authenticated under ``profile`` and return its entry.
+    async def enter(self, record: StationRecord, proof: Proof, version: Version, remote: str = "") -> Entry:
+        """Make room for a newcomer that has been authenticated by ``proof`` and return its entry.
 
-        The holder of the identity gives way only to a newcomer that is authenticated at least as strongly, and only
-        if it doesn't answer a ping within ``PROBE_TIMEOUT`` seconds. Raises :class:`Held` otherwise, KeyError when
-        the station has been removed meanwhile.
+        The holder of the identity gives way only to a newcomer that is authenticated at least as strongly, only if it
+        doesn't answer a ping within ``PROBE_TIMEOUT`` seconds, and not too often (attack A4). Raises :class:`Held`
+        otherwise, KeyError when the station has been removed meanwhile.
         """
         async with self._lock(record.identity):
             station = self._stations.get(record.identity)
             if station is not None and station.is_connected:
-                await self._displace(station, profile)
+                await self._displace(station, proof, remote)
             try:
-                epoch = await self._registry.take(record.identity, profile)
+                epoch = await self._registry.take(record.identity, proof.profile, version)
             except asyncio.CancelledError:
                 if station is not None:
                     self._own(self._reclaim(station), f"reclaim {station.identity}")
                 raise
+            if station is not None and station.version is not version:
+                await self._make_way(station, record, epoch)
+                station = None
             if station is None:
-                station = await self._build(record)
+                station = await self._build(record, version)
                 self._stations[record.identity] = station
             station.owned(record, epoch)
-            entry = self._awaited[record.identity] = Entry(station, epoch, profile)
+            entry = self._awaited[record.identity] = Entry(station, epoch, proof, remote)
             return entry
 
     async def open(self, record: StationRecord) -> Station:
@@ -95,7 +110,7 @@ class Directory:
             station = self._stations.get(record.identity)
             if station is None:
                 epoch = await self._registry.take(record.identity, 0)
-                station = await self._build(record)
+                station = await self._build(record, record.version or Version.V201)
                 station.owned(record, epoch)
                 self._stations[record.identity] = station
             return station
@@ -107,11 +122,10 @@ class Directory:
         if is_newest:
             del self._awaited[station.identity]
         if not is_newest or station.is_connected:
-            log.warning("session_taken", identity=station.identity, profile=entry.profile)
+            log.warning("session_taken", identity=station.identity, profile=entry.proof.profile)
             peer.close(GOING_AWAY, "replaced by a new connection")
             return
-        station.peer = peer
-        station.profile = entry.profile
+        station.joined(peer, entry.proof)
 
     def detach(self, station: Station, peer: Peer) -> None:
         """``peer`` is gone. Only its own place is cleared: a newcomer that has taken over stays (attack A3)."""
@@ -158,18 +172,53 @@ class Directory:
         if await self._leave(station):
             del self._stations[station.identity]
 
-    async def _displace(self, holder: Station, profile: int) -> None:
-        if profile < holder.profile:
-            log.warning("newcomer_refused", identity=holder.identity, reason="weaker authentication than the holder's")
+    async def _make_way(self, station: Station, record: StationRecord, epoch: int) -> None:
+        """The newcomer speaks another OCPP version: the runtime that is here can't serve it.
+
+        Raises :class:`Held` when an earlier entry has become a connection meanwhile.
+        """
+        if station.is_connected:
+            station.owned(record, epoch)
+            raise Held("another connection was faster")
+        del self._stations[station.identity]
+        self._awaited.pop(station.identity, None)
+        retiring = asyncio.get_running_loop().create_task(self._retire(station), name=f"retire {station.identity}")
+        try:
+            await asyncio.shield(retiring)
+        except asyncio.CancelledError:
+            # The newcomer has left; the next one must not find half a runtime.
+            await asyncio.wait([retiring])
+            raise
+
+    async def _displace(self, holder: Station, proof: Proof, remote: str) -> None:
+        if _strength(proof) < _strength(holder.proof):
             raise Held("weaker authentication than the present connection's")
+        now = asyncio.get_running_loop().time()
+        if wait := self._replacements.wait(holder.identity, now):
+            raise Held(f"replaced too often of late: not again for {wait:.0f} s")
         peer = holder.peer
         if peer is not None and await peer.is_alive(PROBE_TIMEOUT):
-            log.warning("newcomer_refused", identity=holder.identity, reason="the holder is alive")
             raise Held("the present connection is alive")
-        log.warning("session_taken", identity=holder.identity, profile=profile)
+        self._replacements.happened(holder.identity, now)
+        log.warning("session_taken", identity=holder.identity, profile=proof.profile)
+        self._security.note(
+            SecurityEvent(
+                Kind.SESSION_REPLACED, "the connection before it answered no ping", holder.identity, remote or None
+            )
+        )
         if peer is not None:
             peer.close(GOING_AWAY, "replaced by a new connection")
             peer.give_up("replaced by a new connection")
 
+    async def close(self) -> None:
+        """Wait for what departing stations have left to do."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
     def _lock(self, identity: str) -> asyncio.Lock:
         return self._locks.setdefault(identity, asyncio.Lock())
+
+
+def _strength(proof: Proof) -> tuple[int, bool]:
+    """Order proofs: by security profile, and a certificate that must be renewed below one in order."""
+    return proof.profile, proof.provisional is None

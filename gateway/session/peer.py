@@ -5,8 +5,8 @@ policy; what it sends went through the same checks. Its CALLs are handled one af
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -14,17 +14,21 @@ import structlog
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import Closing, Socket
+from gateway.session.security import Kind as SecurityKind
+from gateway.session.stages import InvalidAnswer, NotSendable, Side, Stages
 from gateway.session.strikes import Strikes
-from gateway.session.tally import Leg, Outcome, Tally
+from gateway.session.tally import Outcome, Tally
 from gateway.wire import frames
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.rpc import Arrival, Rpc, Stray, Ticket, TooManyWaiting
-from gateway.wire.schemas import Operation, operation, operations
+from gateway.wire.schemas import operation, operations
 from gateway.wire.versions import Version
-from policies.engine import Denied, Kind, Policy, Stage
+from policies.engine import Kind, Policy
 
 INBOX_HIGH: Final = 8
 """CALLs of the peer that wait for their turn before reading from it pauses."""
+RECENT_MAX: Final = 8
+"""messageIds of the peer's CALLs that are remembered after their answer."""
 POLICY_VIOLATION: Final = 1008
 """WebSocket close code (RFC 6455 7.4.1)."""
 
@@ -39,27 +43,6 @@ class Unanswerable(Exception):
         self.code = code
         self.reason = reason
 
-
-class NotSendable(CallError):
-    """What was to be sent breaks the official schema or the policy; nothing was sent."""
-
-
-class InvalidAnswer(CallError):
-    """The peer's answer breaks the official schema or the policy; nothing of it was used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What distinguishes the two legs."""
-
-    leg: Leg
-    version: Version
-    incoming: Stage
-    outgoing: Stage
-
-
-STATION_201: Final = Side(Leg.STATION, Version.V201, Stage.FROM_STATION, Stage.TO_STATION)
-BACKEND_16: Final = Side(Leg.BACKEND, Version.V16, Stage.FROM_BACKEND, Stage.TO_BACKEND)
 
 Handler = Callable[[str, Json], Awaitable[Json]]
 """``await handler(action, payload)`` returns the answer's payload; raises CallError or :class:`Unanswerable`."""
@@ -80,15 +63,17 @@ class Peer:
         new_id: Callable[[], str],
         opened: "Callable[[Peer], None]" = lambda _: None,
         lost: "Callable[[Peer, str], None]",
+        report: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
+        """``report(kind, detail)`` hears of what deserves a security event (``session.security.Kind``)."""
         self._side = side
         self._identity = identity
         self._handle = handle
-        self._policy = policy
         self._tally = tally
         self._rpc = Rpc(timeout=timeout, new_id=new_id)
         self._opened = opened
         self._lost = lost
+        self._report = report
         self._socket: Socket | None = None
         self._inbox: asyncio.Queue[frames.Call | None] = asyncio.Queue()
         self._paused = False
@@ -96,7 +81,11 @@ class Peer:
         self._timer: asyncio.TimerHandle | None = None
         self._actions = operations(side.version).keys()
         self._strikes = Strikes()
+        self._refusals = Strikes()
+        self._recent: OrderedDict[str, int] = OrderedDict()
+        """The last messageIds of the peer's CALLs, with the hash of what they said."""
         self._log = log.bind(identity=identity, leg=side.leg.value)
+        self._stages = Stages(side, policy, self._log)
 
     def __repr__(self) -> str:
         return f"<Peer {self._side.leg.value} {self._identity} {'open' if self.is_open else 'closed'} {self._rpc}>"
@@ -125,6 +114,7 @@ class Peer:
             self._malformed(rejected)
             return
         if isinstance(frame, frames.Call):
+            self._recall(frame, hash(text))
             self._arrived(frame)
         else:
             self._answered(frame)
@@ -162,8 +152,8 @@ class Peer:
             raise PeerUnavailable("not connected")
         known = operation(self._side.version, action)
         try:
-            self._outgoing(known, Kind.CALL, action, payload)
-        except CallError as error:
+            self._stages.outgoing(known, Kind.CALL, action, payload)
+        except NotSendable as error:
             self._log.error("not_sendable", action=action, reason=error.description)
             raise
         future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
@@ -239,25 +229,8 @@ class Peer:
         if isinstance(frame, frames.CallErrorFrame):
             self._settle(ticket, frame.error)
         else:
-            self._settle(ticket, self._judge_answer(ticket, frame.payload) or frame.payload)
+            self._settle(ticket, self._stages.answer(ticket.call.action, frame.payload) or frame.payload)
         self._pump()
-
-    def _judge_answer(self, ticket: Ticket, payload: Json) -> InvalidAnswer | None:
-        action = ticket.call.action
-        try:
-            operation(self._side.version, action).response.check(payload)
-            self._policy.inspect(self._side.incoming, Kind.RESULT, action, payload)
-        except CallError as error:
-            self._log.warning("invalid_answer", action=action, reason=error.description)
-            return InvalidAnswer(error.code, f"invalid answer to {action}: {error.description}")
-        except Denied as denied:
-            self._log.warning("denied_answer", action=action, rule=denied.rule, reason=denied.reason)
-            return InvalidAnswer(ErrorCode.SECURITY_ERROR, f"the answer to {action} was refused by policy")
-        except Exception:  # noqa: BLE001 - logged whole; fails closed
-            # The ticket is off the line already: whoever waits for it must hear something.
-            self._log.exception("answer_not_judged", action=action)
-            return InvalidAnswer(ErrorCode.INTERNAL_ERROR, f"the answer to {action} could not be checked")
-        return None
 
     def _settle(self, ticket: Ticket, outcome: Json | CallError) -> None:
         future: asyncio.Future[Json] = ticket.context
@@ -291,6 +264,17 @@ class Peer:
             self._log.warning("too_many_calls")
             self.close(POLICY_VIOLATION, "too many CALLs without waiting for an answer")
 
+    def _recall(self, call: frames.Call, said: int) -> None:
+        """A messageId is used once, or again for the very same message (OCPP-J 2.0.1 Part 4, 4.1.4 with errata)."""
+        before = self._recent.get(call.message_id)
+        if before is None:
+            if len(self._recent) >= RECENT_MAX:
+                self._recent.popitem(last=False)
+            self._recent[call.message_id] = said
+        elif before != said:
+            self._log.warning("message_id_reused", action=self._label(call.action))
+            self._report(SecurityKind.ATTEMPTED_REPLAY, "a messageId was used again for another message")
+
     async def _work(self) -> None:
         while True:
             call = await self._inbox.get()
@@ -311,9 +295,9 @@ class Peer:
         """Answer one CALL, whatever happens in its handling but :class:`Unanswerable`."""
         try:
             known = operation(self._side.version, call.action)
-            self._incoming(known, call)
+            self._stages.incoming(known, call)
             answer = await self._handle(call.action, call.payload)
-            self._outgoing(known, Kind.RESULT, call.action, answer)
+            self._stages.outgoing(known, Kind.RESULT, call.action, answer)
             text = frames.encode_result(call.message_id, answer)
         except CallError as error:
             self._refuse(call, error)
@@ -328,28 +312,12 @@ class Peer:
         self._rpc.answer(call.message_id)
         self._send(text)
 
-    def _incoming(self, known: Operation, call: frames.Call) -> None:
-        known.request.check(call.payload)
-        try:
-            self._policy.inspect(self._side.incoming, Kind.CALL, call.action, call.payload)
-        except Denied as denied:
-            self._log.warning("denied", action=call.action, rule=denied.rule, reason=denied.reason)
-            raise CallError(ErrorCode.SECURITY_ERROR, "refused by policy") from None
-
-    def _outgoing(self, known: Operation, kind: Kind, action: str, payload: Json) -> None:
-        try:
-            (known.request if kind is Kind.CALL else known.response).check(payload)
-            self._policy.inspect(self._side.outgoing, kind, action, payload)
-        except Denied as denied:
-            self._log.warning("denied", action=action, rule=denied.rule, reason=denied.reason)
-            raise NotSendable(ErrorCode.SECURITY_ERROR, "refused by policy") from None
-        except CallError as error:
-            raise NotSendable(ErrorCode.INTERNAL_ERROR, error.description) from None
-
     def _refuse(self, call: frames.Call, error: CallError) -> None:
-        self._log.warning(
-            "call_refused", action=self._label(call.action), code=error.code.value, reason=error.description
-        )
+        # Counted always, logged as far as anybody reads: a station that is refused forever repeats itself forever.
+        if not self._refusals.one_more(asyncio.get_running_loop().time()):
+            self._log.warning(
+                "call_refused", action=self._label(call.action), code=error.code.value, reason=error.description
+            )
         self._count_in(call, Outcome.REFUSED)
         self._rpc.answer(call.message_id)
         self._send(frames.encode_error(call.message_id, error, self._side.version))
@@ -359,6 +327,7 @@ class Peer:
         if self._is_struck_out():
             return
         self._log.warning("malformed_frame", reason=rejected.error.description, message_id=rejected.message_id)
+        self._report(SecurityKind.INVALID_MESSAGES, rejected.error.description)
         if rejected.is_answer:
             ticket = self._rpc.answered(rejected.message_id)
             if isinstance(ticket, Ticket):
@@ -372,6 +341,8 @@ class Peer:
         self._tally.call(self._side.leg, "in", "other", Outcome.MALFORMED)
         if not self._is_struck_out():
             self._log.warning("stray_answer", kind=stray.value, message_id=message_id)
+            if stray is Stray.UNSOLICITED:
+                self._report(SecurityKind.INVALID_MESSAGES, "an answer to nothing that was asked")
 
     def _is_struck_out(self) -> bool:
         """A peer that sends nothing but rubbish costs a log line and an answer each: it may come again another time."""

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cryptography import x509
+
 from gateway.bridge.books import Json, Transaction
+from gateway.wire.versions import Version
 
 
 class BootStatus(enum.Enum):
@@ -18,6 +21,28 @@ class BootStatus(enum.Enum):
     PENDING = "Pending"
     REJECTED = "Rejected"
     ACCEPTED = "Accepted"
+
+
+class Provisional(enum.Enum):
+    """Why a station was let in only to get a new certificate: its boot is answered Pending until it has one."""
+
+    FACTORY = "factory certificate"
+    """Its manufacturer's, not the operator's (OCPP 2.0.1 A00.FR.406, A00.FR.806)."""
+    EXPIRED = "expired certificate"
+    """Allowed for this one station (A00.FR.429, A00.FR.807)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How a newcomer proved to be the station."""
+
+    profile: int
+    """The security profile of its connection."""
+    password_hash: str | None = field(default=None, repr=False)
+    """Profiles 1 and 2: the stored hash that the password fitted."""
+    path: tuple[x509.Certificate, ...] = field(default=(), repr=False)
+    """Profile 3: its certificate first, the root last."""
+    provisional: Provisional | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +64,18 @@ class StationRecord:
     """The last BootNotificationRequest that was accepted, for a backend that has not heard it."""
     boot_reported: bool = True
     """False while the backend has not yet heard of the boot that Voltgate accepted in its place."""
+    next_password_hash: str | None = field(default=None, repr=False)
+    """A new password that was sent to the station and whose fate is not known: both are accepted until one is used."""
+    next_password_waits: bool = False
+    """True when the station said RebootRequired: it goes on with the old one, and only the new one's use settles it."""
+    allow_expired: bool = False
+    """True: its expired certificate lets it in, to be renewed at once (A00.FR.429)."""
+    allow_downgrade: bool = False
+    """True: from security profile 3 it may go back to 2, never to 1 (A00.FR.005 with the errata of 2025)."""
+    pinned_version: Version | None = None
+    """The only OCPP version that it may speak; None: any that its listener speaks (attack A12)."""
+    version: Version | None = None
+    """The OCPP version of its last connection; None before the first."""
 
     @property
     def certificate_name(self) -> str:
@@ -62,16 +99,27 @@ class RegistrationRefused(Exception):
     """The registry refuses a change; the text says why and what to do."""
 
 
+class RegistrationInvalid(RegistrationRefused):
+    """What was asked for can't be: it would be refused whatever the registry holds."""
+
+
 class StationRegistry(Protocol):
     """The registered stations."""
 
     async def find(self, identity: str) -> StationRecord | None:
         """Return the station, or None when it isn't registered. The comparison is exact, to the byte."""
 
-    async def take(self, identity: str, profile: int) -> int:
-        """Make the caller the owner: return the new epoch, and raise the minimum profile to ``profile``.
+    async def take(self, identity: str, profile: int, version: Version | None = None) -> int:
+        """Make the caller the owner: return the new epoch, and raise the minimum profile to ``profile`` (0: not).
 
-        Raises KeyError when the station has meanwhile been removed.
+        ``version`` is that of the new connection, None when there is none. Raises KeyError when the station has
+        meanwhile been removed.
+        """
+
+    async def password_used(self, identity: str, password_hash: str) -> None:
+        """Of two passwords that were accepted, the station has used this one: it is the only one from now on.
+
+        Without effect when ``password_hash`` is the old one and the new one waits for a reboot, or is neither.
         """
 
     async def save_boot(
@@ -137,6 +185,12 @@ class JournalStore(Protocol):
 
     async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, reason: str) -> None:
         """The backend refuses ``entry`` for good: keep it aside with the reason, out of the journal's order."""
+
+    async def set_aside(self, identity: str, epoch: int, action: str, payload: Json, reason: str) -> None:
+        """Keep a message that must not reach the backend beside those that it refused, out of the journal's order.
+
+        Raises :class:`JournalFull` when so much is kept of this station that a person has to look first.
+        """
 
     async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
         """Return the station's journal, oldest first."""

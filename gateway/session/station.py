@@ -19,12 +19,15 @@ from gateway.session.ports import (
     Backend,
     BootStatus,
     JournalFull,
+    Proof,
+    Provisional,
     StaleEpoch,
     StationRecord,
     StationRegistry,
     StoreAway,
 )
 from gateway.wire.errors import CallError, ErrorCode
+from gateway.wire.versions import Version
 
 SERIAL_MISMATCH: Final = 1008
 """Close code when BootNotification's serial number isn't the station's (OCPP 2.0.1 B01.FR.12)."""
@@ -33,8 +36,13 @@ TRY_LATER: Final = 1013
 ANSWER_WITHIN: Final = 20.0
 """Seconds from a station's CALL to its answer, whatever it costs to ask others: a station gives up after 30 by default
 (OCPP 2.0.1 OCPPCommCtrlr.MessageTimeout)."""
-MOVES_MONEY: Final = frozenset({"TransactionEvent"})
-"""Actions that a station gives up after some CALLERRORs (MessageAttempts of 2.0.1): it gets none for our own faults."""
+MOVES_MONEY: Final = frozenset({"TransactionEvent", "StartTransaction", "StopTransaction"})
+"""Actions that a station gives up after some CALLERRORs (MessageAttempts of 2.0.1, TransactionMessageAttempts of 1.6):
+it gets none for our own faults, and queues instead."""
+QUEUED: Final = frozenset({"SecurityEventNotification"})
+"""Actions whose delivery a station guarantees by its queue (A04.FR.02): answered when they are kept, or not at all."""
+NOBODY: Final = Proof(0)
+"""The proof of a station that isn't connected."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +61,9 @@ class Bridge(Protocol):
 
     async def started_late(self, tx: Transaction, conf: Json) -> None:
         """StartTransaction.conf came after the station had been answered without it."""
+
+    def boot_serial(self, payload: Json) -> str | None:
+        """Return the serial number that a BootNotification.req names, or None."""
 
     def boot_request(self, payload: Json) -> Json:
         """Translate BootNotification.req for the backend."""
@@ -86,6 +97,7 @@ class Station:
         self,
         record: StationRecord,
         *,
+        version: Version,
         books: Books,
         registry: StationRegistry,
         services: Mapping[str, Service],
@@ -93,15 +105,19 @@ class Station:
         clock: Clock,
     ) -> None:
         self.record = record
+        self.version = version
+        """The OCPP version that it speaks, or spoke last."""
         self.books = books
         self.epoch = 0
-        self.profile = 0
-        """The security profile of the present connection."""
+        self.proof = NOBODY
+        """How the present, or last, connection proved to be this station."""
         self.gate = BootGate(record.boot_status)
         self.is_refused = record.boot_status is BootStatus.REJECTED
         """True when the backend's own last word on this station's boot was Pending or Rejected."""
         self.when_accepted: Callable[[], None] = lambda: None
         """Called when the backend itself accepts the station."""
+        self.when_provisional: Callable[[], None] = lambda: None
+        """Called when a provisional station has been answered Pending: its certificate is to be renewed now."""
         self.peer: Peer | None = None
         self.bridge: Bridge
         self.backend: Backend
@@ -124,6 +140,16 @@ class Station:
         return self.record.identity
 
     @property
+    def profile(self) -> int:
+        """The security profile of the present, or last, connection."""
+        return self.proof.profile
+
+    @property
+    def provisional(self) -> Provisional | None:
+        """Why it was let in only to get a new certificate, if it was."""
+        return self.proof.provisional
+
+    @property
     def is_connected(self) -> bool:
         """True while the station's WebSocket is open."""
         return self.peer is not None and self.peer.is_open
@@ -143,6 +169,21 @@ class Station:
             boot_reported=known.boot_reported,
         )
         self.epoch = epoch
+
+    def joined(self, peer: Peer, proof: Proof) -> None:
+        """The station's WebSocket is open.
+
+        Its boot is what it was, but for a factory certificate: that is how a station comes that was never here, or was
+        reset to what its manufacturer gave it (A00.FR.806). One whose certificate has expired goes on with what it was
+        accepted for, so that its sessions are not lost, until it boots (A00.FR.429).
+        """
+        self.peer = peer
+        self.proof = proof
+        status = self.record.boot_status
+        if proof.provisional is Provisional.FACTORY and status is BootStatus.ACCEPTED:
+            status = BootStatus.PENDING
+        if status is not self.gate.status:
+            self.gate.answered(status)
 
     # --- the two legs
 
@@ -191,6 +232,13 @@ class Station:
         if self.peer is not None:
             self.peer.close(code, reason)
 
+    def cut(self, code: int, reason: str) -> None:
+        """Close the station's WebSocket, if there is one, and hear nothing more of it: it may not be here any more."""
+        peer = self.peer
+        if peer is not None:
+            peer.close(code, reason)
+            peer.give_up(reason)
+
     # --- the road
 
     async def from_station(self, action: str, payload: Json) -> Json:
@@ -218,6 +266,8 @@ class Station:
                 return await service(self, payload)
             return await self.bridge.from_station(action, payload)
         except PeerUnavailable as away:
+            if moves_money(action, payload):
+                raise Unanswerable(TRY_LATER, f"the backend gave no answer: {away}") from None
             raise CallError(ErrorCode.GENERIC_ERROR, f"the backend gave no answer: {away}") from None
         except JournalFull:
             raise Unanswerable(TRY_LATER, "the journal of this station is full") from None
@@ -225,7 +275,7 @@ class Station:
             raise Unanswerable(TRY_LATER, "this station has another owner by now") from None
         except StoreAway as away:
             self._log.error("store_unavailable", action=action, reason=str(away))
-            if action in MOVES_MONEY:
+            if moves_money(action, payload) or action in QUEUED:
                 raise Unanswerable(TRY_LATER, "nothing can be kept safe now") from None
             raise CallError(ErrorCode.INTERNAL_ERROR, "internal error") from None
 
@@ -243,8 +293,11 @@ class Station:
     # --- BootNotification
 
     async def _boot(self, payload: Json) -> Json:
-        self._check_serial(payload["chargingStation"].get("serialNumber"))
-        answer, by_backend = await self._ask_backend(payload)
+        self._check_serial(self.bridge.boot_serial(payload))
+        provisional = self.provisional
+        answer, by_backend = (
+            await self._ask_backend(payload) if provisional is None else (self._answer(accepted=False), False)
+        )
         status = BootStatus(answer["status"])
         # Of a Pending that was given in its place the backend need not hear: the station boots again.
         reported = by_backend or status is not BootStatus.ACCEPTED
@@ -262,13 +315,19 @@ class Station:
         self.gate.answered(status)
         if by_backend:
             self._heard(status)
+        if provisional is not None:
+            self.when_provisional()
         self._log.info("boot", status=status.value, interval=answer["interval"], by_backend=by_backend)
         return answer
 
     def _check_serial(self, serial: str | None) -> None:
-        """Compare with the registered serial number (B01.FR.11): under profile 3, else where one is registered."""
-        registered = self.record.serial
-        expected = self.record.certificate_name if self.profile >= 3 else registered
+        """Compare with the registered serial number (B01.FR.11): under profile 3, else where one is registered.
+
+        In 1.6 the field is optional, and a charge point that leaves it out has said nothing that could be wrong.
+        """
+        expected = self.record.certificate_name if self.profile >= 3 else self.record.serial
+        if serial is None and self.version is Version.V16:
+            return
         if expected is not None and serial != expected:
             self._log.warning("serial_mismatch", expected=expected, presented=serial, profile=self.profile)
             raise Unanswerable(SERIAL_MISMATCH, "the serial number is not this station's")
@@ -286,9 +345,13 @@ class Station:
             return self._boot_without_backend(f"CALLERROR {error}"), False
 
     def _boot_without_backend(self, reason: str) -> Json:
-        rules = self._boot_rules
-        accepted = rules.cached and self.record.boot_payload is not None
+        accepted = self._boot_rules.cached and self.record.boot_payload is not None
         self._log.warning("boot_without_backend", reason=reason, accepted=accepted)
+        return self._answer(accepted=accepted)
+
+    def _answer(self, *, accepted: bool) -> Json:
+        """Return BootNotification's answer in the backend's place; it has the same form in 1.6 and 2.0.1."""
+        rules = self._boot_rules
         return {
             "status": "Accepted" if accepted else "Pending",
             "currentTime": self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -318,3 +381,8 @@ class Station:
         self.is_refused = status is not BootStatus.ACCEPTED
         if not self.is_refused:
             self.when_accepted()
+
+
+def moves_money(action: str, payload: Json) -> bool:
+    """Return whether a station's CALL belongs to a charging transaction; 1.6 says it of MeterValues by a field."""
+    return action in MOVES_MONEY or (action == "MeterValues" and "transactionId" in payload)

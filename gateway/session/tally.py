@@ -39,6 +39,9 @@ class Tally:
     set_aside: Counter[str] = field(default_factory=Counter)
     """Action -> money-moving messages that a backend has refused for good."""
 
+    security_events: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(kind, "gateway" or "station") -> security events; a kind that no list names counts as "other"."""
+
     def call(self, leg: Leg, direction: str, action: str, outcome: Outcome) -> None:
         """Count one CALL that has ended."""
         self.calls[leg, direction, action, outcome] += 1

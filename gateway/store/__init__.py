@@ -1,1 +1,1 @@
-"""What outlives the process: stations, transactions, journal, connectors and certificates, in SQLite or PostgreSQL."""
+"""What outlives the process: stations and all that belongs to them, certificates, events; in SQLite or PostgreSQL."""

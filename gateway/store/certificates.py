@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 
-from gateway.store.columns import utc_now
+from gateway.store import registry
+from gateway.store.columns import bounded_text, utc_now
 from gateway.store.database import Database
 from gateway.store.models import CertificateRow, StationKey
+
+REASON_MAX: Final = 200
+"""Characters kept of the reason why a certificate was revoked."""
 
 
 class CertificateState(enum.Enum):
@@ -47,6 +52,8 @@ class CertificateRecord:
     chain: str
     issued_at: datetime
     changed_at: datetime
+    reason: str | None = None
+    """Why it was revoked."""
 
 
 class CertificateKnown(Exception):
@@ -83,6 +90,7 @@ _COLUMNS: Final = (
     CertificateRow.chain,
     CertificateRow.issued_at,
     CertificateRow.changed_at,
+    CertificateRow.reason,
 )
 _ALL: Final = select(*_COLUMNS).order_by(CertificateRow.id)
 _OF_STATION: Final = _ALL.where(CertificateRow.identity == bindparam("of_identity"))
@@ -96,6 +104,26 @@ _FIND: Final = select(*_COLUMNS).where(CertificateRow.serial == bindparam("of_se
 _ADD: Final = insert(CertificateRow)
 _MARK: Final = update(CertificateRow).where(
     CertificateRow.serial == bindparam("of_serial"), CertificateRow.state != CertificateState.REVOKED.value
+)
+_REVOKED: Final = select(CertificateRow.fingerprint).where(CertificateRow.state == CertificateState.REVOKED.value)
+_INSTALLED: Final = CertificateState.INSTALLED.value
+_OLDER: Final = aliased(CertificateRow)
+_HAS_OLDER: Final = exists().where(
+    _OLDER.identity == CertificateRow.identity, _OLDER.id < CertificateRow.id, _OLDER.state == _INSTALLED
+)
+_IN_USE: Final = select(CertificateRow.identity, CertificateRow.id).where(
+    CertificateRow.fingerprint == bindparam("of_fingerprint"),
+    CertificateRow.state != CertificateState.REVOKED.value,
+    or_(CertificateRow.state != _INSTALLED, _HAS_OLDER),
+)
+_INSTALL: Final = update(CertificateRow).where(
+    CertificateRow.id == bindparam("of_id"),
+    CertificateRow.state.not_in([_INSTALLED, CertificateState.REVOKED.value]),
+)
+_SUPERSEDE: Final = update(CertificateRow).where(
+    CertificateRow.identity == bindparam("of_identity"),
+    CertificateRow.id < bindparam("of_id"),
+    CertificateRow.state == _INSTALLED,
 )
 _KEY_OWNER: Final = select(StationKey.identity).where(StationKey.fingerprint == bindparam("of_fingerprint"))
 _REMEMBER_KEY: Final = insert(StationKey)
@@ -165,8 +193,10 @@ class Certificates:
     async def mark(self, serial: str, state: CertificateState) -> CertificateRecord:
         """Give a certificate a state and return its record as it is now: one that is revoked stays so.
 
-        Raises :class:`CertificateUnknown`.
+        Raises :class:`CertificateUnknown`, and ValueError for REVOKED: that is :meth:`revoke`'s to say.
         """
+        if state is CertificateState.REVOKED:
+            raise ValueError("a certificate is revoked by revoke(), which running gateways hear of")
         key = {"of_serial": canonical_serial(serial)}
         values = {**key, "state": state.value, "changed_at": self._clock()}
 
@@ -178,6 +208,58 @@ class Certificates:
         if row is None:
             raise CertificateUnknown(serial)
         return _record(row)
+
+    async def revoke(self, serial: str, reason: str = "unspecified") -> CertificateRecord:
+        """Revoke a certificate for good and return its record; of one that is revoked already nothing changes.
+
+        Moves the registry's revision. ``reason`` is a CRLReason (RFC 5280 5.3.1), kept up to ``REASON_MAX`` characters.
+        Raises :class:`CertificateUnknown`, and ValueError for a serial number that isn't hex.
+        """
+        key = {"of_serial": canonical_serial(serial)}
+        values = {
+            **key,
+            "state": CertificateState.REVOKED.value,
+            "changed_at": self._clock(),
+            "reason": bounded_text(reason, REASON_MAX),
+        }
+
+        def work(connection: Connection) -> RowMapping | None:
+            if connection.execute(_MARK, values).rowcount:
+                registry.revise(connection)
+            return connection.execute(_FIND, key).mappings().first()
+
+        row = await self._database.write(work)
+        if row is None:
+            raise CertificateUnknown(serial)
+        return _record(row)
+
+    async def revoked_fingerprints(self) -> frozenset[str]:
+        """Return the fingerprints (as in a record) of all that are revoked, the expired ones too."""
+        return frozenset(await self._database.read(lambda connection: connection.scalars(_REVOKED).all()))
+
+    async def in_use(self, fingerprint: str) -> None:
+        """A station has connected with this certificate: it is INSTALLED, and older INSTALLED ones SUPERSEDED.
+
+        One read when that is known already, or when the certificate isn't recorded here (a manufacturer's).
+        """
+        key = {"of_fingerprint": fingerprint.lower()}
+        found = await self._database.read(lambda connection: connection.execute(_IN_USE, key).first())
+        if found is None:
+            return
+        now = self._clock()
+        installed = {"of_id": found.id, "state": _INSTALLED, "changed_at": now}
+        superseded = {
+            "of_identity": found.identity,
+            "of_id": found.id,
+            "state": CertificateState.SUPERSEDED.value,
+            "changed_at": now,
+        }
+
+        def work(connection: Connection) -> None:
+            connection.execute(_INSTALL, installed)
+            connection.execute(_SUPERSEDE, superseded)
+
+        await self._database.write(work)
 
     async def key_owner(self, fingerprint: str) -> str | None:
         """Return the identity that this public key (SHA-256 of its SPKI, hex) was first seen from, or None."""

@@ -45,6 +45,14 @@ def from_json_text(text: str) -> Json:
     return payload
 
 
+def bounded_text(text: str, longest: int) -> str:
+    """Return a peer's text as both databases can hold it, at most ``longest`` characters long.
+
+    NUL, which PostgreSQL's text can't hold, becomes U+FFFD, and a lone surrogate, which UTF-8 can't, a question mark.
+    """
+    return text[:longest].replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+
+
 def utc_now() -> datetime:
     """Return the present time, aware, in UTC."""
     return datetime.now(UTC)

@@ -19,7 +19,7 @@ from gateway.store.models import JournalRow, RefusedRow, Station, TransactionRow
 from gateway.store.transactions import read_all, row_of, write_row
 
 JOURNAL_MAX: Final = 10_000
-"""Messages of one station that wait for the backend at most."""
+"""Messages of one station that wait for the backend at most, and that a station may have set aside at most."""
 REASON_MAX: Final = 1000
 """Characters kept of the reason why a message was refused."""
 
@@ -81,13 +81,27 @@ _SET_ASIDE: Final = insert(RefusedRow).from_select(
         bindparam("now", type_=RefusedRow.refused_at.type),
     ).where(*_THE_ENTRY),
 )
+_ASIDE: Final = select(
+    exists(
+        select(RefusedRow.id)
+        .where(RefusedRow.identity == bindparam("of_identity"))
+        .order_by(RefusedRow.id)
+        .offset(bindparam("of_limit") - 1)
+        .limit(1)
+    )
+)
+"""True when as many messages of the station are set aside as may be; the index answers it."""
 _ALL_REFUSED: Final = select(*_REFUSED).order_by(RefusedRow.id)
 _REFUSED_OF: Final = _ALL_REFUSED.where(RefusedRow.identity == bindparam("of_identity"))
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedMessage:
-    """One message that the backend refused for good, set aside for a person to look at; ``id`` is its journal id."""
+    """One message that the backend refused for good or must never hear, set aside for a person to look at.
+
+    ``id`` comes out of the journal's numbers. ``station_tx`` is, of a message that was never in the journal, the
+    transactionId that it names.
+    """
 
     id: int
     identity: str
@@ -192,13 +206,12 @@ class Journal:
     async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, reason: str) -> None:
         """The backend refuses ``entry`` for good: set it aside with the reason, and update the transaction.
 
-        ``reason`` comes from the backend: it is cut to ``REASON_MAX``, and NUL, which PostgreSQL can't hold, replaced.
         Raises StaleEpoch.
         """
         row = row_of(tx)
         aside = {
             **_key(entry),
-            "why": reason[:REASON_MAX].replace("\0", "\N{REPLACEMENT CHARACTER}"),
+            "why": _clean(reason),
             "now": self._clock(),
         }
 
@@ -207,6 +220,30 @@ class Journal:
             connection.execute(_SET_ASIDE, aside)
             _drop(connection, entry, epoch)
             write_row(connection, entry.identity, row)
+
+        await self._database.write(work)
+
+    async def set_aside(self, identity: str, epoch: int, action: str, payload: Json, reason: str) -> None:
+        """Keep a message that must not reach the backend. Raises StaleEpoch, JournalFull at ``limit`` kept ones."""
+        now = self._clock()
+        entry = {
+            "identity": identity,
+            "station_tx": str(payload.get("transactionId", "")),
+            "action": action,
+            "payload": json_text(payload),
+            "attempts": 0,
+            "recorded_at": now,
+        }
+
+        def work(connection: Connection) -> None:
+            _own(connection, _HOLD, identity, epoch)
+            if connection.execute(_ASIDE, {"of_identity": identity, "of_limit": self._limit}).scalar_one():
+                raise JournalFull(f"{self._limit} messages of station {identity!r} are set aside, the bound")
+            # Through the journal, within one SQL transaction: its numbers are the ids, and none is used twice.
+            (number,) = connection.execute(_APPEND, entry).inserted_primary_key  # type: ignore[misc]  # as in append
+            key = {"of_id": number, "of_identity": identity}
+            connection.execute(_SET_ASIDE, {**key, "why": _clean(reason), "now": now})
+            connection.execute(_DROP, key)
 
         await self._database.write(work)
 
@@ -245,6 +282,11 @@ def _drop(connection: Connection, entry: JournalEntry, epoch: int) -> None:
     """Remove the entry, which was counted down already; one that is gone is counted up again."""
     if connection.execute(_DROP, _key(entry)).rowcount == 0:
         _own(connection, _COUNT_BACK, entry.identity, epoch)
+
+
+def _clean(reason: str) -> str:
+    """Cut to ``REASON_MAX``, and replace NUL, which PostgreSQL can't hold: a reason may be a backend's own text."""
+    return reason[:REASON_MAX].replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _key(entry: JournalEntry) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from gateway.store.columns import RowId, UtcTime
@@ -58,6 +58,48 @@ class Station(Model):
     pending: Mapped[int]
     """The number of this station's rows in the journal, kept in the same SQL transactions as they are."""
     registered_at: Mapped[datetime]
+    next_password_hash: Mapped[str | None]
+    next_password_waits: Mapped[bool] = mapped_column(server_default=false())
+    allow_expired: Mapped[bool] = mapped_column(server_default=false())
+    allow_downgrade: Mapped[bool] = mapped_column(server_default=false())
+    pinned_version: Mapped[str | None]
+    version: Mapped[str | None]
+    """The OCPP version of its last connection, by its subprotocol."""
+
+
+class PendingStationRow(Model):
+    """One identity that came without being registered, with what it presented, for a person to approve."""
+
+    __tablename__ = "pending_stations"
+
+    identity: Mapped[str] = mapped_column(primary_key=True)
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    times: Mapped[int]
+    remote: Mapped[str]
+    profile: Mapped[int]
+    serial: Mapped[str | None]
+    """The CN of the certificate that it presented."""
+    subject: Mapped[str | None]
+    fingerprint: Mapped[str | None]
+    version: Mapped[str | None]
+
+
+class UpgradeRow(Model):
+    """A station's one upgrade of its security profile; the columns are the fields of UpgradeRecord."""
+
+    __tablename__ = "upgrades"
+
+    identity: Mapped[str] = mapped_column(ForeignKey("stations.identity", ondelete="CASCADE"), primary_key=True)
+    target_profile: Mapped[int]
+    previous_profile: Mapped[int]
+    step: Mapped[str]
+    slot: Mapped[int | None]
+    detail: Mapped[str]
+    data: Mapped[str]
+    is_over: Mapped[bool]
+    started_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
 
 
 class TransactionRow(Model):
@@ -140,7 +182,11 @@ class CertificateRow(Model):
     """One certificate that was issued for a station. It outlives the station, so that it can still be revoked."""
 
     __tablename__ = "certificates"
-    __table_args__ = (Index(None, "identity", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "identity", "id"),
+        Index(None, "state", "fingerprint"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     identity: Mapped[str]
@@ -153,6 +199,8 @@ class CertificateRow(Model):
     chain: Mapped[str]
     issued_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+    reason: Mapped[str | None]
+    """Why it was revoked."""
 
 
 class StationKey(Model):
@@ -163,3 +211,26 @@ class StationKey(Model):
     fingerprint: Mapped[str] = mapped_column(primary_key=True)
     identity: Mapped[str]
     first_seen: Mapped[datetime]
+
+
+class SecurityEventRow(Model):
+    """One security event, or ``count`` alike ones. Ids are never used twice: a listing goes on behind one."""
+
+    __tablename__ = "security_events"
+    __table_args__ = (
+        Index(None, "last_at", "id"),
+        Index(None, "identity", "id"),
+        Index(None, "kind", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    source: Mapped[str]
+    identity: Mapped[str | None]
+    remote: Mapped[str | None]
+    detail: Mapped[str]
+    presented: Mapped[str]
+    count: Mapped[int]
+    last_at: Mapped[datetime]

@@ -1,17 +1,36 @@
 """The registered stations: who they are, what was last answered to their boot, and who owns them now."""
 
+import functools
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, RowMapping, Update, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Text,
+    Update,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from gateway.bridge.books import Json, TransactionState
 from gateway.session.identity import parse_identity
 from gateway.session.ports import BootStatus, RegistrationRefused, StaleEpoch, StationRecord
-from gateway.store.columns import from_json_text, json_text, utc_now
+from gateway.store import password_rotation, registry
+from gateway.store.columns import json_text, utc_now
 from gateway.store.database import Database
-from gateway.store.models import Registry, Station, TransactionRow
+from gateway.store.models import PendingStationRow, Station, TransactionRow
+from gateway.store.station_rows import STATION_COLUMNS, station_record, station_row, version_text
+from gateway.wire.versions import Version
 
 SERIAL_MAX: Final = 64
 """Characters of a serial number: it is the CN of a certificate (RFC 5280 A.1, ub-common-name)."""
@@ -20,36 +39,28 @@ _OF: Final = Station.identity == bindparam("of_identity")
 _OWNED: Final = (_OF, Station.epoch == bindparam("of_epoch"))
 _TO_PROFILE: Final = bindparam("to_profile", type_=BigInteger())
 _RAISED: Final = case((Station.minimum_profile < _TO_PROFILE, _TO_PROFILE), else_=Station.minimum_profile)
-_COLUMNS: Final = (
-    Station.identity,
-    Station.minimum_profile,
-    Station.serial,
-    Station.backend,
-    Station.password_hash,
-    Station.boot_status,
-    Station.boot_interval,
-    Station.boot_payload,
-    Station.boot_reported,
-)
-_LIST: Final = select(*_COLUMNS)
+_LIST: Final = select(*STATION_COLUMNS)
 _FIND: Final = _LIST.where(_OF)
 _NAMED: Final = select(Station.identity).where(Station.certificate_name == bindparam("name"))
 _COUNT: Final = select(Station.pending).where(_OF)
 _RUNNING: Final = select(func.count()).where(
     TransactionRow.identity == bindparam("of_identity"), TransactionRow.state != TransactionState.ENDED.value
 )
+_ANY_EXPIRED: Final = select(exists().where(Station.allow_expired == true()))
 _INSERT: Final = insert(Station)
+_NOT_PENDING: Final = delete(PendingStationRow).where(PendingStationRow.identity == bindparam("of_identity"))
 _DELETE: Final = delete(Station).where(_OF).returning(Station.epoch)
 _SET: Final = update(Station).where(_OF)
 _LOCK: Final = _SET.values(epoch=Station.epoch)
 _RAISE: Final = _SET.values(minimum_profile=_RAISED)
-_TAKE: Final = _RAISE.values(epoch=Station.epoch + 1).returning(Station.epoch)
-_SAVE_BOOT: Final = update(Station).where(*_OWNED)
-_REVISION: Final = select(Registry.revision)
-_REVISE: Final = update(Registry).values(revision=Registry.revision + 1).returning(Registry.epoch_floor)
-_RAISE_FLOOR: Final = (
-    update(Registry).where(Registry.epoch_floor < bindparam("to_floor")).values(epoch_floor=bindparam("to_floor"))
+_TAKE: Final = _RAISE.values(
+    epoch=Station.epoch + 1, version=func.coalesce(bindparam("to_version", type_=Text()), Station.version)
+).returning(Station.epoch)
+_ALLOW: Final = _SET.values(
+    allow_expired=func.coalesce(bindparam("expired", type_=Boolean()), Station.allow_expired),
+    allow_downgrade=func.coalesce(bindparam("downgrade", type_=Boolean()), Station.allow_downgrade),
 )
+_SAVE_BOOT: Final = update(Station).where(*_OWNED)
 
 
 class AlreadyRegistered(RegistrationRefused):
@@ -92,7 +103,10 @@ class RunningSessions(RegistrationRefused):
 
 
 class Stations:
-    """The registry of stations. Each change that a person makes moves :meth:`revision`; ownership and boots don't."""
+    """The registry of stations.
+
+    Each change that a person makes moves :meth:`revision`; ownership, boots and the rotation of passwords don't.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
@@ -103,31 +117,50 @@ class Stations:
         row = await self._database.read(
             lambda connection: connection.execute(_FIND, {"of_identity": identity}).mappings().first()
         )
-        return None if row is None else _record(row)
+        return None if row is None else station_record(row)
 
     async def list(self) -> Sequence[StationRecord]:
         """Return all stations in the order of their identities."""
         rows = await self._database.read(lambda connection: connection.execute(_LIST).mappings().all())
-        return sorted(map(_record, rows), key=lambda record: record.identity)
+        return sorted(map(station_record, rows), key=lambda record: record.identity)
+
+    async def any_allows_expired(self) -> bool:
+        """Return whether any station's expired certificate lets it in (OCPP 2.0.1 A00.FR.429)."""
+        return await self._database.read(lambda connection: bool(connection.execute(_ANY_EXPIRED).scalar_one()))
 
     async def add(
-        self, identity: str, *, profile: int, serial: str | None, backend: str | None, password_hash: str | None
+        self,
+        identity: str,
+        *,
+        profile: int,
+        serial: str | None,
+        backend: str | None,
+        password_hash: str | None,
+        pinned_version: Version | None = None,
     ) -> StationRecord:
-        """Register a station; ``profile`` is the lowest security profile that it may use.
+        """Register a station; ``profile`` is the lowest security profile that it may use. It is pending no more.
 
         Raises IdentityRejected, :class:`SerialRejected`, ValueError for a profile outside 1..3,
         :class:`AlreadyRegistered`, :class:`SerialTaken`.
         """
-        record = StationRecord(parse_identity(identity), _checked_profile(profile), serial, backend, password_hash)
+        record = StationRecord(
+            parse_identity(identity),
+            _checked_profile(profile),
+            serial,
+            backend,
+            password_hash,
+            pinned_version=pinned_version,
+        )
         _check_serial(serial)
         now = self._clock()
 
         def work(connection: Connection) -> None:
-            epoch = _revise(connection)
+            epoch = registry.revise(connection)
             if connection.execute(_FIND, {"of_identity": identity}).first() is not None:
                 raise AlreadyRegistered(f"station {identity!r} is registered already")
             _check_free(connection, record)
-            connection.execute(_INSERT, {**_first_row(record), "epoch": epoch, "registered_at": now})
+            connection.execute(_INSERT, {**station_row(record), "epoch": epoch, "pending": 0, "registered_at": now})
+            connection.execute(_NOT_PENDING, {"of_identity": identity})
 
         await self._database.write(work)
         return record
@@ -139,7 +172,7 @@ class Stations:
         """
 
         def work(connection: Connection) -> None:
-            _revise(connection)
+            registry.revise(connection)
             # The row is locked first: a message that is being appended is counted, or finds no station.
             if connection.execute(_LOCK, {"of_identity": identity}).rowcount == 0:
                 raise NotRegistered(identity)
@@ -150,13 +183,29 @@ class Stations:
             if running and not force:
                 raise RunningSessions(identity, running)
             epoch = connection.execute(_DELETE, {"of_identity": identity}).scalar_one()
-            connection.execute(_RAISE_FLOOR, {"to_floor": epoch})
+            registry.raise_epoch_floor(connection, epoch)
 
         await self._database.write(work)
 
     async def set_password(self, identity: str, password_hash: str | None) -> None:
-        """Replace the password's hash, or take the password away. Raises :class:`NotRegistered`."""
-        await self._change(_SET, {"of_identity": identity, "password_hash": password_hash})
+        """Replace the password's hash, or take the password away; one that was offered dies too.
+
+        Raises :class:`NotRegistered`.
+        """
+        change = {"password_hash": password_hash, "next_password_hash": None, "next_password_waits": False}
+        await self._change(_SET, {"of_identity": identity, **change})
+
+    async def allow(self, identity: str, *, expired: bool | None = None, downgrade: bool | None = None) -> None:
+        """Set the station's exceptions; None leaves one as it is. Raises :class:`NotRegistered`.
+
+        ``expired``: its expired certificate lets it in (A00.FR.429). ``downgrade``: from security profile 3 it may go
+        back to 2 (A00.FR.005).
+        """
+        await self._change(_ALLOW, {"of_identity": identity, "expired": expired, "downgrade": downgrade})
+
+    async def pin_version(self, identity: str, version: Version | None) -> None:
+        """Let the station speak this OCPP version only, or any. Raises :class:`NotRegistered`."""
+        await self._change(_SET, {"of_identity": identity, "pinned_version": version_text(version)})
 
     async def set_serial(self, identity: str, serial: str | None) -> None:
         """Replace the serial number; without one the identity is the certificate's name.
@@ -167,7 +216,7 @@ class Stations:
         record = StationRecord(identity, 1, serial)
 
         def work(connection: Connection) -> None:
-            _revise(connection)
+            registry.revise(connection)
             _check_free(connection, record)
             change = {"of_identity": identity, "serial": serial, "certificate_name": record.certificate_name}
             if connection.execute(_SET, change).rowcount == 0:
@@ -182,16 +231,56 @@ class Stations:
         """
         await self._change(_RAISE, {"of_identity": identity, "to_profile": _checked_profile(profile)})
 
-    async def take(self, identity: str, profile: int) -> int:
+    async def take(self, identity: str, profile: int, version: Version | None = None) -> int:
         """Make the caller the owner: return the new epoch, and raise the minimum profile to ``profile`` (0: not).
 
-        Raises :class:`NotRegistered`, a KeyError, when the station has meanwhile been removed.
+        ``version`` is that of the new connection, None when there is none. Raises :class:`NotRegistered`, a KeyError,
+        when the station has meanwhile been removed.
         """
-        values = {"of_identity": identity, "to_profile": profile}
+        values = {"of_identity": identity, "to_profile": profile, "to_version": version_text(version)}
         epoch = await self._database.write(lambda connection: connection.execute(_TAKE, values).scalar_one_or_none())
         if epoch is None:
             raise NotRegistered(identity)
         return epoch
+
+    # --- the rotation of a password
+
+    async def offer_password(self, identity: str, password_hash: str) -> None:
+        """Accept this password too, from when the method returns: now it may be sent. One offered before dies.
+
+        Raises :class:`NotRegistered`.
+        """
+        work = functools.partial(password_rotation.offer, identity=identity, password_hash=password_hash)
+        if not await self._database.write(work):
+            raise NotRegistered(identity)
+
+    async def settle_offer(self, identity: str, password_hash: str, *, accepted: bool) -> bool:
+        """The station's answer is known: the offered password is the only one from now on, or forgotten.
+
+        Returns False, without effect, when another password or none is offered.
+        """
+        work = functools.partial(
+            password_rotation.settle, identity=identity, password_hash=password_hash, accepted=accepted
+        )
+        return await self._database.write(work)
+
+    async def await_reboot(self, identity: str, password_hash: str) -> bool:
+        """The station answered RebootRequired: until the offered password is used, both are accepted.
+
+        Returns False, without effect, when another password or none is offered.
+        """
+        work = functools.partial(password_rotation.await_reboot, identity=identity, password_hash=password_hash)
+        return await self._database.write(work)
+
+    async def password_used(self, identity: str, password_hash: str) -> None:
+        """Of two passwords that were accepted, the station has used this one: it is the only one from now on.
+
+        Without effect when ``password_hash`` is the old one and the new one waits for a reboot, or is neither.
+        """
+        work = functools.partial(password_rotation.use, identity=identity, password_hash=password_hash)
+        await self._database.write(work)
+
+    # --- the station as its owner knows it
 
     async def save_boot(
         self, identity: str, epoch: int, status: BootStatus, interval: int, payload: Json, *, reported: bool
@@ -211,23 +300,15 @@ class Stations:
 
     async def revision(self) -> int:
         """Return a number that grows with every change that a person made to the registry, in any process."""
-        return await self._database.read(lambda connection: connection.execute(_REVISION).scalar_one())
+        return await self._database.read(registry.read_revision)
 
     async def _change(self, statement: Update, values: dict[str, Any]) -> None:
         def work(connection: Connection) -> None:
-            _revise(connection)
+            registry.revise(connection)
             if connection.execute(statement, values).rowcount == 0:
                 raise NotRegistered(values["of_identity"])
 
         await self._database.write(work)
-
-
-def _revise(connection: Connection) -> int:
-    """Count one change of the registry; return the epoch that a new station starts from.
-
-    The first statement of each change: the registry's row is the lock that puts changes in order.
-    """
-    return connection.execute(_REVISE).scalar_one()
 
 
 def _check_free(connection: Connection, record: StationRecord) -> None:
@@ -253,27 +334,3 @@ def _checked_profile(profile: int) -> int:
     if profile not in {1, 2, 3}:
         raise ValueError(f"a security profile is 1, 2 or 3, not {profile}")
     return profile
-
-
-def _first_row(record: StationRecord) -> dict[str, Any]:
-    return {
-        "identity": record.identity,
-        "serial": record.serial,
-        "certificate_name": record.certificate_name,
-        "minimum_profile": record.minimum_profile,
-        "backend": record.backend,
-        "password_hash": record.password_hash,
-        "boot_status": record.boot_status.value,
-        "boot_interval": record.boot_interval,
-        "boot_payload": None,
-        "boot_reported": record.boot_reported,
-        "pending": 0,
-    }
-
-
-def _record(row: RowMapping) -> StationRecord:
-    fields = dict(row)
-    payload = fields["boot_payload"]
-    fields["boot_status"] = BootStatus(fields["boot_status"])
-    fields["boot_payload"] = None if payload is None else from_json_text(payload)
-    return StationRecord(**fields)

@@ -18,13 +18,15 @@ class UpgradeRequest:
     """A well-formed WebSocket opening handshake (RFC 6455 4.2.1), before anything is decided about it.
 
     ``target`` is the raw request target in origin-form, still percent-encoded: visible ASCII that starts with "/".
-    ``headers`` hold exactly one Host and at most one Authorization and Origin.
+    ``headers`` hold exactly one Host and at most one Authorization and Origin. ``remote`` is the client, and ``via``
+    the load balancer that passed the connection on and named it, if one did.
     """
 
     target: str
-    headers: Headers
+    headers: Headers = field(repr=False)  # Authorization is one of them
     remote: tuple[str, int]
     tls: TlsPeer | None = None
+    via: tuple[str, int] | None = None
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -107,10 +109,11 @@ class Stage(enum.Enum):
 class Refused:
     """A connection that ended before anybody was asked to admit it, or while they were asked.
 
-    ``reason`` is a sentence for the log and holds nothing that the peer chose. ``code`` is for machines, one of a
-    bounded set: OpenSSL's symbols ("UNSUPPORTED_PROTOCOL", "CERTIFICATE_VERIFY_FAILED", ...), "HTTP_400"
-    and the like, "TIMEOUT", "EOF", "EMPTY" (it came and went without a byte, as a load balancer's probe does),
-    "TOO_MANY", "NO_CONTEXT".
+    ``remote`` is the client, or the load balancer where its PROXY header is what was wrong. ``reason`` is a sentence
+    for the log and holds nothing that the peer chose. ``code`` is for machines, one of a bounded set: OpenSSL's symbols
+    ("UNSUPPORTED_PROTOCOL", "CERTIFICATE_VERIFY_FAILED", ...), "HTTP_400" and the like, "TIMEOUT", "EOF", "EMPTY" (it
+    came and went without a byte, as a load balancer's probe does), "PROXY_HEADER", "TOO_MANY" or another word of the
+    screen, "INTERNAL" (the screen failed), "NO_CONTEXT".
     """
 
     remote: tuple[str, int]
@@ -118,5 +121,11 @@ class Refused:
     reason: str
     code: str = ""
 
+
+Screen = Callable[[str], str | None]
+"""Whether a connection from this address may go on, asked before TLS: None, or the ``Refused.code`` that ends it.
+
+It must be cheap: it runs for each connection of a flood. IPv4-mapped addresses come as IPv4.
+"""
 
 Observe = Callable[[Refused], None]

@@ -20,6 +20,7 @@ from gateway.transport.head import HeadError, HeadScanner, check_fields, proper_
 from gateway.transport.limits import Limits
 from gateway.transport.link import Link
 from gateway.transport.messages import MessageSink
+from gateway.transport.opening import Terms
 from gateway.transport.quiet import QUIET
 from gateway.transport.tls import TlsEngine
 from gateway.transport.upgrade import MEM_LEVEL, WINDOW_BITS
@@ -103,6 +104,9 @@ class _Dialogue:
             self._link.abort("dialling was given up")
         elif outcome.exception() is None:
             outcome.result().abort("dialling was given up")
+
+    def arrived(self) -> None:
+        """Nothing to do: we know whom we dialled."""
 
     def secured(self) -> None:
         """Send the request."""
@@ -211,9 +215,9 @@ async def dial(  # noqa: PLR0913  # part of the agreed interface
     uri = wish.uri
     loop = asyncio.get_running_loop()
     limits = limits or Limits()
-    make_engine = None if tls is None else lambda: TlsEngine(tls, server_hostname=uri.host)
+    make_engine = None if tls is None else lambda _: TlsEngine(tls, server_hostname=uri.host)
     gone = asyncio.Event()
-    link = Link(limits, tls=make_engine, pool=pool, speaks_first=True, gone=lambda _: gone.set())
+    link = Link(Terms(limits, make_engine, pool, speaks_first=True), gone=lambda _: gone.set())
     dialogue = _Dialogue(wish, sink, link)
     link.attach(dialogue)
     socket: WebSocket | None = None

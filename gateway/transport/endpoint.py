@@ -7,6 +7,9 @@ from typing import Protocol
 class Endpoint(Protocol):
     """Who uses a link at present: first the opening handshake, then the WebSocket."""
 
+    def arrived(self) -> None:
+        """``link.remote`` is known to be whom the connection is from; TLS comes next. It may be aborted here."""
+
     def secured(self) -> None:
         """The connection stands, TLS handshake included: bytes may be written."""
 
@@ -17,7 +20,7 @@ class Endpoint(Protocol):
         """The peer will send no more (FIN or close_notify)."""
 
     def failed(self, code: str, reason: str) -> None:
-        """TLS failed, in the handshake or later; see ``admission.Refused``. The link ends itself; ``lost`` follows."""
+        """PROXY header or TLS failed; see ``admission.Refused``. The link ends itself; ``lost`` follows."""
 
     def lost(self, reason: str, *, by_peer: bool) -> None:
         """The connection is gone; the last call. ``by_peer`` unless this side aborted it."""

@@ -13,6 +13,7 @@ from gateway.transport.admission import (
     Observe,
     Refuse,
     Refused,
+    Screen,
     Stage,
     UpgradeRequest,
     Verdict,
@@ -23,6 +24,7 @@ from gateway.transport.limits import Limits
 from gateway.transport.link import Link
 from gateway.transport.messages import Closed, MessageSink
 from gateway.transport.upgrade import Upgrade
+from gateway.transport.waiting_room import WaitingRoom
 from gateway.transport.websocket import WebSocket
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,24 @@ class Doorkeeper:
     admit: Admit
     observe: Observe | None
     limits: Limits
+    screen: Screen | None
+    room: WaitingRoom
+
+    def turn_away(self, address: str) -> tuple[str, str] | None:
+        """Give a place in the waiting room to a connection from ``address``; or a code and reason why it gets none."""
+        code = None
+        try:
+            if self.screen is not None:
+                code = self.screen(address)
+        except Exception:
+            log.exception("the screen of connections failed")
+            return "INTERNAL", "the screen of connections failed"
+        if code is not None:
+            return code, "turned away by the screen of connections"
+        if not self.room.enter(address):
+            places = self.limits.waiting_per_address
+            return "TOO_MANY", f"more than {places} connections of this address that are not WebSockets yet"
+        return None
 
     def report(self, refused: Refused) -> None:
         """Tell the observer, whose mistakes must not end anything else."""
@@ -70,17 +90,28 @@ def _check(verdict: Verdict, request: UpgradeRequest) -> None:
 class Entrance:
     """The endpoint of a link until the upgrade. It owns the admission task: the only task of a connection."""
 
-    __slots__ = ("_doorkeeper", "_link", "_over", "_scanner", "_stage", "_task")
+    __slots__ = ("_counted", "_doorkeeper", "_link", "_over", "_scanner", "_stage", "_task")
 
     def __init__(self, doorkeeper: Doorkeeper, link: Link) -> None:
         self._doorkeeper = doorkeeper
         self._link = link
         self._scanner = HeadScanner(doorkeeper.limits)
-        self._stage = Stage.TLS
+        self._stage = Stage.CONNECTION
+        self._counted = False
         self._over = False
         self._task: asyncio.Task[None] | None = None
 
     # What the link calls
+
+    def arrived(self) -> None:
+        """Turn it away, or let it wait for its admission."""
+        refused = self._doorkeeper.turn_away(self._link.remote[0])
+        if refused is None:
+            self._counted = True
+            self._stage = Stage.TLS
+        else:
+            self._end(*refused)
+            self._link.abort(refused[1])
 
     def secured(self) -> None:
         """Wait for the request head."""
@@ -102,17 +133,19 @@ class Entrance:
         self._link.finish()
 
     def failed(self, code: str, reason: str) -> None:
-        """TLS failed."""
-        self._stage = Stage.TLS
+        """The PROXY header, which comes before TLS, or TLS failed."""
+        if self._stage is not Stage.CONNECTION:
+            self._stage = Stage.TLS
         self._end(code, reason)
 
     def lost(self, reason: str, *, by_peer: bool) -> None:  # noqa: ARG002  # the endpoint's interface
         """The connection is gone."""
+        self._leave_room()
         self._end("EOF", reason)
 
     def shut(self, code: int, reason: str) -> None:  # noqa: ARG002  # the endpoint's interface
         """The listener closes."""
-        if self._stage is Stage.TLS:
+        if self._stage in {Stage.CONNECTION, Stage.TLS}:
             self._over = True
             self._link.abort(reason)
         elif not self._over:
@@ -134,7 +167,7 @@ class Entrance:
     def _ask(self, upgrade: Upgrade) -> None:
         """Ask for admission, in a task."""
         link = self._link
-        request = UpgradeRequest(upgrade.target, upgrade.headers, link.remote, link.peer)
+        request = UpgradeRequest(upgrade.target, upgrade.headers, link.remote, link.peer, link.via)
         self._stage = Stage.ADMISSION
         link.deadline(self._doorkeeper.limits.admission_timeout, self._admission_too_slow)
         name = f"admission of {link.remote[0]}:{link.remote[1]}"
@@ -162,6 +195,7 @@ class Entrance:
     def _let_in(self, upgrade: Upgrade, sink: MessageSink, subprotocol: str | None, *, compression: bool) -> WebSocket:
         """Send the 101 and hand the link over to a WebSocket."""
         self._over = True
+        self._leave_room()
         link = self._link
         response, extensions = upgrade.accept(subprotocol, compression=compression)
         socket = WebSocket(link, sink, Frames(link.limits, client=False, extensions=extensions), subprotocol)
@@ -193,6 +227,12 @@ class Entrance:
                 self._task.cancel()
                 self._task = None
             self._report(code, reason)
+
+    def _leave_room(self) -> None:
+        """Give the place back: it is a WebSocket now, or gone, lingering included."""
+        if self._counted:
+            self._counted = False
+            self._doorkeeper.room.leave(self._link.remote[0])
 
     def _report(self, code: str, reason: str) -> None:
         self._doorkeeper.report(Refused(self._link.remote, self._stage, reason, code))

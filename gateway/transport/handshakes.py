@@ -1,6 +1,7 @@
 """TLS handshakes off the event loop: a few threads, a bounded number under way, everyone else in order."""
 
 import asyncio
+import operator
 import queue
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from gateway.transport.limits import Limits
 THREADS: Final = 2
 """Threads of one pool. OpenSSL releases the GIL while it computes; more threads than cores gain nothing."""
 
+_SINCE: Final = operator.itemgetter(1)
 _Job = tuple[asyncio.AbstractEventLoop, Callable[[], Any], Callable[[Any], None]]
 
 
@@ -28,9 +30,9 @@ class Handshake(Protocol):
 class HandshakePool:
     """Runs the steps of TLS handshakes in threads, for any number of listeners and diallers on one event loop.
 
-    At most ``Limits.max_handshakes`` are under way. While others wait, one that has been waiting for its peer longer
-    than ``Limits.handshake_patience`` loses its turn: peers who begin a handshake and fall silent can't hold everybody
-    up.
+    At most ``Limits.max_handshakes`` are under way. While others wait, one whose peer takes longer than
+    ``Limits.handshake_patience`` for its next flight loses its turn: peers who begin a handshake and fall silent, or
+    send it byte by byte, can't hold everybody up.
     """
 
     def __init__(self, limits: Limits | None = None, *, threads: int = THREADS) -> None:
@@ -39,6 +41,7 @@ class HandshakePool:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._under_way: set[Handshake] = set()
         self._idle: dict[Handshake, float] = {}
+        self._since: dict[Handshake, float] = {}
         self._waiting: dict[Handshake, None] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._threads = [
@@ -65,22 +68,27 @@ class HandshakePool:
             handshake.turn()
         else:
             self._waiting[handshake] = None
-            self._sweep()
+            if self._sweep_timer is None:
+                self._sweep()
 
     def run(self, handshake: Handshake, step: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Run ``step`` in a thread and ``done`` with its result on the loop. ``step`` must not raise."""
         self._idle.pop(handshake, None)
         self._jobs.put((asyncio.get_running_loop(), step, done))
 
-    def await_peer(self, handshake: Handshake) -> None:
-        """Note that ``handshake`` can't go on before its peer has sent more."""
-        self._idle[handshake] = asyncio.get_running_loop().time()
-        self._sweep()
+    def await_peer(self, handshake: Handshake, *, anew: bool) -> None:
+        """Note that ``handshake`` can't go on before its peer has sent more; ``anew`` when we have said something."""
+        if anew or handshake not in self._since:
+            self._since[handshake] = asyncio.get_running_loop().time()
+        self._idle[handshake] = self._since[handshake]
+        if self._sweep_timer is None:
+            self._sweep()
 
     def leave(self, handshake: Handshake) -> None:
         """Give up the turn, or the place in the queue; does nothing for one that has neither."""
         self._waiting.pop(handshake, None)
         self._idle.pop(handshake, None)
+        self._since.pop(handshake, None)
         if handshake in self._under_way:
             self._under_way.remove(handshake)
             if self._waiting:
@@ -100,18 +108,16 @@ class HandshakePool:
 
     def _sweep(self) -> None:
         """Take the turn from those who keep others waiting, and come back when the next one would be due."""
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
-            self._sweep_timer = None
+        self._sweep_timer = None
         loop = asyncio.get_running_loop()
         patience = self._limits.handshake_patience
         while self._waiting and self._idle:
-            oldest, since = next(iter(self._idle.items()))
+            oldest, since = min(self._idle.items(), key=_SINCE)
             if since + patience > loop.time():
                 self._sweep_timer = loop.call_at(since + patience, self._sweep)
                 return
             del self._idle[oldest]
-            oldest.lose_turn(f"silent for {patience:g} s in the TLS handshake while others waited")
+            oldest.lose_turn(f"no flight of the TLS handshake in {patience:g} s while others waited")
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

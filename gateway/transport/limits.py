@@ -12,11 +12,13 @@ class Limits:
     """Seconds, bytes and counts. Raises ValueError, naming the field, when one can't be meant."""
 
     handshake_timeout: float = 10.0
-    """s from the TCP accept to the first bytes of TLS, and again from the handshake's turn to its end."""
+    """s from the TCP accept to the end of the ClientHello (PROXY header included), and again from the handshake's turn
+    to its end."""
     turn_timeout: float = 30.0
     """s that a connection may wait for its turn in the HandshakePool; not counted in ``handshake_timeout``."""
     handshake_patience: float = 2.0
-    """s that a TLS handshake may wait for its peer while others wait for a turn; then it loses its own."""
+    """s that a peer may take for its next flight of a TLS handshake while others wait for a turn; then it loses its
+    own."""
     head_timeout: float = 10.0
     """s from the end of the TLS handshake (or the accept) to the whole HTTP request head."""
     admission_timeout: float = 20.0
@@ -55,6 +57,8 @@ class Limits:
     """TLS handshakes under way in one HandshakePool; further connections aren't read, and wait in order."""
     max_connections: int = 0
     """Connections of one listener, those in their handshake included; 0 = no bound. One more is aborted."""
+    waiting_per_address: int = 4_096
+    """Connections of one address (of one /64, with IPv6) that aren't WebSockets yet. One more is aborted."""
 
     def __post_init__(self) -> None:
         """Check that each value is above zero, or zero where that means something."""

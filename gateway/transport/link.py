@@ -1,17 +1,14 @@
 """One TCP connection and its TLS: bytes in and out, deadlines, back-pressure, and an end that the peer gets to hear."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable
 from typing import Final, cast
 
+from gateway.transport.addresses import Address, plain
 from gateway.transport.endpoint import Endpoint, Hold, LinkState
-from gateway.transport.handshakes import HandshakePool
-from gateway.transport.limits import Limits
+from gateway.transport.opening import Opening, Terms
 from gateway.transport.tls import RECORD, SLICE, TlsEngine, TlsPeer, explain
-
-log = logging.getLogger(__name__)
 
 EMPTY: Final = memoryview(b"")
 
@@ -33,68 +30,54 @@ _buffers = _Buffers()
 class Link(asyncio.BufferedProtocol):
     """An asyncio protocol on a plain TCP transport, which does TLS itself.
 
-    ``tls`` makes the engine when the handshake begins, None for plain TCP. The side that ``speaks_first`` begins the
-    handshake as soon as the connection stands, the other one when the first bytes have come. ``gone`` hears of the end,
-    last of all.
+    ``remote`` is the client, ``via`` the load balancer that passed it on. ``gone`` hears of the end, last of all.
     """
 
     __slots__ = (
-        "_aside",
         "_cause",
-        "_endpoint",
         "_engine",
         "_eof",
         "_gone",
         "_lingered",
         "_loop",
+        "_opening",
         "_plain",
-        "_pool",
         "_receive",
-        "_speaks_first",
         "_timer",
-        "_tls",
         "_transport",
         "_write_timer",
+        "endpoint",
         "heard",
         "held",
         "limits",
         "peer",
         "remote",
         "state",
+        "via",
     )
 
-    def __init__(
-        self,
-        limits: Limits,
-        *,
-        tls: Callable[[], TlsEngine] | None,
-        pool: HandshakePool | None,
-        speaks_first: bool,
-        gone: Callable[["Link"], None],
-    ) -> None:
+    def __init__(self, terms: Terms, *, gone: Callable[["Link"], None]) -> None:
         """:meth:`attach` must follow before the connection is made."""
-        self.limits = limits
+        self.limits = terms.limits
         self.state = LinkState.OPENING
-        self.remote: tuple[str, int] = ("", 0)
+        self.remote: Address = ("", 0)
+        self.via: Address | None = None
         self.peer: TlsPeer | None = None
         self.heard = 0.0
         self.held = 0
-        self._tls = tls
-        self._pool = pool
-        self._speaks_first = speaks_first
+        self.endpoint: Endpoint
         self._gone = gone
         self._loop = asyncio.get_running_loop()
         self._receive = _buffers.receive
         self._plain = _buffers.plain
-        self._aside = b""
         self._eof = False
         self._lingered = 0
         self._cause = ""
+        self._opening: Opening | None = Opening(self, terms)
         self._engine: TlsEngine | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
-        self._endpoint: Endpoint
 
     def __repr__(self) -> str:
         """Show the peer and the state."""
@@ -104,7 +87,7 @@ class Link(asyncio.BufferedProtocol):
 
     def attach(self, endpoint: Endpoint) -> None:
         """Hand the link over to ``endpoint``."""
-        self._endpoint = endpoint
+        self.endpoint = endpoint
 
     def write(self, data: bytes) -> bool:
         """Send ``data``; False when the link isn't up, or is aborted for it: ``max_unsent`` bytes wait for the peer."""
@@ -184,28 +167,23 @@ class Link(asyncio.BufferedProtocol):
     def shut(self, code: int, reason: str) -> None:
         """Ask the endpoint to end it, because the owner shuts down."""
         if self.state is not _DOWN:
-            self._endpoint.shut(code, reason)
+            self.endpoint.shut(code, reason)
 
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin with TLS, or be up at once."""
+        """Begin to open it."""
         self._transport = cast("asyncio.Transport", transport)
         address = transport.get_extra_info("peername")
         if address is None or self.state is not LinkState.OPENING:  # the peer has left, or the owner ended it
             self.state = _LINGERING
             self._transport.abort()
             return
-        self.remote = (str(address[0]), int(address[1]))
+        self.remote = (plain(str(address[0])), int(address[1]))
         self._transport.set_write_buffer_limits(high=self.limits.write_high_water)
-        if self._tls is None:
-            self.state = _UP
-            self._endpoint.secured()
-            return
         self.state = _SECURING
-        self.deadline(self.limits.handshake_timeout, self._too_slow)
-        if self._speaks_first:
-            self._wait_for_turn(b"")
+        if self._opening is not None:
+            self._opening.begin()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's interface
         """Return the buffer that all links share: what is in it is used up before ``buffer_updated`` returns."""
@@ -217,7 +195,7 @@ class Link(asyncio.BufferedProtocol):
         if self.state is _UP:
             engine = self._engine
             if engine is None:
-                self._endpoint.received(self._receive[:nbytes])
+                self.endpoint.received(self._receive[:nbytes])
                 return
             if nbytes <= SLICE:
                 engine.feed(self._receive[:nbytes])
@@ -226,13 +204,8 @@ class Link(asyncio.BufferedProtocol):
             for start in range(0, nbytes, SLICE):
                 engine.feed(self._receive[start : min(start + SLICE, nbytes)])
                 self._decrypt(engine)
-        elif self.state is _SECURING:
-            if self._engine is None:
-                self._wait_for_turn(bytes(self._receive[:nbytes]))
-            else:
-                self.hold(Hold.TLS)
-                self._engine.feed(self._receive[:nbytes])
-                self._step(self._engine)
+        elif self.state is _SECURING and self._opening is not None:
+            self._opening.received(self._receive[:nbytes])
         else:
             self._lingered += nbytes
             if self._lingered > self.limits.max_linger:
@@ -242,9 +215,9 @@ class Link(asyncio.BufferedProtocol):
         """Tell the endpoint; keep the transport open, for what we still have to say."""
         self._eof = True
         if self.state is _UP:
-            self._endpoint.ended()
+            self.endpoint.ended()
         elif self.state is _SECURING:
-            self._unsecured(*self.vanished)
+            self.fail(*self.vanished, alert=False)
         return self.state is not _LINGERING
 
     def pause_writing(self) -> None:
@@ -266,84 +239,47 @@ class Link(asyncio.BufferedProtocol):
         self.settle()
         if self._write_timer is not None:
             self._write_timer.cancel()
-        if self._pool is not None:
-            self._pool.leave(self)
+        self._close_opening()
         self._engine = None
         fault = getattr(exc, "strerror", None) or "closed without a closing handshake"
-        self._endpoint.lost(self._cause or fault, by_peer=not self._cause)
-        del self._endpoint
+        self.endpoint.lost(self._cause or fault, by_peer=not self._cause)
+        del self.endpoint
         self._gone(self)
 
-    # The TLS handshake
+    # What the opening calls
 
-    def turn(self) -> None:
-        """Begin the TLS handshake: called by the pool, or at once where there is none."""
-        if self.state is not _SECURING or self._tls is None:
-            return
-        self.deadline(self.limits.handshake_timeout, self._too_slow)
-        try:
-            engine = self._engine = self._tls()
-        except Exception:
-            log.exception("no TLS context for the connection from %s:%d", *self.remote)
-            self._unsecured("NO_CONTEXT", "no TLS context could be made")
-            return
-        engine.feed(self._aside)
-        self._aside = b""
-        self._step(engine)
+    def arrive(self) -> bool:
+        """Tell the endpoint whom the connection is from; False when it wants none of it."""
+        self.endpoint.arrived()
+        return self.state is _SECURING
 
-    def lose_turn(self, reason: str) -> None:
-        """End it: the pool gives the turn to somebody else."""
-        self._unsecured("TIMEOUT", reason)
+    def say(self, data: bytes) -> None:
+        """Send a part of the TLS handshake."""
+        self._transport.write(data)
 
-    def _wait_for_turn(self, first: bytes) -> None:
-        self._aside = first
-        self.hold(Hold.TLS)
-        if self._pool is None:
-            self.turn()
-        else:
-            self.deadline(self.limits.turn_timeout, self._too_slow)
-            self._pool.enter(self)
+    def stand(self, engine: TlsEngine | None, peer: TlsPeer | None) -> None:
+        """Be up: the opening is over."""
+        self._opening = None
+        self.settle()
+        self._engine = engine
+        self.peer = peer
+        self.state = _UP
+        self.endpoint.secured()
 
-    def _step(self, engine: TlsEngine) -> None:
-        if self._pool is None:
-            self._stepped(engine.step())
-        else:
-            self._pool.run(self, engine.step, self._stepped)
-
-    def _stepped(self, outcome: TlsPeer | Exception | None) -> None:
-        """Send what the step wrote, an alert perhaps, and go on from its outcome."""
-        engine = self._engine
-        if self.state is not _SECURING or engine is None:
-            return
-        self._transport.write(engine.outgoing())
-        if isinstance(outcome, Exception):
-            self._unsecured(*explain(outcome))
-        elif outcome is None:
-            if self._pool is not None:
-                self._pool.await_peer(self)
-            self.release(Hold.TLS)
-        else:
-            if self._pool is not None:
-                self._pool.leave(self)
-            self.settle()
-            self.peer = outcome
-            self.state = _UP
-            self._endpoint.secured()
-            self.release(Hold.TLS)
-
-    def _too_slow(self) -> None:
-        self._unsecured("TIMEOUT", "TLS handshake not finished in time")
-
-    def _unsecured(self, code: str, reason: str) -> None:
-        """End a handshake that failed, with time for the peer to read the alert."""
-        if self._pool is not None:
-            self._pool.leave(self)
-        endpoint = self._endpoint
-        if code in ("TIMEOUT", "EOF", "EMPTY"):
-            self.abort(reason)
-        else:
+    def fail(self, code: str, reason: str, *, alert: bool) -> None:
+        """End an opening that failed; ``alert`` was said to the peer, which gets the time to read it."""
+        self._close_opening()
+        endpoint = self.endpoint
+        if alert:
             self._linger()
+        else:
+            self.abort(reason)
         endpoint.failed(code, reason)
+
+    def _close_opening(self) -> None:
+        if self._opening is not None:
+            self._opening.leave()
+            self._opening = None
 
     # Reading and ending
 
@@ -356,12 +292,12 @@ class Link(asyncio.BufferedProtocol):
             except OSError as exc:  # ssl.SSLError is one
                 self._transport.write(engine.outgoing())
                 self._linger()
-                self._endpoint.failed(*explain(exc))
+                self.endpoint.failed(*explain(exc))
                 return
             if count > 0:
-                self._endpoint.received(plain[:count])
+                self.endpoint.received(plain[:count])
             elif count < 0:
-                self._endpoint.ended()
+                self.endpoint.ended()
                 return
             answer = engine.outgoing()  # to a key update, say
             if answer:
@@ -372,7 +308,7 @@ class Link(asyncio.BufferedProtocol):
     def _go_on(self) -> None:
         """Go through what was kept while the link was held, then read again."""
         if self.state is _UP and not self.held:
-            self._endpoint.received(EMPTY)
+            self.endpoint.received(EMPTY)
             if self._engine is not None:
                 self._decrypt(self._engine)
         self._read_on()

@@ -2,26 +2,34 @@
 
 import asyncio
 import functools
+import os
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from gateway.transport.admission import Admit, Observe, Refused, Stage
+from gateway.transport.addresses import Network, plain
+from gateway.transport.admission import Admit, Observe, Refused, Screen, Stage
 from gateway.transport.entrance import Doorkeeper, Entrance
 from gateway.transport.handshakes import HandshakePool
 from gateway.transport.limits import Limits
 from gateway.transport.link import Link
+from gateway.transport.opening import Terms
 from gateway.transport.tls import TlsEngine
+from gateway.transport.waiting_room import WaitingRoom
 
 BACKLOG: Final = 1_024
 """Connections that the kernel keeps until they are accepted."""
+ACCEPTS: Final = 16
+"""Connections that asyncio's loop accepts in one turn. With no descriptors left, it also logs an error so many times
+each second (attack C8). uvloop knows no such number."""
 GRACE: Final = 10.0
 """s that :meth:`Listener.close` gives its connections to end in order."""
 GOING_AWAY: Final = 1001
 
 
-def _make_engine(tls: Callable[[], ssl.SSLContext]) -> TlsEngine:
-    return TlsEngine(tls())
+def _make_engine(tls: Callable[[str | None], ssl.SSLContext], asked: str | None) -> TlsEngine:
+    return TlsEngine(tls(asked), asked=asked)
 
 
 class _TurnedAway(asyncio.Protocol):
@@ -35,15 +43,20 @@ class _TurnedAway(asyncio.Protocol):
         """Drop it, and say so."""
         address = transport.get_extra_info("peername") or ("", 0)
         cast("asyncio.Transport", transport).abort()
-        self._doorkeeper.report(Refused((str(address[0]), int(address[1])), Stage.CONNECTION, self._reason, "TOO_MANY"))
+        remote = plain(str(address[0])), int(address[1])
+        self._doorkeeper.report(Refused(remote, Stage.CONNECTION, self._reason, "TOO_MANY"))
 
 
 class Listener:
     """One listening port (or several, where ``host`` has several addresses).
 
-    ``tls`` is called for each connection, in the loop's thread, and returns a context that somebody else has made: it
-    must be cheap. Without a ``pool`` the handshakes run on the event loop. ``observe`` hears of connections that ended
-    before admission. The context must forbid renegotiation (``ssl.OP_NO_RENEGOTIATION``; OpenSSL 3 does so by itself).
+    ``tls`` is called for each connection, in the loop's thread, with the name that the client asks for (SNI: ASCII, in
+    lower case; None without one), and returns a context that somebody else has made: it must be cheap. Without a
+    ``pool`` the handshakes run on the event loop. ``observe`` hears of connections that ended before admission. The
+    context must forbid renegotiation (``ssl.OP_NO_RENEGOTIATION``; OpenSSL 3 does so by itself).
+
+    A connection from one of ``load_balancers`` must begin with a PROXY header (version 2) and counts as its client's
+    from there on. ``screen`` is asked once for each connection, before TLS, with the client's address.
     """
 
     def __init__(  # noqa: PLR0913  # part of the agreed interface
@@ -53,19 +66,21 @@ class Listener:
         port: int,
         admit: Admit,
         limits: Limits | None = None,
-        tls: Callable[[], ssl.SSLContext] | None = None,
+        tls: Callable[[str | None], ssl.SSLContext] | None = None,
         pool: HandshakePool | None = None,
         observe: Observe | None = None,
+        load_balancers: Sequence[Network] = (),
+        screen: Screen | None = None,
         backlog: int = BACKLOG,
     ) -> None:
         """Nothing happens before :meth:`start`."""
         self._host = host
         self._port = port
-        self._limits = limits or Limits()
-        self._engine = None if tls is None else functools.partial(_make_engine, tls)
-        self._pool = pool
+        limits = limits or Limits()
+        make_engine = None if tls is None else functools.partial(_make_engine, tls)
+        self._terms = Terms(limits, make_engine, pool, load_balancers=tuple(load_balancers))
         self._backlog = backlog
-        self._doorkeeper = Doorkeeper(admit, observe, self._limits)
+        self._doorkeeper = Doorkeeper(admit, observe, limits, screen, WaitingRoom(limits.waiting_per_address))
         self._forget = self._gone
         self._links: set[Link] = set()
         self._server: asyncio.Server | None = None
@@ -78,6 +93,11 @@ class Listener:
         return [(str(name[0]), int(name[1])) for name in (each.getsockname() for each in sockets)]
 
     @property
+    def waiting(self) -> int:
+        """The number of connections that aren't WebSockets yet, without those whose PROXY header isn't whole."""
+        return len(self._doorkeeper.room)
+
+    @property
     def connections(self) -> int:
         """The number of connections, those in their handshake and those that still linger included."""
         return len(self._links)
@@ -85,7 +105,10 @@ class Listener:
     async def start(self) -> None:
         """Listen. OSError passes through: the port is taken, the address isn't ours, privileges are missing."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accepted, self._host, self._port, backlog=self._backlog)
+        self._server = await loop.create_server(self._accepted, self._host, self._port, backlog=ACCEPTS)
+        for each in self._server.sockets:
+            with socket.socket(fileno=os.dup(each.fileno())) as same:
+                same.listen(self._backlog)  # asyncio takes one number for both
 
     async def close(self, code: int = GOING_AWAY, reason: str = "", grace: float = GRACE) -> None:
         """Stop listening, close every WebSocket with ``code``, answer 503 to those who wait for admission.
@@ -112,16 +135,10 @@ class Listener:
 
     def _accepted(self) -> asyncio.BaseProtocol:
         """Make the protocol object of one accepted connection."""
-        bound = self._limits.max_connections
+        bound = self._terms.limits.max_connections
         if bound and len(self._links) >= bound:
             return _TurnedAway(self._doorkeeper, f"more than {bound} connections")
-        link = Link(
-            self._limits,
-            tls=self._engine,
-            pool=self._pool,
-            speaks_first=False,
-            gone=self._forget,
-        )
+        link = Link(self._terms, gone=self._forget)
         link.attach(Entrance(self._doorkeeper, link))
         self._links.add(link)
         return link

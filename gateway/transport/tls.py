@@ -23,8 +23,7 @@ class TlsPeer:
 
     ``certificate`` is the leaf in DER as it was presented, None when there was none. ``chain`` begins with the leaf: as
     OpenSSL verified it, or as it was presented where OpenSSL didn't verify (a resumed session). ``server_name`` is the
-    name that was dialled, None on a listener: Python tells the client's SNI to a callback only, and with one set, any
-    peer can make it print tracebacks by a name that isn't ASCII.
+    name that was dialled; on a listener the one that the client asked for (``client_hello.ClientHello``), if any.
     """
 
     version: str
@@ -75,10 +74,16 @@ class TlsEngine:
     Not thread-safe: while ``step`` runs in a thread, nothing else may be called.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_ssl")
+    __slots__ = ("_asked", "_incoming", "_outgoing", "_ssl")
 
-    def __init__(self, context: ssl.SSLContext, *, server_hostname: str | None = None) -> None:
-        """``server_hostname`` makes it the client's side. Raises ValueError when the name can't be one."""
+    def __init__(
+        self, context: ssl.SSLContext, *, server_hostname: str | None = None, asked: str | None = None
+    ) -> None:
+        """``server_hostname`` makes it the client's side. Raises ValueError when the name can't be one.
+
+        ``asked`` is the name that the client asked for, on the server's side.
+        """
+        self._asked = asked
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(
@@ -108,10 +113,10 @@ class TlsEngine:
             certificate=leaf,
             chain=_chain(connection, leaf) if leaf else (),
             resumed=bool(connection.session_reused),
-            server_name=connection.server_hostname,
+            server_name=connection.server_hostname or self._asked,
         )
 
-    def feed(self, data: bytes | memoryview) -> None:
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext from the network."""
         self._incoming.write(data)
 

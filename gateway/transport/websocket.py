@@ -4,6 +4,7 @@ import asyncio
 import enum
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -30,6 +31,10 @@ POLICY_VIOLATION: Final = 1008
 TURN: Final = 0.01
 """s of one turn of the event loop after which a peer's further messages wait for the next: 16 KiB off the socket can be
 thousands of small frames, or dozens of bombs that inflate to ``max_message`` each (attack C2)."""
+AHEAD: Final = 65_536
+"""Bytes of messages that are read, and kept, past a pause to find the pong that :meth:`WebSocket.ping` waits for."""
+AHEAD_MESSAGES: Final = 64
+"""Messages that are kept for it at most: empty ones cost memory too."""
 
 
 class WebSocket:
@@ -40,12 +45,14 @@ class WebSocket:
     """
 
     __slots__ = (
+        "_ahead",
         "_closed",
         "_control_count",
         "_control_since",
         "_frames",
         "_link",
         "_loop",
+        "_paused",
         "_pings",
         "_probed",
         "_sink",
@@ -71,6 +78,8 @@ class WebSocket:
         self._closed: Closed | None = None
         self._waiters: list[asyncio.Future[Closed]] | None = None
         self._pings: dict[bytes, asyncio.Future[bool]] | None = None
+        self._paused = False
+        self._ahead: deque[bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unfinished = 0.0
         self._probed = 0.0
@@ -111,7 +120,7 @@ class WebSocket:
         self._link.write(self._frames.close(code, reason))
         self.state = _CLOSING
         self._schedule(self._link.limits.close_timeout, self._close_too_slow)
-        self._link.release(Hold.APPLICATION)
+        self.resume()
 
     def abort(self, reason: str = "aborted") -> None:
         """Drop the connection without a closing handshake; the sink hears ``disconnected`` with 1006 soon after."""
@@ -122,16 +131,22 @@ class WebSocket:
     def pause(self) -> None:
         """Deliver no message, and read nothing, until :meth:`resume`. TCP makes the peer wait."""
         if self.state is _OPEN:
-            self._link.hold(Hold.APPLICATION)
+            self._paused = True
+            self._look_ahead()
 
     def resume(self) -> None:
         """Go on reading, from the loop's next turn."""
+        self._paused = False
         self._link.release(Hold.APPLICATION)
+        if self._ahead:
+            self._link.yield_turn()
 
     async def ping(self, timeout: float) -> bool:  # part of the agreed interface
         """Ask the peer for a sign of life: True when its pong to this very ping comes within ``timeout`` seconds.
 
-        False as well when the WebSocket ends meanwhile, or was no longer open. A paused one doesn't read its pong.
+        False as well when the WebSocket ends meanwhile, or was no longer open. A paused one is read on for its pong, up
+        to ``AHEAD`` bytes and ``AHEAD_MESSAGES`` messages, which are delivered after the pause; when the WebSocket ends
+        before that, they are lost.
         """
         if self.state is not _OPEN:
             return False
@@ -141,6 +156,7 @@ class WebSocket:
             self._pings = {}
         self._pings[payload] = answer
         self._link.write(self._frames.ping(payload))
+        self._look_ahead()
         try:
             async with asyncio.timeout(timeout):
                 return await answer
@@ -149,6 +165,7 @@ class WebSocket:
         finally:
             if self._pings is not None:
                 self._pings.pop(payload, None)
+            self._look_ahead()
 
     async def wait_closed(self) -> Closed:
         """Return how it ended, once the sink has heard of it."""
@@ -172,8 +189,11 @@ class WebSocket:
             log.exception("the sink of %r failed in connected()", self)
             self.close(INTERNAL_ERROR, "internal error")
 
-    def secured(self) -> None:
+    def arrived(self) -> None:
         """Never called: a WebSocket is attached to a link that is up."""
+
+    def secured(self) -> None:
+        """Never called either."""
 
     def received(self, data: memoryview) -> None:
         """Deliver the messages in ``data`` and in what was kept, until somebody holds."""
@@ -181,9 +201,11 @@ class WebSocket:
         link = self._link
         over = self._loop.time() + TURN
         frames.feed(data)
-        while (event := frames.next()) is not None:
+        while (event := self._ahead.popleft() if self._ahead and not self._paused else frames.next()) is not None:
             if not isinstance(event, bytes):
                 self._control(event)
+            elif self._paused:
+                self._keep_ahead(event)
             elif self.state is _OPEN:
                 self._unfinished = 0.0
                 try:
@@ -242,12 +264,30 @@ class WebSocket:
             if answer is not None and not answer.done():
                 answer.set_result(True)
 
+    def _look_ahead(self) -> None:
+        """Hold a paused link, but let it be read as far as ``AHEAD`` while a ping waits for its pong."""
+        if not self._paused or self.state is not _OPEN:
+            return
+        ahead = self._ahead or ()
+        if self._pings and len(ahead) < AHEAD_MESSAGES and sum(map(len, ahead)) < AHEAD:
+            self._link.release(Hold.APPLICATION)
+        else:
+            self._link.hold(Hold.APPLICATION)
+
+    def _keep_ahead(self, message: bytes) -> None:
+        """Keep a message that came before the pong."""
+        self._unfinished = 0.0
+        if self._ahead is None:
+            self._ahead = deque()
+        self._ahead.append(message)
+        self._look_ahead()
+
     def _watch(self) -> None:
         """See whether the peer is alive and gets on with its message; come back when either could be false."""
         now = self._loop.time()
         limits = self._link.limits
         silence = now - self._link.heard
-        if self._link.held:
+        if self._link.held or self._paused:
             self._probed = 0.0
             self._unfinished = self._unfinished and now
             self._schedule(limits.ping_interval or limits.message_timeout, self._watch)
@@ -298,4 +338,4 @@ class WebSocket:
         for waiter in self._waiters or ():
             if not waiter.done():
                 waiter.set_result(closed)
-        self._pings = self._waiters = None
+        self._pings = self._waiters = self._ahead = None

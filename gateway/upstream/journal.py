@@ -65,7 +65,7 @@ class JournaledLedger:
         """Begin with ``depth`` entries in the journal.
 
         ``emptied`` is called when a drain has delivered the last entry, ``set_aside(action)`` for each message that
-        the backend has refused for good.
+        the backend has refused for good or must never hear.
         """
         self._identity = identity
         self._journal = journal
@@ -91,6 +91,11 @@ class JournaledLedger:
         """Entries that the backend has not answered yet."""
         return self._depth
 
+    @property
+    def is_clear(self) -> bool:
+        """True when nothing older waits and the backend is there: the order is kept by sending at once."""
+        return self._depth == 0 and self._is_up() and not self._sending.locked()
+
     def take_registers(self) -> list[Register]:
         """Return the registers that the store doesn't have yet; the caller saves them."""
         unsaved, self._unsaved = self._unsaved, {}
@@ -103,7 +108,7 @@ class JournaledLedger:
     # --- the bridge's ledger
 
     async def hold(self, tx: Transaction) -> None:
-        """Persist a transaction that can't be started at the backend yet."""
+        """Persist a transaction as it is, and send nothing."""
         await self._journal.save(self._identity, self._epoch(), tx)
 
     async def start(self, tx: Transaction, payload: Json) -> Json | None:
@@ -118,7 +123,7 @@ class JournaledLedger:
 
     async def meter(self, tx: Transaction, payload: Json) -> None:
         """Deliver MeterValues.req of a transaction."""
-        if self._may_send():
+        if self.is_clear:
             async with self._sending:
                 try:
                     await self._call("MeterValues", _addressed("MeterValues", payload, tx))
@@ -138,14 +143,16 @@ class JournaledLedger:
         tx.state = TransactionState.ENDED
         await self._journal.save(self._identity, self._epoch(), tx)
 
+    async def set_aside(self, action: str, payload: Json, reason: str) -> None:
+        """Keep for a person what must not reach the backend; nothing waits for it."""
+        await self._journal.set_aside(self._identity, self._epoch(), action, payload, reason)
+        self._log.error("set_aside", action=action, reason=reason)
+        self._set_aside(action)
+
     # --- delivery
 
-    def _may_send(self) -> bool:
-        """True when nothing older waits and the backend is there: the order is kept by sending at once."""
-        return self._depth == 0 and self._is_up() and not self._sending.locked()
-
     async def _deliver(self, tx: Transaction, action: str, payload: Json) -> Json | None:
-        if not self._may_send():
+        if not self.is_clear:
             await self._append(tx, action, payload)
             self._drain_soon()
             return None

@@ -1,28 +1,37 @@
 """The admin application over real HTTP, on stand-ins for the parts behind it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.admin.api import RenewalRefused, StationApi
+from gateway.admin.api import Parts
 from gateway.admin.metrics import Levels, Metrics
 from gateway.admin.server import application
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.ports import RegistrationRefused, StationRecord
+from gateway.session.ports import Provisional, RegistrationInvalid, RegistrationRefused, StationRecord
+from gateway.session.security import Source
 from gateway.session.tally import Tally
+from gateway.session.upgrades import UpgradeRecord
+from gateway.store.certificates import CertificateRecord, CertificateState
+from gateway.wire.versions import Version
 
 TOKEN = "a-token-for-tests"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class LiveStation:
     """A connected station."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: Version = Version.V201) -> None:
         self.is_connected = True
         self.profile = 3
+        self.provisional: Provisional | None = None
+        self.version = version
         self.backend = SimpleNamespace(is_up=True)
         self.asked: list[tuple[str, Any]] = []
         self.answer: Any = {"status": "Accepted"}
@@ -34,22 +43,30 @@ class LiveStation:
         return self.answer
 
 
-class Office:
-    """Everything behind the API."""
+class Registry:
+    """The registered stations, and those that wait."""
 
     def __init__(self) -> None:
         self.records: dict[str, StationRecord] = {}
-        self.live: dict[str, LiveStation] = {}
-        self.checks: dict[str, bool] = {"store": True, "listeners": True}
-        self.tally = Tally()
-        self.renewal: Exception | None = None
+        self.waiting: dict[str, Any] = {}
 
     async def add(
-        self, identity: str, *, profile: int, serial: str | None, backend: str | None, password: str | None
+        self,
+        identity: str,
+        *,
+        profile: int,
+        serial: str | None,
+        backend: str | None,
+        password: str | None,
+        version: Version | None,
     ) -> Any:
+        if ":" in identity:
+            raise RegistrationInvalid("identity: holds a colon")
         if identity in self.records:
             raise RegistrationRefused(f"station {identity!r} is registered already")
-        self.records[identity] = StationRecord(identity, profile, serial, backend, "scrypt$hash")
+        self.records[identity] = StationRecord(
+            identity, profile, serial, backend, "scrypt$hash", pinned_version=version
+        )
         return SimpleNamespace(record=self.records[identity], password=password or "generated")
 
     async def show(self, identity: str) -> StationRecord:
@@ -59,29 +76,186 @@ class Office:
             raise LookupError("no such station is registered") from None
 
     async def list(self) -> Sequence[StationRecord]:
-        return list(self.records.values())
+        return [*self.records.values()]
 
     async def remove(self, identity: str, *, force: bool = False) -> None:
         if identity == "BUSY" and not force:
             raise RegistrationRefused("3 messages wait for the backend")
         del self.records[identity]
 
+    async def allow(self, identity: str, *, expired: bool | None = None, downgrade: bool | None = None) -> None:
+        was = self.records[identity]
+        self.records[identity] = replace(
+            was,
+            allow_expired=was.allow_expired if expired is None else expired,
+            allow_downgrade=was.allow_downgrade if downgrade is None else downgrade,
+        )
+
+    async def set_serial(self, identity: str, serial: str | None) -> None:
+        if serial == "TAKEN":
+            raise RegistrationRefused("a serial number has one station")
+        self.records[identity] = replace(self.records[identity], serial=serial)
+
+    async def pin_version(self, identity: str, version: Version | None) -> None:
+        self.records[identity] = replace(self.records[identity], pinned_version=version)
+
+    async def pending(self) -> Sequence[Any]:
+        return [*self.waiting.values()]
+
+    async def approve(self, identity: str, *, profile: int, serial: str | None, backend: str | None) -> Any:
+        await self.dismiss(identity)
+        return await self.add(identity, profile=profile, serial=serial, backend=backend, password=None, version=None)
+
+    async def dismiss(self, identity: str) -> None:
+        if self.waiting.pop(identity, None) is None:
+            raise LookupError(f"no station {identity!r} is pending")
+
+
+class Commands:
+    """What connected stations are asked to do: ``fails`` is raised instead."""
+
+    def __init__(self, registry: Registry, upgrades: "Upgrades") -> None:
+        self.registry = registry
+        self.upgrades = upgrades
+        self.fails: Exception | None = None
+        self.needs_reboot = False
+        self.forced: list[bool] = []
+
+    async def renew_certificate(self, station: Any) -> None:
+        if self.fails is not None:
+            raise self.fails
+        await station.call_station("TriggerMessage", {})
+
+    async def rotate_password(self, station: Any, *, force: bool) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.forced.append(force)
+        if self.needs_reboot:
+            was = self.registry.records["CS1"]
+            self.registry.records["CS1"] = replace(was, next_password_hash="scrypt$new", next_password_waits=True)
+
+    async def upgrade(self, station: Any, profile: int, *, interface: str) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.upgrades.begin("CS1", profile, interface)
+
+
+class Upgrades:
+    """The upgrades: one per station."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, UpgradeRecord] = {}
+
+    def begin(self, identity: str, profile: int, interface: str = "Wired0") -> UpgradeRecord:
+        data = {"interface": interface}
+        self.records[identity] = UpgradeRecord(
+            identity, profile, 2, "roots", 1, "installing the root", data, False, NOON, NOON
+        )
+        return self.records[identity]
+
+    async def status(self, identity: str) -> UpgradeRecord | None:
+        return self.records.get(identity)
+
+    def under_way(self) -> Sequence[UpgradeRecord]:
+        return [each for each in self.records.values() if not each.is_over]
+
+    async def cancel(self, identity: str) -> bool:
+        was = self.records.get(identity)
+        if was is None or was.is_over:
+            return False
+        self.records[identity] = replace(was, is_over=True, detail="cancelled")
+        return True
+
+
+class Inventory:
+    """The certificates, by serial number."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, CertificateRecord] = {}
+        self.problem: str | None = None
+        self.reasons: list[str] = []
+
+    def issue(self, identity: str, serial: str) -> None:
+        state = CertificateState.INSTALLED
+        self.records[serial] = CertificateRecord(
+            identity, serial, "f" * 64, f"CN={identity}", NOON, NOON, state, "PEM", NOON, NOON
+        )
+
+    async def list(self, identity: str | None = None) -> Sequence[CertificateRecord]:
+        return [each for each in self.records.values() if identity in {None, each.identity}]
+
+    async def find(self, serial: str) -> CertificateRecord | None:
+        return self.records.get(format(int(serial.replace(":", ""), 16), "x"))
+
+    async def revoke(self, serial: str, reason: Any) -> Any:
+        was = self.records[serial]
+        self.reasons.append(reason.value)
+        if was.state is not CertificateState.REVOKED:
+            self.records[serial] = replace(was, state=CertificateState.REVOKED, reason=reason.value)
+        return SimpleNamespace(record=self.records[serial], authority_problem=self.problem)
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event as it is kept."""
+
+    id: int
+    kind: str = "InvalidMessages"
+    identity: str | None = "CS1"
+    source: Source = Source.GATEWAY
+    remote: str | None = "10.0.0.1"
+    detail: str = "60 malformed frames"
+    presented: Any = None
+    count: int = 1
+    at: datetime = NOON
+    last_at: datetime = NOON
+
+
+class Events:
+    """The security events: notes what was asked for."""
+
+    def __init__(self) -> None:
+        self.kept = [Event(3, presented={"version": "ocpp1.6"}), Event(2, presented={}), Event(1, presented={})]
+        self.asked: list[dict[str, Any]] = []
+
+    async def list(self, **wanted: Any) -> Sequence[Any]:
+        self.asked.append(wanted)
+        return self.kept[: wanted["limit"]]
+
+
+class Office:
+    """Everything behind the API."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.upgrades = Upgrades()
+        self.commands = Commands(self.registry, self.upgrades)
+        self.inventory = Inventory()
+        self.events = Events()
+        self.live: dict[str, LiveStation] = {}
+        self.checks: dict[str, bool] = {"store": True, "listeners": True}
+        self.tally = Tally()
+
     async def readiness(self) -> Mapping[str, bool]:
         return self.checks
 
-    async def renew(self, station: Any) -> None:
-        if self.renewal is not None:
-            raise self.renewal
-        await station.call_station("TriggerMessage", {})
-
-    def connect(self, identity: str) -> LiveStation:
-        self.live[identity] = LiveStation()
+    def connect(self, identity: str, version: Version = Version.V201) -> LiveStation:
+        self.live[identity] = LiveStation(version)
         return self.live[identity]
 
     def client(self, token: str | None = TOKEN) -> TestClient[Any, Any]:
-        api = StationApi(registration=self, live=self.live.get, renew=self.renew)  # type: ignore[arg-type]  # stand-ins
-        metrics = Metrics(self.tally, lambda: Levels(len(self.live), 1, 2))
-        app = application(token=token, api=api, metrics=metrics, readiness=self.readiness)
+        live: Any = self.live.get
+        parts = Parts(
+            registration=self.registry,
+            live=live,
+            commands=self.commands,
+            upgrades=self.upgrades,
+            certificates=self.inventory,
+            revoke=self.inventory.revoke,
+            security_events=self.events,
+        )
+        metrics = Metrics(self.tally, lambda: Levels(len(self.live), 0, 1, 2))
+        app = application(token=token, parts=parts, metrics=metrics, readiness=self.readiness)
         return TestClient(TestServer(app), headers={"Authorization": f"Bearer {token}"})
 
 
@@ -97,8 +271,10 @@ async def client(office: Office) -> AsyncIterator[TestClient[Any, Any]]:
 
 
 @pytest.fixture
-def refused_renewal() -> Exception:
-    return RenewalRefused("the station answered TriggerMessage with NotImplemented")
+async def station(client: Any, office: Office) -> LiveStation:
+    """A registered station that is connected."""
+    await client.post("/api/v1/stations", json={"identity": "CS1", "profile": 2})
+    return office.connect("CS1")
 
 
 @pytest.fixture

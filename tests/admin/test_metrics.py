@@ -11,15 +11,19 @@ def test_levels_and_counts() -> None:
     tally.call(Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED)
     tally.call(Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED)
     tally.refused_entries["password"] += 1
-    text = Metrics(tally, lambda: Levels(3, 2, 7)).expose().decode()
+    tally.security_events["FailedToAuthenticateAtCsms", "gateway"] += 4
+    text = Metrics(tally, lambda: Levels(3, 1, 2, 7)).expose().decode()
     samples = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
     assert samples[("voltgate_stations_connected", ())] == 3
+    assert samples[("voltgate_stations_provisional", ())] == 1
     assert samples[("voltgate_backend_links_up", ())] == 2
     assert samples[("voltgate_journal_entries", ())] == 7
     labels = (("action", "Heartbeat"), ("direction", "in"), ("leg", "station"), ("outcome", "answered"))
     assert samples[("voltgate_calls_total", labels)] == 2
     assert samples[("voltgate_entries_refused_total", (("reason", "password"),))] == 1
+    event = (("source", "gateway"), ("type", "FailedToAuthenticateAtCsms"))
+    assert samples[("voltgate_security_events_total", event)] == 4

@@ -39,7 +39,7 @@ async def test_without_a_configured_token_there_is_no_api(office: Any) -> None:
 
 
 async def test_unknown_paths_and_methods_are_json(client: Any) -> None:
-    for method, path, status in (("GET", "/nope", 404), ("PATCH", "/api/v1/stations", 405)):
+    for method, path, status in (("GET", "/nope", 404), ("PUT", "/api/v1/stations", 405)):
         answer = await client.request(method, path)
         assert answer.status == status
         assert (await answer.json())["error"]["code"] == "http_error"
@@ -49,14 +49,14 @@ async def test_a_store_that_is_away_is_said(office: Any, client: Any, monkeypatc
     async def away() -> Any:
         raise StoreAway("store voltgate.db: it is locked")
 
-    monkeypatch.setattr(office, "list", away)
+    monkeypatch.setattr(office.registry, "list", away)
     answer = await client.get("/api/v1/stations")
     assert answer.status == 503
     assert (await answer.json())["error"] == {"code": "store_unavailable", "message": "store voltgate.db: it is locked"}
 
 
 async def test_what_nobody_foresaw_is_bland(office: Any, client: Any) -> None:
-    office.records = None
+    office.registry.records = None
     answer = await client.get("/api/v1/stations")
     assert answer.status == 500
     assert (await answer.json())["error"]["message"] == "internal error; see the gateway's log"

@@ -1,37 +1,86 @@
 """The records of a deployment, opened beside a gateway."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from gateway.app.problems import StartFailed
-from gateway.app.records import certificate_records, station_records
+from gateway.app.records import records
+from gateway.session.security import Kind, Source
+from gateway.store.certificates import CertificateState
 from gateway.store.unavailable import StoreUnavailable
+from gateway.wire.versions import Version
+from pki.authority.local import LocalAuthority
+from pki.crl import parse_crls
+from pki.reasons import FOR_GOOD
+
+NOW = datetime.now(UTC)
 
 
-async def test_stations_and_certificates(configured: Callable[..., Any]) -> None:
+async def test_stations(configured: Callable[..., Any]) -> None:
     config = configured()
-    async with station_records(config) as stations:
-        made = await stations.add("CS1", profile=2, serial="SN1")
+    async with records(config) as opened:
+        made = await opened.stations.add("CS1", profile=2, serial="SN1", version=Version.V16)
         assert made.password is not None
-    async with station_records(config) as stations:
-        record = await stations.show("CS1")
-        assert (record.serial, record.minimum_profile) == ("SN1", 2)
+    async with records(config) as opened:
+        record = await opened.stations.show("CS1")
+        assert (record.serial, record.minimum_profile, record.pinned_version) == ("SN1", 2, Version.V16)
         assert made.password not in str(record.password_hash)
-    async with certificate_records(config) as certificates:
-        assert list(await certificates.list()) == []
+        assert await opened.upgrades.find("CS1") is None
+        assert list(await opened.stations.pending()) == []
+        assert list(await opened.certificates.list()) == []
+
+
+async def _issued(opened: Any, serial: str) -> None:
+    await opened.certificates.add(
+        "CS1",
+        serial=serial,
+        fingerprint=serial * 32,
+        subject="CN=SN1",
+        not_before=NOW,
+        not_after=NOW + timedelta(days=1),
+        chain="PEM",
+    )
+
+
+async def test_a_revocation_reaches_the_store_the_ca_and_the_events(
+    configured: Callable[..., Any], tmp_path: Path
+) -> None:
+    LocalAuthority.open(tmp_path / "certs/dev/ca")
+    config = configured()
+    async with records(config) as opened:
+        await _issued(opened, "af")
+        revoked = await opened.revocation.revoke("AF", FOR_GOOD["keyCompromise"])
+        assert (revoked.record.state, revoked.authority_problem) == (CertificateState.REVOKED, None)
+    async with records(config) as opened:
+        (event,) = await opened.security_events.list()
+        assert (event.kind, event.identity, event.source) == (Kind.CERTIFICATE_REVOKED, "CS1", Source.GATEWAY)
+        assert await opened.certificates.revoked_fingerprints() == {"af" * 32}
+    (crl,) = parse_crls(await LocalAuthority.open(tmp_path / "certs/dev/ca").crl())
+    assert crl.revoked == {0xAF: "keyCompromise"}
+
+
+async def test_where_there_is_no_ca_none_is_made(configured: Callable[..., Any], tmp_path: Path) -> None:
+    async with records(configured()) as opened:
+        await _issued(opened, "af")
+        revoked = await opened.revocation.revoke("af", x509.ReasonFlags.unspecified)
+    assert revoked.record.state is CertificateState.REVOKED
+    assert "holds no CA" in str(revoked.authority_problem)
+    assert not (tmp_path / "certs").exists()
 
 
 async def test_a_store_that_cannot_be_opened_is_one_line(configured: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "voltgate.db").write_text("no database at all, and long enough to be read as one" * 100)
     with pytest.raises(StartFailed, match=r"store\.url: .*voltgate\.db"):
-        async with station_records(configured()):
+        async with records(configured()):
             pass
 
 
 async def test_a_store_that_fails_in_use_is_one_line(configured: Callable[..., Any]) -> None:
     with pytest.raises(StartFailed, match=r"^store\.url: the disk is full$"):
-        async with station_records(configured()):
+        async with records(configured()):
             raise StoreUnavailable("the disk is full")

@@ -1,15 +1,19 @@
 """The factory of station runtimes, on a real store and with backends that aren't there."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.app.stations import Foundation, StationFactory, message_ids, now
+from gateway.app.stations import Foundation, StationFactory, message_ids
 from gateway.app.tasks import Tasks
 from gateway.bridge.books import Transaction, TransactionState
-from gateway.session.ports import StationRecord
+from gateway.bridge.v16_v16 import V16ToV16
+from gateway.bridge.v201_v16 import V201ToV16
+from gateway.session.ports import Proof, StationRecord
+from gateway.session.security import SecurityEvent
 from gateway.session.tally import Tally
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
@@ -19,6 +23,16 @@ from gateway.transport import HandshakePool, Limits
 from gateway.upstream.dialing import BackendAddress
 from gateway.wire.versions import Version
 from policies.engine import load as load_policy
+
+
+class NoLog:
+    """A security log that nobody reads."""
+
+    def note(self, event: SecurityEvent) -> None:
+        """Forget it."""
+
+    async def record(self, event: SecurityEvent) -> None:
+        """Forget it."""
 
 
 @pytest.fixture
@@ -38,6 +52,9 @@ async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIte
         pool=pool,
         services={},
         tasks=tasks,
+        security=NoLog(),
+        joined=lambda _: None,
+        when_provisional=lambda _: None,
     )
     await tasks.close()
     pool.close()
@@ -58,7 +75,7 @@ async def _registered(foundation: Foundation, backend: str | None = None) -> Sta
 async def test_a_station_that_leaves_with_nothing_to_deliver_is_dropped(
     factory: StationFactory, foundation: Foundation
 ) -> None:
-    entry = await factory.directory.enter(await _registered(foundation), 2)
+    entry = await factory.directory.enter(await _registered(foundation), Proof(2), Version.V201)
     factory.sink(entry)
     assert await factory.leave(entry.station)
     assert (factory.links_up, factory.journal_entries) == (0, 0)
@@ -94,7 +111,7 @@ async def test_nothing_is_dialled_for_a_station_that_was_removed(
 async def test_a_station_that_leaves_in_a_transaction_finds_its_register_again(
     factory: StationFactory, foundation: Foundation
 ) -> None:
-    entry = await factory.directory.enter(await _registered(foundation), 2)
+    entry = await factory.directory.enter(await _registered(foundation), Proof(2), Version.V201)
     station = entry.station
     tx = Transaction("t1", TransactionState.OPEN, backend_tx=7, connector_id=1, last_register=1000)
     station.books.transactions["t1"] = tx
@@ -111,7 +128,7 @@ async def test_the_books_come_out_of_the_store(factory: StationFactory, foundati
     record = await _registered(foundation)
     epoch = await foundation.stations.take("CS1", 0)
     await foundation.journal.save("CS1", epoch, Transaction("t1", connector_id=1, id_tag="TAG"))
-    station = await factory.build(record)
+    station = await factory.build(record, Version.V201)
     assert station.books.transactions["t1"].id_tag == "TAG"
     with pytest.raises(Exception, match="not connected"):
         await station.call_backend("Heartbeat", {})
@@ -120,7 +137,7 @@ async def test_the_books_come_out_of_the_store(factory: StationFactory, foundati
 async def test_a_backend_that_is_not_configured_any_more_is_the_default_one(
     factory: StationFactory, foundation: Foundation
 ) -> None:
-    station = await factory.build(await _registered(foundation, backend="gone"))
+    station = await factory.build(await _registered(foundation, backend="gone"), Version.V201)
     assert station.backend is not None
 
 
@@ -131,5 +148,49 @@ def test_message_ids_fit_and_never_repeat() -> None:
     assert max(map(len, made)) <= 36
 
 
-def test_now_is_aware() -> None:
-    assert now().utcoffset() is not None
+@pytest.mark.parametrize("version", Version)
+async def test_each_version_has_its_bridge_and_its_services(foundation: Foundation, version: Version) -> None:
+    async def serve(_: Any, __: Any) -> dict[str, Any]:
+        return {"status": version.value}
+
+    services = {(version, "SignCertificate"): serve}
+    factory = StationFactory(dataclasses.replace(foundation, services=services))
+    station = await factory.build(await _registered(foundation), version)
+    assert station.version is version
+    assert type(station.bridge) is {Version.V16: V16ToV16, Version.V201: V201ToV16}[version]
+    assert list(station._services) == ["SignCertificate"]
+    await factory.close()
+
+
+async def test_a_station_that_changes_its_version_keeps_its_transactions(
+    factory: StationFactory, foundation: Foundation
+) -> None:
+    record = await _registered(foundation)
+    entry = await factory.directory.enter(record, Proof(2), Version.V201)
+    tx = Transaction("tx-1", TransactionState.OPEN, backend_tx=7)
+    await foundation.journal.save("CS1", entry.epoch, tx)
+
+    entry = await factory.directory.enter(record, Proof(2), Version.V16)
+    assert entry.station.version is Version.V16
+    assert entry.station.books.transactions["tx-1"].backend_tx == 7
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "kept"),
+    [
+        (None, Version.V201, True),
+        (Version.V201, Version.V201, True),
+        (Version.V16, Version.V16, True),
+        (Version.V201, Version.V16, False),
+        (Version.V16, Version.V201, False),
+        (None, Version.V16, False),
+    ],
+)
+async def test_what_a_station_said_when_it_booted_is_for_its_own_version_only(
+    factory: StationFactory, foundation: Foundation, last: Version | None, now: Version, kept: bool
+) -> None:
+    record = dataclasses.replace(
+        await _registered(foundation), boot_payload={"reason": "PowerUp"}, boot_reported=False, version=last
+    )
+    built = (await factory.build(record, now)).record
+    assert (built.boot_payload is not None, built.boot_reported) == (kept, not kept)

@@ -1,6 +1,7 @@
 """The command, in this process, on a deployment of its own."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from gateway.app.records import records
 from gateway.cli import app
 from gateway.cli.output import Failed, fail
+from gateway.config import load
 
 
 @pytest.fixture
@@ -37,3 +40,17 @@ def run(config: Path) -> Callable[..., Result]:
         return result
 
     return call
+
+
+@pytest.fixture
+def stored(config: Path) -> Callable[..., Any]:
+    """``stored(work)`` runs ``work`` on the deployment's records, as another process would."""
+
+    def run(work: Callable[[Any], Awaitable[Any]]) -> Any:
+        async def opened() -> Any:
+            async with records(load(config, {})) as records_:
+                return await work(records_)
+
+        return asyncio.run(opened())
+
+    return run

@@ -1,23 +1,115 @@
 """`voltgate cert ...`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
+
+from pki.authority.local import LocalAuthority
+from pki.reasons import FOR_GOOD
+
+Run = Callable[..., Any]
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def test_list(run: Callable[..., Any]) -> None:
+@pytest.fixture
+def issued(stored: Callable[..., Any]) -> None:
+    async def add(records: Any) -> None:
+        await records.certificates.add(
+            "CS1",
+            serial="af01",
+            fingerprint="f" * 64,
+            subject="CN=[b]SN1",
+            not_before=NOON,
+            not_after=NOON,
+            chain="-----BEGIN CERTIFICATE-----\n",
+        )
+
+    stored(add)
+
+
+@pytest.fixture
+def logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
+    """How the log was set up: it isn't here, for it would be for all tests of this process."""
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr("gateway.cli.cert.configure", lambda level, form: asked.append((level, form)))
+    with capture_logs():
+        yield asked
+
+
+def test_none(run: Run) -> None:
     assert json.loads(run("cert", "list", "--json").stdout) == []
     assert "not after" in run("cert", "list").stdout
 
 
-def test_renew_needs_a_gateway(run: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("issued")
+def test_list_and_show(run: Run) -> None:
+    (listed,) = json.loads(run("cert", "list", "CS1", "--json").stdout)
+    assert json.loads(run("cert", "list", "CS2", "--json").stdout) == []
+    shown = json.loads(run("cert", "show", "AF:01", "--json").stdout)
+    assert shown.pop("chain").startswith("-----BEGIN")
+    assert shown == listed
+    assert "CN=[b]SN1" in run("cert", "list").stdout
+    text = run("cert", "show", "af01").stdout
+    assert "state: issued" in text
+    assert text.endswith("-----BEGIN CERTIFICATE-----\n")
+
+
+@pytest.mark.usefixtures("issued", "logging")
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (("show", "af02"), 1, "af02"),
+        (("show", "xyz"), 1, "hex"),
+        (("revoke", "af02"), 1, "af02"),
+        (("revoke", "xyz"), 1, "hex"),
+        (("revoke", "af01", "--reason", "removeFromCRL"), 2, "keyCompromise"),
+    ],
+)
+def test_refusals(
+    run: Run, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], status: int, complaint: str
+) -> None:
+    result = run("cert", *arguments)
+    assert result.exit_code == status
+    assert complaint in result.stderr + capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("issued", "logging")
+def test_revoke(run: Run, tmp_path: Path) -> None:
+    LocalAuthority.open(tmp_path / "certs/dev/ca")
+    shown = json.loads(run("cert", "revoke", "AF01", "--reason", "keyCompromise", "--json").stdout)
+    assert (shown["state"], shown["reason"], shown["authority_problem"]) == ("revoked", "keyCompromise", None)
+    assert "af01 of station CS1 is revoked (keyCompromise)" in run("cert", "revoke", "af01").stdout
+    (event, *_) = json.loads(run("events", "CS1", "--json").stdout)
+    assert event["type"] == "CertificateRevoked"
+
+
+@pytest.mark.usefixtures("issued")
+def test_a_ca_that_is_elsewhere_is_said(
+    run: Run, capsys: pytest.CaptureFixture[str], logging: list[tuple[str, str]]
+) -> None:
+    result = run("cert", "revoke", "af01", "--json")
+    assert result.exit_code == 1
+    assert logging == [("info", "auto")]
+    assert json.loads(result.stdout)["state"] == "revoked"
+    assert "refuses it from now on, but" in capsys.readouterr().err
+
+
+def test_every_reason_is_named(run: Run) -> None:
+    text = " ".join(run("cert", "revoke", "--help").output.split())
+    assert all(reason in text for reason in FOR_GOOD)
+
+
+def test_renew_needs_a_gateway(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("cert", "renew", "CS1").exit_code == 1
     assert "admin.token" in capsys.readouterr().err
 
 
-def test_renew_as_json(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renew_as_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def answered(*_: Any) -> Any:
         return {"status": "requested"}
 

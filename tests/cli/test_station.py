@@ -1,14 +1,19 @@
 """`voltgate station ...` as an operator and as a script use it."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import pytest
 
+from gateway.session.upgrades import UpgradeRecord
+
 Run = Callable[..., Any]
+NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def _add(run: Run, *more: str) -> Any:
@@ -20,7 +25,18 @@ def test_add_prints_the_password_once(run: Run) -> None:
     assert added.exit_code == 0
     shown = json.loads(added.stdout)
     password = shown.pop("password")
-    assert shown == {"identity": "CS1", "profile": 2, "serial": "SN1", "backend": None, "boot_status": "None"}
+    assert shown == {
+        "identity": "CS1",
+        "profile": 2,
+        "serial": "SN1",
+        "backend": None,
+        "boot_status": "None",
+        "version": None,
+        "pinned_version": None,
+        "allow_expired": False,
+        "allow_downgrade": False,
+        "password_rotation": "settled",
+    }
     assert len(password) == 32
     assert password not in run("station", "show", "CS1", "--json").stdout
 
@@ -56,8 +72,7 @@ def test_a_given_password_comes_from_stdin_and_is_not_echoed(run: Run) -> None:
         (("show", "CS9"), 1, "CS9"),
         (("remove", "CS9"), 1, "CS9"),
         (("set-password", "CS9"), 1, "CS9"),
-        (("call", "CS1", "Reset", "{"), 2, "JSON"),
-        (("call", "CS1", "Reset", '{"type":"OnIdle"}'), 1, "admin.token"),
+        (("add", "CS1", "--profile", "2", "--protocol", "ocpp2.1"), 2, "protocol"),
     ],
 )
 def test_refusals_are_one_line_on_stderr(
@@ -81,6 +96,7 @@ def test_list_show_set_password_remove(run: Run) -> None:
     assert [each["identity"] for each in json.loads(run("station", "list", "--json").stdout)] == ["CS1"]
     assert "CS1" in run("station", "list").stdout
     assert "serial: SN1" in run("station", "show", "CS1").stdout
+    assert "upgrade: -" in run("station", "show", "CS1").stdout
     changed = run("station", "set-password", "CS1", "--json")
     assert len(json.loads(changed.stdout)["password"]) == 32
     assert "shown this once" in run("station", "set-password", "CS1").stdout
@@ -94,16 +110,6 @@ def test_list_show_set_password_remove(run: Run) -> None:
     assert json.loads(run("station", "list", "--json").stdout) == []
 
 
-def test_a_gateway_that_does_not_answer(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("VOLTGATE_TEST_TOKEN", "a-token-for-tests")
-    assert run("station", "call", "CS1", "ClearCache").exit_code == 1
-    said = capsys.readouterr().err
-    assert "no gateway answers at admin.bind 127.0.0.1:1" in said
-    assert "a-token" not in said
-
-
 def test_a_command_without_records_does_not_load_the_store() -> None:
     """SQLAlchemy and Alembic were half of every command's start."""
     script = "import sys, gateway.cli; print(*{'alembic', 'sqlalchemy', 'aiohttp'} & sys.modules.keys())"
@@ -111,10 +117,22 @@ def test_a_command_without_records_does_not_load_the_store() -> None:
     assert shown.stdout.strip() == ""
 
 
-def test_call_takes_json_like_every_command_that_shows_something(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def answered(*_: Any) -> Any:
-        return {"action": "ClearCache", "payload": {"status": "Accepted"}}
+def test_a_station_of_one_version(run: Run) -> None:
+    added = json.loads(_add(run, "--protocol", "ocpp1.6", "--json").stdout)
+    assert added["pinned_version"] == "ocpp1.6"
+    assert re.fullmatch(r"[0-9A-Fa-f]{40}", added["password"])
 
-    monkeypatch.setattr("gateway.cli.api.request", answered)
-    for more in ((), ("--json",)):
-        assert json.loads(run("station", "call", "CS1", "ClearCache", *more).stdout) == {"status": "Accepted"}
+
+def test_the_upgrade_that_is_shown(run: Run, stored: Callable[..., Any]) -> None:
+    _add(run)
+
+    async def begin(records: Any) -> None:
+        record = UpgradeRecord("CS1", 3, 2, "roots", None, "installing \x1b[1m", {"x": 1}, False, NOON, NOON)
+        await records.upgrades.begin(record)
+
+    stored(begin)
+    shown = json.loads(run("station", "show", "CS1", "--json").stdout)["upgrade"]
+    assert (shown["target_profile"], shown["step"], shown["is_over"], "data" in shown) == (3, "roots", False, False)
+    text = run("station", "show", "CS1").stdout
+    assert "upgrade: to security profile 3: roots: installing " in text
+    assert "\x1b" not in text

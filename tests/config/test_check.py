@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.config import load
-from gateway.config.check import check, check_address, utc_now
+from gateway.config.check import check, utc_now
 from gateway.config.scaffold import scaffold
-from gateway.config.values import Address
 from pki.paths import load_roots
 
 Say = Callable[..., list[str]]
@@ -119,6 +122,20 @@ def test_what_is_left_out_is_not_looked_at(say: Say) -> None:
     assert say(text, "") == []
 
 
+def test_crls_in_files_are_looked_at(folder: Path, say: Say) -> None:
+    """Against the embedded CA, whose issuing certificate is no root."""
+    ca = folder / "certs/dev/ca"
+    (issuing,) = x509.load_pem_x509_certificates((ca / "issuing.pem").read_bytes())
+    crl = x509.CertificateRevocationListBuilder().issuer_name(issuing.subject).last_update(datetime.now(UTC))
+    stranger = ec.generate_private_key(ec.SECP256R1())
+    forged = crl.next_update(datetime.now(UTC) + timedelta(days=1)).sign(stranger, SHA256())
+    (folder / "forged.crl").write_bytes(forged.public_bytes(Encoding.DER))
+
+    (said,) = say("log:\n", "revocation: {crls: [forged.crl, 'http://ca.example.com/x.crl']}\nlog:\n")
+    assert said.startswith("error: revocation.crls[0]: forged.crl: CRL of CN=Voltgate station")
+    assert "isn't signed by the CA whose name it bears" in said
+
+
 def test_a_short_token(say: Say) -> None:
     said = say("file:secrets/admin-token", "env:T", environ={"T": "hunter2"})
 
@@ -209,17 +226,6 @@ def test_a_store_that_cannot_be_written(say: Say, folder: Path, monkeypatch: pyt
     monkeypatch.setattr("os.access", lambda path, mode: False)
 
     assert say() == ["error: store.url: voltgate.db can't be written by this user"]
-
-
-@pytest.mark.parametrize("text", ["127.0.0.1:0", "127.0.0.1:1", "[::1]:0", "localhost:80", "0.0.0.0:8443", "[::]:1"])
-def test_addresses_of_this_machine(text: str) -> None:
-    assert list(check_address("bind", Address.parse(text))) == []
-
-
-def test_names_that_nobody_knows() -> None:
-    (problem,) = check_address("bind", Address("nowhere.invalid", 80))
-
-    assert str(problem) == "error: bind: nowhere.invalid isn't a name that this machine can resolve"
 
 
 def test_the_development_roots_are_cas(clean: Path) -> None:

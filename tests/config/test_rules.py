@@ -10,7 +10,6 @@ from gateway.config.rules import broken_rules
 from gateway.config.source import spell
 
 BACKENDS = {"legacy": {"url": "wss://csms.example.com/ocpp/{identity}"}}
-TLS = {"certificates": [{"chain": "c.pem", "key": "file:c.key"}], "station_roots": "r.pem"}
 PLAIN = {"bind": "127.0.0.1:8080", "security_profiles": [1], "trusted_networks": ["10.0.0.0/8"]}
 
 
@@ -18,129 +17,8 @@ def faults(**keys: Any) -> dict[str, str]:
     return {spell(key): text for key, text in broken_rules(Config.model_validate({"backends": BACKENDS, **keys}))}
 
 
-def of_listener(**keys: Any) -> dict[str, str]:
-    return {key.removeprefix("listeners[0]."): text for key, text in faults(listeners=[keys]).items()}
-
-
-def of_backend(url: str = BACKENDS["legacy"]["url"], **keys: Any) -> dict[str, str]:
-    return {key.removeprefix("backends.b."): text for key, text in faults(backends={"b": {"url": url, **keys}}).items()}
-
-
 def test_the_defaults_keep_every_rule() -> None:
     assert faults() == {}
-
-
-@pytest.mark.parametrize(
-    ("listener", "key", "words"),
-    [
-        ({"security_profiles": []}, "security_profiles", "at least one of 1, 2, 3"),
-        ({"security_profiles": [2, 2], "tls": TLS}, "security_profiles", "twice"),
-        ({"security_profiles": [1, 3], "tls": TLS}, "security_profiles", "can't share a listener"),
-        ({"security_profiles": [1]}, "trusted_networks", "is needed for profile 1"),
-        ({**PLAIN, "tls": TLS}, "tls", "profile 1 is without TLS"),
-        ({"tls": TLS, "trusted_networks": ["10.0.0.0/8"]}, "trusted_networks", "profile 1 alone"),
-        ({"security_profiles": [2]}, "tls", "is needed for profiles 2 and 3"),
-        ({"security_profiles": [2], "tls": {"station_roots": "r.pem"}}, "tls.certificates", "at least one chain"),
-        ({"tls": {"certificates": TLS["certificates"]}}, "tls.station_roots", "is needed for profile 3"),
-        (
-            {"security_profiles": [2], "tls": {"certificates": [{"chain": "c", "key": "file:{identity}"}]}},
-            "tls.certificates[0].key",
-            "can't differ per station",
-        ),
-        ({**PLAIN, "path": "/ocpp"}, "path", "must be plain segments and end in one /{identity}"),
-        ({**PLAIN, "path": "/{identity}/{identity}"}, "path", "must be plain"),
-        ({**PLAIN, "path": "/{identity}/ocpp"}, "path", "must be plain"),
-        ({**PLAIN, "path": "/ocpp/x{identity}"}, "path", "must be plain"),
-        ({**PLAIN, "path": "ocpp/{identity}"}, "path", "must be plain"),
-        ({**PLAIN, "path": "/a?b=/{identity}"}, "path", "must be plain"),
-    ],
-)
-def test_a_listener_that_breaks_one_rule(listener: dict[str, Any], key: str, words: str) -> None:
-    found = of_listener(**listener)
-
-    assert list(found) == [key]
-    assert words in found[key]
-
-
-@pytest.mark.parametrize(
-    "listener",
-    [
-        PLAIN,
-        {**PLAIN, "path": "/{identity}"},
-        {**PLAIN, "path": "/a/b-c/{identity}"},
-        {"tls": TLS},
-        {"security_profiles": [2], "tls": {"certificates": TLS["certificates"]}},
-        {"security_profiles": [3], "tls": TLS},
-    ],
-)
-def test_a_listener_that_keeps_them(listener: dict[str, Any]) -> None:
-    assert of_listener(**listener) == {}
-
-
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("https://h/{identity}", "must be a WebSocket URL"),
-        ("wss:///{identity}", "must be a WebSocket URL"),
-        ("wss://h:99999/{identity}", "must be a WebSocket URL"),
-        ("wss://[::1/{identity}", "must be a WebSocket URL"),
-        ("wss://h/a b/{identity}", "must be a WebSocket URL"),
-        ("wss://u:p@h/{identity}", "use auth.basic"),
-        ("wss://h/{identity}#x", "# part"),
-        ("wss://h/ocpp", "must hold {identity} once"),
-        ("wss://h/{identity}/{identity}", "must hold {identity} once"),
-        ("wss://h/a-{identity}/b", "must hold {identity} once"),
-        ("wss://{identity}", "must hold {identity} once"),
-        ("wss://h/{serial}/{identity}", "no braces but {identity}"),
-        ("ws://csms.example.com/{identity}", "names can be forged"),
-        ("ws://10.0.0.1/{identity}", "ws:// goes only to hosts in trusted_networks"),
-        ("ws://localhost/{identity}", "ws:// goes only to hosts in trusted_networks"),
-    ],
-)
-def test_a_url_that_breaks_a_rule(url: str, words: str) -> None:
-    assert words in of_backend(url)["url"]
-
-
-@pytest.mark.parametrize(
-    ("url", "networks"),
-    [
-        ("wss://h/{identity}", []),
-        ("wss://h/ocpp/{identity}/ws", []),
-        ("wss://h/ocpp/cp-{identity}", []),
-        ("wss://h/ws?station={identity}", []),
-        ("ws://10.0.0.1:9000/{identity}", ["10.0.0.0/8"]),
-        ("ws://[fd00::1]/{identity}", ["10.0.0.0/8", "fd00::/8"]),
-        ("ws://localhost:9000/{identity}", ["127.0.0.0/8"]),
-        ("ws://localhost:9000/{identity}", ["::1/128"]),
-    ],
-)
-def test_a_url_that_keeps_them(url: str, networks: list[str]) -> None:
-    assert of_backend(url, trusted_networks=networks) == {}
-
-
-@pytest.mark.parametrize(
-    ("backend", "key", "words"),
-    [
-        ({"tls": {"chain": "c.pem"}}, "tls.key", "chain and key go together"),
-        ({"tls": {"key": "file:c.key"}}, "tls.chain", "chain and key go together"),
-        ({"tls": {"chain": "c.pem", "key": "file:{identity}"}}, "tls.key", "can't differ per station"),
-        ({"auth": {"basic": {"user": "a:b", "password": "env:X"}}}, "auth.basic.user", "colon"),
-        ({"auth": {"basic": {"password": "file:a"}}, "trusted_networks": []}, "", ""),
-        ({"auth": {"basic": {"password": "file:{identity}"}}}, "", ""),
-        ({"tls": {"roots": "r.pem"}}, "", ""),
-    ],
-)
-def test_a_backends_credentials(backend: dict[str, Any], key: str, words: str) -> None:
-    found = of_backend(**backend)
-
-    assert list(found) == ([key] if key else [])
-    assert all(words in text for text in found.values())
-
-
-def test_tls_has_no_place_on_ws() -> None:
-    assert (
-        "no effect on ws://" in of_backend("ws://127.0.0.1/{identity}", tls={}, trusted_networks=["127.0.0.0/8"])["tls"]
-    )
 
 
 @pytest.mark.parametrize("name", ["a.b", "a__b", "", "-a", "a b", "x" * 65])
@@ -162,6 +40,35 @@ def test_binds_are_apart() -> None:
 
     assert list(found) == ["listeners[1].bind", "admin.bind"]
     assert "listeners[0].bind does already (127.0.0.1:8080)" in found["listeners[1].bind"]
+
+
+def test_a_rule_of_a_section_names_the_whole_key() -> None:
+    assert list(faults(listeners=[PLAIN, {**PLAIN, "bind": "127.0.0.1:1", "path": "/x"}])) == ["listeners[1].path"]
+    assert list(faults(backends={"legacy": {"url": "wss://h/"}})) == ["backends.legacy.url"]
+
+
+@pytest.mark.parametrize(
+    ("crls", "key", "words"),
+    [
+        (["http:///x"], "revocation.crls[0]", "must be a path, or a URL"),
+        (["a.crl", "https://h:99999/x"], "revocation.crls[1]", "must be a path, or a URL"),
+        (["https://h/a b"], "revocation.crls[0]", "must be a path, or a URL"),
+        (["https://u:secret@h/x"], "revocation.crls[0]", "must not hold a user or password"),
+        (["https://h/x#y"], "revocation.crls[0]", "must not have a # part"),
+        (["a.crl", "a.crl"], "revocation.crls", "names a CRL twice"),
+        (["a.crl", "b.crl", "http://ca.example.com/x?y=1"], "", ""),
+    ],
+)
+def test_where_crls_come_from(crls: list[str], key: str, words: str) -> None:
+    found = faults(revocation={"crls": crls})
+
+    assert list(found) == ([key] if key else [])
+    assert all(words in text and "secret" not in text for text in found.values())
+
+
+def test_what_is_done_without_a_crl_needs_crls() -> None:
+    assert list(faults(revocation={"when_unknown": "refuse"})) == ["revocation.when_unknown"]
+    assert faults(revocation={"when_unknown": "accept", "crls": ["a.crl"]}) == {}
 
 
 def test_no_listener_at_all() -> None:

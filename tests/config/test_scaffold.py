@@ -1,5 +1,6 @@
 """What `voltgate init` writes is what `voltgate serve` runs: it loads, and there is nothing to report of it."""
 
+import re
 import shutil
 import socket
 import stat
@@ -36,15 +37,57 @@ def test_it_says_the_defaults(scaffolded: tuple[Path, list[Path]], tmp_path: Pat
     """What is written out, and what is shown in comments, is what holds without it."""
     folder = Path(shutil.copytree(scaffolded[0], tmp_path / "copy"))
     text = (folder / "voltgate.yaml").read_text()
-    shown = [line.removeprefix("# ") for line in text[text.index("# limits:") :].splitlines()]
+    text = "".join(line for line in text.splitlines(keepends=True) if "public_url:" not in line)
+    single = re.findall(r"^# ((?:unknown_station|onboarding|no_common_subprotocol): .*)$", text, re.MULTILINE)
+    shown = [*single, *(line.removeprefix("# ") for line in text[text.index("# limits:") :].splitlines())]
     (folder / "limits.yaml").write_text("\n".join([text, *shown]))
     (folder / "minimal.yaml").write_text(f"backends: {{legacy: {{url: '{SECURE}'}}}}\n")
 
-    config, full, minimal = (load(folder / name, {}) for name in ("voltgate.yaml", "limits.yaml", "minimal.yaml"))
+    (folder / "plain.yaml").write_text(text)
+    config, full, minimal = (load(folder / name, {}) for name in ("plain.yaml", "limits.yaml", "minimal.yaml"))
 
+    assert len(single) == 3
     assert full.limits.model_fields_set == set(type(full.limits).model_fields)
     assert full == config
     assert config.model_copy(update={"backends": minimal.backends, "admin": minimal.admin}) == minimal
+
+
+def test_every_comment_that_shows_a_key_is_read(scaffolded: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    """Taking the # away is all that a key asks for."""
+    text = (scaffolded[0] / "voltgate.yaml").read_text()
+    keys = r"protocols|hosts|origins|load_balancers|factory_roots|static_rsa|revocation|  crls|  refresh|  when_unknown"
+    shown, count = re.subn(rf"^( *)# ((?:{keys}|allowed_organizations):)", r"\1\2", text, flags=re.MULTILINE)
+    shown = shown.replace('public_url: "wss://localhost:', 'public_url: "wss://gateway.example.com:')
+    (tmp_path / "voltgate.yaml").write_text(shown)
+
+    config = load(tmp_path / "voltgate.yaml", {})
+
+    assert count == 11
+    assert config.listeners[0].hosts == ("gateway.example.com",)
+    assert config.listeners[0].tls is not None
+    assert config.listeners[0].tls.factory_roots == tmp_path / "certs/factory-roots.pem"
+    assert not config.listeners[0].tls.static_rsa
+    assert config.revocation.crls == (str(tmp_path / "certs/stations.crl"), "http://ca.example.com/stations.crl")
+    assert config.allowed_organizations == ("Example Partner",)
+
+
+@pytest.mark.parametrize(
+    ("names", "url"),
+    [
+        (["gateway.example.com", "localhost"], "wss://gateway.example.com:8443/ocpp"),
+        (["::1"], "wss://[::1]:8443/ocpp"),
+        ([], "wss://localhost:8443/ocpp"),
+    ],
+)
+def test_what_stations_are_told(
+    scaffolded: tuple[Path, list[Path]], names: list[str], url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "certs").symlink_to(scaffolded[0] / "certs")
+
+    scaffold(tmp_path, names=names)
+
+    tls, plain = load(tmp_path / "voltgate.yaml", {}).listeners
+    assert (tls.public_url, plain.public_url) == (url, None)
 
 
 def test_what_is_written(scaffolded: tuple[Path, list[Path]]) -> None:

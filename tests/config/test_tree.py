@@ -23,6 +23,7 @@ listeners:
         - {chain: certs/dev/gateway-ecdsa.pem, key: file:certs/dev/gateway-ecdsa.key}
         - {chain: certs/dev/gateway-rsa.pem, key: file:certs/dev/gateway-rsa.key}
       station_roots: certs/dev/station-roots.pem
+      csms_roots: certs/dev/csms-root.pem
   - bind: 127.0.0.1:8080
     security_profiles: [1]
     trusted_networks: [127.0.0.0/8]
@@ -103,9 +104,16 @@ def test_the_limits_that_hold_by_default(tmp_path: Path) -> None:
         "boot_retry_interval": 30,
         "heartbeat_interval": 300,
         "journal_limit": 10_000,
+        "waiting_per_address": 4_096,
+        "failures_per_address": 1_200,
+        "password_failures_per_address": 60,
+        "password_failures_per_identity": 20,
+        "security_events": 100_000,
     }
     assert config.log.model_dump() == {"level": "info", "format": "auto"}
-    assert config.unknown_station == 401
+    assert config.revocation.model_dump() == {"crls": (), "refresh": 60.0, "when_unknown": "refuse"}
+    assert (config.unknown_station, config.onboarding, config.no_common_subprotocol) == (401, "refuse", "close")
+    assert config.allowed_organizations == ()
     assert (config.backends["legacy"].when_down, config.backends["legacy"].boot_offline) == ("journal", "pending")
 
 
@@ -155,6 +163,22 @@ def test_a_variables_error_names_the_variable(tmp_path: Path) -> None:
         ({"VOLTGATE__LIMITS__CALL_TIMEOUT": "5"}, "limits.call_timeout", "5.0"),
         ({"VOLTGATE__POLICY": "p/mine.yaml"}, "policy", "{}/p/mine.yaml"),
         ({"VOLTGATE_ADMIN_TOKEN": "t"}, "admin.token", "None"),
+        ({"VOLTGATE__LISTENERS__0__PROTOCOLS": "[ocpp1.6]"}, "listeners.0.protocols", "('ocpp1.6',)"),
+        (
+            {"VOLTGATE__LISTENERS__0__HOSTS": "[gw.example, 10.0.0.1]"},
+            "listeners.0.hosts",
+            "('gw.example', '10.0.0.1')",
+        ),
+        ({"VOLTGATE__LISTENERS__0__HOSTS__0": "123"}, "listeners.0.hosts", "('123',)"),
+        ({"VOLTGATE__LISTENERS__0__ORIGINS__0": "https://a.example"}, "listeners.0.origins", "('https://a.example',)"),
+        ({"VOLTGATE__LISTENERS__0__LOAD_BALANCERS__0": "10.0.0.0/28"}, "listeners.0.load_balancers.0", "10.0.0.0/28"),
+        ({"VOLTGATE__LISTENERS__0__TLS__STATIC_RSA": "false"}, "listeners.0.tls.static_rsa", "False"),
+        ({"VOLTGATE__LISTENERS__0__TLS__FACTORY_ROOTS": "f.pem"}, "listeners.0.tls.factory_roots", "{}/f.pem"),
+        ({"VOLTGATE__REVOCATION__CRLS__0": "a.crl"}, "revocation.crls.0", "{}/a.crl"),
+        ({"VOLTGATE__REVOCATION__CRLS": "['http://ca.example/x']"}, "revocation.crls.0", "http://ca.example/x"),
+        ({"VOLTGATE__ALLOWED_ORGANIZATIONS": "[A, B]"}, "allowed_organizations", "('A', 'B')"),
+        ({"VOLTGATE__ONBOARDING": "record"}, "onboarding", "record"),
+        ({"VOLTGATE__LIMITS__SECURITY_EVENTS": "1000"}, "limits.security_events", "1000"),
     ],
 )
 def test_the_environment_overrides(tmp_path: Path, environ: dict[str, str], key: str, value: str) -> None:

@@ -1,231 +1,193 @@
-"""The door as a table: who knocks how, and what they hear. Every refusal has its reason in the log and none outside."""
+"""The door as a dialogue: who knocks how, and what they hear. Every refusal is written down and none is explained."""
 
-import base64
 import ipaddress
-from collections.abc import Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.edge import passwords
-from gateway.edge.door import CHALLENGE, Door, EntryRules, choose_version
-from gateway.edge.passwords import TooManyWaiting
-from gateway.session.directory import Entry, Held
-from gateway.session.ports import StationRecord
-from gateway.session.tally import Tally
-from gateway.transport import Accept, AcceptThenClose, Headers, Refuse, TlsPeer, UpgradeRequest
+from gateway.edge.door import EntryRules
+from gateway.edge.refusals import CHALLENGE, Reason
+from gateway.session.directory import Held
+from gateway.session.ports import Provisional, StoreAway
+from gateway.session.security import Kind
+from gateway.transport import Accept, AcceptThenClose, Refuse
 from gateway.wire.versions import Version
+from tests.edge.street import PASSWORD, RULES, STORED, Street, basic, cheap_hash
 
-PASSWORD = "correct horse battery"
-STORED = passwords.hash_password(PASSWORD)
-PROFILE_2 = StationRecord("CS1", minimum_profile=2, serial="SN1", password_hash=STORED)
-PROFILE_3 = StationRecord("CS3", minimum_profile=3, serial="SN3", password_hash=STORED)
-NO_PASSWORD = StationRecord("CS4", minimum_profile=1, serial="SN4")
-
-
-class Registry:
-    def __init__(self) -> None:
-        self.looked_up: list[str] = []
-
-    async def find(self, identity: str) -> StationRecord | None:
-        self.looked_up.append(identity)
-        return {"CS1": PROFILE_2, "CS3": PROFILE_3, "CS4": NO_PASSWORD}.get(identity)
-
-
-class Directory:
-    def __init__(self) -> None:
-        self.entered: list[tuple[str, int]] = []
-        self.refusal: Exception | None = None
-
-    async def enter(self, record: StationRecord, profile: int) -> Entry:
-        if self.refusal is not None:
-            raise self.refusal
-        self.entered.append((record.identity, profile))
-        return Entry(SimpleNamespace(identity=record.identity), 1, profile)  # type: ignore[arg-type]  # a stand-in
-
-
-def verify_chain(certificate: bytes, chain: Sequence[bytes], expected_name: str) -> None:
-    if certificate != expected_name.encode():
-        raise ValueError("the certificate's CN is another")
-
-
-RULES = EntryRules("port", "/ocpp/{identity}", frozenset({2, 3}), verify_chain=verify_chain)
 PLAIN = EntryRules("plain", "/ocpp/{identity}", frozenset({1}), networks=[ipaddress.ip_network("10.0.0.0/8")])
-TLS = TlsPeer(version="TLSv1.3", cipher="x", certificate=None, chain=(), resumed=False, server_name=None)
-
-
-def basic(user: str, password: str = PASSWORD) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-
-
-class Street:
-    """The door and everything around it."""
-
-    def __init__(self) -> None:
-        self.registry = Registry()
-        self.directory = Directory()
-        self.tally = Tally()
-        self.checker = passwords.PasswordChecker()
-        self.work = 0
-        self.door = Door(
-            registry=self.registry,  # type: ignore[arg-type]  # only find is asked
-            directory=self.directory,  # type: ignore[arg-type]  # only enter is asked
-            passwords=self,  # type: ignore[arg-type]  # counts the work and hands on
-            make_sink=lambda entry: entry.station.identity,  # type: ignore[arg-type,return-value]  # a stand-in
-            tally=self.tally,
-        )
-
-    async def verify(self, password: bytes, stored: str | None) -> bool:
-        self.work += 1
-        return await self.checker.verify(password, stored)
-
-    async def knock(
-        self,
-        target: str = "/ocpp/CS1",
-        headers: dict[str, str] | None = None,
-        *,
-        rules: EntryRules = RULES,
-        certificate: bytes | None = None,
-        offered: str | None = "ocpp2.0.1",
-        remote: str = "10.1.2.3",
-    ) -> Any:
-        sent = Headers(headers or {})
-        if offered is not None:
-            sent["Sec-WebSocket-Protocol"] = offered
-        tls = None if 1 in rules.profiles else replace(TLS, certificate=certificate)
-        return await self.door.admit(rules, UpgradeRequest(target, sent, (remote, 4711), tls))
-
-
-@pytest.fixture
-def street() -> Any:
-    made = Street()
-    yield made
-    made.checker.close()
 
 
 async def test_password_over_tls_is_profile_2(street: Street) -> None:
     verdict = await street.knock(headers=basic("CS1"))
     assert isinstance(verdict, Accept)
     assert verdict.subprotocol == "ocpp2.0.1"
-    assert street.directory.entered == [("CS1", 2)]
+    assert verdict.compression
+    ((identity, proof, version),) = street.directory.entered
+    assert (identity, proof.profile, proof.password_hash, version) == ("CS1", 2, STORED, Version.V201)
+    assert street.events == []
 
 
 async def test_certificate_is_profile_3(street: Street) -> None:
     assert isinstance(await street.knock("/ocpp/CS3", certificate=b"SN3"), Accept)
-    assert street.directory.entered == [("CS3", 3)]
+    ((identity, proof, _),) = street.directory.entered
+    path: tuple[Any, ...] = proof.path
+    assert (identity, proof.profile, path, proof.provisional) == ("CS3", 3, (b"SN3", b"its issuer"), None)
 
 
 async def test_a_better_profile_than_registered_is_welcome(street: Street) -> None:
     await street.knock("/ocpp/CS1", certificate=b"SN1")
-    assert street.directory.entered == [("CS1", 3)]
+    assert [proof.profile for _, proof, _ in street.directory.entered] == [3]
 
 
-async def test_password_in_clear_is_profile_1_from_a_trusted_network_only(street: Street) -> None:
-    rules = replace(PLAIN, profiles=frozenset({1}))
-    near = await street.knock("/ocpp/CS1", basic("CS1"), rules=rules, remote="10.9.9.9")
-    mapped = await street.knock("/ocpp/CS1", basic("CS1"), rules=rules, remote="::ffff:10.9.9.9")
-    far = await street.knock("/ocpp/CS1", basic("CS1"), rules=rules, remote="192.0.2.1")
-    assert [each.status for each in (near, mapped, far)] == [401, 401, 403]
-    assert street.tally.refused_entries == {"downgrade": 2, "network": 1}
+@pytest.mark.parametrize(
+    ("minimum", "allow_downgrade", "profile", "enters"),
+    [
+        (1, False, 1, True),
+        (2, False, 1, False),
+        (2, True, 1, False),
+        (3, False, 1, False),
+        (3, True, 1, False),
+        (2, False, 2, True),
+        (3, False, 2, False),
+        (3, True, 2, True),
+        (3, True, 3, True),
+    ],
+)
+async def test_the_ratchet(street: Street, minimum: int, allow_downgrade: bool, profile: int, enters: bool) -> None:
+    street.change("CS1", minimum_profile=minimum, allow_downgrade=allow_downgrade)
+    if profile == 3:
+        await street.knock(certificate=b"SN1")
+    else:
+        await street.knock(headers=basic("CS1"), rules=PLAIN if profile == 1 else RULES)
+    assert [proof.profile for _, proof, _ in street.directory.entered] == ([profile] if enters else [])
+    assert [event.kind for event in street.events] == ([] if enters else [Kind.DOWNGRADE])
 
 
-REFUSALS = [
-    ("unknown_station", 401, {"target": "/ocpp/CS9", "headers": basic("CS9")}),
-    ("unknown_station", 401, {"target": "/ocpp/CS9", "certificate": b"SN1"}),
-    ("password", 401, {"headers": basic("CS1", "wrong horse battery")}),
-    (
-        "password",
-        401,
-        {"target": "/ocpp/CS4", "headers": basic("CS4"), "rules": replace(RULES, profiles=frozenset({2}))},
-    ),
-    ("no_credentials", 401, {}),
-    ("credentials", 401, {"headers": {"Authorization": "Bearer x"}}),
-    ("user_mismatch", 401, {"headers": basic("CS3")}),
-    ("user_mismatch", 401, {"headers": basic("cs1")}),
-    ("user_mismatch", 401, {"target": "/ocpp/CS3", "certificate": b"SN3", "headers": basic("CS1")}),
-    ("certificate", 401, {"target": "/ocpp/CS3", "certificate": b"SN1"}),
-    ("certificate", 401, {"certificate": b"SN1", "rules": replace(RULES, verify_chain=None)}),
-    ("downgrade", 401, {"target": "/ocpp/CS3", "headers": basic("CS3")}),
-    ("profile", 401, {"headers": basic("CS1"), "rules": replace(RULES, profiles=frozenset({3}))}),
-    ("origin", 403, {"headers": basic("CS1") | {"Origin": "https://evil.example"}}),
-    ("path", 404, {"target": "/ocpp/", "headers": basic("CS1")}),
-    ("path", 404, {"target": "/other/CS1", "headers": basic("CS1")}),
-    ("path", 404, {"target": "/ocpp/CS1/x", "headers": basic("CS1")}),
-    ("path", 404, {"target": "/ocpp/CS%2531", "headers": basic("CS1")}),
+REFUSALS: list[tuple[Reason, int, dict[str, Any]]] = [
+    (Reason.UNKNOWN_STATION, 401, {"target": "/ocpp/CS9", "headers": basic("CS9")}),
+    (Reason.UNKNOWN_STATION, 401, {"target": "/ocpp/CS9", "certificate": b"SN1"}),
+    (Reason.PASSWORD, 401, {"headers": basic("CS1", "wrong horse battery")}),
+    (Reason.PASSWORD, 401, {"target": "/ocpp/CS4", "headers": basic("CS4")}),
+    (Reason.NO_CREDENTIALS, 401, {}),
+    (Reason.CREDENTIALS, 401, {"headers": {"Authorization": f"Bearer {PASSWORD}"}}),
+    (Reason.USER_MISMATCH, 401, {"headers": basic("CS3")}),
+    (Reason.USER_MISMATCH, 401, {"headers": basic("cs1")}),
+    (Reason.USER_MISMATCH, 401, {"target": "/ocpp/CS3", "certificate": b"SN3", "headers": basic("CS1")}),
+    (Reason.CERTIFICATE, 401, {"target": "/ocpp/CS3", "certificate": b"SN1"}),
+    (Reason.CERTIFICATE, 401, {"certificate": b"SN1", "rules": replace(RULES, certificates=None)}),
+    (Reason.DOWNGRADE, 401, {"target": "/ocpp/CS3", "headers": basic("CS3")}),
+    (Reason.PROFILE, 401, {"headers": basic("CS1"), "rules": replace(RULES, profiles=frozenset({3}))}),
+    (Reason.NETWORK, 403, {"headers": basic("CS1"), "rules": PLAIN, "remote": "192.0.2.1"}),
+    (Reason.ORIGIN, 403, {"headers": basic("CS1") | {"Origin": "https://evil.example"}}),
+    (Reason.HOST, 403, {"headers": basic("CS1"), "rules": replace(RULES, hosts=frozenset({"other.example"}))}),
+    (Reason.PATH, 404, {"target": "/ocpp/", "headers": basic("CS1")}),
+    (Reason.PATH, 404, {"target": "/other/CS1", "headers": basic("CS1")}),
+    (Reason.PATH, 404, {"target": "/ocpp/CS1/x", "headers": basic("CS1")}),
+    (Reason.PATH, 404, {"target": "/ocpp/CS%2531", "headers": basic("CS1")}),
 ]
 
 
 @pytest.mark.parametrize(("reason", "status", "knock"), REFUSALS)
-async def test_refused(street: Street, reason: str, status: int, knock: dict[str, Any]) -> None:
+async def test_refused(street: Street, reason: Reason, status: int, knock: dict[str, Any]) -> None:
     with capture_logs() as logs:
         verdict = await street.knock(**knock)
     assert verdict == Refuse(status, CHALLENGE if status == 401 else {})
-    assert street.tally.refused_entries == {reason: 1}
+    assert street.tally.refused_entries == {reason.label: 1}
     assert street.directory.entered == []
-    assert [(line["event"], line["reason"]) for line in logs] == [("not_admitted", reason)]
-    assert PASSWORD not in str(logs)
-
-
-async def test_unknown_station_wrong_password_and_wrong_user_cost_the_same_work(street: Street) -> None:
-    for knock in (
-        {"target": "/ocpp/CS9", "headers": basic("CS9")},
-        {"headers": basic("CS1", "wrong horse battery")},
-        {"headers": basic("CS3")},
-    ):
-        street.work = 0
-        await street.knock(**knock)
-        assert street.work == 1
-
-
-async def test_a_door_that_is_too_busy_to_compare_says_so_to_everybody(street: Street) -> None:
-    async def busy(password: bytes, stored: str | None) -> bool:
-        raise TooManyWaiting("200 password comparisons wait already")
-
-    street.verify = busy  # type: ignore[method-assign]  # for this test
-    for target, user in (("/ocpp/CS9", "CS9"), ("/ocpp/CS1", "CS1"), ("/ocpp/CS1", "CS3")):
-        assert await street.knock(target, basic(user)) == Refuse(503, {})
-    assert street.tally.refused_entries == {"busy": 3}
+    assert [(line["event"], line["reason"]) for line in logs] == [("not_admitted", reason.label)]
+    (event,) = street.events
+    assert (event.kind, event.remote) == (reason.kind, knock.get("remote", "10.1.2.3"))
+    named = knock.get("target", "/ocpp/CS1").rpartition("/")[2]
+    assert event.identity == (None if reason is Reason.PATH else named)
+    assert event.presented["offered"] == "ocpp2.0.1"
+    for told in (str(logs), str(event), repr(verdict)):
+        assert PASSWORD not in told
+        assert "wrong horse" not in told
 
 
 async def test_404_for_an_unknown_station_where_configured(street: Street) -> None:
     rules = replace(RULES, unknown_status=404)
-    assert (await street.knock("/ocpp/CS9", basic("CS9"), rules=rules)).status == 404
+    assert (await street.knock("/ocpp/CS9", basic("CS9"), rules=rules)) == Refuse(404)
     assert (await street.knock(headers=basic("CS1", "wrong horse battery"), rules=rules)).status == 401
 
 
-@pytest.mark.parametrize("offered", [None, "ocpp1.6", "ocpp0.1, OCPP2.0.1", "ocpp2.1"])
-async def test_no_common_subprotocol_finishes_the_handshake_and_closes(street: Street, offered: str | None) -> None:
-    with capture_logs() as logged:
-        verdict = await street.knock(headers=basic("CS1"), offered=offered)
-    assert isinstance(verdict, AcceptThenClose)
-    assert verdict.code == 1002
-    assert [(line["event"], line["reason"]) for line in logged] == [("not_admitted", "subprotocol")]
+@pytest.mark.parametrize("offered", [None, "ocpp2.1", "ocpp0.1, OCPP2.0.1"])
+@pytest.mark.parametrize("way", ["close", "refuse"])
+async def test_no_common_subprotocol(street: Street, offered: str | None, way: Any) -> None:
+    verdict = await street.knock(headers=basic("CS1"), offered=offered, rules=replace(RULES, no_common_subprotocol=way))
+    if way == "close":
+        assert verdict == AcceptThenClose(1002, "no supported OCPP version offered")
+    else:
+        assert verdict == Refuse(400)
+    assert street.tally.refused_entries == {"subprotocol": 1}
+    assert [event.kind for event in street.events] == [Kind.UNSUPPORTED_VERSION]
     assert street.directory.entered == []
 
 
 async def test_who_is_not_authenticated_learns_nothing_of_subprotocols(street: Street) -> None:
-    assert isinstance(await street.knock(offered="ocpp0.1"), Refuse)
+    assert await street.knock(offered="ocpp0.1") == Refuse(401, CHALLENGE)
 
 
-async def test_a_held_identity_and_a_removed_one(street: Street) -> None:
+async def test_a_station_that_is_pinned_to_a_version_speaks_that_one(street: Street) -> None:
+    street.change("CS1", pinned_version=Version.V201)
+    chosen = await street.knock(headers=basic("CS1"), offered="ocpp1.6, ocpp2.0.1")
+    assert chosen.subprotocol == "ocpp2.0.1"
+    assert isinstance(await street.knock(headers=basic("CS1"), offered="ocpp1.6"), AcceptThenClose)
+    assert street.tally.refused_entries == {"pinned_version": 1}
+    assert [event.kind for event in street.events] == [Kind.DOWNGRADE]
+
+
+async def test_a_held_identity_a_removed_one_and_a_store_that_is_away(street: Street) -> None:
     street.directory.refusal = Held("alive")
     assert (await street.knock(headers=basic("CS1"))).status == 409
     street.directory.refusal = KeyError("CS1")
     assert (await street.knock(headers=basic("CS1"))).status == 401
+    street.registry.failure = StoreAway("store voltgate.db: the disk is full; make room")
+    away = await street.knock(headers=basic("CS1"))
+    assert away.status == 503
+    assert int(away.headers["Retry-After"]) > 0
+    assert [event.kind for event in street.events] == [Kind.DUPLICATE_IDENTITY, Kind.FAILED_TO_AUTHENTICATE]
+    assert street.tally.refused_entries == {"held": 1, "unknown_station": 1, "store": 1}
 
 
-@pytest.mark.parametrize(
-    ("offered", "chosen"),
-    [
-        (["ocpp2.0.1"], Version.V201),
-        (["ocpp0.1", "ocpp2.0.1"], Version.V201),
-        (["ocpp2.1", "ocpp2.0.1", "ocpp1.6"], Version.V201),
-        (["ocpp1.6"], None),
-        ([], None),
-    ],
-)
-def test_the_clients_order_decides(offered: list[str], chosen: Version | None) -> None:
-    assert choose_version(offered) is chosen
+@pytest.fixture
+def rotation(street: Street) -> str:
+    new = cheap_hash("another horse battery")
+    street.change("CS1", next_password_hash=new)
+    return new
+
+
+async def test_of_two_passwords_the_one_that_is_used_settles_it(street: Street, rotation: str) -> None:
+    await street.knock(headers=basic("CS1"))
+    await street.knock(headers=basic("CS1", "another horse battery"))
+    assert street.registry.settled == [("CS1", STORED), ("CS1", rotation)]
+
+
+async def test_who_does_not_get_in_settles_nothing(street: Street, rotation: str) -> None:
+    street.directory.refusal = Held("alive")
+    await street.knock(headers=basic("CS1"))
+    street.directory.refusal = None
+    await street.knock(headers=basic("CS1"), offered="ocpp0.1")
+    street.change("CS1", minimum_profile=3)
+    await street.knock(headers=basic("CS1"))
+    assert street.registry.settled == []
+
+
+async def test_an_expired_certificate_that_is_let_in_is_written_down(street: Street) -> None:
+    assert isinstance(await street.knock("/ocpp/CS3", certificate=b"SN3/EXPIRED"), Accept)
+    assert [proof.provisional for _, proof, _ in street.directory.entered] == [Provisional.EXPIRED]
+    assert [(event.kind, event.identity) for event in street.events] == [(Kind.INVALID_CERTIFICATE, "CS3")]
+    await street.knock("/ocpp/CS3", certificate=b"SN3/FACTORY")
+    assert len(street.events) == 1
+
+
+async def test_refusals_count_against_the_address_and_a_held_identity_does_not(street: Street) -> None:
+    street.directory.refusal = Held("alive")
+    for _ in range(101):
+        await street.knock(headers=basic("CS1"))
+    assert street.failures.screen("10.1.2.3") is None
+    for _ in range(100):
+        await street.knock("/favicon.ico")
+    assert street.failures.screen("10.1.2.3") == "TOO_MANY"

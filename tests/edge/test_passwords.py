@@ -3,11 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.edge import passwords
-from gateway.edge.passwords import PasswordChecker, PasswordRejected, TooManyWaiting
+from gateway.edge.passwords import COMPARISONS, PasswordChecker, PasswordRejected, TooManyWaiting
 
 
 def test_a_generated_password_is_valid_for_every_station_and_never_the_same() -> None:
@@ -49,24 +52,62 @@ def test_hash_and_verify() -> None:
     assert not passwords.verify(b"", stored)
 
 
-async def test_the_checker_works_as_hard_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    derived: list[bytes] = []
-    original = passwords._derive
+def test_a_generated_authorization_key_is_40_hex_digits_and_never_the_same() -> None:
+    made = {passwords.generate_authorization_key() for _ in range(50)}
+    assert len(made) == 50
+    for each in made:
+        assert len(bytes.fromhex(each)) == 20
+        passwords.check(each)
 
-    def counting(password: bytes, salt: bytes, n: int, r: int, p: int) -> bytes:
-        derived.append(password)
-        return original(password, salt, n, r, p)
 
-    checker = PasswordChecker()
-    stored = passwords.hash_password("correct horse battery")
-    monkeypatch.setattr(passwords, "_derive", counting)
-    try:
-        assert await checker.verify(b"correct horse battery", stored)
-        assert not await checker.verify(b"wrong", stored)
-        assert not await checker.verify(b"anything", None)
-    finally:
-        checker.close()
-    assert derived == [b"correct horse battery", b"wrong", b"anything"]
+KEY = "00ff3a0d0a7f80c1e2000102030405060708090a"
+
+
+@pytest.mark.parametrize(
+    ("registered", "presented", "fits"),
+    [
+        (KEY, KEY.encode(), True),
+        (KEY, KEY.upper().encode(), True),
+        (KEY.upper(), KEY.encode(), True),
+        (KEY, bytes.fromhex(KEY), True),
+        (KEY[:32], bytes.fromhex(KEY[:32]), True),
+        (KEY, bytes.fromhex(KEY)[:-1], False),
+        (KEY, KEY[:-2].encode(), False),
+        (KEY[:30], KEY[:30].upper().encode(), False),
+        (KEY[:30], bytes.fromhex(KEY[:30]), False),
+        (KEY + "00", bytes.fromhex(KEY + "00"), False),
+        ("Correct horse battery", b"correct horse battery", False),
+        ("sixteen letters!", b"sixteen letters!".hex().encode(), False),
+    ],
+)
+def test_hex_digits_are_compared_as_the_bytes_that_they_stand_for(
+    registered: str, presented: bytes, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "N", 2**4)
+    assert passwords.verify(presented, passwords.hash_password(registered)) is fits
+
+
+def test_hex_digits_that_were_hashed_as_text_fit_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "N", 2**4)
+    monkeypatch.setattr(passwords, "_KEY", "scrypt")
+    monkeypatch.setattr(passwords, "_key", lambda password: None)
+    stored = passwords.hash_password(KEY)
+    monkeypatch.undo()
+    assert stored.startswith("scrypt$")
+    assert passwords.verify(KEY.encode(), stored)
+    assert not passwords.verify(KEY.upper().encode(), stored)
+
+
+@given(st.binary(min_size=16, max_size=20), st.booleans())
+def test_a_key_fits_raw_and_in_hex_and_nothing_beside_it_does(key: bytes, upper: bool) -> None:
+    with patch.object(passwords, "N", 2):
+        stored = passwords.hash_password(key.hex())
+    assert stored.startswith("scrypt-key$")
+    digits = key.hex().upper() if upper else key.hex()
+    assert passwords.verify(key, stored)
+    assert passwords.verify(digits.encode(), stored)
+    assert not passwords.verify(key + b"x", stored)
+    assert not passwords.verify(digits.encode() + b" ", stored)
 
 
 class Clock:
@@ -92,6 +133,11 @@ class Bench:
         self.compared.append((password, stored))
         return stored == f"hash of {password.decode()}"
 
+    async def fits(self, password: bytes, *stored: str) -> bool:
+        """Play the door: what is proven needs no comparison."""
+        proven = self.checker.proven(password, stored)
+        return (proven or await self.checker.fitting(password, stored)) is not None
+
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
@@ -101,35 +147,50 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     made.checker.close()
 
 
+async def test_it_works_as_hard_for_nobody_as_for_somebody(bench: Bench) -> None:
+    for stored in ((), ("hash of a",), ("hash of a", "hash of b")):
+        bench.compared.clear()
+        assert await bench.checker.fitting(b"wrong", stored) is None
+        assert [password for password, _ in bench.compared] == [b"wrong"] * COMPARISONS
+
+
+async def test_it_says_which_of_two_fits(bench: Bench) -> None:
+    stored = ("hash of old", "hash of new")
+    for _ in range(2):
+        assert await bench.checker.fitting(b"old", stored) == "hash of old"
+        assert await bench.checker.fitting(b"new", stored) == "hash of new"
+        assert bench.checker.proven(b"old", stored) == "hash of old"
+        assert bench.checker.proven(b"new", stored) == "hash of new"
+
+
 async def test_a_success_is_proof_for_an_hour(bench: Bench) -> None:
     for now, comparisons in ((0.0, 1), (3599.0, 1), (3600.0, 2), (3601.0, 2)):
         bench.clock.now = now
-        assert await bench.checker.verify(b"right", "hash of right")
+        assert await bench.fits(b"right", "hash of right")
         assert len(bench.compared) == comparisons
 
 
 async def test_a_proof_is_of_one_password_and_one_hash(bench: Bench) -> None:
-    assert await bench.checker.verify(b"right", "hash of right")
-    assert not await bench.checker.verify(b"wrong", "hash of right")
-    assert not await bench.checker.verify(b"right", "hash of another")
-    assert not await bench.checker.verify(b"right", None)
-    assert len(bench.compared) == 4
+    assert await bench.fits(b"right", "hash of right")
+    assert bench.checker.proven(b"wrong", ["hash of right"]) is None
+    assert bench.checker.proven(b"right", ["hash of another"]) is None
+    assert bench.checker.proven(b"right", []) is None
 
 
 async def test_a_failure_proves_nothing(bench: Bench) -> None:
     for _ in range(2):
-        assert not await bench.checker.verify(b"wrong", "hash of right")
-    assert len(bench.compared) == 2
+        assert not await bench.fits(b"wrong", "hash of right")
+    assert len(bench.compared) == 2 * COMPARISONS
 
 
 async def test_proofs_are_bounded_and_the_oldest_goes_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "PROOFS_MAX", 2)
     for name in ("a", "b", "c"):
-        assert await bench.checker.verify(name.encode(), f"hash of {name}")
-    assert await bench.checker.verify(b"c", "hash of c")
-    assert await bench.checker.verify(b"b", "hash of b")
+        assert await bench.fits(name.encode(), f"hash of {name}")
+    assert await bench.fits(b"c", "hash of c")
+    assert await bench.fits(b"b", "hash of b")
     assert len(bench.compared) == 3
-    assert await bench.checker.verify(b"a", "hash of a")
+    assert await bench.fits(b"a", "hash of a")
     assert len(bench.compared) == 4
 
 
@@ -137,18 +198,18 @@ async def test_a_storm_of_guesses_is_bounded_and_a_known_station_passes_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "WAITING_MAX", 3)
-    assert await bench.checker.verify(b"right", "hash of right")
+    assert await bench.fits(b"right", "hash of right")
     bench.gate.clear()
-    guesses = [asyncio.create_task(bench.checker.verify(b"guess", "hash of right")) for _ in range(3)]
+    guesses = [asyncio.create_task(bench.fits(b"guess", "hash of right")) for _ in range(3)]
     await asyncio.sleep(0)
-    with pytest.raises(TooManyWaiting, match="3 password comparisons"):
-        await bench.checker.verify(b"one more", "hash of right")
-    assert await bench.checker.verify(b"right", "hash of right")
+    with pytest.raises(TooManyWaiting, match="3 passwords"):
+        await bench.fits(b"one more", "hash of right")
+    assert await bench.fits(b"right", "hash of right")
     bench.gate.set()
     assert await asyncio.gather(*guesses) == [False] * 3
-    assert not await bench.checker.verify(b"one more", "hash of right")
+    assert not await bench.fits(b"one more", "hash of right")
 
 
 def test_no_password_is_kept(bench: Bench) -> None:
-    asyncio.run(bench.checker.verify(b"right", "hash of right"))
+    asyncio.run(bench.checker.fitting(b"right", ["hash of right"]))
     assert b"right" not in b"".join(bench.checker._proofs)

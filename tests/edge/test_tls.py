@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from gateway.edge.tls import MANDATED_SUITES, TlsRejected, server_context
+from gateway.edge.tls import MANDATED_SUITES, STATIC_RSA_SUITES, TlsRejected, server_context
+from tests.edge.handshakes import client_context, shake, write
 
 Make = Callable[..., ssl.SSLContext]
+TLS_1_2 = ssl.TLSVersion.TLSv1_2
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +29,10 @@ def authority() -> trustme.CA:
 @pytest.fixture(scope="module")
 def files(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
-    for name, key_type in (("ecdsa", trustme.KeyType.ECDSA), ("rsa", trustme.KeyType.RSA)):
-        issued = authority.issue_cert("localhost", key_type=key_type)
-        issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
-        issued.private_key_pem.write_to_path(str(folder / f"{name}.key"))
+    write(authority, folder, "ecdsa", "localhost")
+    write(authority, folder, "rsa", "localhost", rsa=True)
     authority.cert_pem.write_to_path(str(folder / "roots.pem"))
+    trustme.CA().cert_pem.write_to_path(str(folder / "factory.pem"))
     key = load_pem_private_key((folder / "rsa.key").read_bytes(), None)
     locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a passphrase"))
     (folder / "locked.key").write_bytes(locked)
@@ -40,115 +42,201 @@ def files(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture
 def make(files: Path) -> Make:
     pairs = [(files / f"{name}.pem", files / f"{name}.key") for name in ("ecdsa", "rsa")]
-    return lambda roots=None: server_context(pairs, roots)
+    return lambda *roots, **settings: server_context(pairs, roots, **settings)
 
 
-def _shake(server: ssl.SSLContext, client: ssl.SSLContext) -> tuple[ssl.SSLObject, ssl.SSLObject]:
-    """Play one handshake in memory; return (server, client)."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = (
-        server.wrap_bio(to_server, to_client, server_side=True),
-        client.wrap_bio(to_client, to_server, server_hostname="localhost"),
-    )
-    done: set[ssl.SSLObject] = set()
-    for _ in range(10):
-        for end in ends:
-            try:
-                end.do_handshake()
-                done.add(end)
-            except ssl.SSLWantReadError:
-                pass
-        if len(done) == 2:
-            return ends
-    pytest.fail("the handshake does not end")
-
-
-def _client(files: Path, **settings: object) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=files / "roots.pem")
-    for name, value in settings.items():
-        setattr(context, name, value)
-    return context
+def _suite(end: ssl.SSLObject) -> str:
+    cipher = end.cipher()
+    assert cipher is not None
+    return cipher[0]
 
 
 @pytest.mark.parametrize("suite", MANDATED_SUITES)
 def test_each_mandated_suite_is_served(make: Make, files: Path, suite: str) -> None:
-    client = _client(files, maximum_version=ssl.TLSVersion.TLSv1_2)
+    client = client_context(files / "roots.pem", maximum_version=TLS_1_2)
     client.set_ciphers(suite)
-    server_end, _ = _shake(make(), client)
-    cipher = server_end.cipher()
-    assert cipher is not None
-    assert cipher[0] == suite
+    server_end, _ = shake(make(), client)
+    assert _suite(server_end) == suite
     assert server_end.compression() is None
 
 
+@pytest.mark.parametrize("suite", MANDATED_SUITES)
+def test_without_static_rsa_two_of_them_are_not(make: Make, files: Path, suite: str) -> None:
+    client = client_context(files / "roots.pem", maximum_version=TLS_1_2)
+    client.set_ciphers(suite)
+    context = make(static_rsa=False)
+    if suite in STATIC_RSA_SUITES:
+        with pytest.raises(ssl.SSLError, match="NO_SHARED_CIPHER"):
+            shake(context, client)
+    else:
+        assert _suite(shake(context, client)[0]) == suite
+
+
 def test_forward_secrecy_is_preferred_to_static_rsa(make: Make, files: Path) -> None:
-    client = _client(files, maximum_version=ssl.TLSVersion.TLSv1_2)
+    client = client_context(files / "roots.pem", maximum_version=TLS_1_2)
     client.set_ciphers("AES256-GCM-SHA384:AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256")
-    server_end, _ = _shake(make(), client)
-    cipher = server_end.cipher()
-    assert cipher is not None
-    assert cipher[0] == "ECDHE-RSA-AES128-GCM-SHA256"
+    assert _suite(shake(make(), client)[0]) == "ECDHE-RSA-AES128-GCM-SHA256"
 
 
-def test_tls_1_3_is_served_and_1_1_is_not(make: Make, files: Path) -> None:
-    server_end, _ = _shake(make(), _client(files))
-    assert server_end.version() == "TLSv1.3"
-    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-    old.set_ciphers("ALL:@SECLEVEL=0")
-    old.options &= ~(ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
-    old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+def test_nothing_else_is_offered_below_tls_1_3(make: Make) -> None:
+    old = {each["name"] for each in make().get_ciphers() if each["protocol"] != "TLSv1.3"}
+    assert old == {*MANDATED_SUITES, "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"}
+
+
+def _anything(suites: str, newest: ssl.TLSVersion) -> ssl.SSLContext:
+    """A client without scruples."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers(f"{suites}:@SECLEVEL=0")
+    context.options &= ~(ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.maximum_version = newest
+    return context
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_tls_below_1_2_is_refused(make: Make, version: ssl.TLSVersion) -> None:
     with pytest.warns(DeprecationWarning, match="deprecated"):
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
+        old = _anything("ALL", version)
     with pytest.raises(ssl.SSLError, match="UNSUPPORTED_PROTOCOL"):
-        _shake(make(), old)
+        shake(make(), old)
 
 
-def test_an_old_suite_is_not_served(make: Make, files: Path) -> None:
-    client = _client(files, maximum_version=ssl.TLSVersion.TLSv1_2)
-    client.set_ciphers("ECDHE-RSA-AES128-SHA:AES128-SHA")
+@pytest.mark.parametrize(
+    "suites",
+    [
+        "eNULL",
+        "aNULL",
+        "AES128-SHA:AES256-SHA:AES128-SHA256:AES256-SHA256",
+        "ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384",
+        "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-SHA",
+        "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-CHACHA20-POLY1305",
+        "CAMELLIA128-SHA:ARIA128-GCM-SHA256:AES128-CCM8",
+    ],
+)
+def test_suites_that_nobody_asked_for_are_refused(make: Make, suites: str) -> None:
+    """NULL, anonymous, CBC, finite-field DHE and others."""
     with pytest.raises(ssl.SSLError, match="NO_SHARED_CIPHER"):
-        _shake(make(), client)
+        shake(make(), _anything(suites, TLS_1_2))
+
+
+@pytest.mark.parametrize(
+    ("name", "suite"),
+    [
+        ("TLS_RSA_WITH_NULL_SHA", 0x0002),
+        ("TLS_RSA_EXPORT_WITH_RC4_40_MD5", 0x0003),
+        ("TLS_RSA_WITH_RC4_128_SHA", 0x0005),
+        ("TLS_RSA_EXPORT_WITH_DES40_CBC_SHA", 0x0008),
+        ("TLS_RSA_WITH_DES_CBC_SHA", 0x0009),
+        ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", 0x000A),
+        ("TLS_RSA_WITH_AES_128_CBC_SHA", 0x002F),
+    ],
+)
+def test_suites_that_no_library_offers_any_more_are_refused_with_an_alert(make: Make, name: str, suite: int) -> None:
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = _anything("AES128-SHA", TLS_1_2).wrap_bio(ssl.MemoryBIO(), to_server)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = bytearray(to_server.read())
+    offered = 5 + 4 + 2 + 32 + 1 + hello[43] + 2  # record, handshake, version, random, session id, length
+    assert hello[offered : offered + 2] == b"\x00\x2f"
+    hello[offered : offered + 2] = suite.to_bytes(2, "big")
+    to_server.write(hello)
+    with pytest.raises(ssl.SSLError, match="NO_SHARED_CIPHER"):
+        make().wrap_bio(to_server, to_client, server_side=True).do_handshake()
+    assert to_client.read() == b"\x15\x03\x03\x00\x02\x02\x28", f"{name}: not a fatal handshake_failure"
+
+
+def test_tls_1_3_is_served(make: Make, files: Path) -> None:
+    server_end, _ = shake(make(), client_context(files / "roots.pem"))
+    assert server_end.version() == "TLSv1.3"
 
 
 def test_a_station_certificate_is_optional_and_verified(make: Make, files: Path, authority: trustme.CA) -> None:
-    context = make(files / "roots.pem")
-    without, _ = _shake(context, _client(files))
+    context = make(files / "factory.pem", files / "roots.pem")
+    without, _ = shake(context, client_context(files / "roots.pem"))
     assert without.getpeercert(binary_form=True) is None
-    client = _client(files)
+    client = client_context(files / "roots.pem")
     authority.issue_cert(common_name="SN1").configure_cert(client)
-    known, _ = _shake(context, client)
+    known, _ = shake(context, client)
     assert known.getpeercert(binary_form=True) is not None
-    foreign = _client(files)
+    foreign = client_context(files / "roots.pem")
     trustme.CA().issue_cert(common_name="SN1").configure_cert(foreign)
     with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
-        _shake(context, foreign)
+        shake(context, foreign)
 
 
-def test_without_station_roots_no_certificate_is_asked_for(make: Make) -> None:
+def test_an_expired_certificate_passes_the_handshake_only_without_check_time(
+    make: Make, files: Path, authority: trustme.CA
+) -> None:
+    client = client_context(files / "roots.pem")
+    authority.issue_cert(common_name="SN1", not_after=datetime.now(UTC) - timedelta(days=1)).configure_cert(client)
+    with pytest.raises(ssl.SSLError, match="certificate has expired"):
+        shake(make(files / "roots.pem"), client)
+    tolerant, _ = shake(make(files / "roots.pem", check_time=False), client)
+    assert tolerant.getpeercert(binary_form=True) is not None
+    foreign = client_context(files / "roots.pem")
+    trustme.CA().issue_cert(common_name="SN1").configure_cert(foreign)
+    with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        shake(make(files / "roots.pem", check_time=False), foreign)
+
+
+def test_without_roots_no_certificate_is_asked_for(make: Make) -> None:
     assert make().verify_mode is ssl.CERT_NONE
 
 
-def test_nothing_is_resumed_by_ticket(make: Make) -> None:
+@pytest.mark.parametrize("version", [TLS_1_2, ssl.TLSVersion.TLSv1_3])
+def test_nobody_gets_a_ticket(make: Make, files: Path, version: ssl.TLSVersion) -> None:
     context = make()
+    server, client = shake(context, client_context(files / "roots.pem", maximum_version=version))
+    server.write(b"what comes after a handshake may be tickets")
+    if client.session is not None:
+        assert not client.session.has_ticket
     assert context.num_tickets == 0
-    assert context.options & ssl.OP_NO_TICKET
-    assert context.options & ssl.OP_NO_RENEGOTIATION
+    assert context.session_stats()["accept"] == 1
+
+
+def test_what_is_resumed_by_session_id_shows_the_certificate_to_the_application_again(
+    make: Make, files: Path, authority: trustme.CA
+) -> None:
+    """It can't be switched off under TLS 1.2 (attack A10); so it must be of no use."""
+    context = make(files / "roots.pem")
+    client = client_context(files / "roots.pem", maximum_version=TLS_1_2)
+    authority.issue_cert(common_name="SN1").configure_cert(client)
+    first, end = shake(context, client)
+    second, _ = shake(context, client, session=end.session)
+    assert second.session_reused
+    assert second.getpeercert(binary_form=True) == first.getpeercert(binary_form=True) is not None
+
+
+def test_tls_1_3_resumes_nothing(make: Make, files: Path) -> None:
+    context = make()
+    client = client_context(files / "roots.pem")
+    _, end = shake(context, client)
+    again, _ = shake(context, client, session=end.session)
+    assert not again.session_reused
+
+
+def test_nothing_is_compressed_or_renegotiated(make: Make) -> None:
+    context = make()
+    for option in (ssl.OP_NO_TICKET, ssl.OP_NO_RENEGOTIATION, ssl.OP_NO_COMPRESSION, ssl.OP_CIPHER_SERVER_PREFERENCE):
+        assert context.options & option
+    assert context.security_level >= 2
 
 
 @pytest.mark.parametrize(
     ("chain", "key", "roots", "complaint"),
     [
-        ("missing.pem", "rsa.key", None, r"missing\.pem.*No such file"),
-        ("ecdsa.pem", "rsa.key", None, r"ecdsa\.pem with key .*rsa\.key: "),
-        ("rsa.key", "rsa.key", None, r"rsa\.key"),
-        ("rsa.pem", "locked.key", None, r"locked\.key: the key is encrypted"),
-        ("rsa.pem", "rsa.key", "missing.pem", r"station_roots .*missing\.pem"),
-        ("rsa.pem", "rsa.key", "rsa.key", "station_roots"),
+        ("missing.pem", "rsa.key", [], r"missing\.pem.*No such file"),
+        ("ecdsa.pem", "rsa.key", [], r"ecdsa\.pem with key .*rsa\.key: "),
+        ("rsa.key", "rsa.key", [], r"rsa\.key"),
+        ("rsa.pem", "locked.key", [], r"locked\.key: the key is encrypted"),
+        ("rsa.pem", "rsa.key", ["roots.pem", "missing.pem"], r"roots .*missing\.pem"),
+        ("rsa.pem", "rsa.key", ["rsa.key"], r"roots .*rsa\.key"),
     ],
 )
 def test_files_that_cannot_be_used_are_named(
-    files: Path, chain: str, key: str, roots: str | None, complaint: str
+    files: Path, chain: str, key: str, roots: list[str], complaint: str
 ) -> None:
     with pytest.raises(TlsRejected, match=complaint):
-        server_context([(files / chain, files / key)], files / roots if roots else None)
+        server_context([(files / chain, files / key)], [files / each for each in roots])

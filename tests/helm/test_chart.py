@@ -179,6 +179,11 @@ def test_the_schema_refuses(chart: helm.Chart, path: str, value: object) -> None
                 }
             ],
         ),
+        (
+            "config.listeners",
+            [{"bind": "0.0.0.0:8443", "security_profiles": [2], "public_url": "wss://u:hunter2@gateway/ocpp"}],
+        ),
+        ("config.revocation.crls", ["http://u:hunter2@ca.example.com/stations.crl"]),
     ],
     ids=[
         "admin-token",
@@ -188,6 +193,8 @@ def test_the_schema_refuses(chart: helm.Chart, path: str, value: object) -> None
         "backend-password",
         "backend-key",
         "listener-key",
+        "password-in-public-url",
+        "password-in-crl-url",
     ],
 )
 def test_a_secret_in_the_configuration_is_refused(chart: helm.Chart, path: str, value: object) -> None:
@@ -234,6 +241,25 @@ def test_the_default_configuration_is_one_that_the_gateway_takes(chart: helm.Cha
 
     assert config.store.sqlite_path == Path("/var/lib/voltgate/voltgate.db")
     assert str(config.admin.bind) == "0.0.0.0:8081"
+
+
+def test_the_front_doors_keys_reach_the_gateway(chart: helm.Chart, tmp_path: Path) -> None:
+    (listener,) = chart.merge_values({})["config"]["listeners"]
+    listener |= {
+        "protocols": ["ocpp1.6"],
+        "public_url": "wss://gateway.example.com:8443/ocpp",
+        "load_balancers": ["10.0.0.0/28"],
+        "tls": listener["tls"] | {"csms_roots": "/etc/voltgate/secrets/csms-root/ca.crt", "static_rsa": False},
+    }
+    keys = {"listeners": [listener], "revocation": {"crls": ["/etc/voltgate/secrets/crl/a.crl"]}}
+    values = {"config": keys | {"onboarding": "record"}}
+    file = tmp_path / "voltgate.yaml"
+    file.write_text(rendered(chart, values)["ConfigMap/edge-voltgate"]["data"]["voltgate.yaml"])
+    config = load(file, {})
+
+    assert config.listeners[0].public_url == listener["public_url"]
+    assert config.revocation.crls == ("/etc/voltgate/secrets/crl/a.crl",)
+    assert config.onboarding == "record"
 
 
 def test_a_changed_configuration_means_a_new_pod(chart: helm.Chart) -> None:

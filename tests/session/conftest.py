@@ -12,11 +12,14 @@ import pytest
 
 from gateway.bridge.books import Books, Json, Transaction
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.peer import STATION_201, Peer, Side
 from gateway.session.peer import Handler as Handle
-from gateway.session.ports import BootStatus, StaleEpoch, StationRecord
+from gateway.session.peer import Peer
+from gateway.session.ports import BootStatus, Proof, Provisional, StaleEpoch, StationRecord
+from gateway.session.security import SecurityEvent
+from gateway.session.stages import STATION_201, Side
 from gateway.session.station import BootRules, Station
 from gateway.session.tally import Tally
+from gateway.wire.versions import Version
 from policies.engine import Denied, Kind, Policy, Stage
 
 TIMEOUT: Final = 30.0
@@ -132,6 +135,7 @@ class Talk:
         self.tally = Tally()
         self.opened: list[Peer] = []
         self.lost: list[tuple[Peer, str]] = []
+        self.reported: list[tuple[str, str]] = []
         numbers = itertools.count(1)
         self.peer = Peer(
             side,
@@ -143,6 +147,7 @@ class Talk:
             new_id=lambda: f"own-{next(numbers)}",
             opened=self.opened.append,
             lost=lambda peer, reason: self.lost.append((peer, reason)),
+            report=lambda kind, detail: self.reported.append((kind, detail)),
         )
         if is_connected:
             self.peer.connected(self.socket)
@@ -192,7 +197,7 @@ class FakeRegistry:
         """Return the record, or None."""
         return self.records.get(identity)
 
-    async def take(self, identity: str, profile: int) -> int:
+    async def take(self, identity: str, profile: int, version: Version | None = None) -> int:
         """Return the next epoch; KeyError for a station that isn't registered."""
         if self.gate is not None:
             await self.gate
@@ -209,9 +214,28 @@ class FakeRegistry:
             raise StaleEpoch
         self.boots.append((status, interval, reported))
 
+    async def password_used(self, identity: str, password_hash: str) -> None:
+        """Not called by a session."""
+        raise NotImplementedError
+
     async def revision(self) -> int:
         """Return always the same number."""
         return 0
+
+
+class FakeSecurityLog:
+    """Keeps what is noted."""
+
+    def __init__(self) -> None:
+        self.noted: list[SecurityEvent] = []
+
+    def note(self, event: SecurityEvent) -> None:
+        """Keep one event."""
+        self.noted.append(event)
+
+    async def record(self, event: SecurityEvent) -> None:
+        """Not called by a session."""
+        raise NotImplementedError
 
 
 class FakeBackend:
@@ -273,6 +297,11 @@ class FakeBridge:
         """Not called by a station."""
         raise NotImplementedError
 
+    def boot_serial(self, payload: Json) -> str | None:
+        """Return it where 2.0.1 has it."""
+        serial: str | None = payload.get("chargingStation", {}).get("serialNumber")
+        return serial
+
     def boot_request(self, payload: Json) -> Json:
         """Mark a request."""
         return {"translated": payload["reason"]}
@@ -285,7 +314,9 @@ class FakeBridge:
 class House:
     """A station, and what it stands on."""
 
-    def __init__(self, registry: FakeRegistry, record: StationRecord, *, cached: bool, profile: int) -> None:
+    def __init__(
+        self, registry: FakeRegistry, record: StationRecord, *, cached: bool, proof: Proof, version: Version
+    ) -> None:
         self.registry = registry
         self.backend = FakeBackend()
         self.bridge = FakeBridge()
@@ -294,6 +325,7 @@ class House:
         registry.epochs[record.identity] = 7
         self.station = Station(
             record,
+            version=version,
             books=Books(),
             registry=registry,
             services={"SignCertificate": self._serve},
@@ -302,7 +334,7 @@ class House:
         )
         self.station.backend = self.backend
         self.station.bridge = self.bridge
-        self.station.profile = profile
+        self.station.proof = proof
         self.station.owned(record, 7)
 
     async def _serve(self, station: Station, payload: Json) -> Json:
@@ -375,6 +407,18 @@ def registry() -> FakeRegistry:
 
 
 @pytest.fixture
+def security() -> FakeSecurityLog:
+    """A security log in memory."""
+    return FakeSecurityLog()
+
+
+@pytest.fixture
+def new_security() -> type[FakeSecurityLog]:
+    """Makes security logs."""
+    return FakeSecurityLog
+
+
+@pytest.fixture
 def new_registry() -> type[FakeRegistry]:
     """Makes registries; for property tests, which want a new one per example."""
     return FakeRegistry
@@ -385,9 +429,16 @@ def house(registry: FakeRegistry) -> Callable[..., House]:
     """Makes a station with its house."""
 
     def build(
-        boot_status: BootStatus = BootStatus.NONE, *, cached: bool = False, profile: int = 2, **fields: Any
+        boot_status: BootStatus = BootStatus.NONE,
+        *,
+        cached: bool = False,
+        profile: int = 2,
+        provisional: Provisional | None = None,
+        version: Version = Version.V201,
+        **fields: Any,
     ) -> House:
         record = StationRecord("CS1", 2, boot_status=boot_status, **fields)
-        return House(registry, record, cached=cached, profile=profile)
+        proof = Proof(profile, provisional=provisional)
+        return House(registry, record, cached=cached, proof=proof, version=version)
 
     return build

@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.bridge.books import Books
 from gateway.session.directory import GOING_AWAY, PROBE_TIMEOUT, Directory, Entry, Held
-from gateway.session.ports import StationRecord
+from gateway.session.ports import Proof, Provisional, StationRecord
+from gateway.session.replacements import FREE, WAIT_FIRST
+from gateway.session.security import Kind
 from gateway.session.station import BootRules, Station
 from gateway.transport.messages import Closed
+from gateway.wire.versions import Version
 
 if TYPE_CHECKING:
-    from tests.session.conftest import FakeRegistry, Talk
+    from tests.session.conftest import FakeClock, FakeRegistry, FakeSecurityLog, Talk
 
 Settle = Callable[[], Awaitable[None]]
 REPLACED = (GOING_AWAY, "replaced by a new connection")
@@ -26,19 +29,22 @@ NOW = "2026-03-01T12:00:00Z"
 class Hall:
     """A directory, its stations, and those who come and go."""
 
-    def __init__(self, registry: "FakeRegistry", new_talk: Callable[..., "Talk"]) -> None:
+    def __init__(self, registry: "FakeRegistry", new_talk: Callable[..., "Talk"], security: "FakeSecurityLog") -> None:
         self.registry = registry
+        self.security = security
         self.record = registry.add(StationRecord("CS1", 1))
-        self.directory = Directory(registry, self.build, self.leave)
+        self.directory = Directory(registry, self.build, self.leave, self.retire, security=security)
         self.built: list[Station] = []
         self.left: list[Station] = []
+        self.retired: list[Station] = []
         self.may_leave = True
         self._new_talk = new_talk
 
-    async def build(self, record: StationRecord) -> Station:
+    async def build(self, record: StationRecord, version: Version) -> Station:
         await asyncio.sleep(0)
         station = Station(
             record,
+            version=version,
             books=Books(),
             registry=self.registry,
             services={},
@@ -53,6 +59,10 @@ class Hall:
         self.left.append(station)
         return self.may_leave
 
+    async def retire(self, station: Station) -> None:
+        await asyncio.sleep(0)
+        self.retired.append(station)
+
     def connect(self, entry: Entry) -> "Talk":
         """Open the WebSocket of an entry."""
         talk = self._new_talk(is_connected=False)
@@ -61,9 +71,15 @@ class Hall:
         talk.peer.connected(talk.socket)
         return talk
 
-    async def comes(self, profile: int = 1) -> "Talk":
+    async def enters(
+        self, profile: int = 1, version: Version = Version.V201, record: StationRecord | None = None, **proof: Any
+    ) -> Entry:
+        """Admit a newcomer."""
+        return await self.directory.enter(record or self.record, Proof(profile, **proof), version, "10.0.0.9")
+
+    async def comes(self, profile: int = 1, version: Version = Version.V201, **proof: Any) -> "Talk":
         """Let a newcomer in."""
-        return self.connect(await self.directory.enter(self.record, profile))
+        return self.connect(await self.enters(profile, version, **proof))
 
     def present(self) -> Station:
         station = self.directory.get("CS1")
@@ -72,13 +88,13 @@ class Hall:
 
 
 @pytest.fixture
-async def hall(registry: "FakeRegistry", new_talk: Callable[..., "Talk"]) -> Hall:
-    return Hall(registry, new_talk)
+async def hall(registry: "FakeRegistry", new_talk: Callable[..., "Talk"], security: "FakeSecurityLog") -> Hall:
+    return Hall(registry, new_talk, security)
 
 
 async def test_a_newcomer_enters_and_is_connected(hall: Hall) -> None:
-    entry = await hall.directory.enter(hall.record, 2)
-    assert (entry.station.epoch, entry.epoch, entry.profile) == (1, 1, 2)
+    entry = await hall.enters(2)
+    assert (entry.station.epoch, entry.epoch, entry.proof) == (1, 1, Proof(2))
 
     talk = hall.connect(entry)
     assert hall.present() is entry.station
@@ -133,7 +149,10 @@ async def test_the_holder_gives_way_only_when_silent_and_not_to_a_weaker_newcome
 
     assert talk.socket.pings == pings
     assert talk.socket.closed == ([REPLACED] if enters else [])
-    assert [line["event"] for line in lines] == ["session_taken" if enters else "newcomer_refused"]
+    assert [line["event"] for line in lines] == (["session_taken"] if enters else [])
+    assert [(event.kind, event.identity, event.remote) for event in hall.security.noted] == (
+        [(Kind.SESSION_REPLACED, "CS1", "10.0.0.9")] if enters else []
+    )
     assert len(hall.registry.takes) == 1 + enters
 
 
@@ -152,7 +171,7 @@ async def test_the_close_of_the_replaced_socket_does_not_remove_the_newcomer(hal
 async def test_the_runtime_is_not_dropped_while_a_newcomer_is_about_to_open(hall: Hall, settle: Settle) -> None:
     old = await hall.comes()
     old.socket.pong = False
-    entry = await hall.directory.enter(hall.record, 1)
+    entry = await hall.enters()
     await settle()
     await hall.directory.release(entry.station)
     assert hall.left == []
@@ -197,7 +216,7 @@ async def test_identities_do_not_wait_for_each_other(hall: Hall, settle: Settle)
     await settle()
 
     other = hall.registry.add(StationRecord("CS2", 1))
-    entry = await hall.directory.enter(other, 1)
+    entry = await hall.enters(record=other)
     assert (entry.epoch, len(hall.directory)) == (1, 2)
 
     old.socket.pong.set_result(True)
@@ -206,8 +225,8 @@ async def test_identities_do_not_wait_for_each_other(hall: Hall, settle: Settle)
 
 
 async def test_an_entry_is_worth_nothing_once_a_later_one_was_given(hall: Hall, settle: Settle) -> None:
-    earlier = await hall.directory.enter(hall.record, 1)
-    later = await hall.directory.enter(hall.record, 1)
+    earlier = await hall.enters()
+    later = await hall.enters()
     assert earlier.station is later.station
 
     new = hall.connect(later)
@@ -220,17 +239,17 @@ async def test_an_entry_is_worth_nothing_once_a_later_one_was_given(hall: Hall, 
 
 
 async def test_the_earlier_one_gets_nowhere_even_if_it_opens_first(hall: Hall) -> None:
-    earlier = await hall.directory.enter(hall.record, 1)
-    later = await hall.directory.enter(hall.record, 1)
+    earlier = await hall.enters()
+    later = await hall.enters()
 
     assert hall.connect(earlier).socket.closed == [REPLACED]
     assert hall.connect(later).socket.closed == []
 
 
 async def test_an_entry_that_opens_while_the_next_is_given_stays(hall: Hall, settle: Settle) -> None:
-    first = await hall.directory.enter(hall.record, 1)
+    first = await hall.enters()
     hall.registry.gate = asyncio.get_running_loop().create_future()
-    entering = asyncio.create_task(hall.directory.enter(hall.record, 1), name="newcomer")
+    entering = asyncio.create_task(hall.enters(), name="newcomer")
     await settle()
     holder = hall.connect(first)
     hall.registry.gate.set_result(None)
@@ -246,7 +265,7 @@ async def test_an_entry_that_opens_while_the_next_is_given_stays(hall: Hall, set
 
 
 async def test_one_entry_opens_once(hall: Hall) -> None:
-    entry = await hall.directory.enter(hall.record, 1)
+    entry = await hall.enters()
     first, second = hall.connect(entry), hall.connect(entry)
 
     assert (first.socket.closed, second.socket.closed) == ([], [REPLACED])
@@ -332,9 +351,9 @@ async def test_a_station_is_opened_for_its_journal_alone(hall: Hall, settle: Set
 
 
 async def test_a_holder_goes_on_when_a_newcomer_leaves_while_it_is_given_an_epoch(hall: Hall, settle: Settle) -> None:
-    station = (await hall.directory.enter(hall.record, 1)).station
+    station = (await hall.enters()).station
     hall.registry.gate = asyncio.get_running_loop().create_future()
-    entering = asyncio.create_task(hall.directory.enter(hall.record, 1), name="newcomer")
+    entering = asyncio.create_task(hall.enters(), name="newcomer")
     await settle()
     entering.cancel()
     hall.registry.gate = None
@@ -346,7 +365,7 @@ async def test_a_holder_goes_on_when_a_newcomer_leaves_while_it_is_given_an_epoc
 
 async def test_a_newcomer_whose_peer_left_before_it_was_let_in_changes_nothing(hall: Hall, settle: Settle) -> None:
     hall.registry.gate = asyncio.get_running_loop().create_future()
-    entering = asyncio.create_task(hall.directory.enter(hall.record, 1), name="newcomer")
+    entering = asyncio.create_task(hall.enters(), name="newcomer")
     await settle()
     entering.cancel()
     await settle()
@@ -359,7 +378,7 @@ async def test_a_newcomer_whose_peer_left_before_it_was_let_in_changes_nothing(h
 
 
 async def test_an_expelled_station_is_found_no_more_and_its_entry_is_worth_nothing(hall: Hall, settle: Settle) -> None:
-    entry = await hall.directory.enter(hall.record, 1)
+    entry = await hall.enters()
     await hall.directory.expel(entry.station)
     await hall.directory.expel(entry.station)
     assert hall.directory.get("CS1") is None
@@ -368,3 +387,78 @@ async def test_an_expelled_station_is_found_no_more_and_its_entry_is_worth_nothi
     await settle()
     assert late.socket.closed
     assert hall.left == []
+
+
+async def test_a_certificate_that_must_be_renewed_is_weaker_than_one_in_order(hall: Hall) -> None:
+    talk = await hall.comes(3)
+    talk.socket.pong = False
+    with pytest.raises(Held, match="weaker"):
+        await hall.comes(3, provisional=Provisional.FACTORY)
+
+    other = await hall.comes(3)
+    assert hall.present().peer is other.peer
+
+
+async def test_two_stations_with_one_identity_stop_taking_turns(hall: Hall, clock: "FakeClock") -> None:
+    """Attack A4: after some replacements the present connection stays for a while, silent or not."""
+    talk = await hall.comes()
+    for _ in range(FREE):
+        talk.socket.pong = False
+        talk = await hall.comes()
+
+    talk.socket.pong = False
+    with pytest.raises(Held, match="too often"):
+        await hall.comes()
+    assert talk.socket.pings == []
+    assert hall.present().peer is talk.peer
+
+    await clock.advance(WAIT_FIRST)
+    newcomer = await hall.comes()
+    assert hall.present().peer is newcomer.peer
+
+
+async def test_a_station_that_speaks_another_version_now_gets_another_runtime(hall: Hall, settle: Settle) -> None:
+    hall.may_leave = False
+    talk = await hall.comes()
+    first = hall.present()
+    talk.peer.give_up("gone")
+    await settle()
+
+    await hall.comes(version=Version.V16)
+    assert hall.retired == [first]
+    assert hall.present() is not first
+    assert hall.present().version is Version.V16
+
+
+async def test_a_live_connection_is_not_retired_by_a_newcomer_of_another_version(hall: Hall, settle: Settle) -> None:
+    first = await hall.enters()
+    hall.registry.gate = asyncio.get_running_loop().create_future()
+    entering = asyncio.create_task(hall.enters(version=Version.V16), name="newcomer")
+    await settle()
+    holder = hall.connect(first)
+    hall.registry.gate.set_result(None)
+
+    with pytest.raises(Held, match="faster"):
+        await entering
+    assert (hall.present().peer, hall.retired) == (holder.peer, [])
+    assert hall.present().epoch == hall.registry.epochs["CS1"]
+
+
+async def test_an_entry_for_the_version_before_is_worth_nothing(hall: Hall) -> None:
+    earlier = await hall.enters()
+    later = await hall.enters(version=Version.V16)
+
+    assert hall.connect(earlier).socket.closed == [REPLACED]
+    assert hall.connect(later).socket.closed == []
+
+
+async def test_a_journal_is_delivered_in_the_version_spoken_last(hall: Hall) -> None:
+    record = hall.registry.add(StationRecord("CS7", 1, version=Version.V16))
+    assert (await hall.directory.open(record)).version is Version.V16
+
+
+async def test_closing_waits_for_those_who_are_leaving(hall: Hall) -> None:
+    talk = await hall.comes()
+    talk.peer.give_up("gone")
+    await hall.directory.close()
+    assert len(hall.directory) == 0

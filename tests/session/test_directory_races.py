@@ -13,14 +13,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.bridge.books import Books, Json
 from gateway.session.directory import Directory, Entry, Held
-from gateway.session.peer import STATION_201, Peer
-from gateway.session.ports import StationRecord
+from gateway.session.peer import Peer
+from gateway.session.ports import Proof, StationRecord
+from gateway.session.stages import STATION_201
 from gateway.session.station import BootRules, Station
 from gateway.session.tally import Tally
 from gateway.transport.messages import Closed
+from gateway.wire.versions import Version
 
 if TYPE_CHECKING:
-    from tests.session.conftest import FakePolicy, FakeRegistry, FakeSocket
+    from tests.session.conftest import FakePolicy, FakeRegistry, FakeSecurityLog, FakeSocket
 
 RULES = BootRules(retry_interval=60, heartbeat_interval=900, cached=False, backend_wait=5.0)
 RECORD = StationRecord("CS1", 1)
@@ -52,20 +54,21 @@ class Connection:
 class World:
     """The directory and what it calls; every runtime that is built is counted until it is taken apart."""
 
-    def __init__(self, registry: "FakeRegistry") -> None:
+    def __init__(self, registry: "FakeRegistry", security: "FakeSecurityLog") -> None:
         registry.add(RECORD)
         registry.turns = 3
         self.registry = registry
-        self.directory = Directory(registry, self.build, self.leave)
+        self.directory = Directory(registry, self.build, self.leave, self.retire, security=security)
         self.runtimes = 0
         self.may_leave = True
 
-    async def build(self, record: StationRecord) -> Station:
+    async def build(self, record: StationRecord, version: Version) -> Station:
         await asyncio.sleep(0)
         self.runtimes += 1
         assert self.runtimes == 1, "two runtimes of one station"
         return Station(
             record,
+            version=version,
             books=Books(),
             registry=self.registry,
             services={},
@@ -82,6 +85,12 @@ class World:
             self.runtimes -= 1
         return may_leave
 
+    async def retire(self, station: Station) -> None:
+        assert not station.is_connected, "the runtime of a connected station was retired"
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self.runtimes -= 1
+
 
 class Races(RuleBasedStateMachine):
     """Entries come out of ``directory.enter``; whoever has one opens its WebSocket, at once or later."""
@@ -89,11 +98,12 @@ class Races(RuleBasedStateMachine):
     new_registry: "ClassVar[type[FakeRegistry]]"
     new_socket: "ClassVar[type[FakeSocket]]"
     new_policy: "ClassVar[type[FakePolicy]]"
+    new_security: "ClassVar[type[FakeSecurityLog]]"
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.world = World(self.new_registry())
+        self.world = World(self.new_registry(), self.new_security())
         self.numbers = itertools.count(1)
         self.entering: list[asyncio.Task[Entry]] = []
         self.newest = 0
@@ -118,10 +128,10 @@ class Races(RuleBasedStateMachine):
                     self.unopened.append(task.result())
                     self.newest = task.result().epoch
 
-    @rule(profile=st.integers(1, 3), turns=turns_ahead)
-    def newcomer(self, profile: int, turns: int) -> None:
+    @rule(profile=st.integers(1, 3), version=st.sampled_from(Version), turns=turns_ahead)
+    def newcomer(self, profile: int, version: Version, turns: int) -> None:
         def come() -> None:
-            enter = self.world.directory.enter(RECORD, profile)
+            enter = self.world.directory.enter(RECORD, Proof(profile), version)
             self.entering.append(asyncio.create_task(enter, name=f"newcomer {next(self.numbers)}"))
 
         self.do(turns, come)
@@ -271,11 +281,15 @@ class Races(RuleBasedStateMachine):
 
 
 def test_races(
-    new_registry: type["FakeRegistry"], new_socket: type["FakeSocket"], new_policy: type["FakePolicy"]
+    new_registry: type["FakeRegistry"],
+    new_socket: type["FakeSocket"],
+    new_policy: type["FakePolicy"],
+    new_security: type["FakeSecurityLog"],
 ) -> None:
     class Machine(Races):
         pass
 
     Machine.new_registry, Machine.new_socket, Machine.new_policy = new_registry, new_socket, new_policy
+    Machine.new_security = new_security
     Machine.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
     Machine.TestCase("runTest").debug()

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from gateway.session.peer import BACKEND_16, INBOX_HIGH, POLICY_VIOLATION, STATION_201, Side, Unanswerable
+from gateway.session.peer import INBOX_HIGH, POLICY_VIOLATION, Unanswerable
+from gateway.session.stages import BACKEND_16, STATION_201, Side
 from gateway.session.strikes import STRIKES_MAX
 from gateway.session.tally import Leg, Outcome
 from gateway.transport.messages import Closed

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.peer import BACKEND_16, InvalidAnswer, NotSendable
+from gateway.session.stages import BACKEND_16, InvalidAnswer, NotSendable
 from gateway.session.tally import Leg, Outcome
 from gateway.transport.messages import Closed
 from gateway.wire.errors import CallError, ErrorCode

@@ -8,8 +8,9 @@ import pytest
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.peer import NotSendable, Unanswerable
+from gateway.session.peer import Unanswerable
 from gateway.session.ports import BootStatus, JournalFull, StaleEpoch, StationRecord, StoreAway
+from gateway.session.stages import NotSendable
 from gateway.session.station import TRY_LATER
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -72,13 +73,14 @@ async def test_what_goes_wrong_on_the_road_from_the_station(
     assert getattr(error.value, "code", None) == getattr(raised, "code", None)
 
 
-async def test_what_moves_money_gets_no_error_while_the_store_is_away(house: NewHouse) -> None:
+@pytest.mark.parametrize("action", ["TransactionEvent", "StopTransaction", "SecurityEventNotification"])
+async def test_what_must_not_be_lost_gets_no_error_while_the_store_is_away(house: NewHouse, action: str) -> None:
     """A station repeats after a CALLERROR a few times only; without an answer it queues."""
     home = house(ACCEPTED)
     home.bridge.outcome = StoreAway("store voltgate.db: the disk is full; make room")
 
     with pytest.raises(Unanswerable, match="nothing can be kept safe now") as refusal:
-        await home.station.from_station("TransactionEvent", {})
+        await home.station.from_station(action, {})
     assert refusal.value.code == TRY_LATER
 
 

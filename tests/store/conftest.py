@@ -20,7 +20,10 @@ from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
 from gateway.store.models import Model
+from gateway.store.pending_stations import PendingStations
+from gateway.store.security_events import SecurityEvents
 from gateway.store.stations import Stations
+from gateway.store.upgrades import Upgrades
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -176,6 +179,21 @@ def connectors(database: Database) -> Connectors:
 @pytest.fixture
 def certificates(database: Database) -> Certificates:
     return Certificates(database, lambda: NOW)
+
+
+@pytest.fixture
+def security_events(database: Database) -> SecurityEvents:
+    return SecurityEvents(database, lambda: NOW)
+
+
+@pytest.fixture
+def pending_stations(database: Database) -> PendingStations:
+    return PendingStations(database, lambda: NOW)
+
+
+@pytest.fixture
+def upgrades(database: Database) -> Upgrades:
+    return Upgrades(database, lambda: NOW)
 
 
 @pytest.fixture

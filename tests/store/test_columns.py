@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.store.columns import UtcTime, from_json_text, json_text, utc_now
+from gateway.store.columns import UtcTime, bounded_text, from_json_text, json_text, utc_now
 
 SQLITE = sqlite.dialect()
 NOON = datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=UTC)
@@ -64,3 +64,19 @@ def test_a_payload_comes_back_with_the_same_members_in_the_same_order(payload: d
 
 def test_nul_is_kept_escaped_so_that_postgresql_can_hold_it() -> None:
     assert json_text({"a": "\0"}) == r'{"a":"\u0000"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("", ""), ("abc", "abc"), ("abcd", "abc"), ("a\0b", "a\ufffdb"), ("a\ud800b", "a?b"), ("éüß!", "éüß")],
+)
+def test_a_peers_text_is_cut_and_made_fit_for_either_database(text: str, kept: str) -> None:
+    assert bounded_text(text, 3) == kept
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=20))
+def test_a_peers_text_always_fits(text: str) -> None:
+    kept = bounded_text(text, 10)
+    assert len(kept) == min(len(text), 10)
+    assert "\0" not in kept
+    assert kept.encode().decode() == bounded_text(kept, 10) == kept

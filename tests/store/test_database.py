@@ -20,7 +20,8 @@ from gateway.store.columns import utc_now
 from gateway.store.database import Database, StoreUnavailable
 from gateway.store.journal import Journal
 from gateway.store.models import Station
-from gateway.store.stations import Stations, _first_row
+from gateway.store.station_rows import station_row
+from gateway.store.stations import Stations
 
 Open = Callable[..., Awaitable[Database]]
 ROOT = Path(__file__).parents[2]
@@ -75,7 +76,7 @@ async def test_an_error_of_the_statement_is_no_outage(database: Database) -> Non
 
 async def test_a_password_hash_is_in_no_error(stations: Stations, database: Database) -> None:
     record = await stations.add("CS1", profile=1, serial=None, backend=None, password_hash=SECRET)
-    row = {**_first_row(record), "epoch": 0, "registered_at": utc_now()}
+    row = {**station_row(record), "epoch": 0, "pending": 0, "registered_at": utc_now()}
     with pytest.raises(IntegrityError) as failed:
         await database.write(lambda connection: connection.execute(insert(Station), row))
     assert SECRET not in "".join(traceback.format_exception(failed.value))

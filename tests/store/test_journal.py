@@ -122,6 +122,35 @@ async def test_a_hostile_reason_does_not_hold_the_journal_up(journal: Journal, e
     assert aside.reason == "\N{REPLACEMENT CHARACTER}" + "x" * (REASON_MAX - 1)
 
 
+async def test_what_must_not_reach_the_backend_is_set_aside_without_having_waited(
+    journal: Journal, epoch: int, entry: JournalEntry
+) -> None:
+    await journal.set_aside("CS1", epoch, "StopTransaction", {"transactionId": 17, "b": 1, "a": "\0"}, "a stranger's")
+    await journal.set_aside("CS1", epoch, "MeterValues", PAYLOAD, "\0" + "x" * 2 * REASON_MAX)
+    after = await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD)
+
+    first, second = await journal.refused("CS1")
+    assert (first.station_tx, first.action, first.attempts) == ("17", "StopTransaction", 0)
+    assert first.reason == "a stranger's"
+    assert json.dumps(first.payload) == json.dumps({"transactionId": 17, "b": 1, "a": "\0"})
+    assert first.recorded_at == first.refused_at
+    assert (second.station_tx, second.payload) == ("", PAYLOAD)
+    assert second.reason == "\N{REPLACEMENT CHARACTER}" + "x" * (REASON_MAX - 1)
+    assert entry.id < first.id < second.id < after.id
+    assert await ids(journal) == [entry.id, after.id]
+    assert await journal.depths() == {"CS1": 2}
+
+
+async def test_what_is_set_aside_has_its_bound_too(database: Database, epoch: int) -> None:
+    journal = Journal(database, limit=3)
+    for n in range(3):
+        await journal.set_aside("CS1", epoch, "MeterValues", {"n": n}, "no")
+    with pytest.raises(JournalFull, match="3 messages of station 'CS1' are set aside"):
+        await journal.set_aside("CS1", epoch, "MeterValues", {"n": 3}, "no")
+    assert [message.payload for message in await journal.refused()] == [{"n": n} for n in range(3)]
+    await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD)
+
+
 async def test_set_aside_messages_are_listed_by_station(
     journal: Journal, stations: Stations, epoch: int, entry: JournalEntry
 ) -> None:
@@ -194,6 +223,7 @@ async def test_a_stale_owner_writes_nothing(
         journal.settle(entry, epoch, tx(seq_no=9)),
         journal.retry(entry, epoch),
         journal.refuse(entry, epoch, tx(seq_no=9), "no"),
+        journal.set_aside("CS1", epoch, "MeterValues", PAYLOAD, "no"),
     ):
         with pytest.raises(StaleEpoch, match="another owner than epoch 1"):
             await write

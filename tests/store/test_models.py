@@ -31,7 +31,7 @@ async def test_a_difference_would_be_seen(empty_url: str, opened: Open) -> None:
     assert len(await (await opened(empty_url)).write(differences)) == 1
 
 
-def test_rows_of_messages_and_transactions_are_never_numbered_twice() -> None:
-    numbered = {"transactions", "journal", "certificates"}
+def test_rows_that_are_named_by_their_number_are_never_numbered_twice() -> None:
+    numbered = {"transactions", "journal", "certificates", "security_events"}
     for name in numbered:
         assert Model.metadata.tables[name].dialect_options["sqlite"]["autoincrement"] is True

@@ -13,6 +13,7 @@ from gateway.store.certificates import Certificates
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
+from gateway.store.pending_stations import PendingStations
 from gateway.store.stations import (
     SERIAL_MAX,
     AlreadyRegistered,
@@ -23,6 +24,7 @@ from gateway.store.stations import (
     SerialTaken,
     Stations,
 )
+from gateway.wire.versions import Version
 
 UNASKED = Stations(cast("Database", None))
 """For what is refused before the database is asked."""
@@ -161,11 +163,72 @@ async def test_the_minimum_profile_only_rises(stations: Stations, profile: int, 
     assert (await stations.find("CS1")).minimum_profile == now  # type: ignore[union-attr]  # it is registered
 
 
+async def test_exceptions_are_set_one_by_one(stations: Stations) -> None:
+    await add(stations, "CS1")
+    for change, now in [
+        ({"expired": True}, (True, False)),
+        ({"downgrade": True}, (True, True)),
+        ({"expired": False}, (False, True)),
+        ({}, (False, True)),
+        ({"expired": True, "downgrade": False}, (True, False)),
+    ]:
+        await stations.allow("CS1", **change)
+        record = await stations.find("CS1")
+        assert record is not None
+        assert (record.allow_expired, record.allow_downgrade) == now
+
+
+async def test_whether_any_station_may_come_with_an_expired_certificate(stations: Stations) -> None:
+    assert await stations.any_allows_expired() is False
+    await add(stations, "CS1")
+    await add(stations, "CS2")
+    await stations.allow("CS1", downgrade=True)
+    assert await stations.any_allows_expired() is False
+    await stations.allow("CS2", expired=True)
+    assert await stations.any_allows_expired() is True
+    await stations.remove("CS2")
+    assert await stations.any_allows_expired() is False
+
+
+async def test_a_version_is_pinned_and_set_free(stations: Stations) -> None:
+    added = await stations.add(
+        "CS1", profile=1, serial=None, backend=None, password_hash=None, pinned_version=Version.V16
+    )
+    assert added.pinned_version is Version.V16
+    assert await stations.find("CS1") == added
+    for version in (Version.V201, None):
+        await stations.pin_version("CS1", version)
+        assert (await stations.find("CS1")).pinned_version is version  # type: ignore[union-attr]  # it is registered
+
+
+async def test_a_person_who_sets_the_password_takes_back_what_was_offered(stations: Stations) -> None:
+    await add(stations, "CS1")
+    await stations.offer_password("CS1", "offered")
+    await stations.await_reboot("CS1", "offered")
+    await stations.set_password("CS1", "set")
+    assert await stations.find("CS1") == StationRecord("CS1", 1, password_hash="set")
+    assert await stations.settle_offer("CS1", "offered", accepted=True) is False
+    await stations.password_used("CS1", "offered")
+    assert (await stations.find("CS1")).password_hash == "set"  # type: ignore[union-attr]  # it is registered
+
+
+async def test_a_station_that_is_registered_is_pending_no_more(
+    stations: Stations, pending_stations: PendingStations
+) -> None:
+    await pending_stations.seen("CS1", remote="192.0.2.1", profile=2)
+    await pending_stations.seen("CS2", remote="192.0.2.1", profile=2)
+    await add(stations, "CS1")
+    assert [each.identity for each in await pending_stations.list()] == ["CS2"]
+
+
 async def test_changes_of_an_unknown_station_say_so(stations: Stations) -> None:
     for change in (
         stations.set_password("CS1", "x"),
         stations.set_serial("CS1", "x"),
         stations.raise_profile("CS1", 3),
+        stations.allow("CS1", expired=True),
+        stations.pin_version("CS1", Version.V16),
+        stations.offer_password("CS1", "x"),
         stations.remove("CS1"),
     ):
         with pytest.raises(NotRegistered) as unknown:
@@ -183,6 +246,8 @@ async def test_each_change_of_a_person_moves_the_revision(stations: Stations) ->
         stations.set_password("CS1", "x"),
         stations.set_serial("CS1", "SN"),
         stations.raise_profile("CS1", 3),
+        stations.allow("CS1", expired=True),
+        stations.pin_version("CS1", Version.V16),
         stations.remove("CS1"),
     ):
         await change
@@ -225,6 +290,13 @@ async def test_taking_ratchets_the_minimum_profile(
     await add(stations, "CS1", profile=registered)
     await stations.take("CS1", admitted)
     assert (await stations.find("CS1")).minimum_profile == now  # type: ignore[union-attr]  # it is registered
+
+
+async def test_taking_notes_the_version_of_the_connection(stations: Stations) -> None:
+    await add(stations, "CS1")
+    for version, now in [(None, None), (Version.V16, Version.V16), (None, Version.V16), (Version.V201, Version.V201)]:
+        await stations.take("CS1", 0, version)
+        assert (await stations.find("CS1")).version is now  # type: ignore[union-attr]  # it is registered
 
 
 async def test_a_removed_station_cannot_be_taken(stations: Stations, epoch: int) -> None:

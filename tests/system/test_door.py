@@ -39,7 +39,7 @@ async def test_unknown_station_and_wrong_password_look_the_same(gateway: Any) ->
     assert password not in gateway.log
 
 
-@pytest.mark.parametrize("offered", [None, ["ocpp1.6"], ["ocpp0.1"]])
+@pytest.mark.parametrize("offered", [None, ["ocpp1.5"], ["ocpp0.1"]])
 async def test_no_common_subprotocol_is_closed_at_once(gateway: Any, offered: list[str] | None) -> None:
     password = await gateway.add("CS1", 2, "SN1")
     async with gateway.station("CS1", password, subprotocols=offered) as station:

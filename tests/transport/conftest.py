@@ -171,6 +171,18 @@ def request(*extra: str, target: str = "/ocpp/CS1", first: str = "", fields: Seq
     return "\r\n".join([first or f"GET {target} HTTP/1.1", *fields, *extra, "", ""]).encode("latin-1")
 
 
+def hello(server_name: str | None = "localhost", *, version: ssl.TLSVersion | None = None) -> bytes:
+    """The first flight of a TLS client: one ClientHello, in one record."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=server_name).do_handshake()
+    return outgoing.read()
+
+
 @dataclass
 class Port:
     """A running listener, and what came of the connections to it."""
@@ -280,6 +292,11 @@ class Authority:
             context.minimum_version = context.maximum_version = version
         return context
 
+    def server_named(self, name: str) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert(name).configure_cert(context)
+        return context
+
     def client(
         self, certificate: trustme.LeafCert | None = None, *, version: ssl.TLSVersion | None = None, trust: bool = True
     ) -> ssl.SSLContext:
@@ -318,6 +335,12 @@ def new_frame() -> Callable[..., bytes]:
 def new_request() -> Callable[..., bytes]:
     """Write one upgrade request."""
     return request
+
+
+@pytest.fixture(scope="session")
+def new_hello() -> Callable[..., bytes]:
+    """Write one TLS client's first flight."""
+    return hello
 
 
 @pytest.fixture(scope="session")

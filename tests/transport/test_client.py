@@ -71,7 +71,7 @@ async def test_mutual_tls_through_a_pool(
     version: ssl.TLSVersion, listen: Listen, call: Call, authority: Authority, pool: HandshakePool
 ) -> None:
     context = authority.server(clients=ssl.CERT_REQUIRED, version=version)
-    port = await listen(tls=lambda: context, pool=pool, on_message=lambda socket, text: socket.send(text))
+    port = await listen(tls=lambda _: context, pool=pool, on_message=lambda socket, text: socket.send(text))
     client = authority.client(authority.station())
     dialled = await call(f"wss://localhost:{port.number}/", tls=client, pool=pool)
     dialled.socket.send(b"hello")
@@ -84,7 +84,7 @@ async def test_mutual_tls_through_a_pool(
 
 async def test_a_server_is_known_by_its_address_too(listen: Listen, call: Call, authority: Authority) -> None:
     context = authority.server()
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     dialled = await call(f"wss://127.0.0.1:{port.number}/", tls=authority.client())
     assert dialled.socket.tls is not None
     assert dialled.socket.tls.server_name == "127.0.0.1"
@@ -119,7 +119,7 @@ async def test_a_server_that_is_not_who_it_should_be(
     if kind == "name":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.ca.issue_cert("other.example").configure_cert(context)
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     client = authority.client(trust=kind == "name")
     error = await fail(call, f"wss://localhost:{port.number}/", tls=client)
     assert (error.stage, error.code) == (DialStage.TLS, "CERTIFICATE_VERIFY_FAILED")
@@ -135,7 +135,7 @@ async def test_a_server_that_refuses_our_certificate(
     version: ssl.TLSVersion, listen: Listen, call: Call, authority: Authority
 ) -> None:
     context = authority.server(clients=ssl.CERT_REQUIRED, version=version)
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     error = await fail(call, f"wss://localhost:{port.number}/", tls=authority.client(authority.foreign()))
     assert (error.stage, error.code) == (DialStage.TLS, "TLSV1_ALERT_UNKNOWN_CA")
 

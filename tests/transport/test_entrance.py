@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.transport import Accept, AcceptThenClose, Limits, Refuse, Refused, Stage, UpgradeRequest, Verdict
+from gateway.transport import Accept, AcceptThenClose, Headers, Limits, Refuse, Refused, Stage, UpgradeRequest, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from tests.transport.conftest import Authority, Listen, Port, Wire
 
@@ -306,3 +307,90 @@ async def test_a_listener_that_closes_answers_503(listen: Listen, new_request: C
     assert (await wire.head()).startswith("HTTP/1.1 503 Service Unavailable\r\n")
     await wire.close()
     await closing
+
+
+async def test_a_screen_is_asked_once_before_tls_and_may_turn_away(listen: Listen, authority: Authority) -> None:
+    asked: list[str] = []
+    answers = ["TOO_MANY", None]
+
+    def screen(address: str) -> str | None:
+        asked.append(address)
+        return answers.pop(0)
+
+    context = authority.server()
+    port = await listen(tls=lambda _: context, screen=screen)
+    away = await port.wire()
+    assert await away.rest() == b""
+    refused = await port.refusal()
+    assert refused == Refused(
+        away.writer.get_extra_info("sockname"),
+        Stage.CONNECTION,
+        "turned away by the screen of connections",
+        "TOO_MANY",
+    )
+    await port.emptied()
+    wire, _ = await port.socket(tls=authority.client())
+    wire.frame(0x9, b"")
+    await wire.receive()
+    assert asked == ["127.0.0.1"] * 2
+
+
+async def test_a_screen_is_asked_about_the_client_behind_the_balancer(
+    listen: Listen, new_request: Callable[..., bytes]
+) -> None:
+    asked: list[str] = []
+    port = await listen(load_balancers=[ip_network("127.0.0.1/32")], screen=asked.append)
+    wire = await port.wire()
+    await wire.writer.drain()
+    assert asked == []
+    addresses = b"\xc0\x00\x02\x07\xc6\x33\x64\x01\xc3\x50\x01\xbb"
+    wire.send(b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + addresses + new_request())
+    assert "101" in await wire.head()
+    assert asked == ["192.0.2.7"]
+
+
+async def test_a_screen_that_fails_lets_nobody_in(listen: Listen, caplog: pytest.LogCaptureFixture) -> None:
+    def screen(address: str) -> str | None:
+        raise RuntimeError(address)
+
+    port = await listen(screen=screen)
+    wire = await port.wire()
+    assert await wire.rest() == b""
+    refused = await port.refusal()
+    assert (refused.stage, refused.code) == (Stage.CONNECTION, "INTERNAL")
+    assert "the screen of connections failed" in caplog.text
+
+
+async def test_one_more_that_waits_is_dropped_and_websockets_do_not_count(
+    listen: Listen, new_request: Callable[..., bytes], until: Callable[[Callable[[], object]], Awaitable[None]]
+) -> None:
+    port = await listen(limits=Limits(waiting_per_address=2))
+    sockets = [await port.socket() for _ in range(3)]
+    first, second = await port.wire(), await port.wire()
+    third = await port.wire()
+    assert await third.rest() == b""
+    refused = await port.refusal()
+    assert (refused.stage, refused.code) == (Stage.CONNECTION, "TOO_MANY")
+    assert refused.reason == "more than 2 connections of this address that are not WebSockets yet"
+    first.send(new_request())
+    assert "101" in await first.head()
+    assert port.listener.waiting == 1
+    await port.socket()
+    await second.close()
+    await until(lambda: not port.listener.waiting)
+    assert port.listener.connections == len(sockets) + 2
+
+
+async def test_what_lingers_still_waits(listen: Listen) -> None:
+    """A refused peer that doesn't hang up costs a descriptor, and counts until it is gone."""
+    port = await listen(limits=Limits(linger_timeout=SOON))
+    wire = await port.wire()
+    assert "400" in await wire.upgrade("Host: b")
+    assert port.listener.waiting == 1
+    await port.emptied()
+    assert port.listener.waiting == 0
+
+
+def test_a_request_does_not_show_its_credentials() -> None:
+    asked = UpgradeRequest("/ocpp/CS1", Headers({"Authorization": "Basic c2VjcmV0"}), ("192.0.2.1", 1))
+    assert "c2VjcmV0" not in repr(asked)

@@ -91,6 +91,27 @@ async def test_steps_run_in_a_thread_and_answer_on_the_loop(small_pool: Callable
     assert answered_in == threading.current_thread().name
 
 
+async def test_a_peer_that_sends_its_flight_byte_by_byte_keeps_nobody_waiting(
+    small_pool: Callable[..., HandshakePool], until: Until
+) -> None:
+    """Each byte runs a step and none finishes the flight: the patience counts from our own last word."""
+    pool = small_pool(handshake_patience=0.05, max_handshakes=1)
+    log: list[str] = []
+    drip, second = (Caller(pool, log, name) for name in ("drip", "second"))
+    pool.enter(drip)
+    pool.await_peer(drip, anew=True)
+    pool.enter(second)
+
+    def next_byte(_: object = None) -> None:
+        if "second turn" not in log:
+            pool.await_peer(drip, anew=False)
+            pool.run(drip, lambda: None, next_byte)
+
+    next_byte()
+    await until(lambda: "second turn" in log)
+    assert log[1].startswith("drip lost")
+
+
 async def test_who_waits_for_his_peer_too_long_loses_his_turn_to_others(
     small_pool: Callable[..., HandshakePool], until: Until
 ) -> None:
@@ -99,14 +120,14 @@ async def test_who_waits_for_his_peer_too_long_loses_his_turn_to_others(
     silent, busy, third = (Caller(pool, log, name) for name in ("silent", "busy", "third"))
     pool.enter(silent)
     pool.enter(busy)
-    pool.await_peer(silent)
-    pool.await_peer(busy)
+    pool.await_peer(silent, anew=True)
+    pool.await_peer(busy, anew=True)
     gate = threading.Event()
     pool.run(busy, gate.wait, lambda _: None)
     pool.enter(third)
     await until(lambda: "third turn" in log)
     gate.set()
-    assert log[2:] == ["silent lost: silent for 0.01 s in the TLS handshake while others waited", "third turn"]
+    assert log[2:] == ["silent lost: no flight of the TLS handshake in 0.01 s while others waited", "third turn"]
 
 
 async def test_nobody_loses_his_turn_while_nobody_waits(small_pool: Callable[..., HandshakePool]) -> None:
@@ -114,7 +135,7 @@ async def test_nobody_loses_his_turn_while_nobody_waits(small_pool: Callable[...
     log: list[str] = []
     silent, other = Caller(pool, log, "silent"), Caller(pool, log, "other")
     pool.enter(silent)
-    pool.await_peer(silent)
+    pool.await_peer(silent, anew=True)
     expired = asyncio.Event()
     asyncio.get_running_loop().call_later(0.01, expired.set)
     await expired.wait()
@@ -129,7 +150,7 @@ async def test_closing_ends_those_who_wait(small_pool: Callable[..., HandshakePo
     for name in "abc":
         caller = Caller(pool, log, name)
         pool.enter(caller)
-        pool.await_peer(caller)
+        pool.await_peer(caller, anew=True)
     threads = list(pool._threads)
     pool.close()
     for thread in threads:

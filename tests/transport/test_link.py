@@ -13,6 +13,7 @@ import pytest
 from gateway.transport import HandshakePool, Limits, Stage, WebSocket
 from gateway.transport.endpoint import Hold
 from gateway.transport.link import Link
+from gateway.transport.opening import Terms
 from gateway.transport.tls import TlsEngine
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def test_an_echo_through_tls(
     version: ssl.TLSVersion, listen: Listen, authority: Authority, any_pool: HandshakePool | None
 ) -> None:
     context = authority.server(clients=ssl.CERT_OPTIONAL, version=version)
-    port = await listen(tls=lambda: context, pool=any_pool, on_message=echo)
+    port = await listen(tls=lambda _: context, pool=any_pool, on_message=echo)
     wire, sink = await port.socket(tls=authority.client(authority.station()))
     for text in (b"small", b"x" * 5_000, b"y" * 70_000):
         wire.frame(0x1, text)
@@ -90,7 +91,7 @@ async def test_the_alert_reaches_a_client_that_is_still_sending(  # noqa: PLR091
 ) -> None:
     """A reset, which unread bytes would cause, would destroy the alert before the client reads it."""
     context = authority.server(clients=ssl.CERT_OPTIONAL, version=version)
-    port = await listen(tls=lambda: context, pool=any_pool)
+    port = await listen(tls=lambda _: context, pool=any_pool)
     client = authority.client(getattr(authority, kind)())
     said = await asyncio.to_thread(talk, port.address, client, new_request("X-Padding: " + "x" * 4_000))
     assert said == alert
@@ -104,7 +105,7 @@ async def test_profile_2_and_3_share_a_port(
     kind: str, listen: Listen, authority: Authority, new_request: Callable[..., bytes]
 ) -> None:
     context = authority.server(clients=ssl.CERT_OPTIONAL)
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     client = authority.client(authority.station() if kind == "station" else None)
     assert (await asyncio.to_thread(talk, port.address, client, new_request())).startswith("HTTP/1.1 101")
     tls = port.requests[0].tls
@@ -116,7 +117,7 @@ async def test_a_missing_certificate_gets_its_alert(
     listen: Listen, authority: Authority, new_request: Callable[..., bytes]
 ) -> None:
     context = authority.server(clients=ssl.CERT_REQUIRED)
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     said = await asyncio.to_thread(talk, port.address, authority.client(), new_request())
     assert said == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
     assert (await port.refusal()).code == "PEER_DID_NOT_RETURN_A_CERTIFICATE"
@@ -124,7 +125,7 @@ async def test_a_missing_certificate_gets_its_alert(
 
 async def test_an_old_version_gets_its_alert(listen: Listen, authority: Authority) -> None:
     context = authority.server(version=ssl.TLSVersion.TLSv1_3)
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     said = await asyncio.to_thread(talk, port.address, authority.client(version=ssl.TLSVersion.TLSv1_2), b"")
     assert said == "TLSV1_ALERT_PROTOCOL_VERSION"
     assert (await port.refusal()).code == "UNSUPPORTED_PROTOCOL"
@@ -132,7 +133,7 @@ async def test_an_old_version_gets_its_alert(listen: Listen, authority: Authorit
 
 async def test_a_client_that_refuses_the_server_is_reported(listen: Listen, authority: Authority) -> None:
     context = authority.server()
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     said = await asyncio.to_thread(talk, port.address, authority.client(trust=False), b"")
     assert said == "CERTIFICATE_VERIFY_FAILED"
     assert (await port.refusal()).code == "TLSV1_ALERT_UNKNOWN_CA"
@@ -140,7 +141,7 @@ async def test_a_client_that_refuses_the_server_is_reported(listen: Listen, auth
 
 async def test_http_on_a_tls_port_is_reported(listen: Listen, authority: Authority) -> None:
     context = authority.server()
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     wire = await port.wire()
     wire.send(b"GET / HTTP/1.1\r\n\r\n")
     await wire.rest()
@@ -150,7 +151,7 @@ async def test_http_on_a_tls_port_is_reported(listen: Listen, authority: Authori
 
 async def test_a_silent_connection_is_ended(listen: Listen, authority: Authority) -> None:
     context = authority.server()
-    port = await listen(tls=lambda: context, limits=Limits(handshake_timeout=SOON))
+    port = await listen(tls=lambda _: context, limits=Limits(handshake_timeout=SOON))
     wire = await port.wire()
     assert await wire.rest() == b""
     refused = await port.refusal()
@@ -162,7 +163,7 @@ async def test_a_hello_without_its_end_is_ended(
     listen: Listen, authority: Authority, any_pool: HandshakePool | None
 ) -> None:
     context = authority.server()
-    port = await listen(tls=lambda: context, pool=any_pool, limits=Limits(handshake_timeout=SOON))
+    port = await listen(tls=lambda _: context, pool=any_pool, limits=Limits(handshake_timeout=SOON))
     wire = await port.wire()
     wire.send(b"\x16\x03\x01\x01\x00\x01\x00")
     assert await wire.rest() == b""
@@ -174,7 +175,7 @@ async def test_a_hello_may_come_byte_by_byte(
     listen: Listen, authority: Authority, any_pool: HandshakePool | None, new_request: Callable[..., bytes]
 ) -> None:
     context = authority.server()
-    port = await listen(tls=lambda: context, pool=any_pool)
+    port = await listen(tls=lambda _: context, pool=any_pool)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = authority.client().wrap_bio(incoming, outgoing, server_hostname="localhost")
     wire = await port.wire()
@@ -201,7 +202,7 @@ async def test_a_connection_that_ends_in_its_handshake_is_reported(
     said: bytes, code: str, listen: Listen, authority: Authority
 ) -> None:
     context = authority.server()
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     wire = await port.wire()
     wire.send(said)
     await wire.close()
@@ -211,42 +212,47 @@ async def test_a_connection_that_ends_in_its_handshake_is_reported(
 
 
 async def test_a_context_that_cannot_be_made_ends_the_connection(
-    listen: Listen, caplog: pytest.LogCaptureFixture
+    listen: Listen, caplog: pytest.LogCaptureFixture, new_hello: Callable[..., bytes]
 ) -> None:
-    def broken() -> ssl.SSLContext:
+    def broken(asked: str | None) -> ssl.SSLContext:
+        del asked
         raise OSError("no such file")
 
     port = await listen(tls=broken)
     wire = await port.wire()
-    wire.send(b"\x16\x03\x01")
+    wire.send(new_hello())
     assert await wire.rest() == b""
     assert (await port.refusal()).code == "NO_CONTEXT"
     assert "no TLS context for the connection from 127.0.0.1:" in caplog.text
 
 
-async def test_waiting_for_a_turn_has_an_end(listen: Listen, authority: Authority, until: Until) -> None:
+async def test_waiting_for_a_turn_has_an_end(
+    listen: Listen, authority: Authority, until: Until, new_hello: Callable[..., bytes]
+) -> None:
     limits = Limits(max_handshakes=1, handshake_patience=60.0, turn_timeout=SOON)
     pool = HandshakePool(limits)
     context = authority.server()
-    port = await listen(tls=lambda: context, pool=pool, limits=limits)
+    port = await listen(tls=lambda _: context, pool=pool, limits=limits)
     first = await port.wire()
-    first.send(b"\x16\x03\x01")
+    first.send(new_hello())
     await until(lambda: pool.under_way)
     second = await port.wire()
-    second.send(b"\x16\x03\x01")
+    second.send(new_hello())
     assert await second.rest() == b""
     assert (await port.refusal()).remote == second.writer.get_extra_info("sockname")
     assert (pool.under_way, pool.waiting) == (1, 0)
     pool.close()
 
 
-async def test_silent_handshakes_give_way(listen: Listen, authority: Authority, until: Until) -> None:
+async def test_silent_handshakes_give_way(
+    listen: Listen, authority: Authority, until: Until, new_hello: Callable[..., bytes]
+) -> None:
     limits = Limits(max_handshakes=2, handshake_patience=SOON)
     pool = HandshakePool(limits)
     context = authority.server()
-    port = await listen(tls=lambda: context, pool=pool, limits=limits)
+    port = await listen(tls=lambda _: context, pool=pool, limits=limits)
     for _ in range(2):
-        (await port.wire()).send(b"\x16\x03\x01")
+        (await port.wire()).send(new_hello())
     await until(lambda: pool.under_way == 2)
     await port.socket(tls=authority.client())
     assert "while others waited" in (await port.refusal()).reason
@@ -256,7 +262,7 @@ async def test_silent_handshakes_give_way(listen: Listen, authority: Authority, 
 @pytest.mark.parametrize("secure", [False, True])
 async def test_the_end_comes_with_close_notify_and_fin(listen: Listen, authority: Authority, *, secure: bool) -> None:
     context = authority.server()
-    port = await listen(tls=(lambda: context) if secure else None)
+    port = await listen(tls=(lambda _: context) if secure else None)
     wire, _ = await port.socket(tls=authority.client() if secure else None)
     wire.frame(0x8, b"\x03\xe8")
     assert await wire.close_frame() == (1000, "")
@@ -291,7 +297,8 @@ def a_slow_reader(wire: Wire) -> None:
 @pytest.mark.parametrize("secure", [False, True])
 async def test_a_peer_that_never_reads_is_aborted(listen: Listen, authority: Authority, *, secure: bool) -> None:
     context = authority.server()
-    port = await listen(tls=(lambda: context) if secure else None, limits=Limits(write_timeout=SOON, max_unsent=2**30))
+    limits = Limits(write_timeout=SOON, max_unsent=2**30)
+    port = await listen(tls=(lambda _: context) if secure else None, limits=limits)
     wire, sink = await port.socket(tls=authority.client() if secure else None)
     a_slow_reader(wire)
     while sink.socket.unsent < 1_000_000:
@@ -322,7 +329,7 @@ async def test_a_peer_that_does_not_read_is_not_read(listen: Listen, authority: 
         assert socket.send(text + LARGE)
         unsent.append(socket.unsent)
 
-    port = await listen(tls=(lambda: context) if secure else None, limits=limits, on_message=answer)
+    port = await listen(tls=(lambda _: context) if secure else None, limits=limits, on_message=answer)
     wire, _ = await port.socket(tls=authority.client() if secure else None)
     count = 60
     for number in range(count):
@@ -344,7 +351,7 @@ async def test_pause_stops_at_once_and_resume_loses_nothing(
         paused.append(text)
         socket.pause()
 
-    port = await listen(tls=(lambda: context) if secure else None, on_message=pause)
+    port = await listen(tls=(lambda _: context) if secure else None, on_message=pause)
     wire, sink = await port.socket(tls=authority.client() if secure else None)
     texts = [b"%d " % number + os.urandom(10).hex().encode() + b"x" * 3_000 for number in range(20)]
     wire.send(b"".join(new_frame(0x1, text) for text in texts))
@@ -398,7 +405,7 @@ async def test_a_forged_record_ends_the_connection_with_an_alert(
     version: ssl.TLSVersion, listen: Listen, authority: Authority, new_request: Callable[..., bytes]
 ) -> None:
     context = authority.server(version=version)
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
 
     def forge() -> str:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -444,7 +451,7 @@ async def test_ten_thousand_bytes_in_one_record_and_many_in_one_segment(
     listen: Listen, authority: Authority, new_frame: Callable[..., bytes]
 ) -> None:
     context = authority.server()
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     wire, sink = await port.socket(tls=authority.client())
     texts = [b"x" * length for length in (10_000, 1, 0, 16_384, 300, 40_000)]
     wire.send(b"".join(new_frame(0x1, text) for text in texts))
@@ -489,6 +496,9 @@ class Listening:
     def __init__(self) -> None:
         self.log: list[str] = []
 
+    def arrived(self) -> None:
+        self.log.append("arrived")
+
     def secured(self) -> None:
         self.log.append("secured")
 
@@ -510,7 +520,7 @@ class Listening:
 
 def scripted(transport: Script, *, up: bool = True) -> tuple[Link, Listening]:
     endpoint = Listening()
-    link = Link(Limits(), tls=None, pool=None, speaks_first=False, gone=lambda _: endpoint.log.append("gone"))
+    link = Link(Terms(Limits()), gone=lambda _: endpoint.log.append("gone"))
     link.attach(endpoint)
     if up:
         link.connection_made(transport)  # type: ignore[arg-type]  # as much of a transport as is needed
@@ -546,7 +556,7 @@ async def test_a_connection_that_was_reset_unseen_cannot_linger() -> None:
 async def test_the_kernels_word_is_the_reason() -> None:
     link, endpoint = scripted(Script())
     link.connection_lost(OSError(110, "Connection timed out"))
-    assert endpoint.log == ["secured", "lost Connection timed out by_peer=True", "gone"]
+    assert endpoint.log == ["arrived", "secured", "lost Connection timed out by_peer=True", "gone"]
 
 
 async def test_nothing_happens_after_the_end() -> None:
@@ -559,7 +569,6 @@ async def test_nothing_happens_after_the_end() -> None:
     link.finish()
     link.abort("late")
     link.shut(1001, "late")
-    link.turn()
     assert link.unsent == 0
     assert transport.log == ["high 65536", "write x"]
     assert endpoint.log == before
@@ -572,10 +581,10 @@ async def test_a_link_goes_on_when_the_last_hold_is_off() -> None:
     link.hold(Hold.WRITE)
     link.release(Hold.APPLICATION)
     await asyncio.sleep(0)
-    assert endpoint.log == ["secured"]
+    assert endpoint.log == ["arrived", "secured"]
     link.release(Hold.WRITE)
     await asyncio.sleep(0)
-    assert endpoint.log == ["secured", "received "]
+    assert endpoint.log == ["arrived", "secured", "received "]
     link.connection_lost(None)
 
 
@@ -586,4 +595,4 @@ async def test_a_tls_fault_while_writing_aborts(authority: Authority) -> None:
     assert not link.write(b"x")
     assert transport.log == ["high 65536", "abort"]
     link.connection_lost(None)
-    assert endpoint.log[1].startswith("lost TLS: ")
+    assert endpoint.log[2].startswith("lost TLS: ")

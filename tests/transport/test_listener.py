@@ -86,7 +86,7 @@ async def test_closing_says_1001_to_everybody(listen: Listen) -> None:
 
 async def test_who_does_not_answer_the_close_is_aborted_after_the_grace(listen: Listen, authority: Authority) -> None:
     context = authority.server()
-    port = await listen(tls=lambda: context)
+    port = await listen(tls=lambda _: context)
     _, sink = await port.socket(tls=authority.client())
     silent_in_tls = await port.wire()
     await port.listener.close(grace=0.02)
@@ -100,7 +100,7 @@ async def test_a_hundred_handshakes_at_once(listen: Listen, authority: Authority
     asyncio.get_running_loop().set_debug(False)  # it would cost more than the handshakes
     pool = HandshakePool(Limits(max_handshakes=8))
     context = authority.server(clients=ssl.CERT_REQUIRED)
-    port = await listen(tls=lambda: context, pool=pool, on_message=lambda socket, text: socket.send(text))
+    port = await listen(tls=lambda _: context, pool=pool, on_message=lambda socket, text: socket.send(text))
     client = authority.client(authority.station())
 
     async def station(number: int) -> bytes:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.transport import Accept, Closed, Limits, State, WebSocket
+from gateway.transport.websocket import AHEAD, AHEAD_MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gateway.transport import UpgradeRequest, Verdict
-    from tests.transport.conftest import Dialled, Listen
+    from tests.transport.conftest import Authority, Dialled, Listen
 
     Call = Callable[..., Awaitable[Dialled]]
 
@@ -408,3 +409,86 @@ async def test_a_waiter_that_gives_up_harms_nobody(listen: Listen) -> None:
     impatient.cancel()
     wire.frame(CLOSE, b"\x03\xe8")
     assert (await patient).code == 1000
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_paused_peer_that_lives_answers_the_probe(
+    listen: Listen, authority: Authority, new_frame: Callable[..., bytes], *, secure: bool
+) -> None:
+    """Attack A2: a station whose CALLs wait for the backend is not taken for dead; nothing is delivered meanwhile."""
+    context = authority.server()
+    port = await listen(tls=(lambda _: context) if secure else None, on_message=lambda socket, _: socket.pause())
+    wire, sink = await port.socket(tls=authority.client() if secure else None)
+    texts = [b"%d" % number for number in range(10)]
+    wire.send(b"".join(new_frame(TEXT, text) for text in texts))
+    assert await sink.next() == texts[0]
+    for _ in range(2):
+        asking = asyncio.create_task(sink.socket.ping(10.0))
+        _, payload = await wire.receive()
+        wire.frame(PONG, payload)
+        assert await asking is True
+        assert sink.messages.empty()
+    for text in texts[1:]:
+        sink.socket.resume()
+        assert await sink.next() == text
+    sink.socket.resume()
+    wire.frame(TEXT, b"and on")
+    assert await sink.next() == b"and on"
+
+
+async def test_a_pause_during_a_probe_is_one(listen: Listen, new_frame: Callable[..., bytes]) -> None:
+    port = await listen(on_message=lambda socket, _: socket.pause())
+    wire, sink = await port.socket()
+    asking = asyncio.create_task(sink.socket.ping(10.0))
+    _, payload = await wire.receive()
+    wire.send(new_frame(TEXT, b"one") + new_frame(TEXT, b"two") + new_frame(PONG, payload))
+    assert await asking is True
+    assert sink.messages.qsize() == 1
+    sink.socket.resume()
+    assert [await sink.next(), await sink.next()] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(("size", "taken"), [(0, AHEAD_MESSAGES), (AHEAD // 4, 4)])
+async def test_looking_past_a_pause_is_bounded(
+    size: int, taken: int, listen: Listen, new_frame: Callable[..., bytes]
+) -> None:
+    """A peer that fills the pause with messages answers no probe: it may be replaced, and costs no more memory."""
+    port = await listen()
+    wire, sink = await port.socket()
+    sink.socket.pause()
+    wire.send(new_frame(TEXT, b"x" * size) * 200)
+    asking = asyncio.create_task(sink.socket.ping(0.3))
+    _, payload = await wire.receive()
+    wire.frame(PONG, payload)
+    assert await asking is False
+    assert len(sink.socket._ahead or ()) == taken
+    sink.socket.resume()
+    assert [len(await sink.next()) for _ in range(200)] == [size] * 200
+
+
+async def test_a_pause_that_ends_in_a_probe_with_the_connection(
+    listen: Listen, new_frame: Callable[..., bytes]
+) -> None:
+    port = await listen()
+    wire, sink = await port.socket()
+    sink.socket.pause()
+    wire.send(new_frame(TEXT, b"untaken") + new_frame(CLOSE, b"\x03\xe8"))
+    assert await sink.socket.ping(10.0) is False
+    assert (await sink.end()).code == 1000
+    sink.socket.resume()
+    assert sink.messages.empty()
+
+
+async def test_closing_drops_what_was_read_past_the_pause(listen: Listen, new_frame: Callable[..., bytes]) -> None:
+    port = await listen()
+    wire, sink = await port.socket()
+    sink.socket.pause()
+    asking = asyncio.create_task(sink.socket.ping(10.0))
+    _, payload = await wire.receive()
+    wire.send(new_frame(TEXT, b"untaken") + new_frame(PONG, payload))
+    assert await asking is True
+    sink.socket.close(1001)
+    assert (await wire.close_frame())[0] == 1001
+    wire.frame(CLOSE, b"\x03\xe9")
+    assert (await sink.end()).code == 1001
+    assert sink.messages.empty()

@@ -64,6 +64,10 @@ class MemoryJournal:
         await self.settle(entry, epoch, tx)
         self.refused.append((entry.action, reason))
 
+    async def set_aside(self, identity: str, epoch: int, action: str, payload: Json, reason: str) -> None:
+        self._check(epoch)
+        self.refused.append((action, reason))
+
     async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
         return self.entries[:limit]
 

@@ -397,6 +397,36 @@ async def test_a_drain_that_fails_is_tried_again(desk: Desk, monkeypatch: pytest
     assert desk.backend.actions == ["StartTransaction", "MeterValues"]
 
 
+async def test_what_must_not_reach_the_backend_is_kept_and_counted_and_holds_nothing_up(desk: Desk) -> None:
+    tx = desk.tx()
+    await desk.ledger.start(tx, START)
+    await desk.ledger.set_aside("StopTransaction", STOP | {"transactionId": 4711}, "a stranger's")
+    assert (desk.journal.refused, desk.set_aside) == ([("StopTransaction", "a stranger's")], ["StopTransaction"])
+    assert (desk.ledger.depth, desk.ledger.is_clear) == (0, True)
+    assert desk.backend.actions == ["StartTransaction"]
+
+
+async def test_what_could_not_be_set_aside_is_not_counted(desk: Desk) -> None:
+    desk.journal.epoch = 2
+    with pytest.raises(StaleEpoch):
+        await desk.ledger.set_aside("MeterValues", METER, "a stranger's")
+    assert (desk.journal.refused, desk.set_aside) == ([], [])
+
+
+async def test_it_is_clear_while_what_is_sent_keeps_the_order(desk: Desk) -> None:
+    seen = [desk.ledger.is_clear]
+    desk.backend.up = False
+    seen.append(desk.ledger.is_clear)
+    await desk.ledger.start(desk.tx(), START)
+    desk.backend.up = True
+    seen.append(desk.ledger.is_clear)
+    await desk.ledger.drain()
+    seen.append(desk.ledger.is_clear)
+    async with desk.ledger._sending:
+        seen.append(desk.ledger.is_clear)
+    assert seen == [True, False, False, True, False]
+
+
 async def test_held_and_closed_transactions_are_persisted(desk: Desk) -> None:
     tx = desk.tx()
     states = []

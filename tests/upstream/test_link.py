@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.peer import BACKEND_16, Peer
+from gateway.session.peer import Peer
+from gateway.session.stages import BACKEND_16
 from gateway.session.tally import Tally
 from gateway.transport import DialError, DialStage
 from gateway.upstream import link as module

@@ -1,8 +1,8 @@
 """Authorization (block C): the backend alone says who may charge. Where it says nothing, nobody is authorized."""
 
 from gateway.bridge.books import Json
+from gateway.bridge.timestamps import spell
 from gateway.bridge.v201_v16.context import Context
-from gateway.bridge.v201_v16.timestamps import spell
 from gateway.bridge.v201_v16.tokens import id_token_info, tag_for
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.bridge.books import Connector, Json
 from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.timestamps import backend_utc, spell, utc
 from gateway.bridge.v201_v16.connectors import (
     STATION_ITSELF,
     learn,
@@ -15,7 +16,6 @@ from gateway.bridge.v201_v16.connectors import (
 )
 from gateway.bridge.v201_v16.context import Context, Fault
 from gateway.bridge.v201_v16.status import CABLE_IN, derive, derive_station, phase_of
-from gateway.bridge.v201_v16.timestamps import backend_utc, spell, utc
 from gateway.wire.errors import CallError
 
 _UNEXPLAINED: Final = Fault("OtherError")

@@ -3,13 +3,18 @@
 from typing import Final
 
 from gateway.bridge.books import Json
-from gateway.bridge.v201_v16.timestamps import backend_utc
+from gateway.bridge.boot_interval import sane_interval
+from gateway.bridge.timestamps import backend_utc
 from gateway.wire.errors import CallError, ErrorCode
 
 VENDOR_MAX: Final = 20
 """Characters of chargePointVendor; vendorName has up to 50."""
-INTERVAL_MAX: Final = 86_400
-"""Seconds: a station sends a Heartbeat, or tries to boot again, once a day at least, whatever the backend says."""
+
+
+def boot_serial(payload: Json) -> str | None:
+    """Return the serial number that BootNotificationRequest names, or None."""
+    serial: str | None = payload["chargingStation"].get("serialNumber")
+    return serial
 
 
 def boot_request(payload: Json) -> Json:
@@ -37,5 +42,4 @@ def boot_response(payload: Json) -> Json:
     time = backend_utc(payload["currentTime"])
     if time is None:
         raise CallError(ErrorCode.INTERNAL_ERROR, "the backend's BootNotification.conf has an unreadable currentTime")
-    interval = min(max(payload["interval"], 0), INTERVAL_MAX)
-    return {"status": payload["status"], "currentTime": time, "interval": interval}
+    return {"status": payload["status"], "currentTime": time, "interval": sane_interval(payload["interval"])}

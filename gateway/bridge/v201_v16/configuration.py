@@ -4,15 +4,16 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from gateway.bridge.books import Json
+from gateway.bridge.guarded_keys import GUARDED, OF_THE_BACKEND_LEG, report_attempt, small_name
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16.configuration_keys import (
     BY_SMALL_NAME,
     KEYS,
     LIMITS,
-    OF_THE_BACKEND_LEG,
     PHASE_ROTATION,
     Variable,
     name_of,
+    names_guarded,
     vendor_variable,
 )
 from gateway.bridge.v201_v16.configuration_questions import derived, phase_rotation_of, question
@@ -67,9 +68,12 @@ async def get_configuration(context: Context, payload: Json) -> Json:
 async def change_configuration(context: Context, payload: Json) -> Json:
     """ChangeConfiguration. A read-only key is Rejected, as is a value that can't be said in 2.0.1.
 
-    NotSupported for unknown keys, and for those that concern the backend's own leg: they never reach the station.
+    NotSupported for unknown keys, and for those that concern the backend's own leg: they never reach the station, and
+    the attempt is a security event.
     """
     key, value = payload["key"], payload["value"]
+    if small_name(key) in GUARDED or names_guarded(key):
+        report_attempt(context.report, key, value)
     try:
         settings = assignments(context, key, value)
     except NotSayable:

@@ -149,9 +149,6 @@ FEATURE_PROFILES: Final = ("Core", "RemoteTrigger")
 GET_CONFIGURATION_MAX_KEYS: Final = 100
 """Keys of one GetConfiguration that are promised to be answered."""
 
-OF_THE_BACKEND_LEG: Final = frozenset({"authorizationkey", "cponame", "securityprofile"})
-"""Keys, casefolded, about the connection that Voltgate keeps to the backend: they must never reach the station."""
-
 _VENDOR_KEY: Final = re.compile(
     r"(?P<component>[A-Za-z0-9_-]+)(?:\[(?P<component_instance>[^\[\]]+)\])?"
     r"\.(?P<name>[A-Za-z0-9_-]+)(?:\[(?P<instance>[^\[\]]+)\])?"
@@ -171,10 +168,7 @@ def vendor_variable(key: str) -> Variable | None:
     neither see nor change that behind Voltgate's back (A05).
     """
     found = _VENDOR_KEY.fullmatch(key)
-    if found is None:
-        return None
-    component, name = found["component"].casefold(), found["name"].casefold()
-    if component in _GUARDED_COMPONENTS or name in _GUARDED_VARIABLES or _SECRET.search(name):
+    if found is None or _is_guarded(found) or _SECRET.search(found["name"]):
         return None
     evse_id, connector_id = found["evse_id"], found["connector_id"]
     return Variable(
@@ -185,3 +179,13 @@ def vendor_variable(key: str) -> Variable | None:
         int(evse_id) if evse_id is not None else None,
         int(connector_id) if connector_id is not None else None,
     )
+
+
+def names_guarded(key: str) -> bool:
+    """True for a pseudo key that names a variable of the station's own security or connection."""
+    found = _VENDOR_KEY.fullmatch(key)
+    return found is not None and _is_guarded(found)
+
+
+def _is_guarded(found: re.Match[str]) -> bool:
+    return found["component"].casefold() in _GUARDED_COMPONENTS or found["name"].casefold() in _GUARDED_VARIABLES

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.bridge.books import Connector
+from gateway.bridge.guarded_keys import OF_THE_BACKEND_LEG
 from gateway.bridge.v201_v16.configuration_keys import (
     BY_SMALL_NAME,
     FEATURE_PROFILES,
     GET_CONFIGURATION_MAX_KEYS,
     LIMITS,
-    OF_THE_BACKEND_LEG,
     PHASE_ROTATION,
     Key,
     Variable,

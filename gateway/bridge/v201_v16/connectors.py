@@ -14,7 +14,12 @@ STATION_ITSELF: Final = (0, 0)
 
 
 def seed(books: Books, table: Mapping[tuple[int, int], int]) -> None:
-    """Enter the operator's table into the books. It outranks what was learnt: who loses a number gets the next free."""
+    """Enter the operator's table into the books. It outranks what was learnt: who loses a number gets the next free.
+
+    What the station said of its connectors while it spoke 1.6 has no place here.
+    """
+    for place in [place for place in books.connectors if place[0] < 0]:
+        del books.connectors[place]
     taken = set(table.values())
     for place, number in table.items():
         books.connectors.setdefault(place, Connector(*place, number)).number = number

@@ -4,12 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.bridge.books import Books, Connector, Json
-from gateway.bridge.ports import Call, Clock, Ledger, Note, PeerUnavailable
+from gateway.bridge.books import Books, Json
+from gateway.bridge.ports import Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector
 from gateway.wire.errors import CallError
-
-SaveConnector = Callable[[Connector], Awaitable[None]]
-"""Persists one connector: its number must outlive the process."""
 
 DEFAULT_ID_TAG: Final = "VOLTGATE"
 """The idTag of a transaction that was begun without any token, unless the operator names another."""
@@ -71,6 +68,7 @@ class Context:
     clock: Clock
     settings: Settings
     save_connector: SaveConnector
+    report: Report = lambda _kind, _detail: None
     memory: Memory = field(default_factory=Memory)
 
     async def ask_station(self, action: str, payload: Json) -> Json | None:

@@ -3,8 +3,9 @@
 import functools
 from typing import Final
 
+from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT
 from gateway.bridge.books import Books, Json, Transaction
-from gateway.bridge.ports import Call, Clock, Ledger, Note
+from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SaveConnector
 from gateway.bridge.v201_v16 import (
     authorization,
     availability,
@@ -19,7 +20,7 @@ from gateway.bridge.v201_v16 import (
     transactions,
 )
 from gateway.bridge.v201_v16.connectors import seed
-from gateway.bridge.v201_v16.context import Context, Handler, SaveConnector, Settings
+from gateway.bridge.v201_v16.context import Context, Handler, Settings
 from gateway.wire.errors import CallError, ErrorCode
 
 FROM_STATION: Final[dict[str, Handler]] = {
@@ -94,45 +95,6 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "TriggerMessage": remote_control.trigger_message,
     "UnlockConnector": remote_control.unlock_connector,
 }
-NOT_BRIDGED: Final = frozenset(
-    {
-        "CancelReservation",
-        "CertificateSigned",
-        "ClearChargingProfile",
-        "DeleteCertificate",
-        "ExtendedTriggerMessage",
-        "GetCompositeSchedule",
-        "GetDiagnostics",
-        "GetInstalledCertificateIds",
-        "GetLocalListVersion",
-        "GetLog",
-        "InstallCertificate",
-        "ReserveNow",
-        "SendLocalList",
-        "SetChargingProfile",
-        "SignedUpdateFirmware",
-        "UpdateFirmware",
-    }
-)
-"""Actions of a 1.6 backend that this bridge doesn't translate."""
-OF_A_CHARGE_POINT: Final = frozenset(
-    {
-        "Authorize",
-        "BootNotification",
-        "DiagnosticsStatusNotification",
-        "FirmwareStatusNotification",
-        "Heartbeat",
-        "LogStatusNotification",
-        "MeterValues",
-        "SecurityEventNotification",
-        "SignCertificate",
-        "SignedFirmwareStatusNotification",
-        "StartTransaction",
-        "StatusNotification",
-        "StopTransaction",
-    }
-)
-"""Actions of 1.6 that only a charge point sends: from a backend they go the wrong way."""
 
 
 def check_direction(action: str) -> None:
@@ -147,6 +109,7 @@ class V201ToV16:
     The CALLs of either side are handed over one at a time, in order; the two sides may interleave.
     """
 
+    boot_serial = staticmethod(boot.boot_serial)
     boot_request = staticmethod(boot.boot_request)
     boot_response = staticmethod(boot.boot_response)
 
@@ -161,10 +124,19 @@ class V201ToV16:
         clock: Clock,
         settings: Settings,
         save_connector: SaveConnector,
+        report: Report = lambda _kind, _detail: None,
     ) -> None:
         seed(books, settings.connectors or {})
         self._context = Context(
-            books, ledger, call_station, call_backend, note, clock, settings, save_connector=save_connector
+            books,
+            ledger,
+            call_station,
+            call_backend,
+            note,
+            clock,
+            settings,
+            save_connector=save_connector,
+            report=report,
         )
         availability.restore(self._context)
 
@@ -194,7 +166,7 @@ class V201ToV16:
         handler = FROM_BACKEND.get(action)
         if handler is not None:
             return await handler(self._context, payload)
-        if action in NOT_BRIDGED:
+        if action in OF_A_CENTRAL_SYSTEM:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is not bridged to a 2.0.1 station")
         if action in OF_A_CHARGE_POINT:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the charge point")

@@ -7,11 +7,11 @@ there are, how much a list may hold.
 from typing import Final
 
 from gateway.bridge.books import Connector, Json
+from gateway.bridge.timestamps import in_order, utc
 from gateway.bridge.v201_v16.availability import publish, set_status
 from gateway.bridge.v201_v16.configuration_keys import LIMITS, name_of
 from gateway.bridge.v201_v16.connectors import learn, plugs, station_itself
 from gateway.bridge.v201_v16.context import Context, Fault
-from gateway.bridge.v201_v16.timestamps import in_order, utc
 
 INFO_MAX: Final = 50
 """Characters of StatusNotification.info and vendorErrorCode; techInfo has up to 500."""

@@ -4,9 +4,9 @@ from typing import Final
 
 from gateway.bridge.books import Books, Connector, Json
 from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.timestamps import backend_utc
 from gateway.bridge.v201_v16.connectors import numbered, plugs
 from gateway.bridge.v201_v16.context import Context
-from gateway.bridge.v201_v16.timestamps import backend_utc
 from gateway.bridge.v201_v16.tokens import token_for
 from gateway.wire.errors import CallError
 

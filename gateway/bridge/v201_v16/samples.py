@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
 
 from gateway.bridge.books import Json
-from gateway.bridge.v201_v16.timestamps import in_order, utc
+from gateway.bridge.timestamps import in_order, utc
 from gateway.wire.errors import CallError, ErrorCode
 
 MULTIPLIER_MAX: Final = 30

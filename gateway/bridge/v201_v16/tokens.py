@@ -5,8 +5,8 @@ import re
 from typing import Final
 
 from gateway.bridge.books import Json
+from gateway.bridge.timestamps import backend_utc
 from gateway.bridge.v201_v16.context import Context
-from gateway.bridge.v201_v16.timestamps import backend_utc
 
 ID_TAG_MAX: Final = 20
 """Characters of an idTag (OCPP 1.6 IdToken, CiString20)."""

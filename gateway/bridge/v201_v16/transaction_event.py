@@ -4,8 +4,8 @@ import enum
 from typing import NamedTuple
 
 from gateway.bridge.books import Json
+from gateway.bridge.timestamps import utc
 from gateway.bridge.v201_v16.samples import Registers, meter_values, registers
-from gateway.bridge.v201_v16.timestamps import utc
 
 
 class EventType(enum.Enum):

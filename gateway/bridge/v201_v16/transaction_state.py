@@ -3,10 +3,10 @@
 from typing import Final
 
 from gateway.bridge.books import Books, Transaction, TransactionState
+from gateway.bridge.timestamps import in_order
 from gateway.bridge.v201_v16.connectors import locate, plugs
 from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.start_stop import meter_stop
-from gateway.bridge.v201_v16.timestamps import in_order
 from gateway.bridge.v201_v16.tokens import tag_for
 from gateway.bridge.v201_v16.transaction_event import EventType, TransactionEvent
 from gateway.wire.errors import CallError, ErrorCode

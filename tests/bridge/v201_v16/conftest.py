@@ -69,6 +69,13 @@ class FakeLedger:
         self.fails: list[Exception] = []
         self.refuses_start = False
 
+    @property
+    def is_clear(self) -> bool:
+        return self.backend.up and not self.journal
+
+    async def set_aside(self, action: str, payload: Json, reason: str) -> None:
+        raise AssertionError(f"this bridge sets nothing aside: {action}")
+
     def _check(self) -> None:
         if self.fails:
             raise self.fails.pop(0)
@@ -180,6 +187,7 @@ class World:
         self.books = Books() if books is None else books
         self.saved: list[Connector] = []
         self.notes: dict[str, str] = {}
+        self.reports: list[tuple[str, str]] = []
         self.settings = settings or Settings()
         self.bridge = self._new_bridge()
 
@@ -193,6 +201,7 @@ class World:
             clock=lambda: NOW,
             settings=self.settings,
             save_connector=self._save,
+            report=lambda kind, detail: self.reports.append((kind, detail)),
         )
 
     @property

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.bridge.books import Json
 from gateway.bridge.v201_v16 import V201ToV16, boot_request, boot_response
+from gateway.bridge.v201_v16.boot import boot_serial
 from gateway.wire.errors import CallError, ErrorCode
 
 
@@ -61,12 +62,17 @@ def test_a_time_that_is_none_is_refused() -> None:
     assert refused.value.code is ErrorCode.INTERNAL_ERROR
 
 
-def test_the_bridge_offers_both() -> None:
+@pytest.mark.parametrize(("station", "serial"), [({"serialNumber": "S-1"}, "S-1"), ({}, None)])
+def test_the_serial_number(station: Json, serial: str | None) -> None:
+    assert boot_serial({"chargingStation": {"vendorName": "Acme", "model": "One", **station}}) == serial
+
+
+def test_the_bridge_offers_them() -> None:
+    assert V201ToV16.boot_serial is boot_serial
     assert V201ToV16.boot_request is boot_request
     assert V201ToV16.boot_response is boot_response
 
 
-@pytest.mark.parametrize(("said", "told"), [(-(2**62), 0), (0, 0), (300, 300), (86_400, 86_400), (86_401, 86_400)])
-def test_an_absurd_interval_is_brought_to_reason(said: int, told: int) -> None:
-    conf = {"status": "Accepted", "currentTime": "2026-05-01T08:00:00Z", "interval": said}
-    assert boot_response(conf)["interval"] == told
+def test_an_absurd_interval_is_brought_to_reason() -> None:
+    conf = {"status": "Accepted", "currentTime": "2026-05-01T08:00:00Z", "interval": -5}
+    assert boot_response(conf)["interval"] == 0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.bridge.books import Json
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import DOWNGRADE, RECONFIGURATION, PeerUnavailable
 from gateway.bridge.v201_v16 import configuration
 from gateway.bridge.v201_v16.configuration_keys import KEYS, name_of
 from gateway.wire.errors import CallError, ErrorCode
@@ -246,6 +246,28 @@ class TestChange:
 
         assert await change(world, key, value) == expected
         assert world.heard("station") == []
+
+    @pytest.mark.parametrize(
+        ("key", "value", "kind"),
+        [
+            ("AuthorizationKey", "00" * 20, RECONFIGURATION),
+            (" authorizationKEY", "00" * 20, RECONFIGURATION),
+            ("CpoName", "Me", RECONFIGURATION),
+            ("AdditionalRootCertificateCheck", "false", RECONFIGURATION),
+            ("SecurityCtrlr.BasicAuthPassword", "pw", RECONFIGURATION),
+            ("OCPPCommCtrlr.NetworkConfigurationPriority", "2", RECONFIGURATION),
+            ("NetworkConfiguration[1].OcppCsmsUrl", "ws://elsewhere", RECONFIGURATION),
+            ("SecurityProfile", "1", DOWNGRADE),
+            ("Vendor.ApnPassword", "pw", None),
+            ("HeartbeatInterval", "300", None),
+        ],
+    )
+    async def test_an_attempt_on_the_stations_security_is_reported(
+        self, world: "World", model: Model, key: str, value: str, kind: str | None
+    ) -> None:
+        await change(world, key, value)
+
+        assert [reported for reported, _ in world.reports] == ([] if kind is None else [kind])
 
     @pytest.mark.parametrize(
         ("set_status", "expected"),

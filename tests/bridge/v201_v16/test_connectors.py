@@ -121,3 +121,15 @@ async def test_a_connector_beside_the_table_gets_the_next_number(new_world: "Cal
 
     assert (await learn(world.context, 1, 2)).number == 6
     assert (await learn(world.context, 2, 1)).number == 2
+
+
+async def test_what_was_kept_while_the_station_spoke_1_6_is_no_connector(
+    new_world: "Callable[..., World]",
+) -> None:
+    world = new_world(books=Books(connectors={(-1, 1): Connector(-1, 1, -2, "Untold", {"connectorId": 1})}))
+
+    await world.bridge.backend_connected()
+    await learn(world.context, 1, 2)
+
+    assert numbers(world.books) == {(1, 2): 1}
+    assert world.heard() == []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bridge.v201_v16.timestamps import backend_utc, in_order, spell, utc
+from gateway.bridge.timestamps import backend_utc, in_order, spell, utc
 from gateway.wire.errors import CallError, ErrorCode
 
 

@@ -1,0 +1,136 @@
+"""The shapes of the API's answers, for its OpenAPI description; those of requests are the models that read them."""
+
+from typing import Any, Final
+
+from gateway.wire.versions import Version
+
+_VERSIONS: Final = [version.value for version in Version]
+_TIME: Final = {"type": "string", "format": "date-time"}
+
+
+def _text(description: str = "", *, null: bool = False) -> dict[str, Any]:
+    return {"type": ["string", "null"] if null else "string"} | ({"description": description} if description else {})
+
+
+def _version(description: str) -> dict[str, Any]:
+    return {"enum": [*_VERSIONS, None], "description": description}
+
+
+def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "required": required, "properties": properties}
+
+
+_UPGRADE: Final = _object(
+    {
+        "target_profile": {"type": "integer"},
+        "previous_profile": {"type": "integer"},
+        "step": _text("Where it stands; docs/security-profiles.md lists the steps."),
+        "slot": {"type": ["integer", "null"], "description": "The station's configuration slot that was written."},
+        "detail": _text("What is waited for, or why it failed."),
+        "is_over": {"type": "boolean"},
+        "has_failed": {"type": "boolean"},
+        "started_at": _TIME,
+        "changed_at": _TIME,
+    }
+)
+_STATION: Final = _object(
+    {
+        "identity": _text(),
+        "profile": {"type": "integer", "description": "Lowest OCPP security profile that it may still use."},
+        "serial": _text("CN of its certificate; null: its identity is.", null=True),
+        "backend": _text("Configured backend; null is default_backend.", null=True),
+        "boot_status": {"enum": ["None", "Pending", "Rejected", "Accepted"]},
+        "version": _version("OCPP version of its last connection; null before the first."),
+        "pinned_version": _version("The only version that it may speak; null: any."),
+        "allow_expired": {"type": "boolean"},
+        "allow_downgrade": {"type": "boolean"},
+        "password_rotation": {
+            "enum": ["settled", "unknown", "awaiting reboot"],
+            "description": "Unless settled, its old and its new password are accepted.",
+        },
+        "connected": {"type": "boolean"},
+        "connected_profile": {"type": ["integer", "null"]},
+        "provisional": {
+            "enum": ["factory certificate", "expired certificate", None],
+            "description": "Why it is let in only to get a new certificate; null: it isn't, or isn't connected.",
+        },
+        "backend_connected": {"type": "boolean"},
+        "upgrade": {
+            "oneOf": [{"$ref": "#/components/schemas/Upgrade"}, {"type": "null"}],
+            "description": "Under way or, asked for one station, the last one.",
+        },
+    }
+)
+_CERTIFICATE: Final = _object(
+    {
+        "identity": _text(),
+        "serial": _text("Lower-case hex without leading zeros."),
+        "subject": _text("RFC 4514."),
+        "fingerprint": _text("SHA-256 of its DER, in hex."),
+        "not_before": _TIME,
+        "not_after": _TIME,
+        "state": {"enum": ["issued", "installed", "rejected", "superseded", "revoked"]},
+        "reason": _text("Why it was revoked.", null=True),
+        "issued_at": _TIME,
+        "changed_at": _TIME,
+        "chain": _text("PEM, leaf first; asked for one certificate."),
+        "authority_problem": _text("After DELETE: why the authority's own list doesn't name it.", null=True),
+    },
+    optional=("chain", "authority_problem"),
+)
+_SECURITY_EVENT: Final = _object(
+    {
+        "id": {"type": "integer", "description": "Rises; the next page begins before the last one's."},
+        "at": _TIME,
+        "type": _text("The standard's name (2.0.1 Part 2 appendix 1), or one of our own."),
+        "source": {"enum": ["gateway", "station"]},
+        "identity": _text(null=True),
+        "remote": _text("The peer's address.", null=True),
+        "detail": _text(),
+        "presented": {"type": "object", "additionalProperties": {"type": "string"}},
+        "count": {"type": "integer", "description": "How many alike ones it stands for."},
+        "last_at": _TIME,
+    }
+)
+_PENDING_STATION: Final = _object(
+    {
+        "identity": _text(),
+        "first_seen": _TIME,
+        "last_seen": _TIME,
+        "times": {"type": "integer"},
+        "remote": _text("Its address."),
+        "profile": {"type": "integer", "description": "The security profile that it came with."},
+        "serial": _text("CN of the certificate that it presented.", null=True),
+        "subject": _text(null=True),
+        "fingerprint": _text("SHA-256 of the certificate's DER, in hex.", null=True),
+        "version": _version("The OCPP version that it would have spoken."),
+    }
+)
+_ERROR: Final = _object({"error": _object({"code": _text("Stable, for scripts."), "message": _text("For people.")})})
+
+SCHEMAS: Final = {
+    "Station": _STATION,
+    "NewStationAnswer": {
+        "allOf": [
+            {"$ref": "#/components/schemas/Station"},
+            _object({"password": _text("Shown this once; null where none was made.", null=True)}),
+        ]
+    },
+    "Upgrade": _UPGRADE,
+    "SecurityProfile": _object(
+        {
+            "identity": _text(),
+            "profile": {"type": "integer", "description": "Lowest OCPP security profile that it may still use."},
+            "upgrade": {"oneOf": [{"$ref": "#/components/schemas/Upgrade"}, {"type": "null"}]},
+        }
+    ),
+    "PasswordRotation": _object(
+        {"identity": _text(), "password_rotation": _STATION["properties"]["password_rotation"]}
+    ),
+    "Certificate": _CERTIFICATE,
+    "SecurityEvent": _SECURITY_EVENT,
+    "PendingStation": _PENDING_STATION,
+    "Error": _ERROR,
+}
+"""By name, for ``#/components/schemas``."""

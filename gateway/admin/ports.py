@@ -1,0 +1,278 @@
+"""What the API needs of the parts beside it; ``app`` joins them."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from gateway.session.ports import StationRecord
+from gateway.session.security import Source
+from gateway.session.station import Station
+from gateway.session.upgrades import UpgradeRecord
+from gateway.wire.versions import Version
+
+
+class Refused(Exception):
+    """It can't be done as things stand; the text says why and what to do."""
+
+
+class StationRefused(Exception):
+    """The station doesn't do what it was asked; the text is its answer."""
+
+
+class NewlyRegistered(Protocol):
+    """A registration and its password, which is shown once."""
+
+    @property
+    def record(self) -> StationRecord:
+        """The station."""
+
+    @property
+    def password(self) -> str | None:
+        """The password in the clear."""
+
+
+class PendingStation(Protocol):
+    """An identity that came without being registered, and what it presented."""
+
+    @property
+    def identity(self) -> str:
+        """As in its URL."""
+
+    @property
+    def first_seen(self) -> datetime:
+        """Aware, in UTC."""
+
+    @property
+    def last_seen(self) -> datetime:
+        """Aware, in UTC."""
+
+    @property
+    def times(self) -> int:
+        """How often it came."""
+
+    @property
+    def remote(self) -> str:
+        """Its address."""
+
+    @property
+    def profile(self) -> int:
+        """The security profile that it came with."""
+
+    @property
+    def serial(self) -> str | None:
+        """The CN of its certificate."""
+
+    @property
+    def subject(self) -> str | None:
+        """The certificate's subject."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The SHA-256 of the certificate's DER, in hex."""
+
+    @property
+    def version(self) -> Version | None:
+        """The OCPP version that it offered."""
+
+
+class Registration(Protocol):
+    """What the API needs of registration.
+
+    Raises RegistrationInvalid for what can't be, RegistrationRefused for what stands against what is there, and
+    LookupError for a station that isn't there.
+    """
+
+    async def add(
+        self,
+        identity: str,
+        *,
+        profile: int,
+        serial: str | None,
+        backend: str | None,
+        password: str | None,
+        version: Version | None,
+    ) -> NewlyRegistered:
+        """Register a station; ``version`` is the only one that it may speak, None: any."""
+
+    async def show(self, identity: str) -> StationRecord:
+        """Return one station."""
+
+    async def list(self) -> Sequence[StationRecord]:
+        """Return all stations."""
+
+    async def remove(self, identity: str, *, force: bool = False) -> None:
+        """Remove a station."""
+
+    async def allow(self, identity: str, *, expired: bool | None = None, downgrade: bool | None = None) -> None:
+        """Allow an expired certificate, or the way back from security profile 3 to 2, or no more; None: as it is."""
+
+    async def set_serial(self, identity: str, serial: str | None) -> None:
+        """Replace the serial number."""
+
+    async def pin_version(self, identity: str, version: Version | None) -> None:
+        """Let the station speak this version only; None: any."""
+
+    async def pending(self) -> Sequence[PendingStation]:
+        """Return those that wait for approval."""
+
+    async def approve(self, identity: str, *, profile: int, serial: str | None, backend: str | None) -> NewlyRegistered:
+        """Register one that waits. Raises LookupError when it doesn't."""
+
+    async def dismiss(self, identity: str) -> None:
+        """Forget one that waits. Raises LookupError when it doesn't."""
+
+
+class StationCommands(Protocol):
+    """What a connected station is asked to do. Raises Refused, StationRefused, PeerUnavailable."""
+
+    async def renew_certificate(self, station: Station) -> None:
+        """Ask it for a new CSR."""
+
+    async def rotate_password(self, station: Station, *, force: bool) -> None:
+        """Give it a new password. ``force``: although the fate of the last one isn't known."""
+
+    async def upgrade(self, station: Station, profile: int, *, interface: str) -> None:
+        """Begin the upgrade of its security profile. Raises UpgradeUnderWay too."""
+
+
+class Upgrades(Protocol):
+    """The upgrades of security profiles."""
+
+    async def status(self, identity: str) -> UpgradeRecord | None:
+        """Return the one under way, or the last one."""
+
+    def under_way(self) -> Sequence[UpgradeRecord]:
+        """Return all that aren't over."""
+
+    async def cancel(self, identity: str) -> bool:
+        """End the one under way where it stands; False when there is none."""
+
+
+class CertificateRecord(Protocol):
+    """One certificate of the inventory."""
+
+    @property
+    def identity(self) -> str:
+        """The station that it was issued for."""
+
+    @property
+    def serial(self) -> str:
+        """Lower-case hex without leading zeros."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of its DER, in hex."""
+
+    @property
+    def subject(self) -> str:
+        """RFC 4514."""
+
+    @property
+    def not_before(self) -> datetime:
+        """Aware, in UTC."""
+
+    @property
+    def not_after(self) -> datetime:
+        """Aware, in UTC."""
+
+    @property
+    def state(self) -> enum.Enum:
+        """Its value: issued, installed, rejected, superseded, revoked."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was revoked."""
+
+    @property
+    def chain(self) -> str:
+        """PEM, leaf first."""
+
+    @property
+    def issued_at(self) -> datetime:
+        """Aware, in UTC."""
+
+    @property
+    def changed_at(self) -> datetime:
+        """When it got its state."""
+
+
+class Certificates(Protocol):
+    """The inventory. A serial number that isn't hex is a ValueError."""
+
+    async def list(self, identity: str | None = None) -> Sequence[CertificateRecord]:
+        """Return those of one station, or of all."""
+
+    async def find(self, serial: str) -> CertificateRecord | None:
+        """Return one, or None."""
+
+
+class Revoked(Protocol):
+    """A certificate that is refused from now on."""
+
+    @property
+    def record(self) -> CertificateRecord:
+        """The certificate."""
+
+    @property
+    def authority_problem(self) -> str | None:
+        """Why the authority's own list doesn't name it; None when it does."""
+
+
+class EventRecord(Protocol):
+    """One security event as it is kept; ``count`` alike ones."""
+
+    @property
+    def id(self) -> int:
+        """Rises in the order in which events were kept."""
+
+    @property
+    def at(self) -> datetime:
+        """Aware, in UTC."""
+
+    @property
+    def last_at(self) -> datetime:
+        """Of the last of ``count``."""
+
+    @property
+    def kind(self) -> str:
+        """The standard's name, or one of our own."""
+
+    @property
+    def source(self) -> Source:
+        """Who saw it."""
+
+    @property
+    def identity(self) -> str | None:
+        """The station, where there is one."""
+
+    @property
+    def remote(self) -> str | None:
+        """The peer's address."""
+
+    @property
+    def detail(self) -> str:
+        """For a person."""
+
+    @property
+    def presented(self) -> Mapping[str, str]:
+        """What was presented; nothing secret."""
+
+    @property
+    def count(self) -> int:
+        """How many alike ones it stands for."""
+
+
+class SecurityEvents(Protocol):
+    """The store of security events."""
+
+    async def list(
+        self,
+        *,
+        identity: str | None = None,
+        kind: str | None = None,
+        since: datetime | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[EventRecord]:
+        """Return at most ``limit`` events, the newest first."""

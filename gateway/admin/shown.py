@@ -1,0 +1,96 @@
+"""What the API and the commands tell of a station, an upgrade, a certificate, an event: plain JSON, nothing secret."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gateway.admin.ports import CertificateRecord, EventRecord, PendingStation
+    from gateway.session.ports import StationRecord
+    from gateway.session.upgrades import UpgradeRecord
+
+
+def station_shown(record: "StationRecord") -> dict[str, Any]:
+    """Return what the registry tells of a station; never its password's hash."""
+    return {
+        "identity": record.identity,
+        "profile": record.minimum_profile,
+        "serial": record.serial,
+        "backend": record.backend,
+        "boot_status": record.boot_status.value,
+        "version": record.version.value if record.version is not None else None,
+        "pinned_version": record.pinned_version.value if record.pinned_version is not None else None,
+        "allow_expired": record.allow_expired,
+        "allow_downgrade": record.allow_downgrade,
+        "password_rotation": rotation_state(record),
+    }
+
+
+def rotation_state(record: "StationRecord") -> str:
+    """Return where the rotation of the password stands: "settled", "unknown" or "awaiting reboot"."""
+    if record.next_password_hash is None:
+        return "settled"
+    return "awaiting reboot" if record.next_password_waits else "unknown"
+
+
+def upgrade_shown(upgrade: "UpgradeRecord | None") -> dict[str, Any] | None:
+    """Return what is told of an upgrade; its ``data`` is the service's own."""
+    if upgrade is None:
+        return None
+    return {
+        "target_profile": upgrade.target_profile,
+        "previous_profile": upgrade.previous_profile,
+        "step": upgrade.step,
+        "slot": upgrade.slot,
+        "detail": upgrade.detail,
+        "is_over": upgrade.is_over,
+        "has_failed": upgrade.has_failed,
+        "started_at": upgrade.started_at.isoformat(),
+        "changed_at": upgrade.changed_at.isoformat(),
+    }
+
+
+def certificate_shown(record: "CertificateRecord") -> dict[str, Any]:
+    """Return what is told of a certificate, without its chain."""
+    return {
+        "identity": record.identity,
+        "serial": record.serial,
+        "subject": record.subject,
+        "fingerprint": record.fingerprint,
+        "not_before": record.not_before.isoformat(),
+        "not_after": record.not_after.isoformat(),
+        "state": record.state.value,
+        "reason": record.reason,
+        "issued_at": record.issued_at.isoformat(),
+        "changed_at": record.changed_at.isoformat(),
+    }
+
+
+def event_shown(event: "EventRecord") -> dict[str, Any]:
+    """Return what is told of a security event."""
+    return {
+        "id": event.id,
+        "at": event.at.isoformat(),
+        "type": event.kind,
+        "source": event.source.value,
+        "identity": event.identity,
+        "remote": event.remote,
+        "detail": event.detail,
+        "presented": dict(event.presented),
+        "count": event.count,
+        "last_at": event.last_at.isoformat(),
+    }
+
+
+def pending_shown(pending: "PendingStation") -> dict[str, Any]:
+    """Return what is told of one that waits for approval: all of it was presented, none of it is proven."""
+    return {
+        "identity": pending.identity,
+        "first_seen": pending.first_seen.isoformat(),
+        "last_seen": pending.last_seen.isoformat(),
+        "times": pending.times,
+        "remote": pending.remote,
+        "profile": pending.profile,
+        "serial": pending.serial,
+        "subject": pending.subject,
+        "fingerprint": pending.fingerprint,
+        "version": pending.version.value if pending.version is not None else None,
+    }

@@ -1,0 +1,126 @@
+"""What changes beside the running gateway: the registry, what is revoked, the certificates on disk."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from gateway.app.listeners import StationListener
+from gateway.app.revocations import Revocations
+from gateway.session.directory import Directory
+from gateway.session.ports import StoreAway
+from gateway.session.standing import why_not_any_more
+from gateway.session.station import Station
+from gateway.store.stations import Stations
+
+REGISTRY_POLL: Final = 0.5
+"""Seconds between two looks for changes that another process made to the registry."""
+CERTIFICATES_POLL: Final = 5.0
+"""Seconds between two looks at the certificates and roots of the listeners."""
+LATECOMERS_AFTER: Final = 30.0
+"""Seconds after which a change is applied once more: to those who were being admitted while it was made."""
+NOT_ADMITTED_ANY_MORE: Final = 1008
+"""Close code towards a station that may not have its session any more."""
+BATCH: Final = 50
+"""Sessions that are looked at before others have their turn."""
+
+log = structlog.get_logger(__name__)
+
+
+class Following:
+    """Cuts sessions that may not go on, and keeps the listeners up to date."""
+
+    def __init__(
+        self,
+        *,
+        stations: Stations,
+        directory: Directory,
+        listeners: Sequence[StationListener],
+        revocations: Revocations,
+        expel: Callable[[Station], Awaitable[None]],
+        refresh_every: float,
+    ) -> None:
+        """``refresh_every``: seconds between two looks at the CRLs. ``expel`` takes a removed station apart."""
+        self._stations = stations
+        self._directory = directory
+        self._listeners = listeners
+        self._revocations = revocations
+        self._expel = expel
+        self._refresh_every = refresh_every
+
+    async def prepare(self) -> None:
+        """Learn what is revoked, and who is allowed what, before the first station comes in. Raises StoreAway."""
+        await self._revocations.reload_inventory()
+        await self._revocations.refresh()
+        await self._look_for_exceptions()
+
+    async def follow_registry(self) -> None:
+        """Apply changes of the registry and of the certificates, for ever."""
+        loop = asyncio.get_running_loop()
+        seen, again_at = await self._stations.revision(), float("inf")
+        while True:
+            await asyncio.sleep(REGISTRY_POLL)
+            try:
+                revision = await self._stations.revision()
+                if revision != seen or loop.time() >= again_at:
+                    again_at = loop.time() + LATECOMERS_AFTER if revision != seen else float("inf")
+                    await self._apply()
+                    seen = revision
+            except StoreAway as error:
+                log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
+
+    async def follow_crls(self) -> None:
+        """Look at the CRLs again and again, for ever."""
+        again = False
+        while True:
+            await asyncio.sleep(self._refresh_every)
+            has_changed = await self._revocations.refresh()
+            if has_changed or again:
+                await self._cut_revoked()
+            again = has_changed
+
+    async def follow_certificates(self) -> None:
+        """Take over certificates, keys and roots that were replaced on disk, for ever."""
+        while True:
+            await asyncio.sleep(CERTIFICATES_POLL)
+            for listener in self._listeners:
+                await listener.reload()
+
+    async def _apply(self) -> None:
+        await self._revocations.reload_inventory()
+        await self._look_for_exceptions()
+        await self._cut_revoked()
+        await self._recheck()
+
+    async def _look_for_exceptions(self) -> None:
+        tolerate = await self._stations.any_allows_expired()
+        for listener in self._listeners:
+            listener.tolerate_expiry(tolerate=tolerate)
+
+    async def _cut_revoked(self) -> None:
+        check = next((listener.check for listener in self._listeners if listener.check is not None), None)
+        if check is None:
+            return
+        for number, station in enumerate(self._directory):
+            if station.is_connected and station.proof.path:
+                why = await check.still_good(station.proof.path)
+                if why is not None:
+                    _cut(station, why, "the certificate was revoked")
+            if number % BATCH == BATCH - 1:
+                await asyncio.sleep(0)
+
+    async def _recheck(self) -> None:
+        """Cut the sessions of stations that may not have theirs any more."""
+        for station in self._directory:
+            record = await self._stations.find(station.identity)
+            if record is None:
+                _cut(station, "removed", "not registered any more")
+                await self._expel(station)
+            elif station.is_connected and (why := why_not_any_more(record, station.proof, station.version)):
+                _cut(station, why, why)
+
+
+def _cut(station: Station, reason: str, words: str) -> None:
+    log.warning("session_cut", identity=station.identity, reason=reason)
+    station.cut(NOT_ADMITTED_ANY_MORE, words)

@@ -1,0 +1,186 @@
+"""The station listeners of one gateway: built from the configuration, reloaded while they run."""
+
+import asyncio
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from cryptography import x509
+
+from gateway.app.clock import now
+from gateway.app.problems import StartFailed
+from gateway.app.revocations import Revocations
+from gateway.app.secret_files import readable_path
+from gateway.config import Config, Listener, ListenerTls
+from gateway.config.secrets import SecretError
+from gateway.edge.connection_refusals import ConnectionRefusals
+from gateway.edge.door import Door, EntryRules
+from gateway.edge.failures import Failures
+from gateway.edge.listener_tls import ListenerTls as TlsContexts
+from gateway.edge.listener_tls import Pairs
+from gateway.edge.station_certificates import StationCertificateCheck
+from gateway.edge.tls import TlsRejected
+from gateway.transport import HandshakePool, Limits
+from gateway.transport import Listener as TransportListener
+from gateway.wire.versions import Version
+from pki.paths import StationChainVerifier, load_roots
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all listeners share."""
+
+    config: Config
+    door: Door
+    failures: Failures
+    refusals: ConnectionRefusals
+    revocations: Revocations
+    limits: Limits
+    pool: HandshakePool
+
+
+class StationListener:
+    """One configured listener."""
+
+    def __init__(self, place: str, listener: Listener, around: Surroundings) -> None:
+        """``place`` names it in errors: ``listeners[0]``. Raises StartFailed."""
+        self.config = listener
+        self._place = place
+        self._around = around
+        self._contexts = self._tls_contexts(listener.tls) if listener.tls is not None else None
+        self._trusted = b""
+        self.check = self._certificate_check(listener.tls) if listener.tls is not None else None
+        self.transport = TransportListener(
+            host=listener.bind.host,
+            port=listener.bind.port,
+            admit=functools.partial(around.door.admit, self._rules()),
+            limits=around.limits,
+            tls=self._contexts.context if self._contexts is not None else None,
+            pool=around.pool,
+            observe=around.refusals.refused,
+            load_balancers=listener.load_balancers,
+            screen=around.failures.screen,
+        )
+
+    def tolerate_expiry(self, *, tolerate: bool) -> None:
+        """Let expired certificates through the handshake or not: the application decides about each (A00.FR.429)."""
+        if self._contexts is not None:
+            self._contexts.tolerate_expiry = tolerate
+
+    async def reload(self) -> None:
+        """Look at the certificates, keys and roots again; what is wrong is logged, and the last good ones stay."""
+        if self._contexts is None or self.config.tls is None:
+            return
+        try:
+            has_changed = await asyncio.to_thread(self._contexts.reload)
+            has_changed |= await asyncio.to_thread(self._reload_trust, self.config.tls)
+        except (TlsRejected, SecretError, StartFailed) as error:
+            log.error("certificates_not_reloaded", listener=str(self.config.bind), reason=str(error))  # noqa: TRY400 - the text says it
+            return
+        if has_changed:
+            log.info("certificates_reloaded", listener=str(self.config.bind))
+
+    def _reload_trust(self, tls: ListenerTls) -> bool:
+        """Check stations against other roots, where the files have changed. Raises StartFailed."""
+        if self.check is None:
+            return False
+        trusted, operator, factory = self._trust(tls)
+        if trusted == self._trusted:
+            return False
+        self.check.trust(operator, factory)
+        self._trusted = trusted
+        return True
+
+    def _rules(self) -> EntryRules:
+        config, listener = self._around.config, self.config
+        return EntryRules(
+            name=str(listener.bind),
+            path=listener.path,
+            profiles=frozenset(listener.security_profiles),
+            versions=tuple(Version(name) for name in listener.protocols),
+            networks=listener.trusted_networks,
+            hosts=frozenset(listener.hosts),
+            origins=frozenset(listener.origins),
+            certificates=self.check,
+            no_common_subprotocol=config.no_common_subprotocol,
+            unknown_status=config.unknown_station,
+        )
+
+    def _tls_contexts(self, tls: ListenerTls) -> TlsContexts:
+        roots = [path for path in (tls.station_roots, tls.factory_roots) if path is not None]
+        try:
+            return TlsContexts(functools.partial(_files, tls), roots, static_rsa=tls.static_rsa)
+        except (TlsRejected, SecretError) as error:
+            raise StartFailed(f"{self._place}.tls: {error}") from None
+
+    def _certificate_check(self, tls: ListenerTls) -> StationCertificateCheck | None:
+        if tls.station_roots is None:
+            return None
+        config, revocations = self._around.config, self._around.revocations
+        self._trusted, operator, factory = self._trust(tls)
+        return StationCertificateCheck(
+            operator=operator,
+            organizations=frozenset({config.operator, *config.allowed_organizations}),
+            factory=factory,
+            revocation=[revocations.crls],
+            # Where the operator names no CRL, nobody is expected to have one.
+            when_unknown=config.revocation.when_unknown if config.revocation.crls else "accept",
+            revoked_here=revocations.was_revoked_here,
+            clock=now,
+        )
+
+    def _trust(self, tls: ListenerTls) -> tuple[bytes, StationChainVerifier, StationChainVerifier | None]:
+        """Read the roots: their digest, the operator's verifier and the manufacturers'. Raises StartFailed."""
+        if tls.station_roots is None:
+            raise StartFailed(f"{self._place}.tls.station_roots is missing")
+        digest, operator = self._verifier("station_roots", tls.station_roots)
+        if tls.factory_roots is None:
+            return digest, operator, None
+        further, factory = self._verifier("factory_roots", tls.factory_roots)
+        return digest + further, operator, factory
+
+    def _verifier(self, key: str, path: Path) -> tuple[bytes, StationChainVerifier]:
+        try:
+            content = path.read_bytes()
+            return hashlib.sha256(content).digest(), StationChainVerifier(content, clock=now)
+        except OSError as error:
+            raise StartFailed(f"{self._place}.tls.{key}: {path}: {error.strerror}") from None
+        except ValueError as error:
+            raise StartFailed(f"{self._place}.tls.{key}: {path} {error}") from None
+
+
+def station_listeners(around: Surroundings) -> Sequence[StationListener]:
+    """Build all configured listeners. Raises StartFailed."""
+    return [
+        StationListener(f"listeners[{index}]", listener, around)
+        for index, listener in enumerate(around.config.listeners)
+    ]
+
+
+def trust_anchors(config: Config) -> list[x509.Certificate]:
+    """Return the roots that any listener trusts; what can't be read is named when its listener is built."""
+    files = {
+        path
+        for listener in config.listeners
+        if listener.tls is not None
+        for path in (listener.tls.station_roots, listener.tls.factory_roots)
+        if path is not None
+    }
+    found = []
+    for path in sorted(files):
+        with suppress(OSError, ValueError):
+            found += load_roots(path.read_bytes())
+    return found
+
+
+@contextmanager
+def _files(tls: ListenerTls) -> Iterator[Pairs]:
+    """Give the chains and keys as files; keys that are no files lie in memory meanwhile."""
+    with ExitStack() as keys:
+        yield [(each.chain, keys.enter_context(readable_path(each.key))) for each in tls.certificates]

@@ -1,0 +1,152 @@
+"""What the gateway does for its stations itself, put together: certificates, passwords, upgrades, the security log."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from gateway.app.clock import now
+from gateway.app.inventory import Inventory
+from gateway.app.problems import StartFailed
+from gateway.app.records import password_rules
+from gateway.app.tasks import Tasks
+from gateway.config import Config
+from gateway.services.certificates import StationCertificates
+from gateway.services.credentials import CredentialRotation
+from gateway.services.provisional import ProvisionalRenewal
+from gateway.services.revocation import CertificateRevocation
+from gateway.services.security_events import SecurityEventLog
+from gateway.services.upgrade_steps import UpgradeOffer, UpgradeSteps
+from gateway.services.upgrades import ProfileUpgrades
+from gateway.session.ports import StoreAway
+from gateway.session.station import Service, Station
+from gateway.session.tally import Tally
+from gateway.store.certificates import CertificateRecord, Certificates
+from gateway.store.database import Database
+from gateway.store.security_events import SecurityEvents
+from gateway.store.stations import Stations
+from gateway.store.upgrades import Upgrades
+from gateway.wire.versions import Version
+from pki.authority import AuthorityError
+from pki.authority.local import LocalAuthority
+
+FLUSH_WITHIN: Final = 5.0
+"""Seconds in which the last security events must be written when the gateway stops."""
+
+log = structlog.get_logger(__name__)
+
+
+class StationServices:
+    """The services of one running gateway, and what begins when a station comes in."""
+
+    def __init__(
+        self,
+        config: Config,
+        database: Database,
+        stations: Stations,
+        tally: Tally,
+        tasks: Tasks,
+        *,
+        is_connected: Callable[[str], bool],
+    ) -> None:
+        """Open the authority. Raises StartFailed."""
+        self._tasks = tasks
+        self.authority = _authority(config)
+        self.certificates_on_file = Certificates(database)
+        self.events = SecurityEvents(database)
+        self.security = SecurityEventLog(self.events, tally, keep=config.limits.security_events)
+        inventory = Inventory(self.certificates_on_file)
+        self.certificates = StationCertificates(
+            self.authority, inventory, self.security, operator=config.operator, spawn=tasks.spawn
+        )
+        self.rotation = CredentialRotation(stations, password_rules(), self.security)
+        self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
+            self.certificates_on_file, self.authority, self.security
+        )
+        self.upgrades = ProfileUpgrades(
+            Upgrades(database),
+            UpgradeSteps(
+                operator=config.operator,
+                offer=offers(config).get,
+                renewal=self.certificates,
+                installed=inventory,
+                now=now,
+            ),
+            self.security,
+            is_connected=is_connected,
+            spawn=tasks.spawn,
+        )
+        self._provisional = ProvisionalRenewal(self.certificates, self.security)
+
+    @property
+    def by_action(self) -> Mapping[tuple[Version, str], Service]:
+        """The actions of a station that the gateway answers itself."""
+        return {
+            (version, action): service
+            for version in Version
+            for action, service in (
+                ("SignCertificate", self.certificates.sign_certificate),
+                ("SecurityEventNotification", self.security.notification),
+            )
+        }
+
+    def start(self) -> None:
+        """Begin what goes on beside the stations."""
+        self._tasks.spawn(self.security.run(), "security events")
+        self._tasks.spawn(self.upgrades.run(), "upgrades")
+
+    async def close(self) -> None:
+        """Write down the last security events."""
+        try:
+            await asyncio.wait_for(self.security.flush(), FLUSH_WITHIN)
+        except TimeoutError:
+            log.error("security_events_not_flushed", count=self.security.waiting)  # noqa: TRY400 - the text says it all
+
+    def joined(self, station: Station) -> None:
+        """A station's WebSocket is open."""
+        self._tasks.spawn(self._welcome(station), f"welcome {station.identity}")
+
+    def renew_provisional(self, station: Station) -> None:
+        """A station that was let in on a certificate that must be replaced is to get a new one now."""
+        self._tasks.spawn(self._provisional.renew(station), f"renewal {station.identity}")
+
+    async def _welcome(self, station: Station) -> None:
+        """Go on with what was begun for this station, and note which certificate it uses."""
+        if station.provisional is not None:
+            self.renew_provisional(station)
+        try:
+            await self.upgrades.came_back(station.identity, station.profile)
+            await self.upgrades.resume(station)
+            if station.proof.path:
+                await self.certificates_on_file.in_use(station.proof.path[0].fingerprint(SHA256()).hex())
+        except StoreAway as away:
+            log.error("welcome_incomplete", identity=station.identity, reason=str(away))  # noqa: TRY400 - it says it all
+
+
+def offers(config: Config) -> Mapping[int, UpgradeOffer]:
+    """Return where stations of each security profile connect to: the first TLS listener with public_url that serves it.
+
+    Raises StartFailed for roots that can't be read.
+    """
+    found: dict[int, UpgradeOffer] = {}
+    for index, listener in enumerate(config.listeners):
+        if listener.public_url is None or listener.tls is None:
+            continue
+        roots = listener.tls.csms_roots
+        try:
+            pem = roots.read_text("ascii") if roots is not None else None
+        except (OSError, ValueError) as error:
+            raise StartFailed(f"listeners[{index}].tls.csms_roots: {roots}: {error}") from None
+        for profile in listener.security_profiles:
+            found.setdefault(profile, UpgradeOffer(listener.public_url, pem))
+    return found
+
+
+def _authority(config: Config) -> LocalAuthority:
+    directory = config.authority.station.local.dir
+    try:
+        return LocalAuthority.open(directory, organization=config.operator)
+    except AuthorityError as error:
+        raise StartFailed(f"authority.station.local.dir: {error}") from None

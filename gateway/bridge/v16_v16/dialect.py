@@ -1,0 +1,124 @@
+"""The bridge itself: what passes as it is, which handler takes the rest, and what is refused."""
+
+from typing import Final
+
+from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SECURITY_OF_A_CENTRAL_SYSTEM
+from gateway.bridge.books import Books, Json, Transaction
+from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SaveConnector
+from gateway.bridge.v16_v16 import authorization, availability, boot, configuration, transactions
+from gateway.bridge.v16_v16.context import Context, Handler
+from gateway.wire.errors import CallError, ErrorCode
+
+RELAYED_TO_BACKEND: Final = frozenset({"DataTransfer", "DiagnosticsStatusNotification", "FirmwareStatusNotification"})
+"""Actions of a station that the backend hears as they are, and whose answer the station gets as it is."""
+FROM_STATION: Final[dict[str, Handler]] = {
+    "Authorize": authorization.authorize,
+    "Heartbeat": availability.heartbeat,
+    "MeterValues": transactions.meter_values,
+    "StartTransaction": transactions.start_transaction,
+    "StatusNotification": availability.status_notification,
+    "StopTransaction": transactions.stop_transaction,
+}
+HEARD: Final = frozenset({"LogStatusNotification", "SignedFirmwareStatusNotification"})
+"""Messages of the security extension that end here, answered {}: what they tell of, the backend didn't ask for."""
+NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SecurityEventNotification", "SignCertificate"})
+"""Actions of a station that the session and the gateway's services answer before the bridge is asked."""
+
+FROM_BACKEND: Final[dict[str, Handler]] = {
+    "ChangeConfiguration": configuration.change_configuration,
+    "GetConfiguration": configuration.get_configuration,
+}
+NOT_PASSED_ON: Final = SECURITY_OF_A_CENTRAL_SYSTEM | {"UpdateFirmware"}
+"""Actions of a backend that never reach the station: certificates, security logs and triggers are Voltgate's business,
+and firmware that nobody has verified must not be installed."""
+RELAYED_TO_STATION: Final = (OF_A_CENTRAL_SYSTEM | {"DataTransfer"}) - NOT_PASSED_ON - FROM_BACKEND.keys()
+"""Actions of a backend that the station hears as they are, and whose answer the backend gets as it is.
+
+RemoteStopTransaction is among them for any transactionId: a station refuses one that it doesn't know, and it alone
+knows those that it had opened before Voltgate stood in front of it.
+"""
+
+
+def check_direction(action: str) -> None:
+    """Return when a central system sends ``action`` to a charge point.
+
+    Raises :class:`CallError` NotSupported otherwise.
+    """
+    if action not in OF_A_CENTRAL_SYSTEM and action != "DataTransfer":
+        raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the charge point, not of a central system")
+
+
+class V16ToV16:
+    """The bridge between one 1.6 station and its 1.6 backend.
+
+    The CALLs of either side are handed over one at a time, in order; the two sides may interleave.
+    """
+
+    boot_serial = staticmethod(boot.boot_serial)
+    boot_request = staticmethod(boot.boot_request)
+    boot_response = staticmethod(boot.boot_response)
+
+    def __init__(  # noqa: PLR0913 - a composition root's seam: all that the bridge may touch
+        self,
+        *,
+        books: Books,
+        ledger: Ledger,
+        call_station: Call,
+        call_backend: Call,
+        note: Note,
+        report: Report,
+        clock: Clock,
+        save_connector: SaveConnector,
+    ) -> None:
+        self._context = Context(books, ledger, call_station, call_backend, note, report, clock, save_connector)
+
+    async def from_station(self, action: str, payload: Json) -> Json:
+        """Handle a schema-valid CALL of the station and return the payload of its CALLRESULT.
+
+        Raises :class:`CallError`: the backend's own, NotSupported for what a station has no business to send,
+        NotImplemented for what 1.6 doesn't know; and :class:`PeerUnavailable` where the backend alone could answer.
+        What the ledger raises passes through: the station must not be answered then.
+        """
+        handler = FROM_STATION.get(action)
+        if handler is not None:
+            return await handler(self._context, payload)
+        if action in RELAYED_TO_BACKEND:
+            return await self._context.call_backend(action, payload)
+        if action in HEARD:
+            return {}
+        if action in OF_A_CENTRAL_SYSTEM:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the central system")
+        if action in NOT_FOR_THE_BRIDGE:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is not for the backend")
+        raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 1.6 has no such action")
+
+    async def from_backend(self, action: str, payload: Json) -> Json:
+        """Handle a schema-valid CALL of the backend and return the payload of its CALLRESULT.
+
+        Raises :class:`CallError`: the station's own, NotSupported for what isn't passed on or goes the wrong way,
+        NotImplemented for what 1.6 doesn't know; and :class:`PeerUnavailable` when the station can't be reached.
+        """
+        if action in RELAYED_TO_STATION:
+            return await self._context.call_station(action, payload)
+        handler = FROM_BACKEND.get(action)
+        if handler is not None:
+            return await handler(self._context, payload)
+        if action == "UpdateFirmware":
+            raise CallError(ErrorCode.NOT_SUPPORTED, "no unverified firmware is passed on to a station")
+        if action in NOT_PASSED_ON:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action}: the gateway is in charge of the station's security")
+        if action in OF_A_CHARGE_POINT:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the charge point")
+        raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 1.6 has no such action")
+
+    async def backend_connected(self) -> None:
+        """The backend's leg came (back) up: tell it the connector states that it has not heard."""
+        await availability.backend_connected(self._context)
+
+    async def started_late(self, tx: Transaction, conf: Json) -> None:
+        """A start of the time when this station spoke 2.0.1 was delivered late: it can't be stopped by command now."""
+        if conf["idTagInfo"]["status"] != "Accepted":
+            tx.deauthorized = True
+            self._context.note(
+                "refused-start", "the backend refused a transaction that the station began while it spoke 2.0.1"
+            )

@@ -1,0 +1,153 @@
+"""How often one may fail: token buckets per address and per identity (attacks A1, A5).
+
+A password that is compared takes a token *before* the work and gets it back when it fitted, so that guesses made at
+once count like guesses made in turn. Who has none left hears 429, for a known and an unknown identity alike.
+"""
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+BUCKETS_MAX: Final = 65_536
+"""Keys that one set of buckets remembers, the last used ones; some 200 bytes each. A forgotten one is full again."""
+OWN_TRIES_PER_MINUTE: Final = 2.0
+"""Tries that each address has of its own for an identity whose bucket others have emptied: one in 30 s."""
+IPV6_PREFIX: Final = 64
+"""Bits of an IPv6 address that count: whoever has one address has the whole /64."""
+ADDRESS_FAILED: Final = "TOO_MANY"
+"""The code of a connection that was turned away at the accept (``transport.Refused``)."""
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Buckets(Generic[Key]):
+    """One bucket per key: ``burst`` tokens at first, ``per_minute`` new ones a minute up to ``burst``."""
+
+    def __init__(
+        self, per_minute: float, burst: float, *, most: int = BUCKETS_MAX, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``clock`` gives seconds and never goes back."""
+        self._rate = per_minute / 60.0
+        self._burst = burst
+        self._most = most
+        self._clock = clock
+        self._levels: OrderedDict[Key, tuple[float, float]] = OrderedDict()
+        """Key -> tokens, and when that was; the longest untouched first. A full bucket isn't kept."""
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+    def take(self, key: Key) -> bool:
+        """Take a token; False when there is none."""
+        level = self._level(key)
+        if level < 1.0:
+            return False
+        self._set(key, level - 1.0)
+        return True
+
+    def give_back(self, key: Key) -> None:
+        """Return a token that was taken."""
+        self._set(key, self._level(key) + 1.0)
+
+    def wait(self, key: Key) -> float:
+        """Return the seconds until there is a token: 0 when there is one."""
+        return max(0.0, (1.0 - self._level(key)) / self._rate)
+
+    def _level(self, key: Key) -> float:
+        known = self._levels.get(key)
+        if known is None:
+            return self._burst
+        tokens, at = known
+        return min(self._burst, tokens + (self._clock() - at) * self._rate)
+
+    def _set(self, key: Key, tokens: float) -> None:
+        if tokens >= self._burst:
+            self._levels.pop(key, None)
+            return
+        self._levels[key] = (tokens, self._clock())
+        self._levels.move_to_end(key)
+        while len(self._levels) > self._most:
+            self._levels.popitem(last=False)
+
+
+class TooManyFailures(Exception):
+    """No token is left. ``wait``: seconds until there is one."""
+
+    def __init__(self, text: str, wait: float) -> None:
+        super().__init__(text)
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The tokens of one comparison."""
+
+    _back: tuple[Callable[[], None], ...]
+
+    def give_back(self) -> None:
+        """The password fitted, or was never compared. To be called once at most."""
+        for each in self._back:
+            each()
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLimits:
+    """Failures that are free in a minute; as many may come at once."""
+
+    connections_per_address: int
+    passwords_per_address: int
+    passwords_per_identity: int
+
+
+class Failures:
+    """What failed of late, for all listeners together."""
+
+    def __init__(self, limits: FailureLimits, *, clock: Callable[[], float] = time.monotonic) -> None:
+        def buckets(each: int) -> Buckets[str]:
+            return Buckets(each, each, clock=clock)
+
+        self._connections = buckets(limits.connections_per_address)
+        self._addresses = buckets(limits.passwords_per_address)
+        self._identities = buckets(limits.passwords_per_identity)
+        self._own_tries: Buckets[tuple[str, str]] = Buckets(OWN_TRIES_PER_MINUTE, 1.0, clock=clock)
+
+    def screen(self, address: str) -> str | None:
+        """Return ``ADDRESS_FAILED`` when an address has failed too often to be heard, else None."""
+        return ADDRESS_FAILED if self._connections.wait(address_key(address)) else None
+
+    def connection_failed(self, address: str) -> None:
+        """Count a connection that ended in its TLS handshake, in its request, or was refused by the door."""
+        self._connections.take(address_key(address))
+
+    def reserve(self, address: str, identity: str) -> Reservation:
+        """Take the tokens for one comparison of a password. Raises :class:`TooManyFailures`.
+
+        Where strangers have emptied the identity's bucket, each address has a few tries of its own.
+        """
+        key = address_key(address)
+        if not self._addresses.take(key):
+            raise TooManyFailures("too many wrong passwords from this address", self._addresses.wait(key))
+        if self._identities.take(identity):
+            return Reservation((lambda: self._addresses.give_back(key), lambda: self._identities.give_back(identity)))
+        own = (key, identity)
+        if self._own_tries.take(own):
+            return Reservation((lambda: self._addresses.give_back(key), lambda: self._own_tries.give_back(own)))
+        self._addresses.give_back(key)
+        wait = min(self._identities.wait(identity), self._own_tries.wait(own))
+        raise TooManyFailures("too many wrong passwords for this identity", wait)
+
+
+def address_key(address: str) -> str:
+    """Return what counts as one address: an IPv4 address, also where it comes as IPv6, or an IPv6 /64."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed), IPV6_PREFIX), strict=False))

@@ -1,0 +1,145 @@
+"""Identities that came without being registered, with what they presented, for a person to approve."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+
+from gateway.session.identity import parse_identity
+from gateway.store import registry
+from gateway.store.columns import bounded_text, utc_now
+from gateway.store.database import Database
+from gateway.store.models import PendingStationRow
+from gateway.store.station_rows import version_of, version_text
+from gateway.wire.versions import Version
+
+PENDING_MAX: Final = 1000
+"""Identities that are kept; a newcomer beyond them replaces none."""
+SEEN_EVERY: Final = timedelta(seconds=10)
+"""One that comes more often is written down once in this time, unless it presents more: nobody keeps the store busy."""
+PRESENTED_MAX: Final = 512
+"""Characters kept of each text that was presented."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingStation:
+    """One identity that is not registered. ``times`` counts its connections, one in ``SEEN_EVERY`` at most.
+
+    What it presented is that of the strongest security profile that it came with, and there of the newest connection:
+    who has no certificate can't hide the one that was shown before. ``serial`` is the certificate's CN, ``fingerprint``
+    the SHA-256 of its DER in hex, ``remote`` the address. Times are UTC.
+    """
+
+    identity: str
+    first_seen: datetime
+    last_seen: datetime
+    times: int
+    remote: str
+    profile: int
+    serial: str | None
+    subject: str | None
+    fingerprint: str | None
+    version: Version | None
+
+
+_COLUMNS: Final = tuple(PendingStationRow.__table__.columns)
+_OF: Final = PendingStationRow.identity == bindparam("of_identity")
+_ALL: Final = select(*_COLUMNS).order_by(PendingStationRow.first_seen, PendingStationRow.identity)
+_FIND: Final = _ALL.where(_OF)
+_COUNT: Final = select(func.count()).select_from(PendingStationRow)
+_ADD: Final = insert(PendingStationRow)
+_AGAIN: Final = update(PendingStationRow).where(_OF).values(times=PendingStationRow.times + 1)
+_AT_LEAST_AS_STRONG: Final = update(PendingStationRow).where(_OF, PendingStationRow.profile <= bindparam("came_with"))
+_REMOVE: Final = delete(PendingStationRow).where(_OF)
+_DROP: Final = delete(PendingStationRow).where(PendingStationRow.last_seen < bindparam("moment"))
+
+
+class PendingStations:
+    """The identities that wait for a person. One that is registered is taken out by the registration itself."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def seen(
+        self,
+        identity: str,
+        *,
+        remote: str,
+        profile: int,
+        serial: str | None = None,
+        subject: str | None = None,
+        fingerprint: str | None = None,
+        version: Version | None = None,
+    ) -> bool:
+        """Write down that an identity came that isn't registered; return False when there is no room for it.
+
+        Raises IdentityRejected, StoreUnavailable.
+        """
+        parse_identity(identity)
+        now = self._clock()
+        presented = {
+            "remote": bounded_text(remote, PRESENTED_MAX),
+            "profile": profile,
+            "serial": _bounded(serial),
+            "subject": _bounded(subject),
+            "fingerprint": _bounded(fingerprint),
+            "version": version_text(version),
+        }
+        key = {"of_identity": identity}
+        known, is_room = await self._database.read(lambda connection: _look(connection, identity))
+        if known is None and not is_room:
+            return False
+        if known is not None and profile <= known.profile and abs(now - known.last_seen) < SEEN_EVERY:
+            return True
+
+        def work(connection: Connection) -> bool:
+            registry.hold(connection)  # newcomers one after the other: no two find the last room
+            if connection.execute(_AGAIN, {**key, "last_seen": now}).rowcount:
+                connection.execute(_AT_LEAST_AS_STRONG, {**key, "came_with": profile, **presented})
+                return True
+            if connection.execute(_COUNT).scalar_one() >= PENDING_MAX:
+                return False
+            row = {"identity": identity, "first_seen": now, "last_seen": now, "times": 1, **presented}
+            connection.execute(_ADD, row)
+            return True
+
+        return await self._database.write(work)
+
+    async def list(self) -> Sequence[PendingStation]:
+        """Return all in the order in which they first came. Raises StoreUnavailable."""
+        rows = await self._database.read(lambda connection: connection.execute(_ALL).mappings().all())
+        return [_pending(row) for row in rows]
+
+    async def find(self, identity: str) -> PendingStation | None:
+        """Return one, or None. Raises StoreUnavailable."""
+        key = {"of_identity": identity}
+        row = await self._database.read(lambda connection: connection.execute(_FIND, key).mappings().first())
+        return None if row is None else _pending(row)
+
+    async def remove(self, identity: str) -> bool:
+        """Forget one; return False when it isn't there. Raises StoreUnavailable."""
+        key = {"of_identity": identity}
+        return await self._database.write(lambda connection: connection.execute(_REMOVE, key).rowcount) > 0
+
+    async def drop_older_than(self, moment: datetime) -> int:
+        """Forget those that did not come since ``moment`` (aware); return how many. Raises StoreUnavailable."""
+        key = {"moment": moment}
+        return await self._database.write(lambda connection: connection.execute(_DROP, key).rowcount)
+
+
+def _look(connection: Connection, identity: str) -> tuple[PendingStation | None, bool]:
+    row = connection.execute(_FIND, {"of_identity": identity}).mappings().first()
+    if row is not None:
+        return _pending(row), True
+    return None, connection.execute(_COUNT).scalar_one() < PENDING_MAX
+
+
+def _bounded(text: str | None) -> str | None:
+    return None if text is None else bounded_text(text, PRESENTED_MAX)
+
+
+def _pending(row: RowMapping) -> PendingStation:
+    return PendingStation(**{**row, "version": version_of(row["version"])})

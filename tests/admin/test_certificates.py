@@ -1,0 +1,70 @@
+"""The inventory by API."""
+
+from typing import Any
+
+import pytest
+
+CERTIFICATES = "/api/v1/certificates"
+
+
+@pytest.fixture
+def issued(office: Any) -> None:
+    office.inventory.issue("CS1", "a1")
+    office.inventory.issue("CS2", "b2")
+
+
+@pytest.mark.usefixtures("issued")
+async def test_list_and_show(client: Any) -> None:
+    listed = await (await client.get(CERTIFICATES)).json()
+    assert [each["serial"] for each in listed["certificates"]] == ["a1", "b2"]
+    listed = await (await client.get(f"{CERTIFICATES}?identity=CS2")).json()
+    assert [each["serial"] for each in listed["certificates"]] == ["b2"]
+    assert "chain" not in listed["certificates"][0]
+    shown = await (await client.get(f"{CERTIFICATES}/0A:1")).json()
+    assert shown == {
+        "identity": "CS1",
+        "serial": "a1",
+        "subject": "CN=CS1",
+        "fingerprint": "f" * 64,
+        "not_before": "2026-03-01T12:00:00+00:00",
+        "not_after": "2026-03-01T12:00:00+00:00",
+        "state": "installed",
+        "reason": None,
+        "issued_at": "2026-03-01T12:00:00+00:00",
+        "changed_at": "2026-03-01T12:00:00+00:00",
+        "chain": "PEM",
+    }
+
+
+@pytest.mark.usefixtures("issued")
+async def test_revoke_once_and_again(client: Any, office: Any) -> None:
+    for query in ("?reason=keyCompromise", ""):
+        answer = await client.delete(f"{CERTIFICATES}/A1{query}")
+        assert answer.status == 200
+        shown = await answer.json()
+        assert (shown["state"], shown["reason"], shown["authority_problem"]) == ("revoked", "keyCompromise", None)
+    assert office.inventory.reasons == ["keyCompromise", "unspecified"]
+
+
+@pytest.mark.usefixtures("issued")
+async def test_an_authority_that_was_not_told_is_said(client: Any, office: Any) -> None:
+    office.inventory.problem = "the CA's folder can't be written"
+    shown = await (await client.delete(f"{CERTIFICATES}/a1")).json()
+    assert (shown["state"], shown["authority_problem"]) == ("revoked", "the CA's folder can't be written")
+
+
+@pytest.mark.usefixtures("issued")
+@pytest.mark.parametrize("method", ["get", "delete"])
+async def test_which_one(client: Any, method: str) -> None:
+    for serial, status, code in (("c3", 404, "unknown_certificate"), ("xyz", 400, "invalid_request")):
+        answer = await client.request(method, f"{CERTIFICATES}/{serial}")
+        assert (answer.status, (await answer.json())["error"]["code"]) == (status, code)
+
+
+@pytest.mark.usefixtures("issued")
+@pytest.mark.parametrize("reason", ["removeFromCRL", "certificateHold", "cACompromise", "because", ""])
+async def test_a_reason_that_is_none(client: Any, office: Any, reason: str) -> None:
+    answer = await client.delete(f"{CERTIFICATES}/a1?reason={reason}")
+    assert answer.status == 400
+    assert (await answer.json())["error"]["message"].startswith("reason: ")
+    assert office.inventory.reasons == []

@@ -1,0 +1,133 @@
+"""Attack A11, from behind: a backend, or who has taken it over, lowers the security of a station."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gateway.bridge.books import Books, Json
+from gateway.bridge.v16_v16 import V16ToV16
+from gateway.bridge.v201_v16 import Settings, V201ToV16
+from gateway.session.security import Kind
+from gateway.wire.errors import CallError, ErrorCode
+
+SECRET = "53454352455450415353"
+VERSIONS = ["1.6", "2.0.1"]
+KEYS = [
+    ("SecurityProfile", "0", Kind.DOWNGRADE),
+    ("securityprofile", "1", Kind.DOWNGRADE),
+    ("SecurityProfile ", "2", Kind.DOWNGRADE),
+    ("SecurityProfile", "3", Kind.RECONFIGURATION),
+    ("AuthorizationKey", SECRET, Kind.RECONFIGURATION),
+    ("AUTHORIZATIONKEY", SECRET, Kind.RECONFIGURATION),
+    ("CpoName", "Mallory", Kind.RECONFIGURATION),
+    ("AdditionalRootCertificateCheck", "false", Kind.RECONFIGURATION),
+]
+PSEUDO_KEYS = [
+    "SecurityCtrlr.BasicAuthPassword",
+    "securityctrlr.securityprofile",
+    "OCPPCommCtrlr.NetworkConfigurationPriority",
+    "NetworkConfiguration[1].OcppCsmsUrl",
+    "NetworkConfiguration[1].SecurityProfile",
+]
+"""How the 2.0.1 bridge lets a backend name a variable that 1.6 has no key for."""
+
+
+class Station:
+    """One station's bridge; a station that would do whatever it is told, and tell whatever it knows."""
+
+    def __init__(self, version: str) -> None:
+        self.heard: list[tuple[str, Json]] = []
+        self.events: list[tuple[str, str]] = []
+        parts: dict[str, Any] = {
+            "books": Books(),
+            "ledger": None,
+            "call_station": self._obey,
+            "call_backend": None,
+            "note": lambda topic, text: None,
+            "report": lambda kind, detail: self.events.append((kind, detail)),
+            "clock": lambda: datetime(2026, 5, 1, tzinfo=UTC),
+            "save_connector": None,
+        }
+        self.bridge: V16ToV16 | V201ToV16 = (
+            V16ToV16(**parts) if version == "1.6" else V201ToV16(**parts, settings=Settings())
+        )
+
+    async def _obey(self, action: str, payload: Json) -> Json:
+        self.heard.append((action, payload))
+        if action == "GetConfiguration":
+            known = {"SecurityProfile": "2", "AuthorizationKey": SECRET, "authorizationKey": SECRET}
+            return {"configurationKey": [{"key": k, "readonly": False, "value": v} for k, v in known.items()]}
+        return {"status": "Accepted"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("key", "value", "kind"), KEYS)
+async def test_a_key_of_the_stations_security_never_reaches_it_and_is_an_event(
+    version: str, key: str, value: str, kind: str
+) -> None:
+    station = Station(version)
+
+    answer = await station.bridge.from_backend("ChangeConfiguration", {"key": key, "value": value})
+
+    assert answer["status"] in {"NotSupported", "Rejected"}
+    assert station.heard == []
+    ((reported, detail),) = station.events
+    assert reported == kind
+    assert key.strip() in detail or "SecurityProfile" in detail
+    assert SECRET not in detail
+
+
+@pytest.mark.parametrize("key", PSEUDO_KEYS)
+async def test_nor_does_a_variable_of_its_connection(key: str) -> None:
+    station = Station("2.0.1")
+
+    answer = await station.bridge.from_backend("ChangeConfiguration", {"key": key, "value": "1"})
+
+    assert answer == {"status": "NotSupported"}
+    assert station.heard == []
+    assert [kind for kind, _ in station.events] == [Kind.RECONFIGURATION]
+
+
+@pytest.mark.parametrize("key", ["HeartbeatInterval", "LocalPreAuthorize"])
+async def test_an_honest_key_is_no_event(key: str) -> None:
+    station = Station("1.6")
+
+    assert await station.bridge.from_backend("ChangeConfiguration", {"key": key, "value": "1"}) == {
+        "status": "Accepted"
+    }
+    assert station.heard
+    assert station.events == []
+
+
+async def test_a_station_that_tells_its_password_tells_no_backend() -> None:
+    station = Station("1.6")
+
+    answer = await station.bridge.from_backend("GetConfiguration", {})
+
+    assert SECRET not in str(answer)
+    assert {"key": "SecurityProfile", "readonly": False, "value": "2"} in answer["configurationKey"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "action",
+    [
+        "CertificateSigned",
+        "DeleteCertificate",
+        "ExtendedTriggerMessage",
+        "GetInstalledCertificateIds",
+        "GetLog",
+        "InstallCertificate",
+        "SignedUpdateFirmware",
+        "UpdateFirmware",
+    ],
+)
+async def test_a_backends_certificates_roots_and_firmware_are_not_passed_on(version: str, action: str) -> None:
+    station = Station(version)
+
+    with pytest.raises(CallError) as refused:
+        await station.bridge.from_backend(action, {})
+
+    assert refused.value.code is ErrorCode.NOT_SUPPORTED
+    assert station.heard == []

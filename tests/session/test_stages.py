@@ -1,0 +1,102 @@
+"""The schema and policy stages of a leg, as tables; how a peer uses them is told in test_peer.py."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from gateway.session.stages import BACKEND_16, STATION_16, STATION_201, InvalidAnswer, NotSendable, Stages
+from gateway.wire.errors import CallError, ErrorCode
+from gateway.wire.frames import Call
+from gateway.wire.schemas import operation
+from gateway.wire.versions import Version
+from policies.engine import Kind, Stage
+
+if TYPE_CHECKING:
+    from tests.session.conftest import FakePolicy
+
+LOG = structlog.get_logger(__name__)
+RESET_16 = operation(Version.V16, "Reset")
+SECURITY = ErrorCode.SECURITY_ERROR
+
+
+@pytest.fixture
+def policy(new_policy: "type[FakePolicy]") -> "FakePolicy":
+    return new_policy()
+
+
+def test_each_side_has_its_version_and_its_stages(policy: "FakePolicy") -> None:
+    for side in (STATION_201, STATION_16, BACKEND_16):
+        Stages(side, policy, LOG).incoming(operation(side.version, "Heartbeat"), Call("1", "Heartbeat", {}))
+    assert [stage for stage, _, _ in policy.seen] == [Stage.FROM_STATION, Stage.FROM_STATION, Stage.FROM_BACKEND]
+
+
+@pytest.mark.parametrize(
+    ("payload", "denied", "code"),
+    [
+        ({"type": "Soft"}, False, None),
+        ({"type": "OnIdle"}, False, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION),
+        ({"type": "Soft"}, True, SECURITY),
+    ],
+)
+def test_a_call_of_the_peer(
+    policy: "FakePolicy", payload: dict[str, Any], denied: bool, code: ErrorCode | None
+) -> None:
+    if denied:
+        policy.deny(Stage.FROM_BACKEND, Kind.CALL, "Reset")
+    stages = Stages(BACKEND_16, policy, LOG)
+    if code is None:
+        stages.incoming(RESET_16, Call("1", "Reset", payload))
+        return
+    with pytest.raises(CallError) as refused:
+        stages.incoming(RESET_16, Call("1", "Reset", payload))
+    assert refused.value.code is code
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "denied", "code"),
+    [
+        (Kind.CALL, {"type": "Hard"}, False, None),
+        (Kind.RESULT, {"status": "Accepted"}, False, None),
+        (Kind.CALL, {"type": "OnIdle"}, False, ErrorCode.INTERNAL_ERROR),
+        (Kind.RESULT, {"status": "Scheduled"}, False, ErrorCode.INTERNAL_ERROR),
+        (Kind.CALL, {"type": "Hard"}, True, SECURITY),
+        (Kind.RESULT, {"status": "Accepted"}, True, SECURITY),
+    ],
+)
+def test_what_the_peer_is_sent(
+    policy: "FakePolicy", kind: Kind, payload: dict[str, Any], denied: bool, code: ErrorCode | None
+) -> None:
+    if denied:
+        policy.deny(Stage.TO_STATION, kind, "Reset")
+    stages = Stages(STATION_16, policy, LOG)
+    if code is None:
+        stages.outgoing(RESET_16, kind, "Reset", payload)
+        return
+    with pytest.raises(NotSendable) as refused:
+        stages.outgoing(RESET_16, kind, "Reset", payload)
+    assert refused.value.code is code
+
+
+def test_an_answer_of_the_peer_that_is_in_order(policy: "FakePolicy") -> None:
+    assert Stages(STATION_16, policy, LOG).answer("Reset", {"status": "Accepted"}) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault", "code"),
+    [
+        ({"status": "Perhaps"}, None, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION),
+        ({"status": "Accepted"}, "deny", SECURITY),
+        ({"status": "Accepted"}, ZeroDivisionError("a fault of the policy"), ErrorCode.INTERNAL_ERROR),
+    ],
+)
+def test_an_answer_of_the_peer_that_is_not(
+    policy: "FakePolicy", answer: dict[str, Any], fault: Any, code: ErrorCode
+) -> None:
+    if fault == "deny":
+        policy.deny(Stage.FROM_STATION, Kind.RESULT, "Reset")
+    elif fault is not None:
+        policy.faults[Stage.FROM_STATION, Kind.RESULT, "Reset"] = fault
+    verdict = Stages(STATION_16, policy, LOG).answer("Reset", answer)
+    assert isinstance(verdict, InvalidAnswer)
+    assert verdict.code is code
