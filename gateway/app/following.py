@@ -16,7 +16,7 @@ from gateway.store.stations import Stations
 
 REGISTRY_POLL: Final = 0.5
 """Seconds between two looks for changes that another process made to the registry."""
-CERTIFICATES_POLL: Final = 5.0
+CERTIFICATES_POLL: Final = 2.0
 """Seconds between two looks at the certificates and roots of the listeners."""
 LATECOMERS_AFTER: Final = 30.0
 """Seconds after which a change is applied once more: to those who were being admitted while it was made."""
@@ -48,44 +48,57 @@ class Following:
         self._revocations = revocations
         self._expel = expel
         self._refresh_every = refresh_every
+        self._seen = -1
+        """The revision that was applied last."""
+        self._again_at = float("inf")
+        """When, in the loop's time, it is applied to latecomers."""
+        self._tolerates_expiry = False
 
     async def prepare(self) -> None:
         """Learn what is revoked, and who is allowed what, before the first station comes in. Raises StoreAway."""
+        # Asked first: what changes while the rest is read is applied once more, and not missed.
+        self._seen = await self._stations.revision()
         await self._revocations.reload_inventory()
         await self._revocations.refresh()
         await self._look_for_exceptions()
 
     async def follow_registry(self) -> None:
         """Apply changes of the registry and of the certificates, for ever."""
-        loop = asyncio.get_running_loop()
-        seen, again_at = await self._stations.revision(), float("inf")
         while True:
             await asyncio.sleep(REGISTRY_POLL)
-            try:
-                revision = await self._stations.revision()
-                if revision != seen or loop.time() >= again_at:
-                    again_at = loop.time() + LATECOMERS_AFTER if revision != seen else float("inf")
-                    await self._apply()
-                    seen = revision
-            except StoreAway as error:
-                log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
+            await _look("registry", self._look_at_registry)
 
     async def follow_crls(self) -> None:
         """Look at the CRLs again and again, for ever."""
-        again = False
         while True:
             await asyncio.sleep(self._refresh_every)
-            has_changed = await self._revocations.refresh()
-            if has_changed or again:
-                await self._cut_revoked()
-            again = has_changed
+            await _look("CRLs", self._look_at_crls)
 
     async def follow_certificates(self) -> None:
         """Take over certificates, keys and roots that were replaced on disk, for ever."""
         while True:
             await asyncio.sleep(CERTIFICATES_POLL)
             for listener in self._listeners:
-                await listener.reload()
+                await _look("certificates", listener.reload)
+
+    async def _look_at_registry(self) -> None:
+        now = asyncio.get_running_loop().time()
+        revision = await self._stations.revision()
+        if revision == self._seen and now < self._again_at:
+            return
+        self._again_at = float("inf")
+        try:
+            await self._apply()
+        except Exception:
+            self._again_at = now
+            raise
+        if revision != self._seen:
+            self._seen, self._again_at = revision, now + LATECOMERS_AFTER
+
+    async def _look_at_crls(self) -> None:
+        if await self._revocations.refresh():
+            await self._cut_revoked()
+            self._again_at = asyncio.get_running_loop().time() + LATECOMERS_AFTER
 
     async def _apply(self) -> None:
         await self._revocations.reload_inventory()
@@ -95,6 +108,10 @@ class Following:
 
     async def _look_for_exceptions(self) -> None:
         tolerate = await self._stations.any_allows_expired()
+        if tolerate is not self._tolerates_expiry:
+            # Whoever has such a certificate hears 401 now, and not in the handshake that it has expired.
+            log.info("expired_certificates_reach_the_door", allowed=tolerate)
+            self._tolerates_expiry = tolerate
         for listener in self._listeners:
             listener.tolerate_expiry(tolerate=tolerate)
 
@@ -119,6 +136,16 @@ class Following:
                 await self._expel(station)
             elif station.is_connected and (why := why_not_any_more(record, station.proof, station.version)):
                 _cut(station, why, why)
+
+
+async def _look(what: str, look: Callable[[], Awaitable[None]]) -> None:
+    """Look once. A look that fails isn't the last: what is revoked later must not go unnoticed for it."""
+    try:
+        await look()
+    except StoreAway as error:
+        log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
+    except Exception:
+        log.exception("following_failed", what=what)
 
 
 def _cut(station: Station, reason: str, words: str) -> None:

@@ -55,6 +55,9 @@ class StationListener:
         self._around = around
         self._contexts = self._tls_contexts(listener.tls) if listener.tls is not None else None
         self._trusted = b""
+        """The digest of the roots that stations are checked against."""
+        self._complaint = ""
+        """Why the last look at the files was in vain; empty when it wasn't."""
         self.check = self._certificate_check(listener.tls) if listener.tls is not None else None
         self.transport = TransportListener(
             host=listener.bind.host,
@@ -74,28 +77,30 @@ class StationListener:
             self._contexts.tolerate_expiry = tolerate
 
     async def reload(self) -> None:
-        """Look at the certificates, keys and roots again; what is wrong is logged, and the last good ones stay."""
+        """Look at the certificates, keys and roots again; what is wrong is logged once, and the last good ones stay."""
         if self._contexts is None or self.config.tls is None:
             return
+        complaint = ""
         try:
-            has_changed = await asyncio.to_thread(self._contexts.reload)
-            has_changed |= await asyncio.to_thread(self._reload_trust, self.config.tls)
+            if await asyncio.to_thread(self._reload, self._contexts, self.config.tls):
+                log.info("certificates_reloaded", listener=str(self.config.bind))
         except (TlsRejected, SecretError, StartFailed) as error:
-            log.error("certificates_not_reloaded", listener=str(self.config.bind), reason=str(error))  # noqa: TRY400 - the text says it
-            return
-        if has_changed:
-            log.info("certificates_reloaded", listener=str(self.config.bind))
+            complaint = str(error)
+            if complaint != self._complaint:
+                log.error("certificates_not_reloaded", listener=str(self.config.bind), reason=complaint)  # noqa: TRY400 - the text says it
+        self._complaint = complaint
 
-    def _reload_trust(self, tls: ListenerTls) -> bool:
-        """Check stations against other roots, where the files have changed. Raises StartFailed."""
+    def _reload(self, contexts: TlsContexts, tls: ListenerTls) -> bool:
+        """Take over what has changed, and say whether anything has: all of it, or nothing. Raises as it is read."""
         if self.check is None:
-            return False
+            return contexts.reload()
         trusted, operator, factory = self._trust(tls)
-        if trusted == self._trusted:
-            return False
-        self.check.trust(operator, factory)
-        self._trusted = trusted
-        return True
+        has_changed = contexts.reload()
+        if trusted != self._trusted:
+            self.check.trust(operator, factory)
+            self._trusted = trusted
+            return True
+        return has_changed
 
     def _rules(self) -> EntryRules:
         config, listener = self._around.config, self.config

@@ -79,7 +79,8 @@ class Revocations:
                 return False
             crls = await asyncio.to_thread(parse_crls, data)
         except (CrlUnavailable, ValueError) as error:
-            log.error("crl_unavailable", source=source, reason=str(error))  # noqa: TRY400 - the text says it all
+            holds = "what it said last" if source in self._read else "nothing: it has not been read yet"
+            log.error("crl_unavailable", source=source, reason=str(error), holds=holds)  # noqa: TRY400 - it says it all
             return False
         self._read[source] = digest, crls
         log.debug("crl_read", source=source, crls=len(crls))

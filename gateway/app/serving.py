@@ -34,6 +34,7 @@ from gateway.edge.failures import FailureLimits, Failures
 from gateway.edge.passwords import PasswordChecker
 from gateway.session.ports import StoreAway
 from gateway.session.tally import Tally
+from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
@@ -283,6 +284,7 @@ def _factory(ground: _Ground, services: StationServices, limits: Limits) -> Stat
             stations=ground.stations,
             journal=Journal(ground.database, ground.config.limits.journal_limit),
             connectors=Connectors(ground.database),
+            books=StoredBooks(ground.database),
             addresses=addresses(ground.config),
             policy=ground.policy,
             tally=ground.tally,

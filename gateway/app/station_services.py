@@ -53,6 +53,8 @@ class StationServices:
     ) -> None:
         """Open the authority. Raises StartFailed."""
         self._tasks = tasks
+        self._in_use: dict[str, str] = {}
+        """By identity: the fingerprint of the certificate that it came with last."""
         self.authority = _authority(config)
         self.certificates_on_file = Certificates(database)
         self.events = SecurityEvents(database)
@@ -120,9 +122,15 @@ class StationServices:
             await self.upgrades.came_back(station.identity, station.profile)
             await self.upgrades.resume(station)
             if station.proof.path:
-                await self.certificates_on_file.in_use(station.proof.path[0].fingerprint(SHA256()).hex())
+                await self._note_in_use(station.identity, station.proof.path[0].fingerprint(SHA256()).hex())
         except StoreAway as away:
             log.error("welcome_incomplete", identity=station.identity, reason=str(away))  # noqa: TRY400 - it says it all
+
+    async def _note_in_use(self, identity: str, fingerprint: str) -> None:
+        """Mark the certificate as installed, once for as long as the station comes with it."""
+        if self._in_use.get(identity) != fingerprint:
+            await self.certificates_on_file.in_use(fingerprint)
+            self._in_use[identity] = fingerprint
 
 
 def offers(config: Config) -> Mapping[int, UpgradeOffer]:

@@ -21,6 +21,7 @@ from gateway.session.security import SecurityEvent, SecurityLog
 from gateway.session.stages import BACKEND_16, STATION_16, STATION_201
 from gateway.session.station import BootRules, Bridge, Service, Station
 from gateway.session.tally import Tally
+from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.journal import Journal
 from gateway.store.stations import Stations
@@ -40,6 +41,10 @@ BACKEND_WAIT = 5.0
 _SIDES = {Version.V16: STATION_16, Version.V201: STATION_201}
 """The station's side, by the OCPP version that it speaks."""
 
+_PROCESS = secrets.token_hex(6)
+"""Tells the messageIds of this run from those of every other."""
+_CONNECTIONS = itertools.count(1)
+
 log = structlog.get_logger(__name__)
 
 
@@ -51,6 +56,7 @@ class Foundation:
     stations: Stations
     journal: Journal
     connectors: Connectors
+    books: StoredBooks
     addresses: Mapping[str, BackendAddress]
     policy: Policy
     tally: Tally
@@ -89,11 +95,7 @@ class StationFactory:
         if version is not (record.version or Version.V201):
             # What it said when it booted is in the words of another version.
             record = replace(record, boot_payload=None, boot_reported=True)
-        books = Books(
-            transactions={tx.station_tx: tx for tx in await on.journal.transactions(record.identity)},
-            connectors={(each.evse_id, each.connector_id): each for each in await on.connectors.load(record.identity)},
-        )
-        depth = (await on.journal.depths()).get(record.identity, 0)
+        books, depth = await on.books.load(record.identity)
         station = Station(
             record,
             version=version,
@@ -329,6 +331,6 @@ class StationFactory:
 
 def message_ids() -> Callable[[], str]:
     """Return a source of messageIds that no other connection of this identity has used (OCPP-J 2.0.1 Part 4, 4.1.4)."""
-    prefix = secrets.token_hex(8)
+    prefix = f"{_PROCESS}-{next(_CONNECTIONS):x}"
     counter = itertools.count(1)
     return lambda: f"{prefix}-{next(counter)}"

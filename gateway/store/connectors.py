@@ -35,9 +35,7 @@ class Connectors:
 
     async def load(self, identity: str) -> Sequence[Connector]:
         """Return the station's connectors in the order of their 1.6 numbers."""
-        key = {"of_identity": identity}
-        rows = await self._database.read(lambda connection: connection.execute(_LOAD, key).mappings().all())
-        return [_connector(row) for row in rows]
+        return await self._database.read(lambda connection: read_connectors(connection, identity))
 
     async def save(self, identity: str, connector: Connector) -> None:
         """Insert or update one connector as it is now.
@@ -61,6 +59,12 @@ class Connectors:
                 connection.execute(_INSERT, {"identity": identity, **row})
 
         await self._database.write(work)
+
+
+def read_connectors(connection: Connection, identity: str) -> Sequence[Connector]:
+    """Return a station's connectors in the order of their 1.6 numbers."""
+    rows = connection.execute(_LOAD, {"of_identity": identity}).mappings().all()
+    return [_connector(row) for row in rows]
 
 
 def _connector(row: RowMapping) -> Connector:

@@ -6,18 +6,19 @@ the other: SQLite has one writer, and a queue is fairer and cheaper than its bus
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import URL, Connection, event, select
+from sqlalchemy import URL, Connection, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.store import schema
 from gateway.store.address import SQLITE, parse_url, place
+from gateway.store.lanes import AsyncLane, Lane, SqliteLane
 from gateway.store.models import Registry
 from gateway.store.sqlite_file import SameFile, ServeLock, prepare
 from gateway.store.unavailable import StoreUnavailable, unavailable
@@ -26,8 +27,6 @@ __all__ = ["Database", "StoreUnavailable"]
 
 Result = TypeVar("Result")
 
-BUSY_TIMEOUT: Final = 5.0
-"""Seconds that SQLite waits for another process's write to end."""
 SQLITE_READERS: Final = 4
 """Connections for reading, beside the one that writes."""
 POSTGRESQL_CONNECTIONS: Final = 10
@@ -47,7 +46,14 @@ class Database:
     """An open store. Built by :meth:`open`; whoever opened it closes it."""
 
     def __init__(
-        self, place: str, writer: AsyncEngine, reader: AsyncEngine, lock: ServeLock | None, file: SameFile | None = None
+        self,
+        place: str,
+        writer: Lane,
+        reader: Lane,
+        *,
+        writes_at_once: int,
+        file: SameFile | None,
+        lock: ServeLock | None,
     ) -> None:
         self.place: Final = place
         """Where it is, for people: a file, or host and database. No password in it."""
@@ -55,7 +61,7 @@ class Database:
         self._reader = reader
         self._lock = lock
         self._file = file
-        self._turn = asyncio.Semaphore(1 if writer.dialect.name == "sqlite" else POSTGRESQL_CONNECTIONS)
+        self._turn = asyncio.Semaphore(writes_at_once)
         self._is_open = True
         self._in_hand = 0
         self._idle = asyncio.Event()
@@ -76,8 +82,9 @@ class Database:
         if parsed.drivername == SQLITE:
             database = await cls._open_file(Path(where), exclusive=exclusive)
         else:
-            writer = _postgresql_engine(parsed, where)
-            database = cls(where, writer, writer.execution_options(isolation_level="AUTOCOMMIT"), None)
+            engine = _postgresql_engine(parsed, where)
+            writer, reader = AsyncLane(engine), AsyncLane(engine.execution_options(isolation_level="AUTOCOMMIT"))
+            database = cls(where, writer, reader, writes_at_once=POSTGRESQL_CONNECTIONS, file=None, lock=None)
         try:
             await database._prepare_tables()
         except BaseException as error:
@@ -91,9 +98,9 @@ class Database:
     async def _open_file(cls, path: Path, *, exclusive: bool) -> Self:
         await asyncio.to_thread(prepare, path)
         lock = await asyncio.to_thread(ServeLock, path) if exclusive else None
-        writer = _sqlite_engine(path, ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"), connections=1)
-        reader = _sqlite_engine(path, ("PRAGMA query_only=ON",), connections=SQLITE_READERS)
-        return cls(str(path), writer, reader, lock, SameFile(path))
+        writer = SqliteLane(path, ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"), connections=1)
+        reader = SqliteLane(path, ("PRAGMA query_only=ON",), connections=SQLITE_READERS)
+        return cls(str(path), writer, reader, writes_at_once=1, file=SameFile(path), lock=lock)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run ``work`` in one SQL transaction and return its result when that is durable.
@@ -145,7 +152,7 @@ class Database:
         if found != "ok":
             raise StoreUnavailable(f"store {self.place}: it is damaged ({found}); restore a backup")
 
-    async def _run(self, engine: AsyncEngine, work: Callable[[Connection], Result]) -> Result:
+    async def _run(self, lane: Lane, work: Callable[[Connection], Result]) -> Result:
         if not self._is_open:
             raise StoreUnavailable(f"store {self.place}: it is closed")
         if self._file is not None:
@@ -153,8 +160,7 @@ class Database:
         self._in_hand += 1
         self._idle.clear()
         try:
-            async with engine.connect() as connection:
-                return await connection.run_sync(work)
+            return await lane.run(work)
         except _OURS:
             raise
         except (DBAPIError, PoolTimeout, OSError) as error:
@@ -163,26 +169,6 @@ class Database:
             self._in_hand -= 1
             if not self._in_hand:
                 self._idle.set()
-
-
-def _sqlite_engine(path: Path, pragmas: Sequence[str], *, connections: int) -> AsyncEngine:
-    engine = create_async_engine(
-        URL.create(SQLITE, database=str(path)),
-        # The driver itself sends BEGIN IMMEDIATE before the first statement that writes, at no trip to its thread.
-        connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": "IMMEDIATE"},
-        pool_size=connections,
-        max_overflow=0,
-        hide_parameters=True,
-    )
-
-    def prepare_connection(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in ("PRAGMA foreign_keys=ON", *pragmas):
-            cursor.execute(pragma)
-        cursor.close()
-
-    event.listen(engine.sync_engine, "connect", prepare_connection)
-    return engine
 
 
 def _postgresql_engine(url: URL, where: str) -> AsyncEngine:

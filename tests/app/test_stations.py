@@ -15,6 +15,7 @@ from gateway.bridge.v201_v16 import V201ToV16
 from gateway.session.ports import Proof, StationRecord
 from gateway.session.security import SecurityEvent
 from gateway.session.tally import Tally
+from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
@@ -45,6 +46,7 @@ async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIte
         stations=Stations(database),
         journal=Journal(database, 10),
         connectors=Connectors(database),
+        books=StoredBooks(database),
         addresses={"legacy": nowhere},
         policy=load_policy("legacy-1.6"),
         tally=Tally(),

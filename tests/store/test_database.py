@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.bridge.books import Transaction
 from gateway.store import database as module
+from gateway.store import lanes
 from gateway.store.columns import utc_now
 from gateway.store.database import Database, StoreUnavailable
 from gateway.store.journal import Journal
@@ -90,7 +91,7 @@ async def test_sqlite_waits_for_the_disk_and_keeps_references(sqlite_url: str, o
     assert await database.write(pragma("journal_mode")) == "wal"
     assert await database.write(pragma("synchronous")) == 2  # FULL
     assert await database.write(pragma("foreign_keys")) == 1
-    assert await database.write(pragma("busy_timeout")) == module.BUSY_TIMEOUT * 1000
+    assert await database.write(pragma("busy_timeout")) == lanes.BUSY_TIMEOUT * 1000
     assert await database.read(pragma("query_only")) == 1
 
 
@@ -143,7 +144,7 @@ async def test_a_command_and_a_serving_process_write_one_file(sqlite_url: str, o
 async def test_a_file_that_another_process_keeps_locked_is_unavailable(
     sqlite_url: str, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr(lanes, "BUSY_TIMEOUT", 0.05)
     database = await opened(sqlite_url)
     other = sqlite3.connect(tmp_path / "voltgate.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

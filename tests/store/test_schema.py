@@ -38,8 +38,7 @@ async def test_many_that_open_an_empty_database_at_once_all_get_it(empty_url: st
 
 
 async def test_a_migration_that_another_has_done_meanwhile_is_not_done_again(database: Database) -> None:
-    async with database._writer.connect() as connection:
-        await connection.run_sync(schema.migrate, database.place)
+    await database._writer.run(lambda connection: schema.migrate(connection, database.place))
     await database.ping()
 
 

@@ -13,6 +13,7 @@ from gateway.session.identity import IDENTITY_MAX
 from gateway.session.security import KIND_MAX, EventRow, Kind, SecurityEvent, Source
 from gateway.store.columns import from_json_text
 from gateway.store.database import Database
+from gateway.store.lanes import SqliteLane
 from gateway.store.security_events import (
     DETAIL_MAX,
     NAME_MAX,
@@ -205,7 +206,8 @@ async def test_each_listing_is_read_from_an_index_in_its_order(
         if statement.startswith("SELECT"):
             plans.extend(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
 
-    event.listen(database._reader.sync_engine, "before_cursor_execute", explain)
+    assert isinstance(database._reader, SqliteLane)
+    event.listen(database._reader._engine, "before_cursor_execute", explain)
     await SecurityEvents(database).list(**asked)
     assert len(plans) == len(indexes), "one more would sort"
     for plan, index in zip(plans, indexes, strict=True):

@@ -1,0 +1,101 @@
+"""The ways to the database: whole functions, each on one connection; how the store uses them is in test_database.py."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from gateway.store.lanes import SqliteLane
+
+READERS = 2
+
+
+@pytest.fixture
+async def writer(tmp_path: Path) -> AsyncIterator[SqliteLane]:
+    lane = SqliteLane(tmp_path / "x.db", ("PRAGMA journal_mode=WAL",), connections=1)
+    await lane.run(lambda connection: connection.exec_driver_sql("CREATE TABLE numbers (n INTEGER)"))
+    yield lane
+    await lane.dispose()
+
+
+@pytest.fixture
+async def reader(tmp_path: Path, writer: SqliteLane) -> AsyncIterator[SqliteLane]:
+    lane = SqliteLane(tmp_path / "x.db", ("PRAGMA query_only=ON",), connections=READERS)
+    yield lane
+    await lane.dispose()
+
+
+def insert(connection: Connection) -> None:
+    with connection.begin():
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+
+
+def count(connection: Connection) -> int:
+    found: int = connection.exec_driver_sql("SELECT count(*) FROM numbers").scalar_one()
+    return found
+
+
+async def test_work_is_done_in_a_thread_and_what_it_raises_passes(writer: SqliteLane) -> None:
+    def work(_: Connection) -> None:
+        raise LookupError(threading.current_thread().name)
+
+    with pytest.raises(LookupError, match="sqlite"):
+        await writer.run(work)
+
+
+async def test_pragmas_hold_on_each_connection(reader: SqliteLane) -> None:
+    gate = threading.Barrier(READERS, timeout=10)
+
+    def work(connection: Connection) -> tuple[int, int]:
+        gate.wait()  # so that each connection is used
+        return tuple(
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("query_only", "foreign_keys")
+        )
+
+    assert await asyncio.gather(*(reader.run(work) for _ in range(READERS))) == [(1, 1)] * READERS
+
+
+async def test_readers_see_what_was_written(writer: SqliteLane, reader: SqliteLane) -> None:
+    await writer.run(insert)
+    assert await reader.run(count) == 1
+
+
+async def test_work_whose_caller_has_left_is_finished(writer: SqliteLane, reader: SqliteLane) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def work(connection: Connection) -> None:
+        begun.set()
+        may_end.wait(10)
+        insert(connection)
+
+    caller = asyncio.create_task(writer.run(work), name="caller")
+    await asyncio.to_thread(begun.wait, 10)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    may_end.set()
+    await writer.run(count)  # the next in the same thread
+    assert await reader.run(count) == 1
+
+
+async def test_disposing_waits_for_the_work_in_hand(tmp_path: Path) -> None:
+    lane = SqliteLane(tmp_path / "y.db", (), connections=1)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def work(connection: Connection) -> int:
+        begun.set()
+        may_end.wait(10)
+        found: int = connection.exec_driver_sql("SELECT 7").scalar_one()
+        return found
+
+    caller = asyncio.create_task(lane.run(work), name="caller")
+    await asyncio.to_thread(begun.wait, 10)
+    disposing = asyncio.create_task(lane.dispose(), name="disposing")
+    await asyncio.sleep(0)
+    assert not disposing.done()
+    may_end.set()
+    await disposing
+    assert await caller == 7
