@@ -22,11 +22,12 @@ MADE := $(VENV)/.made-$(call key,)
 RUNTIME := $(VENV)/.runtime-$(call key,requirements/build.txt requirements/runtime.txt)
 DEV := $(VENV)/.dev-$(call key,requirements/dev.txt)
 PROJECT := $(VENV)/.project-$(call key,pyproject.toml)
+SCANNERS := $(VENV)/scanners/.installed-$(call key,requirements/scanners.txt)
 NODE_MODULES := tests/interop/node_modules/.installed-$(call key,tests/interop/package-lock.json)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test coverage check format bench venv lock interop-deps clean
+.PHONY: help demo test coverage check format bench venv lock interop-deps scanner-deps clean
 
 help:
 	@sed -n '2,6s/^# \{0,1\}//p' Makefile
@@ -64,12 +65,21 @@ lock: $(DEV)
 	$(COMPILE) pyproject.toml --all-extras -o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra postgres -c requirements/dev.txt -o requirements/runtime.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) requirements/scanners.in -o requirements/scanners.txt
 
 # Peers from the npm registry that the interoperability tests talk to; these tests are skipped where they are missing.
 interop-deps: $(NODE_MODULES)
 $(NODE_MODULES): tests/interop/package-lock.json
 	cd tests/interop && npm ci --no-audit --no-fund
 	touch $@
+
+# sslyze, which tests/scanners run as a program: in a venv of its own, since it wants an older cryptography than ours.
+scanner-deps: $(SCANNERS)
+$(SCANNERS): | $(MADE)
+	$(PYTHON) -m venv --clear $(VENV)/scanners
+	@$(VENV)/scanners/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
+		-r requirements/scanners.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \

@@ -2,9 +2,11 @@
 
 import sys
 
-from bench import end_to_end, road
+from bench import end_to_end, handshakes, road, storm
 
 if __name__ == "__main__":
     road.main()
     if sys.platform == "linux":
         end_to_end.main()
+        storm.main()
+        handshakes.main()

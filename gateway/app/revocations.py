@@ -58,9 +58,13 @@ class Revocations:
 
     async def refresh(self) -> bool:
         """Look at all CRLs; return whether any has changed. A source that fails is logged and keeps its last word."""
-        has_changed = await self._look("the authority's own", self._own)
-        for source in self._sources:
-            has_changed |= await self._look(source, functools.partial(_read, source))
+        # Side by side: one that hangs doesn't hold up what the others say for longer than its own timeout.
+        has_changed = any(
+            await asyncio.gather(
+                self._look("the authority's own", self._own),
+                *(self._look(source, functools.partial(_read, source)) for source in self._sources),
+            )
+        )
         if has_changed:
             self.crls.replace([crl for _, crls in self._read.values() for crl in crls])
         return has_changed

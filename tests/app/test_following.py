@@ -1,13 +1,21 @@
-"""What changes while the gateway runs, and whose session it ends; the loops themselves are shown in tests/system."""
+"""What changes while the gateway runs, and whose session it ends."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from gateway.app.following import NOT_ADMITTED_ANY_MORE, Following
-from gateway.session.ports import Proof, StationRecord
+from gateway.app.following import (
+    CERTIFICATES_POLL,
+    LATECOMERS_AFTER,
+    NOT_ADMITTED_ANY_MORE,
+    REGISTRY_POLL,
+    Following,
+)
+from gateway.session.ports import Proof, StationRecord, StoreAway
 from gateway.wire.versions import Version
 
 
@@ -36,6 +44,12 @@ class World:
         self.allows_expired = False
         self.tolerated: list[bool] = []
         self.reloads = 0
+        self.refreshes = 0
+        self.at = 7
+        """The registry's revision."""
+        self.lists_change = False
+        self.failures: list[Exception] = []
+        """What the next looks raise, one each."""
         self.check: Any = self
         self.following = Following(
             stations=self,  # type: ignore[arg-type]  # only what is here is asked
@@ -52,12 +66,23 @@ class World:
     async def any_allows_expired(self) -> bool:
         return self.allows_expired
 
+    async def revision(self) -> int:
+        return self.at
+
     async def reload_inventory(self) -> bool:
         self.reloads += 1
+        if self.failures:
+            raise self.failures.pop()
         return False
 
     async def refresh(self) -> bool:
-        return False
+        self.refreshes += 1
+        return self.lists_change
+
+    async def reload(self) -> None:
+        if self.failures:
+            raise self.failures.pop()
+        self.reloads += 1
 
     def tolerate_expiry(self, *, tolerate: bool) -> None:
         self.tolerated.append(tolerate)
@@ -128,3 +153,129 @@ async def test_without_a_listener_for_certificates_nothing_is_revoked(world: Wor
     world.sessions[0].proof = Proof(3, path=("leaf",))  # type: ignore[arg-type]  # only compared
     await world.following._cut_revoked()
     assert world.cuts == {}
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """``now(5)`` makes it the loop's fifth second."""
+
+    def set_time(seconds: float) -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: seconds)
+
+    return set_time
+
+
+async def test_a_change_is_applied_once_and_once_more_for_latecomers(
+    world: World, now: Callable[[float], None]
+) -> None:
+    now(100.0)
+    await world.following.prepare()
+    await world.following._look_at_registry()
+    assert world.reloads == 1
+    world.at = 8
+    for seconds, reloads in ((101.0, 2), (102.0, 2), (101.0 + LATECOMERS_AFTER, 3), (200.0, 3)):
+        now(seconds)
+        await world.following._look_at_registry()
+        assert world.reloads == reloads, seconds
+
+
+async def test_what_changes_while_the_gateway_prepares_is_not_missed(world: World) -> None:
+    class Hasty(World):
+        async def reload_inventory(self) -> bool:
+            self.at += 1
+            return await super().reload_inventory()
+
+    world = Hasty()
+    await world.following.prepare()
+    await world.following._look_at_registry()
+    assert world.reloads == 2
+
+
+async def test_a_change_that_could_not_be_applied_is_applied_by_the_next_look(
+    world: World, now: Callable[[float], None]
+) -> None:
+    now(100.0)
+    await world.following.prepare()
+    world.at = 8
+    world.failures = [StoreAway("locked")]
+    with pytest.raises(StoreAway):
+        await world.following._look_at_registry()
+    now(100.5)
+    await world.following._look_at_registry()
+    assert world.reloads == 3
+    # The look for latecomers as well.
+    now(100.5 + LATECOMERS_AFTER)
+    world.failures = [StoreAway("locked")]
+    with pytest.raises(StoreAway):
+        await world.following._look_at_registry()
+    await world.following._look_at_registry()
+    assert world.reloads == 5
+
+
+async def test_a_list_that_names_a_certificate_cuts_and_cuts_latecomers(
+    world: World, now: Callable[[float], None]
+) -> None:
+    now(100.0)
+    await world.following.prepare()
+    world.sessions[0].proof = Proof(3, path=("leaf", "root"))  # type: ignore[arg-type]  # only compared
+    world.revoked.add(("leaf", "root"))
+    await world.following._look_at_crls()
+    assert (world.refreshes, world.cuts) == (2, {})
+    world.lists_change = True
+    await world.following._look_at_crls()
+    assert list(world.cuts) == ["CS1"]
+    world.sessions[0].is_connected = False
+    reloads = world.reloads
+    now(100.0 + LATECOMERS_AFTER)
+    await world.following._look_at_registry()
+    assert world.reloads == reloads + 1
+
+
+async def test_that_expired_certificates_get_as_far_as_the_door_is_logged_when_it_changes(world: World) -> None:
+    with capture_logs() as lines:
+        for allows in (False, True, True, False):
+            world.allows_expired = allows
+            await world.following._apply()
+    assert [line["allowed"] for line in lines] == [True, False]
+    assert world.tolerated == [False, False, True, True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("failure", "event"), [(StoreAway("locked"), "store_unavailable"), (RuntimeError("bug"), "following_failed")]
+)
+async def test_a_look_that_fails_is_not_the_last(
+    world: World, monkeypatch: pytest.MonkeyPatch, failure: Exception, event: str
+) -> None:
+    passed: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        passed.append(seconds)
+        if len(passed) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    for follow, pause in (
+        (world.following.follow_certificates, CERTIFICATES_POLL),
+        (world.following.follow_registry, REGISTRY_POLL),
+    ):
+        world.failures, world.reloads = [failure], 0
+        passed.clear()
+        with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
+            await follow()
+        assert [line["event"] for line in lines] == [event]
+        assert (passed, world.failures) == ([pause] * 3, [])
+        assert world.reloads
+
+
+async def test_the_lists_are_looked_at_as_often_as_configured(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        passed.append(seconds)
+        if len(passed) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await world.following.follow_crls()
+    assert (passed, world.refreshes) == ([60.0] * 3, 2)

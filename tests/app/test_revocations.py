@@ -1,5 +1,6 @@
 """Where revocation comes from: the inventory, the authority's own CRL, files and URLs, and what becomes of them."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 
 from gateway.app.revocations import Revocations
 from pki import profiles
+from pki.authority import AuthorityUnavailable
 from pki.crl import CRL_SIZE_MAX
 from pki.issuing import Hierarchy, issue, new_hierarchy
 from pki.revocation import CrlStore, Status
@@ -114,6 +116,7 @@ async def test_a_source_that_fails_keeps_its_last_word_and_is_named(
         "the authority's own",
         str(file),
     ]
+    assert [line["holds"] for line in lines] == ["nothing: it has not been read yet", "what it said last"]
     assert (await revocations.crls.status(path)).status is Status.REVOKED
 
 
@@ -124,8 +127,13 @@ class Site:
         self.body = b""
         self.status = 200
         self.headers: dict[str, str] = {}
+        self.together: asyncio.Barrier | None = None
+        """Whoever asks is answered when all are there."""
 
     async def answer(self, _: web.Request) -> web.Response:
+        if self.together is not None:
+            async with asyncio.timeout(10):
+                await self.together.wait()
         return web.Response(status=self.status, body=self.body, headers=self.headers)
 
 
@@ -165,6 +173,30 @@ async def test_a_url_that_gives_something_else(
     with capture_logs() as lines:
         assert not await made(site.url).refresh()
     assert reason in lines[-1]["reason"]
+
+
+async def test_sources_that_answer_slowly_are_asked_side_by_side(site: Any, ca: Hierarchy) -> None:
+    site.body, site.together = crl(ca), asyncio.Barrier(2)
+    assert await made(site.url, f"{site.url}?other").refresh()
+
+
+async def test_an_authority_that_can_not_say_leaves_its_last_word(
+    ca: Hierarchy, path: tuple[x509.Certificate, ...]
+) -> None:
+    answers: list[bytes | None] = [crl(ca, path[0].serial_number), None]
+
+    async def own() -> bytes:
+        answer = answers.pop(0)
+        if answer is None:
+            raise AuthorityUnavailable("crl.pem is damaged")
+        return answer
+
+    revocations = made(own=own)
+    await revocations.refresh()
+    with capture_logs() as lines:
+        assert not await revocations.refresh()
+    assert lines[0]["reason"] == "crl.pem is damaged"
+    assert (await revocations.crls.status(path)).status is Status.REVOKED
 
 
 async def test_nobody_at_the_url() -> None:

@@ -36,6 +36,8 @@ class Backend:
         self.heard: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self.log: list[tuple[str, Any]] = []
         self.answers: dict[str, Any] = {}
+        self.silent: set[str] = set()
+        """Actions that it hears and never answers."""
         self.connections: dict[str, ServerConnection] = {}
         self.headers: list[Any] = []
         self.port = 0
@@ -97,6 +99,8 @@ class Backend:
                     continue
                 self.log.append((frame[2], frame[3]))
                 self.heard.put_nowait((frame[2], frame[3]))
+                if frame[2] in self.silent:
+                    continue
                 await connection.send(json.dumps([3, frame[1], self._answer(frame[2], frame[3])]))
         finally:
             if self.connections.get(identity) is connection:
@@ -193,9 +197,10 @@ class Gateway:
         self.config.write_text(yaml.safe_dump(tree))
 
     async def run(self, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        """Run one command to its end: exit status, stdout, stderr."""
+        """Run one command to its end: exit status, stdout, stderr. It finds the gateway that runs."""
+        here = {} if self._process is None else {"VOLTGATE__ADMIN__BIND": f"127.0.0.1:{self.port('http')}"}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", *arguments,
+            sys.executable, "-m", "gateway", *arguments, env=os.environ | here,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, err = await asyncio.wait_for(process.communicate(stdin.encode()), START_UP)
@@ -211,6 +216,11 @@ class Gateway:
             session.request(method, url, json=body) as response,
         ):
             return response.status, await response.json() if response.content_length else None
+
+    async def metrics(self) -> str:
+        """Return what /metrics says."""
+        async with aiohttp.request("GET", f"http://127.0.0.1:{self.port('http')}/metrics") as response:
+            return await response.text()
 
     async def add(self, identity: str, profile: int, serial: str | None = None) -> Any:
         """Register a station with the running gateway and return its password."""
@@ -252,11 +262,22 @@ class Gateway:
         assert self._process is not None
         self._process.send_signal(how)
 
-    async def logged(self, event: str) -> None:
-        """Wait until the log has an event."""
+    async def logged(self, event: str, *, times: int = 1, name: str = "event") -> None:
+        """Wait until the log has an event, or another member of its lines, so many times."""
         async with asyncio.timeout(REPLY):
-            while f'"event": "{event}"' not in self.log:
+            while self.log.count(f'"{name}": "{event}"') < times:
                 self._grown.clear()
+                await self._grown.wait()
+
+    async def told(self, **fields: Any) -> dict[str, Any]:
+        """Wait until the log has a line with these fields and return it whole."""
+        async with asyncio.timeout(REPLY):
+            while True:
+                self._grown.clear()
+                for line in self.log.splitlines()[: self.log.count("\n")]:
+                    found: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
+                    if fields.items() <= found.items():
+                        return found
                 await self._grown.wait()
 
     def port(self, scheme: str) -> int:
@@ -269,18 +290,19 @@ class Gateway:
     async def station(
         self,
         identity: str,
-        password: str | None = None,
+        password: str | bytes | None = None,
         *,
         certificate: tuple[Path, Path] | None = None,
         **options: Any,
     ) -> AsyncIterator[Station]:
-        """Connect a station over TLS."""
+        """Connect a station over TLS; a password in bytes is sent as it is."""
         tls = ssl.create_default_context(cafile=self.folder / "certs/dev/csms-root.pem")
         if certificate is not None:
             tls.load_cert_chain(*certificate)
         headers = {}
         if password is not None:
-            token = base64.b64encode(f"{options.pop('user', identity)}:{password}".encode()).decode()
+            sent = password.encode() if isinstance(password, str) else password
+            token = base64.b64encode(f"{options.pop('user', identity)}:".encode() + sent).decode()
             headers["Authorization"] = f"Basic {token}"
         options.setdefault("subprotocols", ["ocpp2.0.1"])
         url = f"wss://localhost:{self.port('wss')}/ocpp/{identity}"
@@ -318,15 +340,38 @@ def scaffold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-async def deployment(tmp_path: Path, scaffold: Path, backend: Backend) -> AsyncIterator[Gateway]:
-    """A deployment that isn't running yet."""
-    shutil.copytree(scaffold, tmp_path / "gw")
-    made = Gateway(tmp_path / "gw", backend)
+@contextlib.asynccontextmanager
+async def _deployed(scaffold: Path, folder: Path, backend: Backend) -> AsyncIterator[Gateway]:
+    shutil.copytree(scaffold, folder)
+    made = Gateway(folder, backend)
     made.configure(lambda tree: tree["backends"]["legacy"].update(url=backend.url))
     made.configure(_ports_from_the_kernel)
     yield made
     await made.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+async def deployment(tmp_path: Path, scaffold: Path, backend: Backend) -> AsyncIterator[Gateway]:
+    """A deployment that isn't running yet."""
+    async with _deployed(scaffold, tmp_path / "gw", backend) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def new_deployment(
+    scaffold: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], contextlib.AbstractAsyncContextManager[Gateway]]:
+    """Makes deployments that aren't running yet, with a backend of their own: for files that share one process."""
+
+    @contextlib.asynccontextmanager
+    async def deployed() -> AsyncIterator[Gateway]:
+        backend = Backend()
+        await backend.open()
+        async with _deployed(scaffold, tmp_path_factory.mktemp("deployed") / "gw", backend) as made:
+            yield made
+        await backend.close()
+
+    return deployed
 
 
 @pytest.fixture
