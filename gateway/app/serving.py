@@ -18,6 +18,7 @@ from gateway.app.backends import addresses
 from gateway.app.clock import now
 from gateway.app.commands import Commands
 from gateway.app.following import Following
+from gateway.app.interpreter import QuietTimes
 from gateway.app.listeners import StationListener, Surroundings, station_listeners, trust_anchors
 from gateway.app.onboarding import Onboarding
 from gateway.app.problems import StartFailed
@@ -108,7 +109,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
     stack.push_async_callback(ground.tasks.close)
     stack.push_async_callback(gateway.factory.close)
     try:
-        await services.upgrades.load()
+        await services.load()
         await gateway.following.prepare()
     except StoreAway as error:
         raise StartFailed(f"store.url: {error}") from None
@@ -230,6 +231,8 @@ class _Gateway:
         self._tasks.spawn(self.following.follow_crls(), "CRLs")
         self._tasks.spawn(self.following.follow_certificates(), "certificates")
         self._tasks.spawn(self._save_registers(), "registers")
+        quiet_times = QuietTimes(lambda: self.factory.came, lambda: self.factory.left)
+        self._tasks.spawn(quiet_times.run(), "quiet times")
         self._services.start()
         return [f"listening http://{_authority(host, port)} admin" for host, port, *_ in runner.addresses]
 

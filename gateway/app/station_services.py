@@ -94,6 +94,11 @@ class StationServices:
             )
         }
 
+    async def load(self) -> None:
+        """Take up what an earlier run left. Raises StoreAway."""
+        await self.upgrades.load()
+        self._in_use = await self.certificates_on_file.installed()
+
     def start(self) -> None:
         """Begin what goes on beside the stations."""
         self._tasks.spawn(self.security.run(), "security events")

@@ -16,7 +16,7 @@ from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.config import Config
 from gateway.session.directory import Directory, Entry
 from gateway.session.peer import Peer
-from gateway.session.ports import Register, StationRecord, StoreAway
+from gateway.session.ports import Provisional, Register, StationRecord, StoreAway
 from gateway.session.security import SecurityEvent, SecurityLog
 from gateway.session.stages import BACKEND_16, STATION_16, STATION_201
 from gateway.session.station import BootRules, Bridge, Service, Station
@@ -83,6 +83,10 @@ class StationFactory:
     def __init__(self, foundation: Foundation) -> None:
         self._on = foundation
         self._runtimes: dict[str, _Runtime] = {}
+        self.came = 0
+        """WebSockets of stations that have opened since the start."""
+        self.left = 0
+        """Runtimes that were taken apart since the start."""
         self.directory = Directory(
             foundation.stations, self.build, self.leave, self._retire, security=foundation.security
         )
@@ -137,7 +141,9 @@ class StationFactory:
         def opened(peer: Peer) -> None:
             directory.attach(entry, peer)
             if station.peer is peer:
-                self._runtimes[station.identity].link.start()
+                self.came += 1
+                if station.provisional is not Provisional.FACTORY:  # the backend has no business with it yet
+                    self._runtimes[station.identity].link.start()
                 self._on.joined(station)
 
         def report(kind: str, detail: str) -> None:
@@ -206,6 +212,7 @@ class StationFactory:
             await runtime.ledger.quiesce()
             await self._save(runtime.ledger.take_registers())
             await runtime.link.stop()
+            self.left += 1
             # A station that was removed and registered anew meanwhile has a runtime of its own here.
             if self._runtimes.get(identity) is runtime:
                 del self._runtimes[identity]

@@ -28,6 +28,7 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 async def _until_told(config: Config) -> None:
+    from gateway.app.interpreter import settle_down  # noqa: PLC0415 - for this command alone
     from gateway.app.serving import serving  # noqa: PLC0415 - all parts of the gateway, which no other command needs
 
     told = asyncio.Event()
@@ -41,6 +42,7 @@ async def _until_told(config: Config) -> None:
     for each in _STOPPING:
         loop.add_signal_handler(each, tell)
     async with serving(config, _announce):
+        settle_down()
         await told.wait()
         log.info("stopping", drain_timeout=config.limits.drain_timeout)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, exists, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -101,6 +101,12 @@ _NEWEST: Final = (
     .limit(1)
 )
 _FIND: Final = select(*_COLUMNS).where(CertificateRow.serial == bindparam("of_serial"))
+_INSTALLED_ONES: Final = (
+    select(CertificateRow.identity, func.min(CertificateRow.fingerprint).label("fingerprint"))
+    .where(CertificateRow.state == CertificateState.INSTALLED.value)
+    .group_by(CertificateRow.identity)
+    .having(func.count() == 1)
+)
 _ADD: Final = insert(CertificateRow)
 _MARK: Final = update(CertificateRow).where(
     CertificateRow.serial == bindparam("of_serial"), CertificateRow.state != CertificateState.REVOKED.value
@@ -236,6 +242,11 @@ class Certificates:
     async def revoked_fingerprints(self) -> frozenset[str]:
         """Return the fingerprints (as in a record) of all that are revoked, the expired ones too."""
         return frozenset(await self._database.read(lambda connection: connection.scalars(_REVOKED).all()))
+
+    async def installed(self) -> dict[str, str]:
+        """Return the fingerprint of the installed certificate of each station that has just one, by identity."""
+        rows = await self._database.read(lambda connection: connection.execute(_INSTALLED_ONES).all())
+        return {row.identity: row.fingerprint for row in rows}
 
     async def in_use(self, fingerprint: str) -> None:
         """A station has connected with this certificate: it is INSTALLED, and older INSTALLED ones SUPERSEDED.

@@ -6,18 +6,20 @@ the other: SQLite has one writer, and a queue is fairer and cheaper than its bus
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, select
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.store import schema
 from gateway.store.address import SQLITE, parse_url, place
+from gateway.store.group_commit import OURS, GroupCommit
 from gateway.store.lanes import AsyncLane, Lane, SqliteLane
 from gateway.store.models import Registry
 from gateway.store.sqlite_file import SameFile, ServeLock, prepare
@@ -27,8 +29,11 @@ __all__ = ["Database", "StoreUnavailable"]
 
 Result = TypeVar("Result")
 
-SQLITE_READERS: Final = 4
-"""Connections for reading, beside the one that writes."""
+SQLITE_READERS: Final = 2
+"""Connections for reading, beside the one that writes: a long reading keeps nobody out, and more threads only contend
+for Python's lock."""
+READS_AT_ONCE: Final = 8
+"""Readings under way; as many callers at most go on in one turn of the event loop, however late that comes."""
 POSTGRESQL_CONNECTIONS: Final = 10
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds in which PostgreSQL must have accepted a connection."""
@@ -36,8 +41,6 @@ COMMAND_TIMEOUT: Final = 30.0
 """Seconds in which PostgreSQL must have answered a statement."""
 
 _PING: Final = select(Registry.revision)
-_OURS: Final = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
-"""Errors that speak of the statement or its values, not of the database being there."""
 _MIGRATING: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
 """Alembic keeps the migration that runs in module globals: one at a time."""
 
@@ -61,7 +64,9 @@ class Database:
         self._reader = reader
         self._lock = lock
         self._file = file
+        self._grouped = None if writes_at_once else GroupCommit(lambda work: self._run(self._writer, work))
         self._turn = asyncio.Semaphore(writes_at_once)
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._is_open = True
         self._in_hand = 0
         self._idle = asyncio.Event()
@@ -100,15 +105,18 @@ class Database:
         lock = await asyncio.to_thread(ServeLock, path) if exclusive else None
         writer = SqliteLane(path, ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"), connections=1)
         reader = SqliteLane(path, ("PRAGMA query_only=ON",), connections=SQLITE_READERS)
-        return cls(str(path), writer, reader, writes_at_once=1, file=SameFile(path), lock=lock)
+        return cls(str(path), writer, reader, writes_at_once=0, file=SameFile(path), lock=lock)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run ``work`` in one SQL transaction and return its result when that is durable.
 
-        Whatever ``work`` raises undoes the transaction. Its first statement is an INSERT, UPDATE or DELETE, for SQLite
-        begins the transaction there, with the right to write. Raises StoreUnavailable; then, and when the caller is
-        cancelled, the transaction is undone or, if only the answer got lost, done.
+        Whatever ``work`` raises undoes it. On SQLite others may share its transaction, each undone by itself. Raises
+        StoreUnavailable; then, and when the caller is cancelled, it is undone or, if only the answer got lost, done.
         """
+        self._check_open()
+        if self._grouped is not None:
+            with self._held():
+                return await self._grouped.write(work)
 
         def in_transaction(connection: Connection) -> Result:
             with connection.begin():
@@ -122,7 +130,13 @@ class Database:
 
         Raises StoreUnavailable.
         """
-        return await self._run(self._reader, work)
+        self._check_open()
+        async with self._reads:
+            return await self._run(self._reader, work)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreUnavailable(f"store {self.place}: it is closed")
 
     async def ping(self) -> None:
         """Return when the store answers. Raises StoreUnavailable."""
@@ -153,18 +167,33 @@ class Database:
             raise StoreUnavailable(f"store {self.place}: it is damaged ({found}); restore a backup")
 
     async def _run(self, lane: Lane, work: Callable[[Connection], Result]) -> Result:
-        if not self._is_open:
-            raise StoreUnavailable(f"store {self.place}: it is closed")
-        if self._file is not None:
-            self._file.check()
-        self._in_hand += 1
-        self._idle.clear()
         try:
-            return await lane.run(work)
-        except _OURS:
+            with self._held():
+                return await lane.run(self._checked(work))
+        except OURS:
             raise
         except (DBAPIError, PoolTimeout, OSError) as error:
             raise unavailable(self.place, error) from error
+
+    def _checked(self, work: Callable[[Connection], Result]) -> Callable[[Connection], Result]:
+        """Look first, in the thread that does the work, whether the file is still the one that was opened."""
+        file = self._file
+        if file is None:
+            return work
+
+        def checked(connection: Connection) -> Result:
+            file.check()
+            return work(connection)
+
+        return checked
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Something is in hand: the store isn't closed before it has ended."""
+        self._in_hand += 1
+        self._idle.clear()
+        try:
+            yield
         finally:
             self._in_hand -= 1
             if not self._in_hand:

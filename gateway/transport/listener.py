@@ -18,7 +18,7 @@ from gateway.transport.opening import Terms
 from gateway.transport.tls import TlsEngine
 from gateway.transport.waiting_room import WaitingRoom
 
-BACKLOG: Final = 1_024
+BACKLOG: Final = 4_096
 """Connections that the kernel keeps until they are accepted."""
 ACCEPTS: Final = 16
 """Connections that asyncio's loop accepts in one turn. With no descriptors left, it also logs an error so many times

@@ -201,6 +201,16 @@ async def test_a_newer_one_in_use_supersedes_older_installed_ones_of_its_station
     }
 
 
+async def test_the_one_installed_certificate_of_each_station(certificates: Certificates) -> None:
+    for identity, serial in [("CS1", "1"), ("CS1", "2"), ("CS2", "3"), ("CS3", "4"), ("CS3", "5")]:
+        await add(certificates, identity, serial)
+    for serial in ["2", "4", "5"]:
+        await certificates.mark(serial, CertificateState.INSTALLED)
+    assert await certificates.installed() == {"CS1": "ff2"}
+    await certificates.in_use("ff5")
+    assert await certificates.installed() == {"CS1": "ff2", "CS3": "ff5"}
+
+
 async def test_the_time_of_a_state_is_when_it_came_about(certificates: Certificates, database: Database) -> None:
     for serial in ["1", "2"]:
         await add(certificates, "CS1", serial)

@@ -1,0 +1,122 @@
+"""Writes that share a commit: each by itself, in order, and none without its caller."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from gateway.store.group_commit import TOGETHER_MAX, GroupCommit, Outcome
+from gateway.store.lanes import SqliteLane
+
+
+class Table:
+    """A table of unique numbers, and how often its transactions were committed."""
+
+    def __init__(self, lane: SqliteLane) -> None:
+        self.lane = lane
+        self.groups: list[int] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.commit = GroupCommit(self.run)
+
+    async def run(self, work: Callable[[Connection], list[Outcome]]) -> list[Outcome]:
+        await self.gate.wait()
+        outcomes = await self.lane.run(work)
+        self.groups.append(len(outcomes))
+        return outcomes
+
+    def add(self, number: int) -> asyncio.Task[int]:
+        def work(connection: Connection) -> int:
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (?)", (number,))
+            return number
+
+        return asyncio.create_task(self.commit.write(work), name=f"add {number}")
+
+    def fail(self, error: Exception) -> asyncio.Task[Any]:
+        def work(connection: Connection) -> None:
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (99)")
+            raise error
+
+        return asyncio.create_task(self.commit.write(work), name="fail")
+
+    async def numbers(self) -> list[int]:
+        def work(connection: Connection) -> list[int]:
+            return list(connection.exec_driver_sql("SELECT n FROM numbers ORDER BY rowid").scalars())
+
+        return await self.lane.run(work)
+
+
+@pytest.fixture
+async def table(tmp_path: Path) -> AsyncIterator[Table]:
+    lane = SqliteLane(tmp_path / "x.db", ("PRAGMA journal_mode=WAL",), connections=1)
+    await lane.run(lambda connection: connection.exec_driver_sql("CREATE TABLE numbers (n INTEGER UNIQUE)"))
+    yield Table(lane)
+    await lane.dispose()
+
+
+async def outcomes_of(*tasks: asyncio.Task[Any]) -> list[Any]:
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_one_by_itself(table: Table) -> None:
+    assert await table.add(1) == 1
+    assert (await table.numbers(), table.groups) == ([1], [1])
+
+
+async def test_those_who_wait_share_a_commit_in_their_order(table: Table) -> None:
+    table.gate.clear()
+    tasks = [table.add(number) for number in range(TOGETHER_MAX + 3)]
+    await asyncio.sleep(0)
+    table.gate.set()
+    assert await outcomes_of(*tasks) == list(range(TOGETHER_MAX + 3))
+    assert await table.numbers() == list(range(TOGETHER_MAX + 3))
+    assert table.groups == [TOGETHER_MAX, 3]
+
+
+@pytest.mark.parametrize("error", [LookupError("its own"), IntegrityError("s", {}, Exception("x"))])
+async def test_what_one_raises_undoes_that_one_alone(table: Table, error: Exception) -> None:
+    table.gate.clear()
+    tasks = [table.add(1), table.fail(error), table.add(2), table.add(1)]
+    await asyncio.sleep(0)
+    table.gate.set()
+    first, second, third, fourth = await outcomes_of(*tasks)
+    assert (first, third) == (1, 2)
+    assert second is error
+    assert isinstance(fourth, IntegrityError)
+    assert (await table.numbers(), table.groups) == ([1, 2], [4])
+
+
+async def test_an_outage_undoes_all_that_wrote_together_and_none_after_them(table: Table) -> None:
+    outage = OperationalError("s", {}, Exception("disk full"))
+    table.gate.clear()
+    tasks = [table.add(1), table.fail(outage), table.add(2)]
+    await asyncio.sleep(0)
+    table.gate.set()
+    assert await outcomes_of(*tasks) == [outage] * 3
+    assert await table.add(3) == 3
+    assert await table.numbers() == [3]
+
+
+async def test_one_alone_is_undone_too(table: Table) -> None:
+    error = LookupError("its own")
+    assert await outcomes_of(table.fail(error)) == [error]
+    assert await table.numbers() == []
+
+
+async def test_one_whose_caller_has_left_is_not_run(table: Table) -> None:
+    table.gate.clear()
+    first = table.add(1)
+    for _ in range(3):  # until it is being written
+        await asyncio.sleep(0)
+    leaving, last = table.add(2), table.add(3)
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    table.gate.set()
+    assert await outcomes_of(first, last) == [1, 3]
+    assert (await table.numbers(), table.groups) == ([1, 3], [1, 1])
