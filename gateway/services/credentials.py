@@ -6,6 +6,7 @@ stay accepted until the station uses one of them (``StationRegistry.password_use
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Final, Protocol
 
 import structlog
@@ -122,6 +123,9 @@ class CredentialRotation:
         if not reply.is_accepted:
             log.warning("password_not_rotated", identity=identity, reason=reply.words)
             raise RotationRejected(f"the station answered {reply.words}; its old password is valid as before")
+        if station.proof.password_hash is not None:
+            # The session goes on by the new one: nobody need cut it for having begun with the old.
+            station.proof = replace(station.proof, password_hash=password_hash)
         self._note(station, "the password was changed")
         return reply.outcome
 

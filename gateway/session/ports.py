@@ -228,6 +228,9 @@ class Backend(Protocol):
     async def wait_up(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds for the leg to come up; return whether it is."""
 
+    async def begun(self, timeout: float) -> None:
+        """Wait at most ``timeout`` seconds, while the leg is opened for the first time and told what it missed."""
+
     async def call(self, action: str, payload: Json) -> Json:
         """Send a CALL and return the CALLRESULT's payload.
 

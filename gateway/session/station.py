@@ -39,6 +39,8 @@ ANSWER_WITHIN: Final = 20.0
 MOVES_MONEY: Final = frozenset({"TransactionEvent", "StartTransaction", "StopTransaction"})
 """Actions that a station gives up after some CALLERRORs (MessageAttempts of 2.0.1, TransactionMessageAttempts of 1.6):
 it gets none for our own faults, and queues instead."""
+DECIDED_BY_THE_BACKEND: Final = frozenset({"Authorize", "StartTransaction"})
+"""Actions to which nobody else has an answer: they wait for a backend's leg that is only being opened."""
 QUEUED: Final = frozenset({"SecurityEventNotification"})
 """Actions whose delivery a station guarantees by its queue (A04.FR.02): answered when they are kept, or not at all."""
 NOBODY: Final = Proof(0)
@@ -264,6 +266,8 @@ class Station:
             service = self._services.get(action)
             if service is not None:
                 return await service(self, payload)
+            if action in DECIDED_BY_THE_BACKEND:
+                await self.backend.begun(self._boot_rules.backend_wait)
             return await self.bridge.from_station(action, payload)
         except PeerUnavailable as away:
             if moves_money(action, payload):

@@ -64,6 +64,8 @@ class BackendLink:
         self._outcome: asyncio.Future[bool] | None = None
         """Whether the dial that is under way, or the next one, succeeded."""
         self._down = asyncio.Event()
+        self._begun = asyncio.Event()
+        """Since :meth:`start`, the leg was greeted once or could not be opened once."""
         self._task: asyncio.Task[None] | None = None
         self._log = log.bind(identity=identity, leg="backend")
 
@@ -78,6 +80,7 @@ class BackendLink:
     def start(self) -> None:
         """Begin to dial, unless the link is running."""
         if self._task is None:
+            self._begun.clear()
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"backend link {self._identity}")
 
     async def stop(self) -> None:
@@ -101,6 +104,16 @@ class BackendLink:
             self._outcome = asyncio.get_running_loop().create_future()
         await asyncio.wait([self._outcome], timeout=timeout)
         return self.is_up
+
+    async def begun(self, timeout: float) -> None:
+        """Wait at most ``timeout`` seconds for the end of the first greeting, or of a dial that fails before it.
+
+        So who has just connected isn't told that the backend is away, because nobody has dialled it yet.
+        """
+        if self._task is not None and not self._begun.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._begun.wait()
 
     async def call(self, action: str, payload: Json) -> Json:
         """Send a CALL and return the CALLRESULT's payload. Raises CallError and PeerUnavailable."""
@@ -140,6 +153,8 @@ class BackendLink:
         return True
 
     def _tell_waiting(self, *, is_up: bool) -> None:
+        if not is_up:
+            self._begun.set()
         outcome, self._outcome = self._outcome, None
         if outcome is not None and not outcome.done():
             outcome.set_result(is_up)
@@ -163,6 +178,8 @@ class BackendLink:
                 self._log.exception("backend_greeting_failed")
             else:
                 return
+            finally:
+                self._begun.set()
             await asyncio.sleep(GREETING_RETRY)
 
     def _lost(self, peer: Peer, reason: str) -> None:

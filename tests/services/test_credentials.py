@@ -193,6 +193,17 @@ async def test_a_connection_with_the_old_one_in_between_locks_nobody_out(
     assert book.opens == {NEW}
 
 
+@pytest.mark.parametrize(("before", "after"), [(OLD, NEW), (None, None)])
+async def test_the_session_goes_on_by_the_new_one(
+    rotation: CredentialRotation, before: str | None, after: str | None
+) -> None:
+    station = ScriptedStation()
+    station.proof = replace(station.proof, password_hash=before)
+    station.says("SetVariables", set_variables("Accepted"))
+    await rotation.rotate(station)
+    assert station.proof.password_hash == after
+
+
 async def test_what_an_operator_sets_meanwhile_holds(
     rotation: CredentialRotation, book: Book, events: KeptEvents
 ) -> None:

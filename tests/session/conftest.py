@@ -245,6 +245,7 @@ class FakeBackend:
         self.is_up = True
         self.comes_up = False
         self.waits: list[float] = []
+        self.begins: list[float] = []
         self.calls: list[tuple[str, Json]] = []
         self.answer: Json | Exception = {}
 
@@ -257,6 +258,11 @@ class FakeBackend:
         self.waits.append(timeout)
         self.is_up = self.comes_up
         return self.is_up
+
+    async def begun(self, timeout: float) -> None:
+        """It has begun long ago, or comes up now."""
+        self.begins.append(timeout)
+        self.is_up |= self.comes_up
 
     async def call(self, action: str, payload: Json) -> Json:
         """Answer as told; PeerUnavailable while down."""

@@ -84,6 +84,19 @@ async def test_what_must_not_be_lost_gets_no_error_while_the_store_is_away(house
     assert refusal.value.code == TRY_LATER
 
 
+@pytest.mark.parametrize(
+    ("action", "waits"),
+    [("Authorize", [5.0]), ("StartTransaction", [5.0]), ("Heartbeat", []), ("TransactionEvent", [])],
+)
+async def test_what_the_backend_alone_decides_waits_for_a_leg_that_is_being_opened(
+    house: NewHouse, action: str, waits: list[float]
+) -> None:
+    home = house(BootStatus.ACCEPTED)
+
+    assert await home.station.from_station(action, {}) == {"by": "bridge"}
+    assert home.backend.begins == waits
+
+
 async def test_the_backends_calls_go_to_the_bridge_whatever_the_gate(house: NewHouse) -> None:
     home = house(PENDING)
 

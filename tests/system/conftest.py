@@ -346,8 +346,10 @@ async def _deployed(scaffold: Path, folder: Path, backend: Backend) -> AsyncIter
     made = Gateway(folder, backend)
     made.configure(lambda tree: tree["backends"]["legacy"].update(url=backend.url))
     made.configure(_ports_from_the_kernel)
-    yield made
-    await made.stop(signal.SIGKILL)
+    try:
+        yield made
+    finally:
+        await made.stop(signal.SIGKILL)
 
 
 @pytest.fixture
@@ -367,9 +369,11 @@ def new_deployment(
     async def deployed() -> AsyncIterator[Gateway]:
         backend = Backend()
         await backend.open()
-        async with _deployed(scaffold, tmp_path_factory.mktemp("deployed") / "gw", backend) as made:
-            yield made
-        await backend.close()
+        try:
+            async with _deployed(scaffold, tmp_path_factory.mktemp("deployed") / "gw", backend) as made:
+                yield made
+        finally:
+            await backend.close()
 
     return deployed
 

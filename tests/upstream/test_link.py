@@ -174,6 +174,42 @@ async def test_waiting_has_its_own_bound(leg: Leg) -> None:
     assert not await leg.link.wait_up(0.01)
 
 
+async def test_a_leg_has_begun_when_it_was_greeted_once(leg: Leg) -> None:
+    await leg.link.begun(60.0)
+    told = asyncio.Event()
+    leg.greeting = told.wait
+    leg.link.start()
+    await leg.opened()
+    begun = asyncio.ensure_future(leg.link.begun(60.0))
+    await leg.link.begun(0.01)
+    assert not begun.done()
+    told.set()
+    await begun
+    # From then on nobody waits, whether it is up or not.
+    leg.network.script = ["refused"]
+    leg.link._peer.disconnected(SimpleNamespace(code=1006, reason=""))  # type: ignore[union-attr]  # it is up
+    await leg.link.begun(60.0)
+
+
+async def test_a_leg_that_cannot_be_opened_has_begun_too(leg: Leg) -> None:
+    leg.network.script = ["refused"]
+    leg.link.start()
+    await leg.link.begun(60.0)
+    assert leg.events.get_nowait() == "down"
+
+
+async def test_a_leg_that_is_stopped_is_waited_for_no_longer(leg: Leg) -> None:
+    async def never(_: Peer) -> Any:
+        await asyncio.Event().wait()
+
+    leg.link._dial = never  # type: ignore[assignment]  # a dial that hangs
+    leg.link.start()
+    begun = asyncio.ensure_future(leg.link.begun(60.0))
+    await asyncio.sleep(0)
+    await leg.link.stop()
+    await begun
+
+
 async def test_a_greeting_that_fails_costs_nothing_but_itself(leg: Leg) -> None:
     async def broken() -> None:
         raise RuntimeError("a defect")
