@@ -16,7 +16,7 @@ import structlog
 
 SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which a thread that computes lets the event loop go on."""
-YOUNG: Final = 5_000
+YOUNG: Final = 1_000
 """New objects after which the young ones are looked through."""
 NEVER: Final = 1_000_000
 """Collections of the middle generation before Python would look through everything by itself."""
