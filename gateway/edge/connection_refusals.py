@@ -12,8 +12,9 @@ from gateway.transport import Refused, Stage
 
 PROBED: Final = "EMPTY"
 """The code of a connection without a single byte, such as a load balancer's probe: neither wrong nor an event."""
-NOT_ITS_FAULT: Final = frozenset({PROBED, ADDRESS_FAILED, "NO_CONTEXT", "EOF"})
-"""Codes that don't count against an address; nor does what ended before TLS: it is the balancer's, or was counted."""
+NOT_ITS_FAULT: Final = frozenset({PROBED, ADDRESS_FAILED, "NO_CONTEXT", "EOF", "TIMEOUT"})
+"""Codes that don't count against an address: who is slow may be kept waiting by us, and holds a bounded place. Nor does
+what ended before TLS: it is the balancer's, or was counted."""
 KINDS: Final[Mapping[str, str]] = {
     "CERTIFICATE_VERIFY_FAILED": Kind.INVALID_CERTIFICATE,
     "COSTLY_KEY_SHARE": Kind.INVALID_TLS_CIPHER_SUITE,

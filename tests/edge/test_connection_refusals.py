@@ -30,7 +30,7 @@ class Log:
         (Stage.TLS, "NO_SHARED_CIPHER", Kind.INVALID_TLS_CIPHER_SUITE, True),
         (Stage.TLS, "CERTIFICATE_VERIFY_FAILED", Kind.INVALID_CERTIFICATE, True),
         (Stage.TLS, "HTTP_REQUEST", None, True),
-        (Stage.TLS, "TIMEOUT", None, True),
+        (Stage.TLS, "TIMEOUT", None, False),
         (Stage.TLS, "EOF", None, False),
         (Stage.TLS, "NO_CONTEXT", None, False),
         (Stage.HEAD, "HTTP_400", None, True),
