@@ -5,7 +5,6 @@ import operator
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from gateway.transport.limits import Limits
@@ -14,6 +13,9 @@ THREADS: Final = 2
 """Threads of one pool. OpenSSL releases the GIL while it computes; more threads than cores gain nothing."""
 
 _SINCE: Final = operator.itemgetter(1)
+UNDELIVERED_MAX: Final = 8
+"""Steps that are done while the event loop hasn't heard of it yet: so many go on in one of its turns, and no more."""
+
 _Job = tuple[asyncio.AbstractEventLoop, Callable[[], Any], Callable[[Any], None]]
 
 
@@ -39,6 +41,7 @@ class HandshakePool:
         """The threads start at once and live until :meth:`close`."""
         self._limits = limits or Limits()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(UNDELIVERED_MAX)
         self._under_way: set[Handshake] = set()
         self._idle: dict[Handshake, float] = {}
         self._since: dict[Handshake, float] = {}
@@ -105,6 +108,7 @@ class HandshakePool:
             handshake.lose_turn("shutting down")
         for _ in self._threads:
             self._jobs.put(None)
+            self._room.release()  # one that waits for the loop would wait for ever
 
     def _sweep(self) -> None:
         """Take the turn from those who keep others waiting, and come back when the next one would be due."""
@@ -122,7 +126,14 @@ class HandshakePool:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             loop, step, done = job
+            self._room.acquire()
             outcome = step()
-            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits for this any more
-                loop.call_soon_threadsafe(done, outcome)
+            try:
+                loop.call_soon_threadsafe(self._deliver, done, outcome)
+            except RuntimeError:  # the loop was closed meanwhile: nobody waits for this any more
+                self._room.release()
             del job, step, done, outcome  # an idle thread must not keep the last connection alive
+
+    def _deliver(self, done: Callable[[Any], None], outcome: Any) -> None:
+        self._room.release()
+        done(outcome)

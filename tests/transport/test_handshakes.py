@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.transport.handshakes import HandshakePool
+from gateway.transport.handshakes import UNDELIVERED_MAX, HandshakePool
 from gateway.transport.limits import Limits
 
 if TYPE_CHECKING:
@@ -179,3 +180,29 @@ def test_a_step_that_outlives_its_loop_is_forgotten(small_pool_threads: Callable
 @pytest.fixture
 def small_pool_threads() -> Callable[[], HandshakePool]:
     return lambda: HandshakePool(threads=1)
+
+
+async def test_no_more_steps_are_done_than_the_loop_has_heard_of(small_pool: Callable[..., HandshakePool]) -> None:
+    """A loop that comes late finds a few outcomes, not hundreds: else it would come ever later."""
+    pool = small_pool()
+    heard: list[int] = []
+    full, one_more = threading.Event(), threading.Event()
+
+    def step(number: int) -> int:
+        if number == UNDELIVERED_MAX:
+            full.set()
+        elif number > UNDELIVERED_MAX:
+            one_more.set()
+        return number
+
+    count = 3 * UNDELIVERED_MAX
+    for number in range(1, count + 1):
+        pool.run(Caller(pool, [], "a"), functools.partial(step, number), heard.append)
+    assert full.wait(10)  # on the loop's own thread, which hears of nothing meanwhile
+    assert not one_more.wait(0.1)
+    assert heard == []
+
+    async with asyncio.timeout(10):
+        while len(heard) < count:
+            await asyncio.sleep(0)
+    assert heard == list(range(1, count + 1))
