@@ -2,8 +2,8 @@
 
 A full collection takes some 100 ms per thousand connected stations, and Python begins one when many objects are new: in
 the middle of a reconnect storm. What was made at the start is left out of it for good; the rest is looked through when
-nobody comes or goes. And a thread that computes (a handshake, a write) gives the lock back to the event loop after half
-a millisecond instead of five.
+nobody comes or goes. And a thread that computes (a handshake, a write) gives the lock back to the event loop after a
+tenth of a millisecond instead of five.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-SWITCH_INTERVAL: Final = 0.0005
+SWITCH_INTERVAL: Final = 0.0001
 """Seconds after which a thread that computes lets the event loop go on."""
 YOUNG: Final = 1_000
 """New objects after which the young ones are looked through."""

@@ -52,7 +52,7 @@ def test_settling_down() -> None:
         "import gc, sys\n"
         "from gateway.app.interpreter import settle_down\n"
         "settle_down()\n"
-        "print(sys.getswitchinterval(), gc.get_threshold()[0], gc.get_freeze_count() > 10_000)"
+        "print(round(sys.getswitchinterval(), 6), gc.get_threshold()[0], gc.get_freeze_count() > 10_000)"
     )
     ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603 - our own
     assert ran.stdout.split() == [str(SWITCH_INTERVAL), str(YOUNG), "True"]
