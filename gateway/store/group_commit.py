@@ -91,17 +91,19 @@ def in_one_transaction(connection: Connection, works: Sequence[Work]) -> list[Ou
 
 
 def _within_savepoint(connection: Connection, work: Work) -> Outcome:
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            return work(connection), None
-    except OURS as error:
-        return None, error
+        result = work(connection)
     except Exception as error:
         if _is_the_databases(error):
+            # All is undone. The savepoint may be gone already (SQLite, of a full disk), and would have the last word.
             raise
+        savepoint.rollback()
         return None, error
+    savepoint.commit()
+    return result, None
 
 
 def _is_the_databases(error: Exception) -> bool:
     """Tell an outage from what ``work`` raises itself."""
-    return isinstance(error, (DBAPIError, OSError))
+    return isinstance(error, (DBAPIError, OSError)) and not isinstance(error, OURS)

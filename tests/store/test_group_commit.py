@@ -101,6 +101,28 @@ async def test_an_outage_undoes_all_that_wrote_together_and_none_after_them(tabl
     assert await table.numbers() == [3]
 
 
+async def test_a_full_disk_is_heard_of_as_that_by_those_who_wrote_together(table: Table) -> None:
+    pages = await table.lane.run(lambda connection: connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+
+    def bound(most: int) -> Callable[[Connection], Any]:
+        return lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {most}").scalar_one()
+
+    def fill(connection: Connection) -> None:
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (zeroblob(100000))")
+
+    await table.lane.run(bound(pages))
+    table.gate.clear()
+    tasks = [table.add(1), asyncio.create_task(table.commit.write(fill)), table.add(2)]
+    await asyncio.sleep(0)
+    table.gate.set()
+    for outcome in await outcomes_of(*tasks):
+        assert isinstance(outcome, OperationalError)
+        assert "disk is full" in str(outcome.orig)
+    await table.lane.run(bound(1000))
+    assert await table.add(3) == 3
+    assert await table.numbers() == [3]
+
+
 async def test_one_alone_is_undone_too(table: Table) -> None:
     error = LookupError("its own")
     assert await outcomes_of(table.fail(error)) == [error]
