@@ -114,16 +114,16 @@ class Database:
         StoreUnavailable; then, and when the caller is cancelled, it is undone or, if only the answer got lost, done.
         """
         self._check_open()
-        if self._grouped is not None:
-            with self._held():
-                return await self._grouped.write(work)
 
         def in_transaction(connection: Connection) -> Result:
             with connection.begin():
                 return work(connection)
 
-        async with self._turn:
-            return await self._run(self._writer, in_transaction)
+        with self._held():  # from now on: who waits for a turn is let through before the store is closed
+            if self._grouped is not None:
+                return await self._grouped.write(work)
+            async with self._turn:
+                return await self._run(self._writer, in_transaction)
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run ``work``, which only reads; each of its statements sees the store as it is then.
@@ -131,8 +131,9 @@ class Database:
         Raises StoreUnavailable.
         """
         self._check_open()
-        async with self._reads:
-            return await self._run(self._reader, work)
+        with self._held():  # as in write
+            async with self._reads:
+                return await self._run(self._reader, work)
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -59,6 +59,35 @@ async def test_closing_lets_the_work_in_hand_end(url: str, opened: Open, epoch: 
     assert await Journal(await opened(url)).pending("CS1") == [entry]
 
 
+class SlowLane:
+    """Its connections answer all at once, when they are told to, and never after they were closed."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.is_closed = False
+
+    async def run(self, work: Callable[[Connection], Any]) -> Any:
+        await self.answers.wait()
+        assert not self.is_closed
+
+    async def dispose(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("name", ["read", "write"])
+async def test_closing_lets_those_through_who_wait_for_their_turn(name: str) -> None:
+    lane = SlowLane()
+    database = Database("here", lane, lane, writes_at_once=module.READS_AT_ONCE, file=None, lock=None)
+    use = getattr(database, name)
+    using = [asyncio.create_task(use(lambda connection: None)) for _ in range(3 * module.READS_AT_ONCE)]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    lane.answers.set()
+    await asyncio.gather(*using, closing)
+    assert lane.is_closed
+
+
 async def test_what_work_raises_undoes_it(database: Database) -> None:
     def work(connection: Connection) -> None:
         connection.exec_driver_sql("UPDATE registry SET revision = 99")
