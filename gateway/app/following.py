@@ -19,7 +19,8 @@ REGISTRY_POLL: Final = 0.5
 CERTIFICATES_POLL: Final = 2.0
 """Seconds between two looks at the certificates and roots of the listeners."""
 LATECOMERS_AFTER: Final = 30.0
-"""Seconds after which a change is applied once more: to those who were being admitted while it was made."""
+"""Seconds for which a change is applied to each who comes in, and after which it is once more to all: they may have
+been admitted by what was known before it."""
 NOT_ADMITTED_ANY_MORE: Final = 1008
 """Close code towards a station that may not have its session any more."""
 BATCH: Final = 50
@@ -51,7 +52,9 @@ class Following:
         self._seen = -1
         """The revision that was applied last."""
         self._again_at = float("inf")
-        """When, in the loop's time, it is applied to latecomers."""
+        """When, in the loop's time, it is applied once more."""
+        self._news_until = float("-inf")
+        """Until when, in the loop's time, those who come in are looked at."""
         self._tolerates_expiry = False
 
     async def prepare(self) -> None:
@@ -81,12 +84,28 @@ class Following:
             for listener in self._listeners:
                 await _look("certificates", listener.reload)
 
+    @property
+    def has_news(self) -> bool:
+        """True while there may be newcomers that were admitted by what was known before the last change."""
+        return asyncio.get_running_loop().time() < self._news_until
+
+    async def look_at(self, station: Station) -> None:
+        """Apply to one that has just come in what changed while it was being admitted."""
+
+        async def look() -> None:
+            await self._check_certificate(station)
+            await self._check_record(station)
+
+        await _look("newcomer", look)
+
     async def _look_at_registry(self) -> None:
         now = asyncio.get_running_loop().time()
         revision = await self._stations.revision()
         if revision == self._seen and now < self._again_at:
             return
         self._again_at = float("inf")
+        if revision != self._seen:
+            self._news_until = now + LATECOMERS_AFTER
         try:
             await self._apply()
         except Exception:
@@ -97,6 +116,7 @@ class Following:
 
     async def _look_at_crls(self) -> None:
         if await self._revocations.refresh():
+            self._news_until = asyncio.get_running_loop().time() + LATECOMERS_AFTER
             await self._cut_revoked()
             self._again_at = asyncio.get_running_loop().time() + LATECOMERS_AFTER
 
@@ -116,26 +136,30 @@ class Following:
             listener.tolerate_expiry(tolerate=tolerate)
 
     async def _cut_revoked(self) -> None:
-        check = next((listener.check for listener in self._listeners if listener.check is not None), None)
-        if check is None:
-            return
         for number, station in enumerate(self._directory):
-            if station.is_connected and station.proof.path:
-                why = await check.still_good(station.proof.path)
-                if why is not None:
-                    _cut(station, why, "the certificate was revoked")
+            await self._check_certificate(station)
             if number % BATCH == BATCH - 1:
                 await asyncio.sleep(0)
 
     async def _recheck(self) -> None:
         """Cut the sessions of stations that may not have theirs any more."""
         for station in self._directory:
-            record = await self._stations.find(station.identity)
-            if record is None:
-                _cut(station, "removed", "not registered any more")
-                await self._expel(station)
-            elif station.is_connected and (why := why_not_any_more(record, station.proof, station.version)):
-                _cut(station, why, why)
+            await self._check_record(station)
+
+    async def _check_certificate(self, station: Station) -> None:
+        check = next((listener.check for listener in self._listeners if listener.check is not None), None)
+        if check is not None and station.is_connected and station.proof.path:
+            why = await check.still_good(station.proof.path)
+            if why is not None:
+                _cut(station, why, "the certificate was revoked")
+
+    async def _check_record(self, station: Station) -> None:
+        record = await self._stations.find(station.identity)
+        if record is None:
+            _cut(station, "removed", "not registered any more")
+            await self._expel(station)
+        elif station.is_connected and (why := why_not_any_more(record, station.proof, station.version)):
+            _cut(station, why, why)
 
 
 async def _look(what: str, look: Callable[[], Awaitable[None]]) -> None:

@@ -34,6 +34,7 @@ from gateway.edge.door import Door
 from gateway.edge.failures import FailureLimits, Failures
 from gateway.edge.passwords import PasswordChecker
 from gateway.session.ports import StoreAway
+from gateway.session.station import Station
 from gateway.session.tally import Tally
 from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
@@ -147,7 +148,7 @@ class _Gateway:
         self._tasks = ground.tasks
         self._stack = stack
         limits = _transport_limits(ground.config)
-        self.factory = _factory(ground, services, limits)
+        self.factory = _factory(ground, services, limits, self._joined)
         self._directory = self.factory.directory
         revocations = Revocations(
             services.certificates_on_file, services.authority.crl, ground.config.revocation.crls, crls
@@ -178,6 +179,12 @@ class _Gateway:
         """Return whether a station's WebSocket is open."""
         station = self._directory.get(identity)
         return station is not None and station.is_connected
+
+    def _joined(self, station: Station) -> None:
+        """A station's WebSocket is open."""
+        if self.following.has_news:
+            self._tasks.spawn(self.following.look_at(station), f"look at {station.identity}")
+        self._services.joined(station)
 
     async def open(self, listener: StationListener, announce: Announce) -> None:
         """Open one listener. Raises StartFailed when its port can't be had."""
@@ -280,7 +287,9 @@ class _Gateway:
             await self.factory.save_registers()
 
 
-def _factory(ground: _Ground, services: StationServices, limits: Limits) -> StationFactory:
+def _factory(
+    ground: _Ground, services: StationServices, limits: Limits, joined: Callable[[Station], None]
+) -> StationFactory:
     return StationFactory(
         Foundation(
             config=ground.config,
@@ -296,7 +305,7 @@ def _factory(ground: _Ground, services: StationServices, limits: Limits) -> Stat
             services=services.by_action,
             tasks=ground.tasks,
             security=services.security,
-            joined=services.joined,
+            joined=joined,
             when_provisional=services.renew_provisional,
         )
     )

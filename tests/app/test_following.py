@@ -231,6 +231,35 @@ async def test_a_list_that_names_a_certificate_cuts_and_cuts_latecomers(
     assert world.reloads == reloads + 1
 
 
+async def test_one_that_was_admitted_by_what_was_known_before_is_cut_when_it_comes_in(
+    world: World, now: Callable[[float], None]
+) -> None:
+    now(100.0)
+    await world.following.prepare()
+    news = [world.following.has_news]
+    revoked, raised, removed = world.sessions[0], world.sessions[1], FakeStation("CS3")
+    newcomers = (revoked, raised, removed)
+    world.sessions.clear()  # nobody is in when the changes are applied
+    revoked.proof = Proof(3, path=("leaf", "root"))  # type: ignore[arg-type]  # only compared
+    world.records["CS1"] = StationRecord("CS1", 3, "leaf")
+    world.records["CS2"] = StationRecord("CS2", 3)
+    world.revoked.add(("leaf", "root"))
+    world.at = 8
+    await world.following._look_at_registry()
+    news.append(world.following.has_news)
+    await world.following._check_certificate(revoked)  # type: ignore[arg-type]  # its path is none that has a CN
+    for each in newcomers[1:]:
+        await world.following.look_at(each)  # type: ignore[arg-type]  # only what is here is asked
+    assert [each.cuts for each in newcomers] == [
+        [(NOT_ADMITTED_ANY_MORE, "the certificate was revoked")],
+        [(NOT_ADMITTED_ANY_MORE, "a higher security profile is required")],
+        [(NOT_ADMITTED_ANY_MORE, "not registered any more")],
+    ]
+    assert world.expelled == ["CS3"]
+    now(100.0 + LATECOMERS_AFTER)
+    assert [*news, world.following.has_news] == [False, True, False]
+
+
 async def test_that_expired_certificates_get_as_far_as_the_door_is_logged_when_it_changes(world: World) -> None:
     with capture_logs() as lines:
         for allows in (False, True, True, False):

@@ -108,6 +108,25 @@ async def test_revoked_through_voltgate(
     await _stays_out(gateway, papers, contexts, sessions)
 
 
+async def test_revoked_while_a_newcomer_is_being_admitted(gateway: Any, tmp_path: Path) -> None:
+    papers = await enrolled(gateway, "CS1", "SN-CS1", tmp_path)
+    async with gateway.station("CS1", certificate=papers) as holder:
+        await holder.call("Heartbeat", {})
+        # It answers no ping, so that the newcomer waits at the door, its certificate checked, while that is revoked.
+        pinged = asyncio.Event()
+        holder.connection.protocol.send_frame = lambda frame: pinged.set()
+
+        async def comes() -> float:
+            async with gateway.station("CS1", certificate=papers) as newcomer:
+                came = time.monotonic()
+                return await _cut(newcomer) - came
+
+        coming = asyncio.create_task(comes())
+        await pinged.wait()
+        assert (await gateway.api("DELETE", f"certificates/{serial_of(papers):x}"))[0] == 200
+        assert await coming < CUT_WITHIN
+
+
 async def _stays_out(gateway: Any, papers: Any, contexts: Any, sessions: Any) -> None:
     """By a new handshake and by the old session, over TLS 1.2 and 1.3; and the log says why."""
     for name, files in papers.items():
