@@ -1,6 +1,7 @@
 """What changes beside the running gateway: the registry, what is revoked, the certificates on disk."""
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -62,7 +63,7 @@ class Following:
         # Asked first: what changes while the rest is read is applied once more, and not missed.
         self._seen = await self._stations.revision()
         await self._revocations.reload_inventory()
-        await self._revocations.refresh()
+        await self._revocations.refresh_all()
         await self._look_for_exceptions()
 
     async def follow_registry(self) -> None:
@@ -72,10 +73,15 @@ class Following:
             await _look("registry", self._look_at_registry)
 
     async def follow_crls(self) -> None:
-        """Look at the CRLs again and again, for ever."""
+        """Look at the CRLs again and again, for ever. A source that hangs holds up no other."""
+        async with asyncio.TaskGroup() as sources:
+            for source in self._revocations.sources:
+                sources.create_task(self._follow_crl(source), name=f"CRLs of {source}")
+
+    async def _follow_crl(self, source: str) -> None:
         while True:
             await asyncio.sleep(self._refresh_every)
-            await _look("CRLs", self._look_at_crls)
+            await _look("CRLs", functools.partial(self._look_at_crl, source))
 
     async def follow_certificates(self) -> None:
         """Take over certificates, keys and roots that were replaced on disk, for ever."""
@@ -114,8 +120,8 @@ class Following:
         if revision != self._seen:
             self._seen, self._again_at = revision, now + LATECOMERS_AFTER
 
-    async def _look_at_crls(self) -> None:
-        if await self._revocations.refresh():
+    async def _look_at_crl(self, source: str) -> None:
+        if await self._revocations.refresh(source):
             self._news_until = asyncio.get_running_loop().time() + LATECOMERS_AFTER
             await self._cut_revoked()
             self._again_at = asyncio.get_running_loop().time() + LATECOMERS_AFTER

@@ -40,7 +40,10 @@ class Revocations:
         self.crls = crls
         self._inventory = inventory
         self._own_crl = own_crl
-        self._sources = sources
+        self._readers: dict[str, Callable[[], Awaitable[bytes]]] = {
+            "the authority's own": self._own,
+            **{source: functools.partial(_read, source) for source in sources},
+        }
         self._read: dict[str, tuple[bytes, list[Crl]]] = {}
         """By source: the digest of what was read last, and the CRLs in it."""
         self._here: frozenset[str] = frozenset()
@@ -56,15 +59,18 @@ class Revocations:
         self._here = here
         return has_changed
 
-    async def refresh(self) -> bool:
-        """Look at all CRLs; return whether any has changed. A source that fails is logged and keeps its last word."""
-        # Side by side: one that hangs doesn't hold up what the others say for longer than its own timeout.
-        has_changed = any(
-            await asyncio.gather(
-                self._look("the authority's own", self._own),
-                *(self._look(source, functools.partial(_read, source)) for source in self._sources),
-            )
-        )
+    @property
+    def sources(self) -> Sequence[str]:
+        """The names of all sources."""
+        return tuple(self._readers)
+
+    async def refresh_all(self) -> bool:
+        """Look at all sources, side by side; return whether any CRL has changed."""
+        return any(await asyncio.gather(*map(self.refresh, self._readers)))
+
+    async def refresh(self, source: str) -> bool:
+        """Look at one source; return whether its CRLs have changed. If it fails, that is logged, its last word kept."""
+        has_changed = await self._look(source, self._readers[source])
         if has_changed:
             self.crls.replace([crl for _, crls in self._read.values() for crl in crls])
         return has_changed

@@ -44,7 +44,10 @@ class World:
         self.allows_expired = False
         self.tolerated: list[bool] = []
         self.reloads = 0
-        self.refreshes = 0
+        self.refreshes: list[str] = []
+        self.sources = ["a file", "a site"]
+        self.hanging = ""
+        """The source that doesn't answer."""
         self.at = 7
         """The registry's revision."""
         self.lists_change = False
@@ -75,8 +78,14 @@ class World:
             raise self.failures.pop()
         return False
 
-    async def refresh(self) -> bool:
-        self.refreshes += 1
+    async def refresh_all(self) -> bool:
+        self.refreshes += self.sources
+        return self.lists_change
+
+    async def refresh(self, source: str) -> bool:
+        if source == self.hanging:
+            await asyncio.Event().wait()
+        self.refreshes.append(source)
         return self.lists_change
 
     async def reload(self) -> None:
@@ -219,10 +228,10 @@ async def test_a_list_that_names_a_certificate_cuts_and_cuts_latecomers(
     await world.following.prepare()
     world.sessions[0].proof = Proof(3, path=("leaf", "root"))  # type: ignore[arg-type]  # only compared
     world.revoked.add(("leaf", "root"))
-    await world.following._look_at_crls()
-    assert (world.refreshes, world.cuts) == (2, {})
+    await world.following._look_at_crl("a file")
+    assert (world.refreshes, world.cuts) == (["a file", "a site", "a file"], {})
     world.lists_change = True
-    await world.following._look_at_crls()
+    await world.following._look_at_crl("a file")
     assert list(world.cuts) == ["CS1"]
     world.sessions[0].is_connected = False
     reloads = world.reloads
@@ -296,15 +305,23 @@ async def test_a_look_that_fails_is_not_the_last(
         assert world.reloads
 
 
-async def test_the_lists_are_looked_at_as_often_as_configured(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_list_is_looked_at_as_often_as_configured_though_another_hangs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.hanging = "a site"
     passed: list[float] = []
+    enough, others_turn = asyncio.Event(), asyncio.sleep
 
     async def sleep(seconds: float) -> None:
         passed.append(seconds)
-        if len(passed) == 3:
-            raise asyncio.CancelledError
+        await others_turn(0)
+        if len(passed) == 4:  # the site's one and the file's third
+            enough.set()
+            await asyncio.Event().wait()
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    with pytest.raises(asyncio.CancelledError):
-        await world.following.follow_crls()
-    assert (passed, world.refreshes) == ([60.0] * 3, 2)
+    following = asyncio.create_task(world.following.follow_crls())
+    await enough.wait()
+    assert (passed, world.refreshes) == ([60.0] * 4, ["a file"] * 2)
+    following.cancel()
+    await asyncio.wait([following])

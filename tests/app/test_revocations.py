@@ -79,12 +79,12 @@ async def test_a_file_that_changes(tmp_path: Path, ca: Hierarchy, path: tuple[x5
     file = tmp_path / "stations.crl"
     file.write_bytes(crl(ca))
     revocations = made(str(file))
-    assert await revocations.refresh()
+    assert await revocations.refresh_all()
     assert (await revocations.crls.status(path)).status is Status.GOOD
-    assert not await revocations.refresh()
+    assert not await revocations.refresh_all()
 
     file.write_bytes(crl(ca, path[0].serial_number, number=2))
-    assert await revocations.refresh()
+    assert await revocations.refresh_all()
     assert (await revocations.crls.status(path)).status is Status.REVOKED
 
 
@@ -93,7 +93,7 @@ async def test_the_authoritys_own_list(ca: Hierarchy, path: tuple[x509.Certifica
         return crl(ca, path[0].serial_number)
 
     revocations = made(own=own)
-    assert await revocations.refresh()
+    assert await revocations.refresh_all()
     assert (await revocations.crls.status(path)).status is Status.REVOKED
 
 
@@ -104,14 +104,14 @@ async def test_a_source_that_fails_keeps_its_last_word_and_is_named(
     file = tmp_path / "stations.crl"
     file.write_bytes(crl(ca, path[0].serial_number))
     revocations = made(str(file))
-    await revocations.refresh()
+    await revocations.refresh_all()
 
     if broken is None:
         file.unlink()
     else:
         file.write_bytes(broken)
     with capture_logs() as lines:
-        assert not await revocations.refresh()
+        assert not await revocations.refresh_all()
     assert [line["source"] for line in lines if line["event"] == "crl_unavailable"] == [
         "the authority's own",
         str(file),
@@ -153,7 +153,7 @@ async def site(request: pytest.FixtureRequest) -> Any:
 async def test_a_url(site: Any, ca: Hierarchy, path: tuple[x509.Certificate, ...]) -> None:
     site.body = crl(ca, path[0].serial_number)
     revocations = made(site.url)
-    assert await revocations.refresh()
+    assert await revocations.refresh_all()
     assert (await revocations.crls.status(path)).status is Status.REVOKED
 
 
@@ -171,13 +171,13 @@ async def test_a_url_that_gives_something_else(
 ) -> None:
     site.status, site.headers, site.body = status, headers, body
     with capture_logs() as lines:
-        assert not await made(site.url).refresh()
+        assert not await made(site.url).refresh_all()
     assert reason in lines[-1]["reason"]
 
 
 async def test_sources_that_answer_slowly_are_asked_side_by_side(site: Any, ca: Hierarchy) -> None:
     site.body, site.together = crl(ca), asyncio.Barrier(2)
-    assert await made(site.url, f"{site.url}?other").refresh()
+    assert await made(site.url, f"{site.url}?other").refresh_all()
 
 
 async def test_an_authority_that_can_not_say_leaves_its_last_word(
@@ -192,14 +192,14 @@ async def test_an_authority_that_can_not_say_leaves_its_last_word(
         return answer
 
     revocations = made(own=own)
-    await revocations.refresh()
+    await revocations.refresh_all()
     with capture_logs() as lines:
-        assert not await revocations.refresh()
+        assert not await revocations.refresh_all()
     assert lines[0]["reason"] == "crl.pem is damaged"
     assert (await revocations.crls.status(path)).status is Status.REVOKED
 
 
 async def test_nobody_at_the_url() -> None:
     with capture_logs() as lines:
-        assert not await made("http://127.0.0.1:1/crl").refresh()
+        assert not await made("http://127.0.0.1:1/crl").refresh_all()
     assert lines[-1]["event"] == "crl_unavailable"
