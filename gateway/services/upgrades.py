@@ -130,11 +130,11 @@ class ProfileUpgrades:
         if record is None or record.is_over or record.step == Step.WAITING.value:
             return
         driven, task = self._dances.get(station.identity, (None, None))
-        if task is not None and not task.done():
-            if driven is station:
-                return
+        if task is None or task.done():
+            self._start(station, record, is_repeat=True)
+        elif driven is not station:
             await self._stop(station.identity)
-        self._start(station, record, is_repeat=True)
+            await self.resume(station)  # unless somebody else was quicker
 
     async def came_back(self, identity: str, profile: int) -> None:
         """The station was admitted under ``profile``; if it is the new one, its upgrade is done."""
@@ -228,10 +228,14 @@ class ProfileUpgrades:
         self._dances[station.identity] = station, task
 
     async def _stop(self, identity: str) -> None:
-        _, task = self._dances.pop(identity, (None, None))
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait([task])
+        """End the dance. It stands in ``_dances`` until it has ended: none begins beside it."""
+        dance = self._dances.get(identity)
+        if dance is None:
+            return
+        dance[1].cancel()
+        await asyncio.wait([dance[1]])
+        if self._dances.get(identity) is dance:
+            del self._dances[identity]
 
     async def _dance(self, station: ConnectedStation, record: UpgradeRecord, *, is_repeat: bool) -> None:
         """Take step after step until the station is waited for. One that is left broken off waits for its station."""
@@ -281,8 +285,11 @@ class ProfileUpgrades:
     async def _save(self, record: UpgradeRecord) -> UpgradeRecord:
         record = replace(record, changed_at=self._now())
         await self._book.save(record)
+        known = self._open.get(record.identity)
+        if known is None or known.started_at != record.started_at:
+            return record  # cancelled while it was being kept
         if record.is_over:
-            self._open.pop(record.identity, None)
+            del self._open[record.identity]
         else:
             self._open[record.identity] = record
         return record

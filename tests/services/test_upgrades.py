@@ -33,6 +33,9 @@ class Book:
         self.is_registered = True
         self.stop_after = -1
         """Number of writes after which the process dies: nothing returns any more."""
+        self.answers = asyncio.Event()
+        """While it isn't set, what was written is on the disk, and the answer to it on its way."""
+        self.answers.set()
 
     async def begin(self, record: UpgradeRecord) -> None:
         if not self.is_registered:
@@ -68,6 +71,7 @@ class Book:
         self.saved.append(record.step)
         if len(self.saved) == self.stop_after:
             await asyncio.Future()
+        await self.answers.wait()
 
 
 class Desk:
@@ -325,6 +329,17 @@ async def test_resumed_on_another_connection_while_it_waits_to_repeat(desk: Desk
     assert len(desk.owned.tasks) == 2
 
 
+async def test_resumed_twice_at_once_it_goes_on_once(desk: Desk) -> None:
+    station = station_of()
+    station.says("SetNetworkProfile", PeerUnavailable("late"))
+    await desk.begin(station)
+    again = station_of()
+    await asyncio.gather(desk.service.resume(again), desk.service.resume(again))
+    await settle()
+    assert again.actions == ["SetNetworkProfile", "SetVariables", "Reset"]
+    assert len(desk.owned.tasks) == 2
+
+
 async def test_a_store_that_is_away_for_a_while(desk: Desk) -> None:
     station = station_of()
 
@@ -503,6 +518,23 @@ async def test_cancelled_where_it_stands(desk: Desk, events: KeptEvents) -> None
     await desk.service.came_back("CS1", 3)
     await desk.service.check_deadlines()
     assert (desk.record.step, len(desk.owned.tasks), events.noted) == ("priority", 1, [])
+
+
+async def test_cancelled_while_its_deadline_is_being_kept(desk: Desk) -> None:
+    station = station_of()
+    station.says("Reset", {"status": "Scheduled"}, {"status": "Accepted"})
+    await desk.begin(station)
+    station.is_connected = False
+    desk.book.answers.clear()
+    looking = asyncio.ensure_future(desk.service.check_deadlines())
+    await settle()
+    assert await desk.service.cancel("CS1")
+    desk.book.answers.set()
+    await looking
+    assert desk.service.under_way() == []
+    station.is_connected = True
+    await desk.begin(station)
+    assert desk.record.step == "waiting"
 
 
 async def test_a_station_that_was_removed_in_the_middle(desk: Desk) -> None:
