@@ -1,5 +1,6 @@
 """Builds the runtime of a station: its books, its leg to the backend, the bridge between, and takes it apart again."""
 
+import functools
 import itertools
 import secrets
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ import structlog
 from gateway.app.clock import now
 from gateway.app.tasks import Tasks
 from gateway.bridge.books import Books, Json, Transaction
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import FOREIGN_TRANSACTION, PeerUnavailable
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.config import Config
@@ -114,6 +115,7 @@ class StationFactory:
         station.backend = link
         station.when_accepted = ledger.nudge
         station.when_provisional = lambda: on.when_provisional(station)
+        station.report = functools.partial(self._report, station)
         station.bridge = self._bridge(station, books, ledger)
         self._runtimes[record.identity] = _Runtime(link, ledger)
         return station
@@ -146,9 +148,6 @@ class StationFactory:
                     self._runtimes[station.identity].link.start()
                 self._on.joined(station)
 
-        def report(kind: str, detail: str) -> None:
-            self._on.security.note(SecurityEvent(kind, detail, station.identity, entry.remote or None))
-
         return Peer(
             _SIDES[station.version],
             station.identity,
@@ -159,7 +158,7 @@ class StationFactory:
             new_id=message_ids(),
             opened=opened,
             lost=lambda peer, _: directory.detach(station, peer),
-            report=report,
+            report=station.report,
         )
 
     async def resume(self) -> None:
@@ -289,6 +288,10 @@ class StationFactory:
             set_aside=self._count_set_aside,
         )
 
+    def _report(self, station: Station, kind: str, detail: str) -> None:
+        """Note what a station did, with its address: alike events of one address are kept once, whatever it names."""
+        self._on.security.note(SecurityEvent(kind, detail, station.identity, station.remote or None))
+
     def _count_set_aside(self, action: str) -> None:
         self._on.tally.set_aside[action] += 1
 
@@ -306,7 +309,10 @@ class StationFactory:
                 log.warning("inexact_mapping", identity=station.identity, topic=topic, detail=text)
 
         def report(kind: str, detail: str) -> None:
-            self._on.security.note(SecurityEvent(kind, detail, station.identity))
+            if kind == FOREIGN_TRANSACTION:
+                station.report(kind, detail)
+            else:  # what the backend asked for: no address of the station's has to do with it
+                self._on.security.note(SecurityEvent(kind, detail, station.identity))
 
         def make_16() -> Bridge:
             return V16ToV16(

@@ -125,7 +125,7 @@ class Directory:
             log.warning("session_taken", identity=station.identity, profile=entry.proof.profile)
             peer.close(GOING_AWAY, "replaced by a new connection")
             return
-        station.joined(peer, entry.proof)
+        station.joined(peer, entry.proof, entry.remote)
 
     def detach(self, station: Station, peer: Peer) -> None:
         """``peer`` is gone. Only its own place is cleared: a newcomer that has taken over stays (attack A3)."""

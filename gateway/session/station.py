@@ -26,6 +26,7 @@ from gateway.session.ports import (
     StationRegistry,
     StoreAway,
 )
+from gateway.session.security import Kind
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.versions import Version
 
@@ -113,6 +114,8 @@ class Station:
         self.epoch = 0
         self.proof = NOBODY
         """How the present, or last, connection proved to be this station."""
+        self.remote = ""
+        """The address of the present, or last, connection."""
         self.gate = BootGate(record.boot_status)
         self.is_refused = record.boot_status is BootStatus.REJECTED
         """True when the backend's own last word on this station's boot was Pending or Rejected."""
@@ -120,6 +123,8 @@ class Station:
         """Called when the backend itself accepts the station."""
         self.when_provisional: Callable[[], None] = lambda: None
         """Called when a provisional station has been answered Pending: its certificate is to be renewed now."""
+        self.report: Callable[[str, str], None] = lambda _, __: None
+        """``report(kind, detail)`` hears of what deserves a security event (``security.Kind``)."""
         self.peer: Peer | None = None
         self.bridge: Bridge
         self.backend: Backend
@@ -172,8 +177,8 @@ class Station:
         )
         self.epoch = epoch
 
-    def joined(self, peer: Peer, proof: Proof) -> None:
-        """The station's WebSocket is open.
+    def joined(self, peer: Peer, proof: Proof, remote: str = "") -> None:
+        """The station's WebSocket is open, from the address ``remote``.
 
         Its boot is what it was, but for a factory certificate: that is how a station comes that was never here, or was
         reset to what its manufacturer gave it (A00.FR.806). One whose certificate has expired goes on with what it was
@@ -181,6 +186,7 @@ class Station:
         """
         self.peer = peer
         self.proof = proof
+        self.remote = remote
         status = self.record.boot_status
         if proof.provisional is Provisional.FACTORY and status is BootStatus.ACCEPTED:
             status = BootStatus.PENDING
@@ -334,6 +340,8 @@ class Station:
             return
         if expected is not None and serial != expected:
             self._log.warning("serial_mismatch", expected=expected, presented=serial, profile=self.profile)
+            detail = f"serial_mismatch: its BootNotification names {serial!a}, not {expected!a}"
+            self.report(Kind.FAILED_TO_AUTHENTICATE, detail)
             raise Unanswerable(SERIAL_MISMATCH, "the serial number is not this station's")
 
     async def _ask_backend(self, payload: Json) -> tuple[Json, bool]:

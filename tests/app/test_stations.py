@@ -26,14 +26,19 @@ from gateway.wire.versions import Version
 from policies.engine import load as load_policy
 
 
-class NoLog:
-    """A security log that nobody reads."""
+class Events:
+    """A security log that keeps what is noted."""
+
+    def __init__(self) -> None:
+        self.noted: list[SecurityEvent] = []
 
     def note(self, event: SecurityEvent) -> None:
-        """Forget it."""
+        """Keep it."""
+        self.noted.append(event)
 
     async def record(self, event: SecurityEvent) -> None:
-        """Forget it."""
+        """Keep it."""
+        self.noted.append(event)
 
 
 @pytest.fixture
@@ -54,7 +59,7 @@ async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIte
         pool=pool,
         services={},
         tasks=tasks,
-        security=NoLog(),
+        security=Events(),
         joined=lambda _: None,
         when_provisional=lambda _: None,
     )
@@ -161,6 +166,26 @@ async def test_each_version_has_its_bridge_and_its_services(foundation: Foundati
     assert station.version is version
     assert type(station.bridge) is {Version.V16: V16ToV16, Version.V201: V201ToV16}[version]
     assert list(station._services) == ["SignCertificate"]
+    await factory.close()
+
+
+async def test_an_event_bears_the_address_of_the_station_that_caused_it(foundation: Foundation) -> None:
+    """Alike events of one address are kept once, so that a station can't fill the log with what it makes up."""
+    events = Events()
+    factory = StationFactory(dataclasses.replace(foundation, security=events))
+    entry = await factory.directory.enter(await _registered(foundation), Proof(2), Version.V16, "10.0.0.9")
+    station = entry.station
+    station.joined(factory.sink(entry), entry.proof, entry.remote)
+
+    for number in (7, 8):
+        await station.bridge.from_station("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": []})
+    await station.bridge.from_backend("ChangeConfiguration", {"key": "SecurityProfile", "value": "1"})
+
+    assert [(event.kind, event.identity, event.remote) for event in events.noted] == [
+        ("ForeignTransaction", "CS1", "10.0.0.9"),
+        ("ForeignTransaction", "CS1", "10.0.0.9"),
+        ("DowngradeAttempted", "CS1", None),
+    ]
     await factory.close()
 
 

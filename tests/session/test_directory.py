@@ -140,6 +140,7 @@ async def test_the_holder_gives_way_only_when_silent_and_not_to_a_weaker_newcome
         if enters:
             other = await hall.comes(newcomer)
             assert hall.present().peer is other.peer
+            assert hall.present().remote == "10.0.0.9"
             assert not talk.peer.is_open
         else:
             with pytest.raises(Held):

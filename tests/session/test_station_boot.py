@@ -132,14 +132,19 @@ async def test_the_serial_number_is_the_last_link_of_the_chain(
     home.backend.answers_boot("Accepted")
     station = {"model": "AC", "vendorName": "Example"} | ({} if presented is None else {"serialNumber": presented})
     payload = {"reason": "PowerUp", "chargingStation": station}
+    reported: list[tuple[str, str]] = []
+    home.station.report = lambda *event: reported.append(event)
 
     if fits:
         assert (await home.station.from_station("BootNotification", payload))["status"] == "Accepted"
+        assert reported == []
         return
     with capture_logs() as lines, pytest.raises(Unanswerable) as refusal:
         await home.station.from_station("BootNotification", payload)
     assert (refusal.value.code, refusal.value.reason) == (SERIAL_MISMATCH, "the serial number is not this station's")
     assert [line["event"] for line in lines] == ["serial_mismatch"]
+    detail = f"serial_mismatch: its BootNotification names {presented!a}, not {registered or 'CS1'!a}"
+    assert reported == [("FailedToAuthenticateAtCsms", detail)]
     assert home.backend.calls == []
     assert home.registry.boots == []
     assert not home.station.gate.is_open
