@@ -16,7 +16,9 @@ from gateway.store.station_rows import version_of, version_text
 from gateway.wire.versions import Version
 
 PENDING_MAX: Final = 1000
-"""Identities that are kept; a newcomer beyond them replaces none."""
+"""Identities that are kept; a newcomer beyond them replaces none that still comes."""
+STAYS_AWAY: Final = timedelta(days=1)
+"""Who hasn't come for so long gives its place to a newcomer: made-up identities don't fill the list for good."""
 SEEN_EVERY: Final = timedelta(seconds=10)
 """One that comes more often is written down once in this time, unless it presents more: nobody keeps the store busy."""
 PRESENTED_MAX: Final = 512
@@ -53,6 +55,7 @@ _ADD: Final = insert(PendingStationRow)
 _AGAIN: Final = update(PendingStationRow).where(_OF).values(times=PendingStationRow.times + 1)
 _AT_LEAST_AS_STRONG: Final = update(PendingStationRow).where(_OF, PendingStationRow.profile <= bindparam("came_with"))
 _REMOVE: Final = delete(PendingStationRow).where(_OF)
+_COMING: Final = _COUNT.where(PendingStationRow.last_seen >= bindparam("moment"))
 _DROP: Final = delete(PendingStationRow).where(PendingStationRow.last_seen < bindparam("moment"))
 
 
@@ -89,7 +92,8 @@ class PendingStations:
             "version": version_text(version),
         }
         key = {"of_identity": identity}
-        known, is_room = await self._database.read(lambda connection: _look(connection, identity))
+        still_coming = {"moment": now - STAYS_AWAY}
+        known, is_room = await self._database.read(lambda connection: _look(connection, key, still_coming))
         if known is None and not is_room:
             return False
         if known is not None and profile <= known.profile and abs(now - known.last_seen) < SEEN_EVERY:
@@ -101,7 +105,9 @@ class PendingStations:
                 connection.execute(_AT_LEAST_AS_STRONG, {**key, "came_with": profile, **presented})
                 return True
             if connection.execute(_COUNT).scalar_one() >= PENDING_MAX:
-                return False
+                connection.execute(_DROP, still_coming)
+                if connection.execute(_COUNT).scalar_one() >= PENDING_MAX:
+                    return False
             row = {"identity": identity, "first_seen": now, "last_seen": now, "times": 1, **presented}
             connection.execute(_ADD, row)
             return True
@@ -124,17 +130,14 @@ class PendingStations:
         key = {"of_identity": identity}
         return await self._database.write(lambda connection: connection.execute(_REMOVE, key).rowcount) > 0
 
-    async def drop_older_than(self, moment: datetime) -> int:
-        """Forget those that did not come since ``moment`` (aware); return how many. Raises StoreUnavailable."""
-        key = {"moment": moment}
-        return await self._database.write(lambda connection: connection.execute(_DROP, key).rowcount)
 
-
-def _look(connection: Connection, identity: str) -> tuple[PendingStation | None, bool]:
-    row = connection.execute(_FIND, {"of_identity": identity}).mappings().first()
+def _look(
+    connection: Connection, key: dict[str, str], still_coming: dict[str, datetime]
+) -> tuple[PendingStation | None, bool]:
+    row = connection.execute(_FIND, key).mappings().first()
     if row is not None:
         return _pending(row), True
-    return None, connection.execute(_COUNT).scalar_one() < PENDING_MAX
+    return None, connection.execute(_COMING, still_coming).scalar_one() < PENDING_MAX
 
 
 def _bounded(text: str | None) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 from gateway.session.identity import IdentityRejected
 from gateway.store import pending_stations as module
 from gateway.store.database import Database
-from gateway.store.pending_stations import PRESENTED_MAX, SEEN_EVERY, PendingStation, PendingStations
+from gateway.store.pending_stations import PRESENTED_MAX, SEEN_EVERY, STAYS_AWAY, PendingStation, PendingStations
 from gateway.store.unavailable import StoreUnavailable
 from gateway.wire.versions import Version
 
@@ -139,13 +139,20 @@ async def test_one_is_removed(pending_stations: PendingStations) -> None:
     assert await pending_stations.find("CS1") is None
 
 
-async def test_those_that_stopped_coming_are_dropped(pending_stations: PendingStations, database: Database) -> None:
+async def test_who_stays_away_makes_room(
+    pending_stations: PendingStations, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of made-up identities doesn't keep stations out of the list for good."""
+    monkeypatch.setattr(module, "PENDING_MAX", 2)
+    later = PendingStations(database, lambda: LATER)
+    a_day_later = PendingStations(database, lambda: NOW + STAYS_AWAY + timedelta(microseconds=1))
     for identity in ("CS1", "CS2"):
         await pending_stations.seen(identity, remote="192.0.2.1", profile=2)
-    await PendingStations(database, lambda: LATER).seen("CS2", remote="192.0.2.1", profile=2)
-    assert await pending_stations.drop_older_than(NOW) == 0
-    assert await pending_stations.drop_older_than(LATER) == 1
-    assert [each.identity for each in await pending_stations.list()] == ["CS2"]
+    await later.seen("CS2", remote="192.0.2.1", profile=2)
+    assert await PendingStations(database, lambda: NOW + STAYS_AWAY).seen("CS3", remote="x", profile=2) is False
+    assert await a_day_later.seen("CS3", remote="192.0.2.1", profile=2) is True
+    assert [each.identity for each in await pending_stations.list()] == ["CS2", "CS3"]
+    assert await a_day_later.seen("CS4", remote="192.0.2.1", profile=2) is False
 
 
 async def test_a_store_that_is_away_says_so(pending_stations: PendingStations, database: Database) -> None:
