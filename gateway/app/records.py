@@ -104,9 +104,6 @@ class _Noted:
     def note(self, event: SecurityEvent) -> None:
         self.rows.append(EventRow(event))
 
-    async def record(self, event: SecurityEvent) -> None:
-        self.note(event)
-
 
 class _AuthorityOnDisk:
     """The embedded CA, opened when it is needed; where there is none, none is made."""

@@ -45,6 +45,13 @@ class CertificateLog(Protocol):
         """Record what became of a certificate: installed, rejected."""
 
 
+class Renewal(Protocol):
+    """How a certificate is renewed; ``StationCertificates`` does it."""
+
+    async def renew_and_wait(self, station: ConnectedStation, within: float) -> str:
+        """Return the new certificate's serial number. Raises TriggerRefused, NotRenewed, PeerUnavailable."""
+
+
 class TriggerRefused(Exception):
     """The station doesn't take the trigger to renew its certificate; the text says why."""
 

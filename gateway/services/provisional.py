@@ -6,12 +6,12 @@ station too (A00.FR.429, A00.FR.807).
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from gateway.bridge.ports import PeerUnavailable
-from gateway.services.certificates import NotRenewed, TriggerRefused
+from gateway.services.certificates import NotRenewed, Renewal, TriggerRefused
 from gateway.services.station_commands import ConnectedStation
 from gateway.session.ports import Proof
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
@@ -28,13 +28,6 @@ GOING_AWAY: Final = 1001
 """WebSocket close code (RFC 6455 7.4.1)."""
 
 log = structlog.get_logger(__name__)
-
-
-class Renewal(Protocol):
-    """How a certificate is renewed; ``certificates.StationCertificates`` does it."""
-
-    async def renew_and_wait(self, station: ConnectedStation, within: float) -> str:
-        """Return the new certificate's serial number. Raises TriggerRefused, NotRenewed, PeerUnavailable."""
 
 
 class ProvisionalRenewal:

@@ -182,8 +182,6 @@ class Registration:
         profile: int,
         serial: str | None = None,
         backend: str | None = None,
-        password: str | None = None,
-        version: Version | None = None,
     ) -> Registered:
         """Register a station that is pending, as :meth:`add` does.
 
@@ -193,7 +191,7 @@ class Registration:
         seen = await self._pending.find(identity)
         if seen is None:
             raise NotPending(f"no station {identity[:60]!a} is pending")
-        return await self._add(identity, _Wanted(profile, serial, backend, password, version), version or seen.version)
+        return await self._add(identity, _Wanted(profile, serial, backend, None, None), seen.version)
 
     async def pending(self) -> Sequence[PendingStation]:
         """Return the identities that came without being registered, in the order in which they first came."""

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bridge.ports import PeerUnavailable
 from gateway.services import station_commands as commands
-from gateway.services.certificates import NotRenewed, TriggerRefused
+from gateway.services.certificates import NotRenewed, Renewal, TriggerRefused
 from gateway.services.station_commands import ConnectedStation, NetworkProfile, Outcome, Reply, Setting
 from gateway.session.upgrades import UpgradeRecord
 from gateway.wire.versions import Version
@@ -86,13 +86,6 @@ class UpgradeOffer:
     """wss://, without the identity: the station appends its own (OCPP-J 2.0.1 Part 4, 3.1.1)."""
     roots_pem: str | None
     """The roots of the gateway's certificate, PEM; None: the stations are known to have them."""
-
-
-class Renewal(Protocol):
-    """How a certificate is renewed; ``certificates.StationCertificates`` does it."""
-
-    async def renew_and_wait(self, station: ConnectedStation, within: float) -> str:
-        """Return the new certificate's serial number. Raises TriggerRefused, NotRenewed, PeerUnavailable."""
 
 
 class InstalledCertificates(Protocol):

@@ -127,9 +127,6 @@ class StationRegistry(Protocol):
     ) -> None:
         """Persist the answer to a BootNotification. Raises :class:`StaleEpoch`."""
 
-    async def revision(self) -> int:
-        """Return a number that grows with every change that another process made to the registry."""
-
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
@@ -158,9 +155,6 @@ class JournalStore(Protocol):
 
     All writing methods raise :class:`StaleEpoch` when ``epoch`` isn't the station's newest.
     """
-
-    async def transactions(self, identity: str) -> Sequence[Transaction]:
-        """Return the station's transactions: all that aren't ENDED, and the newest 100 of those that are."""
 
     async def save(self, identity: str, epoch: int, tx: Transaction) -> None:
         """Insert or update one transaction."""
@@ -194,9 +188,6 @@ class JournalStore(Protocol):
 
     async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
         """Return the station's journal, oldest first."""
-
-    async def depths(self) -> dict[str, int]:
-        """Return the number of pending entries per identity, for those that have any."""
 
 
 class Socket(Protocol):

@@ -76,6 +76,3 @@ class SecurityLog(Protocol):
 
     def note(self, event: SecurityEvent) -> None:
         """Take an event that the gateway saw. Never blocks and never raises; a flood is kept as a count."""
-
-    async def record(self, event: SecurityEvent) -> None:
-        """Keep an event that a station reported: durable when it returns (A04.FR.02). Raises StoreAway."""

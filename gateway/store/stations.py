@@ -52,9 +52,10 @@ _NOT_PENDING: Final = delete(PendingStationRow).where(PendingStationRow.identity
 _DELETE: Final = delete(Station).where(_OF).returning(Station.epoch)
 _SET: Final = update(Station).where(_OF)
 _LOCK: Final = _SET.values(epoch=Station.epoch)
-_RAISE: Final = _SET.values(minimum_profile=_RAISED)
-_TAKE: Final = _RAISE.values(
-    epoch=Station.epoch + 1, version=func.coalesce(bindparam("to_version", type_=Text()), Station.version)
+_TAKE: Final = _SET.values(
+    minimum_profile=_RAISED,
+    epoch=Station.epoch + 1,
+    version=func.coalesce(bindparam("to_version", type_=Text()), Station.version),
 ).returning(Station.epoch)
 _ALLOW: Final = _SET.values(
     allow_expired=func.coalesce(bindparam("expired", type_=Boolean()), Station.allow_expired),
@@ -223,13 +224,6 @@ class Stations:
                 raise NotRegistered(identity)
 
         await self._database.write(work)
-
-    async def raise_profile(self, identity: str, profile: int) -> None:
-        """Raise the lowest security profile to ``profile``; it never falls (A05.FR.07).
-
-        Raises :class:`NotRegistered`, ValueError for a profile outside 1..3.
-        """
-        await self._change(_RAISE, {"of_identity": identity, "to_profile": _checked_profile(profile)})
 
     async def take(self, identity: str, profile: int, version: Version | None = None) -> int:
         """Make the caller the owner: return the new epoch, and raise the minimum profile to ``profile`` (0: not).

@@ -36,10 +36,6 @@ class Events:
         """Keep it."""
         self.noted.append(event)
 
-    async def record(self, event: SecurityEvent) -> None:
-        """Keep it."""
-        self.noted.append(event)
-
 
 @pytest.fixture
 async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIterator[Foundation]:

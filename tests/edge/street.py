@@ -110,7 +110,7 @@ class Street:
             passwords=self.passwords,
             make_sink=lambda entry: entry.station.identity,  # type: ignore[arg-type,return-value]  # a stand-in
             tally=self.tally,
-            security=self,  # type: ignore[arg-type]  # only note is asked
+            security=self,
             failures=self.failures,
             pending=self if note else None,
         )

@@ -19,9 +19,6 @@ class Log:
     def note(self, event: SecurityEvent) -> None:
         self.noted.append(event)
 
-    async def record(self, event: SecurityEvent) -> None:
-        raise NotImplementedError
-
 
 @pytest.mark.parametrize(
     ("stage", "code", "kind", "counts"),

@@ -118,9 +118,6 @@ class KeptEvents:
     def note(self, event: SecurityEvent) -> None:
         self.noted.append(event)
 
-    async def record(self, event: SecurityEvent) -> None:
-        self.noted.append(event)
-
     @property
     def kinds(self) -> list[str]:
         return [event.kind for event in self.noted]

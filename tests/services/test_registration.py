@@ -205,15 +205,15 @@ async def test_a_16_station_gets_an_authorization_key(registration: Registration
 async def test_approved_is_what_the_operator_says_and_not_what_was_presented(
     registration: Registration, pending: Pending
 ) -> None:
-    pending.seen = {"CS1": Seen("CS1"), "CS2": Seen("CS2", Version.V16), "CS3": Seen("CS3", Version.V16)}
+    pending.seen = {"CS1": Seen("CS1"), "CS2": Seen("CS2", Version.V16), "CS3": Seen("CS3", Version.V201)}
     assert [each.identity for each in await registration.pending()] == ["CS1", "CS2", "CS3"]
     made = await registration.approve("CS1", profile=3)
     assert (made.record.serial, made.record.pinned_version, made.password) == (None, None, None)
     made = await registration.approve("CS2", profile=2, serial="SN2", backend="new")
     assert (made.record.serial, made.record.backend, made.record.pinned_version) == ("SN2", "new", None)
     assert made.password == "ab" * 20
-    made = await registration.approve("CS3", profile=2, version=Version.V201)
-    assert (made.password, made.record.pinned_version) == ("generated", Version.V201)
+    made = await registration.approve("CS3", profile=2)
+    assert (made.password, made.record.pinned_version) == ("generated", None)
 
 
 async def test_what_is_not_pending_is_neither_approved_nor_dismissed(

@@ -218,10 +218,6 @@ class FakeRegistry:
         """Not called by a session."""
         raise NotImplementedError
 
-    async def revision(self) -> int:
-        """Return always the same number."""
-        return 0
-
 
 class FakeSecurityLog:
     """Keeps what is noted."""
@@ -232,10 +228,6 @@ class FakeSecurityLog:
     def note(self, event: SecurityEvent) -> None:
         """Keep one event."""
         self.noted.append(event)
-
-    async def record(self, event: SecurityEvent) -> None:
-        """Not called by a session."""
-        raise NotImplementedError
 
 
 class FakeBackend:

@@ -112,8 +112,6 @@ async def test_a_serial_may_have_its_longest(stations: Stations) -> None:
 async def test_there_are_three_profiles(profile: int) -> None:
     with pytest.raises(ValueError, match="1, 2 or 3"):
         await add(UNASKED, "CS1", profile=profile)
-    with pytest.raises(ValueError, match="1, 2 or 3"):
-        await UNASKED.raise_profile("CS1", profile)
 
 
 async def test_two_that_add_the_same_station_at_once_get_it_once(
@@ -159,7 +157,7 @@ async def test_without_a_serial_the_identity_is_the_certificate_name(stations: S
 @pytest.mark.parametrize(("profile", "now"), [(1, 2), (2, 2), (3, 3)])
 async def test_the_minimum_profile_only_rises(stations: Stations, profile: int, now: int) -> None:
     await add(stations, "CS1", profile=2)
-    await stations.raise_profile("CS1", profile)
+    await stations.take("CS1", profile)
     assert (await stations.find("CS1")).minimum_profile == now  # type: ignore[union-attr]  # it is registered
 
 
@@ -225,7 +223,6 @@ async def test_changes_of_an_unknown_station_say_so(stations: Stations) -> None:
     for change in (
         stations.set_password("CS1", "x"),
         stations.set_serial("CS1", "x"),
-        stations.raise_profile("CS1", 3),
         stations.allow("CS1", expired=True),
         stations.pin_version("CS1", Version.V16),
         stations.offer_password("CS1", "x"),
@@ -245,7 +242,6 @@ async def test_each_change_of_a_person_moves_the_revision(stations: Stations) ->
         add(stations, "CS1"),
         stations.set_password("CS1", "x"),
         stations.set_serial("CS1", "SN"),
-        stations.raise_profile("CS1", 3),
         stations.allow("CS1", expired=True),
         stations.pin_version("CS1", Version.V16),
         stations.remove("CS1"),

@@ -24,9 +24,6 @@ class MemoryJournal:
         if epoch != self.epoch:
             raise StaleEpoch
 
-    async def transactions(self, identity: str) -> Sequence[Transaction]:
-        return [copy.copy(tx) for tx in self.saved.values()]
-
     async def save(self, identity: str, epoch: int, tx: Transaction) -> None:
         self._check(epoch)
         self.saved[tx.station_tx] = copy.copy(tx)
@@ -70,9 +67,6 @@ class MemoryJournal:
 
     async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
         return self.entries[:limit]
-
-    async def depths(self) -> dict[str, int]:
-        return {"CS1": len(self.entries)} if self.entries else {}
 
     def restarted(self) -> dict[str, Transaction]:
         """The transactions as a new process loads them."""
