@@ -1,6 +1,5 @@
 """What one listener asks of those who come in by it, and what can be said of a newcomer before it is known."""
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -9,10 +8,8 @@ from cryptography import x509
 
 from gateway.edge.refusals import NotAdmitted, Reason
 from gateway.session.ports import Provisional, StationRecord
-from gateway.transport import UpgradeRequest
+from gateway.transport import Network, UpgradeRequest, within
 from gateway.wire.versions import Version
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class CertificateCheck(Protocol):
@@ -75,9 +72,7 @@ def _check_network(rules: EntryRules, request: UpgradeRequest) -> None:
         if request.tls is None:
             raise NotAdmitted(Reason.NETWORK, "a listener without TLS needs trusted_networks (A00.FR.206)")
         return
-    address = ipaddress.ip_address(request.remote[0])
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    if not any(mapped in network for network in rules.networks):
+    if not within(request.remote[0], rules.networks):
         raise NotAdmitted(Reason.NETWORK, "the address is in none of the listener's trusted_networks")
 
 

@@ -4,19 +4,18 @@ A password that is compared takes a token *before* the work and gets it back whe
 once count like guesses made in turn. Who has none left hears 429, for a known and an unknown identity alike.
 """
 
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from gateway.transport import household
+
 BUCKETS_MAX: Final = 65_536
 """Keys that one set of buckets remembers, the last used ones; some 200 bytes each. A forgotten one is full again."""
 OWN_TRIES_PER_MINUTE: Final = 2.0
 """Tries that each address has of its own for an identity whose bucket others have emptied: one in 30 s."""
-IPV6_PREFIX: Final = 64
-"""Bits of an IPv6 address that count: whoever has one address has the whole /64."""
 ADDRESS_FAILED: Final = "TOO_MANY"
 """The code of a connection that was turned away at the accept (``transport.Refused``)."""
 
@@ -103,31 +102,31 @@ class FailureLimits:
 
 
 class Failures:
-    """What failed of late, for all listeners together."""
+    """What failed of late, for all listeners together. All of an IPv6 /64 counts as one address."""
 
     def __init__(self, limits: FailureLimits, *, clock: Callable[[], float] = time.monotonic) -> None:
-        def buckets(each: int) -> Buckets[str]:
+        def buckets(each: int) -> Buckets[str | bytes]:
             return Buckets(each, each, clock=clock)
 
         self._connections = buckets(limits.connections_per_address)
         self._addresses = buckets(limits.passwords_per_address)
         self._identities = buckets(limits.passwords_per_identity)
-        self._own_tries: Buckets[tuple[str, str]] = Buckets(OWN_TRIES_PER_MINUTE, 1.0, clock=clock)
+        self._own_tries: Buckets[tuple[str | bytes, str]] = Buckets(OWN_TRIES_PER_MINUTE, 1.0, clock=clock)
 
     def screen(self, address: str) -> str | None:
         """Return ``ADDRESS_FAILED`` when an address has failed too often to be heard, else None."""
-        return ADDRESS_FAILED if self._connections.wait(address_key(address)) else None
+        return ADDRESS_FAILED if self._connections.wait(household(address)) else None
 
     def connection_failed(self, address: str) -> None:
         """Count a connection that ended in its TLS handshake, in its request, or was refused by the door."""
-        self._connections.take(address_key(address))
+        self._connections.take(household(address))
 
     def reserve(self, address: str, identity: str) -> Reservation:
         """Take the tokens for one comparison of a password. Raises :class:`TooManyFailures`.
 
         Where strangers have emptied the identity's bucket, each address has a few tries of its own.
         """
-        key = address_key(address)
+        key = household(address)
         if not self._addresses.take(key):
             raise TooManyFailures("too many wrong passwords from this address", self._addresses.wait(key))
         if self._identities.take(identity):
@@ -138,16 +137,3 @@ class Failures:
         self._addresses.give_back(key)
         wait = min(self._identities.wait(identity), self._own_tries.wait(own))
         raise TooManyFailures("too many wrong passwords for this identity", wait)
-
-
-def address_key(address: str) -> str:
-    """Return what counts as one address: an IPv4 address, also where it comes as IPv6, or an IPv6 /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(parsed), IPV6_PREFIX), strict=False))

@@ -5,6 +5,7 @@ Everything that other parts need is imported from here.
 
 from websockets.datastructures import Headers
 
+from gateway.transport.addresses import Network, household, within
 from gateway.transport.admission import (
     Accept,
     AcceptThenClose,
@@ -37,6 +38,7 @@ __all__ = [
     "Limits",
     "Listener",
     "MessageSink",
+    "Network",
     "Observe",
     "Refuse",
     "Refused",
@@ -48,5 +50,7 @@ __all__ = [
     "Verdict",
     "WebSocket",
     "dial",
+    "household",
     "no_passphrase",
+    "within",
 ]

@@ -18,8 +18,8 @@ class UpgradeRequest:
     """A well-formed WebSocket opening handshake (RFC 6455 4.2.1), before anything is decided about it.
 
     ``target`` is the raw request target in origin-form, still percent-encoded: visible ASCII that starts with "/".
-    ``headers`` hold exactly one Host and at most one Authorization and Origin. ``remote`` is the client, and ``via``
-    the load balancer that passed the connection on and named it, if one did.
+    ``headers`` hold exactly one Host and at most one Authorization and Origin. ``remote`` is the client, a
+    mapped IPv4 address in its plain form, and ``via`` the load balancer that passed the connection on, if one did.
     """
 
     target: str

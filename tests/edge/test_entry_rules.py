@@ -41,10 +41,8 @@ def _refusal(
     ("remote", "reason"),
     [
         ("10.9.9.9", None),
-        ("::ffff:10.9.9.9", None),
         ("2001:db8::1", None),
         ("192.0.2.1", Reason.NETWORK),
-        ("::ffff:192.0.2.1", Reason.NETWORK),
         ("2001:db9::1", Reason.NETWORK),
     ],
 )

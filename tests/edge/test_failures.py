@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from gateway.edge.failures import Buckets, FailureLimits, Failures, TooManyFailures, address_key
+from gateway.edge.failures import Buckets, FailureLimits, Failures, TooManyFailures
 
 
 class Clock:
@@ -72,22 +72,6 @@ def test_a_full_bucket_is_not_kept() -> None:
     buckets.take("a")
     buckets.give_back("a")
     assert len(buckets) == 0
-
-
-@pytest.mark.parametrize(
-    ("address", "key"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-        ("not an address", "not an address"),
-    ],
-)
-def test_what_counts_as_one_address(address: str, key: str) -> None:
-    assert address_key(address) == key
 
 
 LIMITS = FailureLimits(connections_per_address=6, passwords_per_address=4, passwords_per_identity=2)
