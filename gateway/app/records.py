@@ -66,14 +66,16 @@ async def records(config: Config) -> AsyncIterator[Records]:
         try:
             certificates, events, noted = Certificates(database), SecurityEvents(database), _Noted()
             authority = _AuthorityOnDisk(config.authority.station.local.dir)
-            yield Records(
-                stations=registration(database, config),
-                upgrades=Upgrades(database),
-                certificates=certificates,
-                revocation=CertificateRevocation(certificates, authority, noted),
-                security_events=events,
-            )
-            await events.add_many(noted.rows)
+            try:
+                yield Records(
+                    stations=registration(database, config),
+                    upgrades=Upgrades(database),
+                    certificates=certificates,
+                    revocation=CertificateRevocation(certificates, authority, noted),
+                    security_events=events,
+                )
+            finally:
+                await events.add_many(noted.rows)
         finally:
             await database.close()
     except (StoreUnavailable, SecretError) as error:
@@ -96,7 +98,7 @@ def password_rules() -> Passwords:
 
 
 class _Noted:
-    """The security log of one command: its events are kept when it has done its work."""
+    """The security log of one command: its events are kept when it ends, however it does."""
 
     def __init__(self) -> None:
         self.rows: list[EventRow] = []

@@ -64,6 +64,21 @@ async def test_a_revocation_reaches_the_store_the_ca_and_the_events(
     assert crl.revoked == {0xAF: "keyCompromise"}
 
 
+async def test_a_revocation_is_told_of_although_the_command_failed_after_it(configured: Callable[..., Any]) -> None:
+    config = configured()
+
+    async def interrupted() -> None:
+        async with records(config) as opened:
+            await _issued(opened, "af")
+            await opened.revocation.revoke("af", x509.ReasonFlags.unspecified)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await interrupted()
+    async with records(config) as opened:
+        assert [event.kind for event in await opened.security_events.list()] == [Kind.CERTIFICATE_REVOKED]
+
+
 async def test_where_there_is_no_ca_none_is_made(configured: Callable[..., Any], tmp_path: Path) -> None:
     async with records(configured()) as opened:
         await _issued(opened, "af")
