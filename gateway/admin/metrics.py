@@ -59,7 +59,9 @@ class _GatewayCollector(Collector):
             refused.add_metric([reason], count)
         yield refused
         aside = CounterMetricFamily(
-            "voltgate_messages_set_aside", "Money-moving messages that a backend refused for good.", labels=["action"]
+            "voltgate_messages_set_aside",
+            "Money-moving messages that a backend refused for good, or must not hear.",
+            labels=["action"],
         )
         for action, count in self._tally.set_aside.items():
             aside.add_metric([action], count)

@@ -37,7 +37,7 @@ class Inventory:
         await self._certificates.mark(serial, CertificateState(state))
 
     async def good_until(self, identity: str) -> datetime | None:
-        """Return until when the station's newest installed certificate is valid; None without one."""
+        """Return until when the station has an installed certificate; None without one."""
         installed = [
             each.not_after
             for each in await self._certificates.list(identity)

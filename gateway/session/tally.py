@@ -37,8 +37,7 @@ class Tally:
     refused_entries: Counter[str] = field(default_factory=Counter)
     """Reason -> connections that were refused at the door."""
     set_aside: Counter[str] = field(default_factory=Counter)
-    """Action -> money-moving messages that a backend has refused for good."""
-
+    """Action -> money-moving messages that a backend has refused for good or must not hear."""
     security_events: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(kind, "gateway" or "station") -> security events; a kind that no list names counts as "other"."""
 
