@@ -177,6 +177,10 @@ class SecurityEventLog:
                     log.error("security_events_wait", count=self.waiting, reason=str(away))  # noqa: TRY400 - it says it
                 self._is_away = True
                 return
+            except Exception:
+                # Each has its line in the log; a row that can't be written must not keep all later ones from it.
+                log.exception("security_events_refused", count=len(self._batch))
+                self._batch = []
             self._is_away = False
 
     async def _write_some(self) -> None:

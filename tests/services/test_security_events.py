@@ -31,10 +31,13 @@ class Store:
         self.batches: list[int] = []
         self.trimmed: list[int] = []
         self.is_away = False
+        self.faults: list[Exception] = []
 
     async def add_many(self, rows: Sequence[EventRow]) -> None:
         if self.is_away:
             raise StoreAway("locked")
+        if self.faults:
+            raise self.faults.pop()
         self.batches.append(len(rows))
         self.rows += rows
 
@@ -308,3 +311,17 @@ async def test_a_write_that_is_cut_off_is_made_again_at_the_end(desk: Desk) -> N
     desk.store.add_many = written  # type: ignore[method-assign]  # it works again
     await desk.log.flush()
     assert [row.event.identity for row in desk.store.rows] == ["CS1"]
+
+
+async def test_rows_that_the_store_cannot_hold_keep_no_others_from_it(desk: Desk) -> None:
+    desk.store.faults = [ValueError("a value that no column takes")]
+    desk.log.note(EVENT)
+    with capture_logs() as lines:
+        await desk.tick()
+    desk.log.note(replace(EVENT, identity="CS2"))
+    await desk.tick()
+    assert [(line["event"], line["count"]) for line in lines] == [("security_events_refused", 1)]
+    assert [row.event.identity for row in desk.store.rows] == ["CS2"]
+    desk.store.faults = [ValueError("a value that no column takes")]
+    desk.log.note(replace(EVENT, identity="CS3"))
+    await desk.log.flush()
