@@ -114,7 +114,11 @@ class _AuthorityOnDisk:
         self._folder = folder
 
     async def revoke(self, serial: str, reason: x509.ReasonFlags) -> None:
-        if not await asyncio.to_thread((self._folder / "root.pem").exists):
+        try:
+            is_there = await asyncio.to_thread((self._folder / "root.pem").exists)
+        except OSError as error:
+            raise AuthorityUnavailable(f"{self._folder}: {error.strerror}") from error
+        if not is_there:
             raise AuthorityUnavailable(f"{self._folder} holds no CA; its list, wherever it is, doesn't name {serial}")
         authority = await asyncio.to_thread(LocalAuthority.open, self._folder)
         await authority.revoke(serial, reason)

@@ -88,6 +88,23 @@ async def test_where_there_is_no_ca_none_is_made(configured: Callable[..., Any],
     assert not (tmp_path / "certs").exists()
 
 
+async def test_a_ca_that_cannot_be_looked_at_is_the_operators_to_mend(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is another user's, as it should be."""
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    async with records(configured()) as opened:
+        await _issued(opened, "af")
+        monkeypatch.setattr(Path, "exists", closed)
+        revoked = await opened.revocation.revoke("af", x509.ReasonFlags.unspecified)
+        monkeypatch.undo()
+    assert revoked.record.state is CertificateState.REVOKED
+    assert "Permission denied" in str(revoked.authority_problem)
+
+
 async def test_a_store_that_cannot_be_opened_is_one_line(configured: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "voltgate.db").write_text("no database at all, and long enough to be read as one" * 100)
     with pytest.raises(StartFailed, match=r"store\.url: .*voltgate\.db"):
