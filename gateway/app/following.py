@@ -95,6 +95,10 @@ class Following:
         """True while there may be newcomers that were admitted by what was known before the last change."""
         return asyncio.get_running_loop().time() < self._news_until
 
+    def expect_latecomers(self) -> None:
+        """Something changed that newcomers may have been admitted by: each is looked at again for a while."""
+        self._news_until = asyncio.get_running_loop().time() + LATECOMERS_AFTER
+
     async def look_at(self, station: Station) -> None:
         """Apply to one that has just come in what changed while it was being admitted."""
 
@@ -122,7 +126,7 @@ class Following:
 
     async def _look_at_crl(self, source: str) -> None:
         if await self._revocations.refresh(source):
-            self._news_until = asyncio.get_running_loop().time() + LATECOMERS_AFTER
+            self.expect_latecomers()
             await self._cut_revoked()
             self._again_at = asyncio.get_running_loop().time() + LATECOMERS_AFTER
 

@@ -173,6 +173,7 @@ class _Gateway:
             expel=self.factory.expel,
             refresh_every=ground.config.revocation.refresh,
         )
+        services.rotation.when_settled = self.following.expect_latecomers
         self.is_ready = False
 
     def is_connected(self, identity: str) -> bool:

@@ -124,7 +124,8 @@ class StationServices:
         if station.provisional is not None:
             self.renew_provisional(station)
         try:
-            await self.upgrades.came_back(station.identity, station.profile)
+            if station.provisional is None:
+                await self.upgrades.came_back(station.identity, station.profile)
             await self.upgrades.resume(station)
             if station.proof.path:
                 await self._note_in_use(station.identity, station.proof.path[0].fingerprint(SHA256()).hex())

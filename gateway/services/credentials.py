@@ -7,7 +7,7 @@ stay accepted until the station uses one of them (``StationRegistry.password_use
 
 import asyncio
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
@@ -17,6 +17,9 @@ from gateway.services.station_commands import ConnectedStation, Outcome, Setting
 from gateway.session.ports import StationRecord
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from gateway.wire.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +65,8 @@ class CredentialRotation:
         self._book = book
         self._passwords = passwords
         self._security = security
+        self.when_settled: Callable[[], None] = lambda: None
+        """Called when an old password has died: who was admitted by it in this very moment is to be looked at again."""
         self._rotating: set[str] = set()
 
     async def rotate(self, station: ConnectedStation, *, force: bool = False) -> Outcome:
@@ -123,6 +128,7 @@ class CredentialRotation:
         if not reply.is_accepted:
             log.warning("password_not_rotated", identity=identity, reason=reply.words)
             raise RotationRejected(f"the station answered {reply.words}; its old password is valid as before")
+        self.when_settled()
         if station.proof.password_hash is not None:
             # The session goes on by the new one: nobody need cut it for having begun with the old.
             station.proof = replace(station.proof, password_hash=password_hash)

@@ -7,7 +7,7 @@ those that aren't over. The registry's ratchet is not moved here: the admission 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -33,6 +33,8 @@ PAUSE: Final = 30.0
 """Seconds between two of them."""
 SWEEP_EVERY: Final = 15.0
 """Seconds between two looks at the deadlines."""
+SESSIONS_END_WITHIN: Final = timedelta(days=1)
+"""From a reconnect under the old profile, of a station that restarts when its sessions have ended, to the new one."""
 INTERFACES: Final = frozenset(f"{kind}{number}" for kind in ("Wired", "Wireless") for number in range(4))
 """What a network profile may use (OCPP 2.0.1 OCPPInterfaceEnumType)."""
 URL_MAX: Final = 512
@@ -149,8 +151,13 @@ class ProfileUpgrades:
         elif record.step == Step.WAITING.value:
             note = f"it came back under security profile {profile}, which it may use until it has used the new one"
             log.warning("upgrade_came_back", identity=identity, profile=profile, target=record.target_profile)
-            deadline = record.data.get("deadline") or deadline_from(self._now())
-            await self._try_save(moved(record, Step.WAITING, note=note, deadline=deadline, came_under=profile))
+            deadline = record.data.get("deadline")
+            if deadline is None or record.data.get("left_early"):
+                # It restarts when its sessions have ended; this may be a mere reconnect before that.
+                deadline = (self._now() + SESSIONS_END_WITHIN).isoformat()
+            await self._try_save(
+                moved(record, Step.WAITING, note=note, deadline=deadline, left_early=False, came_under=profile)
+            )
 
     async def status(self, identity: str) -> UpgradeRecord | None:
         """Return the station's upgrade that is under way, or its last, or None. Raises StoreAway."""
@@ -185,7 +192,7 @@ class ProfileUpgrades:
         if deadline is None:
             # Its sessions had to end first; the time runs from when it has left.
             if not self._is_connected(record.identity):
-                waiting = moved(record, Step.WAITING, deadline=deadline_from(self._now()))
+                waiting = moved(record, Step.WAITING, deadline=deadline_from(self._now()), left_early=True)
                 await self._try_save(waiting)
         elif self._now() >= datetime.fromisoformat(deadline):
             await self._fail(record, self._why_late(record))

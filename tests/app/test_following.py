@@ -325,3 +325,9 @@ async def test_each_list_is_looked_at_as_often_as_configured_though_another_hang
     assert (passed, world.refreshes) == ([60.0] * 4, ["a file"] * 2)
     following.cancel()
     await asyncio.wait([following])
+
+
+async def test_newcomers_are_looked_at_while_something_has_just_changed(world: World) -> None:
+    assert not world.following.has_news
+    world.following.expect_latecomers()
+    assert world.following.has_news

@@ -437,6 +437,23 @@ async def test_one_whose_sessions_must_end_first_has_all_the_time(desk: Desk) ->
     assert desk.record.step == "failed"
 
 
+async def test_a_mere_reconnect_while_its_sessions_run_is_no_failure(desk: Desk) -> None:
+    station = station_of()
+    station.says("Reset", {"status": "Scheduled"})
+    await desk.begin(station)
+    station.is_connected = False
+    await desk.service.check_deadlines()
+    await desk.time.pass_by(14 * MINUTE)
+    station.is_connected = True
+    await desk.service.came_back("CS1", 2)
+    await desk.time.pass_by(23 * 60 * MINUTE)
+    await desk.service.check_deadlines()
+    assert desk.record.step == "waiting"
+    await desk.time.pass_by(60 * MINUTE)
+    await desk.service.check_deadlines()
+    assert desk.record.step == "failed"
+
+
 async def test_deadlines_outlive_a_restart(desk: Desk) -> None:
     await desk.begin(station_of())
     following = await desk.restarted()
