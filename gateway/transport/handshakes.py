@@ -1,4 +1,4 @@
-"""TLS handshakes off the event loop: a few threads, a bounded number under way, everyone else in order."""
+"""TLS handshakes off the event loop: a few threads, a bounded number under way, the addresses of all others in turn."""
 
 import asyncio
 import operator
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from gateway.transport.addresses import household
 from gateway.transport.limits import Limits
 
 THREADS: Final = 2
@@ -34,7 +35,8 @@ class HandshakePool:
 
     At most ``Limits.max_handshakes`` are under way. While others wait, one whose peer takes longer than
     ``Limits.handshake_patience`` for its next flight loses its turn: peers who begin a handshake and fall silent, or
-    send it byte by byte, can't hold everybody up.
+    send it byte by byte, can't hold everybody up. Those who wait stand in one line per address (per /64, with IPv6),
+    and the lines take turns: a stranger's thousand connections come before nobody else's second.
     """
 
     def __init__(self, limits: Limits | None = None, *, threads: int = THREADS) -> None:
@@ -45,7 +47,10 @@ class HandshakePool:
         self._under_way: set[Handshake] = set()
         self._idle: dict[Handshake, float] = {}
         self._since: dict[Handshake, float] = {}
-        self._waiting: dict[Handshake, None] = {}
+        self._waiting: dict[Handshake, str | bytes] = {}
+        """Who waits, and in which line."""
+        self._lines: dict[str | bytes, dict[Handshake, None]] = {}
+        """By household, whose turn is next first; an empty line isn't kept."""
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._threads = [
             threading.Thread(target=self._work, name=f"tls-handshake-{number}", daemon=True)
@@ -64,13 +69,14 @@ class HandshakePool:
         """The number of connections that wait for a turn."""
         return len(self._waiting)
 
-    def enter(self, handshake: Handshake) -> None:
-        """Call ``handshake.turn()``, now or when one before it has left."""
+    def enter(self, handshake: Handshake, address: str) -> None:
+        """Call ``handshake.turn()``, now or when it is the turn of ``address``, which the connection is from."""
         if len(self._under_way) < self._limits.max_handshakes:
             self._under_way.add(handshake)
             handshake.turn()
         else:
-            self._waiting[handshake] = None
+            line = self._waiting[handshake] = household(address)
+            self._lines.setdefault(line, {})[handshake] = None
             if self._sweep_timer is None:
                 self._sweep()
 
@@ -89,14 +95,14 @@ class HandshakePool:
 
     def leave(self, handshake: Handshake) -> None:
         """Give up the turn, or the place in the queue; does nothing for one that has neither."""
-        self._waiting.pop(handshake, None)
+        if handshake in self._waiting:
+            self._leave_line(handshake)
         self._idle.pop(handshake, None)
         self._since.pop(handshake, None)
         if handshake in self._under_way:
             self._under_way.remove(handshake)
             if self._waiting:
-                following = next(iter(self._waiting))
-                del self._waiting[following]
+                following = self._next()
                 self._under_way.add(following)
                 asyncio.get_running_loop().call_soon(following.turn)
 
@@ -109,6 +115,21 @@ class HandshakePool:
         for _ in self._threads:
             self._jobs.put(None)
             self._room.release()  # one that waits for the loop would wait for ever
+
+    def _next(self) -> Handshake:
+        """Take the first out of the line whose turn it is; the line goes behind all others."""
+        line = next(iter(self._lines))
+        following = next(iter(self._lines[line]))
+        self._leave_line(following)
+        if line in self._lines:
+            self._lines[line] = self._lines.pop(line)
+        return following
+
+    def _leave_line(self, handshake: Handshake) -> None:
+        line = self._waiting.pop(handshake)
+        del self._lines[line][handshake]
+        if not self._lines[line]:
+            del self._lines[line]
 
     def _sweep(self) -> None:
         """Take the turn from those who keep others waiting, and come back when the next one would be due."""

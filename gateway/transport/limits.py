@@ -54,7 +54,8 @@ class Limits:
     max_linger: int = 262_144
     """Bytes taken and thrown away in that time."""
     max_handshakes: int = 256
-    """TLS handshakes under way in one HandshakePool; further connections aren't read, and wait in order."""
+    """TLS handshakes under way in one HandshakePool; further connections aren't read, and wait, their addresses
+    in turn."""
     max_connections: int = 0
     """Connections of one listener, those in their handshake included; 0 = no bound. One more is aborted."""
     waiting_per_address: int = 4_096

@@ -151,7 +151,7 @@ class Opening:
             self.turn()
         else:
             self._link.deadline(self._terms.limits.turn_timeout, self._too_slow)
-            self._terms.pool.enter(self)
+            self._terms.pool.enter(self, self._link.remote[0])
 
     def _step(self, engine: TlsEngine) -> None:
         if self._terms.pool is None:

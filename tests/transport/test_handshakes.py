@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 
+ADDRESS = "192.0.2.1"
+
+
 class Caller:
     """A handshake that notes what happens to it."""
 
@@ -59,7 +62,7 @@ async def test_turns_are_given_in_order(small_pool: Callable[..., HandshakePool]
     log: list[str] = []
     callers = [Caller(pool, log, name) for name in "abcde"]
     for caller in callers:
-        pool.enter(caller)
+        pool.enter(caller, ADDRESS)
     assert log == ["a turn", "b turn"]
     assert (pool.under_way, pool.waiting) == (2, 3)
 
@@ -77,10 +80,40 @@ async def test_turns_are_given_in_order(small_pool: Callable[..., HandshakePool]
     assert log[-1] == "e turn"
 
 
+async def test_one_address_has_one_line_and_the_lines_take_turns(small_pool: Callable[..., HandshakePool]) -> None:
+    """However many connections a stranger has, a station of another address waits for one of them (attacks A5, C3)."""
+    pool = small_pool(max_handshakes=1)
+    log: list[str] = []
+    first, *crowd = (Caller(pool, log, f"stranger {n}") for n in range(100))
+    stations = [Caller(pool, log, name) for name in ("station", "neighbour", "station 6")]
+    pool.enter(first, "2001:db8::1")
+    for n, caller in enumerate(crowd):
+        pool.enter(caller, f"2001:db8::{n}")  # the same /64
+    for caller, address in zip(stations, ("192.0.2.1", "192.0.2.1", "2001:db8:0:1::1"), strict=True):
+        pool.enter(caller, address)
+    order = [first, crowd[0], stations[0], stations[2], crowd[1], stations[1]]
+    for caller in order:
+        pool.leave(caller)
+        await turns()
+    assert log == [
+        "stranger 0 turn",
+        "stranger 1 turn",
+        "station turn",
+        "station 6 turn",
+        "stranger 2 turn",
+        "neighbour turn",
+        "stranger 3 turn",
+    ]
+    for caller in crowd[2:]:
+        pool.leave(caller)
+    await turns()
+    assert (pool.waiting, pool._lines) == (0, {})
+
+
 async def test_steps_run_in_a_thread_and_answer_on_the_loop(small_pool: Callable[..., HandshakePool]) -> None:
     pool = small_pool()
     caller = Caller(pool, [], "a")
-    pool.enter(caller)
+    pool.enter(caller, ADDRESS)
     answer: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
     pool.run(
         caller,
@@ -99,9 +132,9 @@ async def test_a_peer_that_sends_its_flight_byte_by_byte_keeps_nobody_waiting(
     pool = small_pool(handshake_patience=0.05, max_handshakes=1)
     log: list[str] = []
     drip, second = (Caller(pool, log, name) for name in ("drip", "second"))
-    pool.enter(drip)
+    pool.enter(drip, ADDRESS)
     pool.await_peer(drip, anew=True)
-    pool.enter(second)
+    pool.enter(second, ADDRESS)
 
     def next_byte(_: object = None) -> None:
         if "second turn" not in log:
@@ -119,13 +152,13 @@ async def test_who_waits_for_his_peer_too_long_loses_his_turn_to_others(
     pool = small_pool(handshake_patience=0.01)
     log: list[str] = []
     silent, busy, third = (Caller(pool, log, name) for name in ("silent", "busy", "third"))
-    pool.enter(silent)
-    pool.enter(busy)
+    pool.enter(silent, ADDRESS)
+    pool.enter(busy, ADDRESS)
     pool.await_peer(silent, anew=True)
     pool.await_peer(busy, anew=True)
     gate = threading.Event()
     pool.run(busy, gate.wait, lambda _: None)
-    pool.enter(third)
+    pool.enter(third, ADDRESS)
     await until(lambda: "third turn" in log)
     gate.set()
     assert log[2:] == ["silent lost: no flight of the TLS handshake in 0.01 s while others waited", "third turn"]
@@ -135,12 +168,12 @@ async def test_nobody_loses_his_turn_while_nobody_waits(small_pool: Callable[...
     pool = small_pool(handshake_patience=0.001)
     log: list[str] = []
     silent, other = Caller(pool, log, "silent"), Caller(pool, log, "other")
-    pool.enter(silent)
+    pool.enter(silent, ADDRESS)
     pool.await_peer(silent, anew=True)
     expired = asyncio.Event()
     asyncio.get_running_loop().call_later(0.01, expired.set)
     await expired.wait()
-    pool.enter(other)
+    pool.enter(other, ADDRESS)
     await turns()
     assert log == ["silent turn", "other turn"]
 
@@ -150,7 +183,7 @@ async def test_closing_ends_those_who_wait(small_pool: Callable[..., HandshakePo
     log: list[str] = []
     for name in "abc":
         caller = Caller(pool, log, name)
-        pool.enter(caller)
+        pool.enter(caller, ADDRESS)
         pool.await_peer(caller, anew=True)
     threads = list(pool._threads)
     pool.close()
@@ -166,7 +199,7 @@ def test_a_step_that_outlives_its_loop_is_forgotten(small_pool_threads: Callable
 
     async def begin() -> None:
         caller = Caller(pool, [], "a")
-        pool.enter(caller)
+        pool.enter(caller, ADDRESS)
         pool.run(caller, gate.wait, lambda _: pytest.fail("the loop is closed"))
 
     asyncio.run(begin())
