@@ -12,9 +12,11 @@ from gateway.transport import Refused, Stage
 
 PROBED: Final = "EMPTY"
 """The code of a connection without a single byte, such as a load balancer's probe: neither wrong nor an event."""
-NOT_ITS_FAULT: Final = frozenset({PROBED, ADDRESS_FAILED, "NO_CONTEXT", "EOF", "TIMEOUT"})
-"""Codes that don't count against an address: who is slow may be kept waiting by us, and holds a bounded place. Nor does
-what ended before TLS: it is the balancer's, or was counted."""
+NOT_ITS_FAULT: Final = frozenset({PROBED, ADDRESS_FAILED, "NO_CONTEXT"})
+"""Codes that don't count against an address; nor does what ended before TLS: it is the balancer's, or was counted."""
+TIRED_OF_WAITING: Final = frozenset({"EOF", "TIMEOUT"})
+"""Codes that don't count once the request was whole: from there on it waited for us. Before, whoever says hello and
+hangs up costs a handshake and a line of the log each time."""
 KINDS: Final[Mapping[str, str]] = {
     "CERTIFICATE_VERIFY_FAILED": Kind.INVALID_CERTIFICATE,
     "COSTLY_KEY_SHARE": Kind.INVALID_TLS_CIPHER_SUITE,
@@ -46,7 +48,7 @@ class ConnectionRefusals:
             return
         reason = f"{refused.stage.value}_{refused.code or 'failed'}".lower()
         self._tally.refused_entries[reason] += 1
-        if refused.code not in NOT_ITS_FAULT and refused.stage is not Stage.CONNECTION:
+        if _is_its_fault(refused):
             self._failures.connection_failed(address)
         if refused.code == ADDRESS_FAILED:
             # It comes as fast as somebody connects: the metric counts, the security log keeps one line for many.
@@ -57,3 +59,11 @@ class ConnectionRefusals:
         kind = KINDS.get(refused.code) if refused.stage is Stage.TLS else None
         if kind is not None:
             self._security.note(SecurityEvent(kind, refused.reason, remote=address, presented={"code": refused.code}))
+
+
+def _is_its_fault(refused: Refused) -> bool:
+    if refused.code in NOT_ITS_FAULT or refused.stage is Stage.CONNECTION:
+        return False
+    if refused.stage is Stage.TLS and refused.code == "TIMEOUT":
+        return False  # it may have waited for its turn; and until then it had a bounded place and no more
+    return not (refused.stage is Stage.ADMISSION and refused.code in TIRED_OF_WAITING)
