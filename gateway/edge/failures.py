@@ -5,10 +5,10 @@ once count like guesses made in turn. Who has none left hears 429, for a known a
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 from gateway.transport import household
 
@@ -72,6 +72,10 @@ class Buckets(Generic[Key]):
             self._levels.popitem(last=False)
 
 
+class TooManyAtOnce(Exception):
+    """Most of the address's tokens are taken by passwords that are still being compared: they may all fit."""
+
+
 class TooManyFailures(Exception):
     """No token is left. ``wait``: seconds until there is one."""
 
@@ -82,14 +86,21 @@ class TooManyFailures(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The tokens of one comparison."""
+    """The tokens of one comparison. A context manager: at its end the comparison is over, whatever came of it."""
 
     _back: tuple[Callable[[], None], ...]
+    _over: Callable[[], None]
 
     def give_back(self) -> None:
         """The password fitted, or was never compared. To be called once at most."""
         for each in self._back:
             each()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +119,13 @@ class Failures:
         def buckets(each: int) -> Buckets[str | bytes]:
             return Buckets(each, each, clock=clock)
 
+        self._limits = limits
         self._connections = buckets(limits.connections_per_address)
         self._addresses = buckets(limits.passwords_per_address)
         self._identities = buckets(limits.passwords_per_identity)
         self._own_tries: Buckets[tuple[str | bytes, str]] = Buckets(OWN_TRIES_PER_MINUTE, 1.0, clock=clock)
+        self._compared: Counter[str | bytes] = Counter()
+        """By address: passwords that are being compared now."""
 
     def screen(self, address: str) -> str | None:
         """Return ``ADDRESS_FAILED`` when an address has failed too often to be heard, else None."""
@@ -122,18 +136,30 @@ class Failures:
         self._connections.take(household(address))
 
     def reserve(self, address: str, identity: str) -> Reservation:
-        """Take the tokens for one comparison of a password. Raises :class:`TooManyFailures`.
+        """Take the tokens for one comparison of a password. Raises :class:`TooManyFailures`, :class:`TooManyAtOnce`.
 
         Where strangers have emptied the identity's bucket, each address has a few tries of its own.
         """
         key = household(address)
         if not self._addresses.take(key):
+            if self._compared[key] * 2 >= self._limits.passwords_per_address:
+                raise TooManyAtOnce(f"{self._compared[key]} passwords of this address are being compared")
             raise TooManyFailures("too many wrong passwords from this address", self._addresses.wait(key))
         if self._identities.take(identity):
-            return Reservation((lambda: self._addresses.give_back(key), lambda: self._identities.give_back(identity)))
+            return self._reserved(key, lambda: self._identities.give_back(identity))
         own = (key, identity)
         if self._own_tries.take(own):
-            return Reservation((lambda: self._addresses.give_back(key), lambda: self._own_tries.give_back(own)))
+            return self._reserved(key, lambda: self._own_tries.give_back(own))
         self._addresses.give_back(key)
         wait = min(self._identities.wait(identity), self._own_tries.wait(own))
         raise TooManyFailures("too many wrong passwords for this identity", wait)
+
+    def _reserved(self, key: str | bytes, give_back: Callable[[], None]) -> Reservation:
+        self._compared[key] += 1
+
+        def over() -> None:
+            self._compared[key] -= 1
+            if not self._compared[key]:
+                del self._compared[key]
+
+        return Reservation((lambda: self._addresses.give_back(key), give_back), over)

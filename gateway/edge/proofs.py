@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from gateway.edge.basic import BasicCredentials, CredentialsRejected, parse_basic
 from gateway.edge.entry_rules import EntryRules, choose_version
-from gateway.edge.failures import Failures, TooManyFailures
+from gateway.edge.failures import Failures, TooManyAtOnce, TooManyFailures
 from gateway.edge.passwords import PasswordChecker, TooManyWaiting
 from gateway.edge.refusals import CertificateRejected, NotAdmitted, Reason, presented
 from gateway.session.ports import Proof, StationRecord, StationRegistry
@@ -102,14 +102,17 @@ class Prover:
             reserved = self._failures.reserve(address, identity)
         except TooManyFailures as limit:
             raise NotAdmitted(Reason.LIMITED, f"{identity}: {limit}", retry_after=limit.wait) from None
-        try:
-            fitted = await self._passwords.fitting(password, stored)
-        except TooManyWaiting as busy:
-            reserved.give_back()
-            raise NotAdmitted(Reason.BUSY, str(busy), retry_after=BUSY_RETRY) from None
-        if fitted is not None:
-            reserved.give_back()
-        return fitted
+        except TooManyAtOnce as busy:
+            raise NotAdmitted(Reason.BUSY, f"{identity}: {busy}", retry_after=BUSY_RETRY) from None
+        with reserved:
+            try:
+                fitted = await self._passwords.fitting(password, stored)
+            except TooManyWaiting as busy:
+                reserved.give_back()
+                raise NotAdmitted(Reason.BUSY, str(busy), retry_after=BUSY_RETRY) from None
+            if fitted is not None:
+                reserved.give_back()
+            return fitted
 
     def _unknown(self, rules: EntryRules, request: UpgradeRequest, identity: str) -> NotAdmitted:
         """Note who asks, and return the refusal."""

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from gateway.transport import Accept
-from tests.edge.street import LIMITS, Street, basic
+from tests.edge.street import LIMITS, PROFILE_2, Street, basic
 
 
 @pytest.fixture
@@ -70,6 +71,22 @@ async def test_an_address_whose_connections_fail_is_turned_away_before_tls(stree
     assert street.failures.screen("10.0.0.2") is None
     street.clock.now += 60 / LIMITS.connections_per_address + 0.001
     assert street.failures.screen("10.0.0.1") is None
+
+
+async def test_stations_in_order_that_share_an_address_are_not_cut_off_when_all_return_at_once(street: Street) -> None:
+    """After a restart of the gateway nobody has a proof; behind one NAT they wait for each other, and nothing more."""
+    crowd = [f"CS{n}" for n in range(100, 125)]
+    for identity in crowd:
+        street.registry.records[identity] = replace(PROFILE_2, identity=identity)
+    outside = set(crowd)
+    while outside:
+        came = sorted(outside)
+        heard = await asyncio.gather(*(street.knock(f"/ocpp/{each}", basic(each), remote="10.0.0.1") for each in came))
+        outside -= {each for each, verdict in zip(came, heard, strict=True) if isinstance(verdict, Accept)}
+        assert {verdict.status for verdict in heard if not isinstance(verdict, Accept)} <= {503}
+    for _ in range(LIMITS.connections_per_address):
+        assert street.failures.screen("10.0.0.1") is None  # as many failures as ever are free
+        street.failures.connection_failed("10.0.0.1")
 
 
 async def test_those_who_are_sent_away_do_not_come_back_at_the_same_moment(street: Street) -> None:

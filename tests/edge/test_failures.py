@@ -6,7 +6,11 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+<<<<<<< HEAD
 from gateway.edge.failures import Buckets, FailureLimits, Failures, TooManyFailures
+=======
+from gateway.edge.failures import Buckets, FailureLimits, Failures, TooManyAtOnce, TooManyFailures, address_key
+>>>>>>> 8cc8d83 (Stations of one address that all return at once are busy, not failing)
 
 
 class Clock:
@@ -94,7 +98,8 @@ def _tries(failures: Failures, *attempts: tuple[str, str]) -> list[bool]:
     heard = []
     for address, identity in attempts:
         try:
-            failures.reserve(address, identity)
+            with failures.reserve(address, identity):
+                pass
             heard.append(True)
         except TooManyFailures:
             heard.append(False)
@@ -125,6 +130,27 @@ def test_a_refusal_says_how_long_and_takes_nothing() -> None:
     with pytest.raises(TooManyFailures, match="this address") as caught:
         failures.reserve("10.0.0.1", "CS2")
     assert caught.value.wait == pytest.approx(15.0)
+
+
+def test_what_is_being_compared_is_no_failure_yet() -> None:
+    """Many stations of one address at once are busy, not wrong: what they hear counts against nobody."""
+    clock = Clock()
+    failures = Failures(LIMITS, clock=clock)
+    under_way = [failures.reserve("10.0.0.1", f"CS{n}") for n in range(4)]
+    with pytest.raises(TooManyAtOnce, match="4 passwords of this address"):
+        failures.reserve("10.0.0.1", "CS9")
+    for wrong in under_way[:2]:
+        with wrong:
+            pass
+    with pytest.raises(TooManyAtOnce, match="2 passwords of this address"):
+        failures.reserve("10.0.0.1", "CS9")
+    with under_way[2]:
+        pass
+    with pytest.raises(TooManyFailures, match="this address"):  # by now most of them were wrong
+        failures.reserve("10.0.0.1", "CS9")
+    with under_way[3]:
+        under_way[3].give_back()
+    failures.reserve("10.0.0.1", "CS9")
 
 
 def test_what_fits_is_given_back() -> None:
