@@ -116,6 +116,8 @@ class Opening:
             return
         if passed is not None:
             self._header = None
+            if not passed.rest:
+                self._link.heard = 0.0  # nothing yet of the one that it is from: a balancer's probe ends here
             if passed.client is not None:
                 self._link.via, self._link.remote = self._link.remote, passed.client
             self._arrive(passed.rest)

@@ -167,6 +167,21 @@ async def test_a_balancer_that_leaves_before_its_header(said: bytes, code: str, 
     assert (refused.stage, refused.code) == (Stage.CONNECTION, code)
 
 
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize(("more", "code"), [(b"", "EMPTY"), (b"\x16\x03\x01", "EOF")])
+@pytest.mark.parametrize("said", [header(command=0x20, kind=0x00), header()])
+async def test_a_probe_behind_a_header_is_one_too(
+    said: bytes, more: bytes, code: str, listen: Listen, authority: Authority, *, secure: bool
+) -> None:
+    """A balancer that checks with its header (HAProxy: check-send-proxy) fills no log, and counts against nobody."""
+    context = authority.server()
+    port = await listen(load_balancers=BALANCERS, tls=(lambda _: context) if secure else None)
+    wire = await port.wire()
+    wire.send(said + (more if secure else more.replace(b"\x16\x03\x01", b"GET /")))
+    await wire.close()
+    assert (await port.refusal()).code == code
+
+
 async def test_header_and_hello_have_one_deadline_together(listen: Listen, authority: Authority) -> None:
     context = authority.server()
     port = await listen(load_balancers=BALANCERS, tls=lambda _: context, limits=Limits(handshake_timeout=SOON))
