@@ -28,6 +28,7 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 async def _until_told(config: Config) -> None:
+    from gateway.app.descriptors import allow_for  # noqa: PLC0415 - for this command alone
     from gateway.app.interpreter import settle_down  # noqa: PLC0415 - for this command alone
     from gateway.app.serving import serving  # noqa: PLC0415 - all parts of the gateway, which no other command needs
 
@@ -42,6 +43,7 @@ async def _until_told(config: Config) -> None:
     for each in _STOPPING:
         loop.add_signal_handler(each, tell)
     async with serving(config, _announce):
+        allow_for(config.limits.max_connections * len(config.listeners))
         settle_down()
         await told.wait()
         log.info("stopping", drain_timeout=config.limits.drain_timeout)
