@@ -6,11 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-<<<<<<< HEAD
-from gateway.edge.failures import Buckets, FailureLimits, Failures, TooManyFailures
-=======
-from gateway.edge.failures import Buckets, FailureLimits, Failures, TooManyAtOnce, TooManyFailures, address_key
->>>>>>> 8cc8d83 (Stations of one address that all return at once are busy, not failing)
+from gateway.edge.failures import Buckets, FailureLimits, Failures, TooManyAtOnce, TooManyFailures
 
 
 class Clock:
