@@ -82,6 +82,8 @@ class JournaledLedger:
         """Transactions whose register is newer than the store's: their meter values went straight to the backend."""
         self._sending = asyncio.Lock()
         """Held by whoever talks to the backend; others append behind it instead of waiting."""
+        self._stale: int | None = None
+        """The last epoch under which a drain met a newer one in the store."""
         self._retry: asyncio.TimerHandle | None = None
         self._drainer: asyncio.Task[None] | None = None
         self._log = log.bind(identity=identity)
@@ -158,7 +160,12 @@ class JournaledLedger:
             return None
         async with self._sending:
             entry = await self._append(tx, action, payload)
-            outcome, answer = await self._offer(entry, tx)
+            try:
+                outcome, answer = await self._offer(entry, tx)
+            except Exception:
+                # It is in the journal, and nobody else would look there before the next message of this station.
+                self._drain_later()
+                raise
         if outcome is not _Outcome.ANSWERED:
             self._drain_later()
         return answer
@@ -225,14 +232,19 @@ class JournaledLedger:
     async def drain(self) -> None:
         """Deliver the journal, oldest first, until it is empty, the backend leaves, or an entry has to wait.
 
-        When the store fails, it is tried again in a while.
+        When the store fails, it is tried again in a while. So it is, once, when this owner's epoch isn't the newest:
+        that is what a newcomer of the station looks like, whose epoch becomes this owner's in a moment.
         """
+        epoch = self._epoch()
         try:
             async with self._sending:
                 await self._deliver_pending()
             if not self._depth:
                 self._emptied()
         except StaleEpoch:
+            if epoch != self._stale:
+                self._stale = epoch
+                self._drain_later()
             raise
         except Exception:
             self._drain_later()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -548,3 +548,51 @@ async def test_a_drain_that_the_store_fails_is_tried_again(desk: Desk, monkeypat
 
     await delivered.wait()
     assert desk.journal.entries == []
+
+
+@pytest.mark.parametrize("from_a_drain", [False, True], ids=["live", "drain"])
+async def test_a_newcomer_of_the_station_does_not_end_the_delivery(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, from_a_drain: bool
+) -> None:
+    """The store gives a newcomer the next epoch a moment before this runtime hears of it: an entry is being settled."""
+    monkeypatch.setattr(module, "RETRY_WAIT", 0.01)
+    original = desk.journal.settle
+
+    async def overtaken(*arguments: Any) -> None:
+        monkeypatch.setattr(desk.journal, "settle", original)
+        desk.journal.epoch = 2
+        with pytest.raises(StaleEpoch):
+            await original(*arguments)
+        asyncio.get_running_loop().call_soon(setattr, desk, "epoch", 2)
+        raise StaleEpoch
+
+    emptied = asyncio.Event()
+    monkeypatch.setattr(desk.ledger, "_emptied", emptied.set)
+    monkeypatch.setattr(desk.journal, "settle", overtaken)
+    desk.backend.up = not from_a_drain
+    if from_a_drain:
+        await desk.ledger.start(desk.tx(), START)
+        desk.backend.up = True
+        desk.ledger.nudge()
+    else:
+        with pytest.raises(StaleEpoch):
+            await desk.ledger.start(desk.tx(), START)
+    async with asyncio.timeout(5):
+        await emptied.wait()
+    assert (desk.ledger.depth, desk.journal.entries, desk.ledger.is_clear) == (0, [], True)
+    assert desk.backend.heard == [("StartTransaction", START)] * 2
+
+
+async def test_the_journal_of_another_owner_is_left_to_it(desk: Desk) -> None:
+    desk.backend.up = False
+    await desk.ledger.start(desk.tx(), START)
+    desk.backend.up = True
+    desk.journal.epoch = 2
+
+    retries = []
+    for _ in range(2):
+        desk.ledger._drain_now()
+        await cast("asyncio.Task[None]", desk.ledger._drainer)
+        retries.append(desk.ledger._retry is not None)
+    assert retries == [True, False]
+    assert desk.backend.heard == [("StartTransaction", START)] * 2
