@@ -20,6 +20,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from gateway.edge.turns import Turns
+
 N: Final = 2**14
 """scrypt's cost: 16 MiB and some 45 ms a comparison."""
 R: Final = 8
@@ -54,10 +56,6 @@ PROOF_LIFETIME: Final = 3600.0
 """Seconds for which a password that fitted needs no new comparison."""
 PROOFS_MAX: Final = 50_000
 """Proofs kept; some 150 bytes each."""
-
-
-class TooManyWaiting(Exception):
-    """More comparisons wait than can be made in time: the newcomer had better try again later."""
 
 
 class PasswordRejected(ValueError):
@@ -120,27 +118,23 @@ class PasswordChecker:
         self._secret = secrets.token_bytes(HASH_BYTES)
         self._proofs: OrderedDict[bytes, float] = OrderedDict()
         """Keyed digest of stored hash and password -> when it expires; the oldest first."""
-        self._waiting = 0
+        self._turns = Turns(threads, WAITING_MAX)
 
     def proven(self, password: bytes, stored: Sequence[str]) -> str | None:
         """Return the hash of ``stored`` that the password was seen to fit of late, None when there is none."""
         now = self._clock()
         return next((each for each in stored if self._proofs.get(self._proof(password, each), 0.0) > now), None)
 
-    async def fitting(self, password: bytes, stored: Sequence[str]) -> str | None:
+    async def fitting(self, password: bytes, stored: Sequence[str], address: str) -> str | None:
         """Return the hash of ``stored`` that the password fits: the first of two at most, None when it fits none.
 
         Without any (no such station, or none with a password) the same work is done as for a wrong password: the time
-        tells nobody which identities exist (attack A1). Raises :class:`TooManyWaiting`.
+        tells nobody which identities exist (attack A1). Those who wait take turns by ``address``, that of
+        the peer. Raises :class:`gateway.edge.turns.TooManyWaiting`.
         """
-        if self._waiting >= WAITING_MAX:
-            raise TooManyWaiting(f"{WAITING_MAX} passwords wait already to be compared")
-        self._waiting += 1
-        try:
+        async with self._turns.turn(address):
             loop = asyncio.get_running_loop()
             fitted = await loop.run_in_executor(self._threads, self._compare, password, stored)
-        finally:
-            self._waiting -= 1
         if fitted is not None:
             self._remember(self._proof(password, fitted))
         return fitted

@@ -11,8 +11,9 @@ from typing import Final, Protocol
 from gateway.edge.basic import BasicCredentials, CredentialsRejected, parse_basic
 from gateway.edge.entry_rules import EntryRules, choose_version
 from gateway.edge.failures import Failures, TooManyAtOnce, TooManyFailures
-from gateway.edge.passwords import PasswordChecker, TooManyWaiting
+from gateway.edge.passwords import PasswordChecker
 from gateway.edge.refusals import CertificateRejected, NotAdmitted, Reason, presented
+from gateway.edge.turns import TooManyWaiting
 from gateway.session.ports import Proof, StationRecord, StationRegistry
 from gateway.transport import UpgradeRequest
 from gateway.wire.versions import Version
@@ -106,7 +107,7 @@ class Prover:
             raise NotAdmitted(Reason.BUSY, f"{identity}: {busy}", retry_after=BUSY_RETRY) from None
         with reserved:
             try:
-                fitted = await self._passwords.fitting(password, stored)
+                fitted = await self._passwords.fitting(password, stored, address)
             except TooManyWaiting as busy:
                 reserved.give_back()
                 raise NotAdmitted(Reason.BUSY, str(busy), retry_after=BUSY_RETRY) from None

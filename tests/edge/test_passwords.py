@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.edge import passwords
-from gateway.edge.passwords import COMPARISONS, PasswordChecker, PasswordRejected, TooManyWaiting
+from gateway.edge.passwords import COMPARISONS, PasswordChecker, PasswordRejected
+from gateway.edge.turns import TooManyWaiting, Turns
 
 
 def test_a_generated_password_is_valid_for_every_station_and_never_the_same() -> None:
@@ -136,7 +137,7 @@ class Bench:
     async def fits(self, password: bytes, *stored: str) -> bool:
         """Play the door: what is proven needs no comparison."""
         proven = self.checker.proven(password, stored)
-        return (proven or await self.checker.fitting(password, stored)) is not None
+        return (proven or await self.checker.fitting(password, stored, "10.0.0.1")) is not None
 
 
 @pytest.fixture
@@ -150,15 +151,15 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 async def test_it_works_as_hard_for_nobody_as_for_somebody(bench: Bench) -> None:
     for stored in ((), ("hash of a",), ("hash of a", "hash of b")):
         bench.compared.clear()
-        assert await bench.checker.fitting(b"wrong", stored) is None
+        assert await bench.checker.fitting(b"wrong", stored, "10.0.0.1") is None
         assert [password for password, _ in bench.compared] == [b"wrong"] * COMPARISONS
 
 
 async def test_it_says_which_of_two_fits(bench: Bench) -> None:
     stored = ("hash of old", "hash of new")
     for _ in range(2):
-        assert await bench.checker.fitting(b"old", stored) == "hash of old"
-        assert await bench.checker.fitting(b"new", stored) == "hash of new"
+        assert await bench.checker.fitting(b"old", stored, "10.0.0.1") == "hash of old"
+        assert await bench.checker.fitting(b"new", stored, "10.0.0.1") == "hash of new"
         assert bench.checker.proven(b"old", stored) == "hash of old"
         assert bench.checker.proven(b"new", stored) == "hash of new"
 
@@ -194,15 +195,13 @@ async def test_proofs_are_bounded_and_the_oldest_goes_first(bench: Bench, monkey
     assert len(bench.compared) == 4
 
 
-async def test_a_storm_of_guesses_is_bounded_and_a_known_station_passes_it(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(passwords, "WAITING_MAX", 3)
+async def test_a_storm_of_guesses_is_bounded_and_a_known_station_passes_it(bench: Bench) -> None:
+    bench.checker._turns = Turns(at_once=2, waiting_max=1)
     assert await bench.fits(b"right", "hash of right")
     bench.gate.clear()
     guesses = [asyncio.create_task(bench.fits(b"guess", "hash of right")) for _ in range(3)]
     await asyncio.sleep(0)
-    with pytest.raises(TooManyWaiting, match="3 passwords"):
+    with pytest.raises(TooManyWaiting, match="1 wait already"):
         await bench.fits(b"one more", "hash of right")
     assert await bench.fits(b"right", "hash of right")
     bench.gate.set()
@@ -211,5 +210,5 @@ async def test_a_storm_of_guesses_is_bounded_and_a_known_station_passes_it(
 
 
 def test_no_password_is_kept(bench: Bench) -> None:
-    asyncio.run(bench.checker.fitting(b"right", ["hash of right"]))
+    asyncio.run(bench.checker.fitting(b"right", ["hash of right"], "10.0.0.1"))
     assert b"right" not in b"".join(bench.checker._proofs)

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.edge import passwords
 from gateway.edge.refusals import CertificateRejected, Reason
+from gateway.edge.turns import Turns
 from gateway.session.ports import StationRecord
 from gateway.session.security import Kind
 from gateway.transport import Accept
@@ -136,15 +137,15 @@ async def test_a_password_that_fits_costs_no_token(street: Street) -> None:
 
 
 async def test_a_door_that_is_too_busy_to_compare_says_so_to_everybody_and_takes_no_token(
-    street: Street, monkeypatch: pytest.MonkeyPatch
+    street: Street,
 ) -> None:
-    monkeypatch.setattr(passwords, "WAITING_MAX", 0)
+    turns, street.passwords._turns = street.passwords._turns, Turns(at_once=0, waiting_max=0)
     for target, user in (("/ocpp/CS9", "CS9"), ("/ocpp/CS1", "CS1"), ("/ocpp/CS1", "CS3")) * 10:
         busy = await street.knock(target, basic(user))
         assert busy.status == 503
         assert int(busy.headers["Retry-After"]) > 0
     assert street.tally.refused_entries == {"busy": 30}
-    monkeypatch.undo()
+    street.passwords._turns = turns
     assert [await _guess(street, "CS1", "10.1.2.3") for _ in range(6)] == [401] * 6
 
 
