@@ -54,6 +54,10 @@ class Ledger(Protocol):
     def is_clear(self) -> bool:
         """True when nothing older waits and the backend takes messages: one that is sent now keeps the order."""
 
+    @property
+    def may_begin(self) -> bool:
+        """True when a transaction may be begun at the backend now: nothing waits, or the backend itself refuses it."""
+
     async def hold(self, tx: Transaction) -> None:
         """Persist a transaction as it is, and send nothing."""
 

@@ -78,6 +78,8 @@ class JournaledLedger:
         self._emptied = emptied
         self._set_aside = set_aside
         self._doublings = 0
+        self._is_refused = False
+        """True while the oldest entry waits because the backend has refused it."""
         self._unsaved: dict[str, Transaction] = {}
         """Transactions whose register is newer than the store's: their meter values went straight to the backend."""
         self._sending = asyncio.Lock()
@@ -97,6 +99,15 @@ class JournaledLedger:
     def is_clear(self) -> bool:
         """True when nothing older waits and the backend is there: the order is kept by sending at once."""
         return self._depth == 0 and self._is_up() and not self._sending.locked()
+
+    @property
+    def may_begin(self) -> bool:
+        """True when a new transaction need not wait for what is older.
+
+        That is so too when the backend is there and has refused what waits: it will be offered again for up to a day,
+        and no session after it shall be kept from beginning for so long.
+        """
+        return self.is_clear or (self._is_refused and self._is_up() and not self._sending.locked())
 
     def take_registers(self) -> list[Register]:
         """Return the registers that the store doesn't have yet; the caller saves them."""
@@ -130,6 +141,7 @@ class JournaledLedger:
                 try:
                     await self._call("MeterValues", _addressed("MeterValues", payload, tx))
                 except (PeerUnavailable, CallError) as error:
+                    self._is_refused = isinstance(error, CallError)
                     self._log.warning("meter_values_journalled", reason=str(error))
                 else:
                     self._unsaved[tx.station_tx] = tx
@@ -181,11 +193,13 @@ class JournaledLedger:
         try:
             conf = await self._call(entry.action, _addressed(entry.action, entry.payload, tx))
         except PeerUnavailable as away:
+            self._is_refused = False
             self._log.warning("delivery_unknown", action=entry.action, entry=entry.id, reason=str(away))
             return _Outcome.WAITS, None
         except CallError as error:
             return await self._refused(entry, tx, error), None
         self._doublings = 0
+        self._is_refused = False
         _apply(entry.action, conf, tx)
         try:
             await self._remove(self._journal.settle(entry, self._epoch(), tx))
@@ -201,6 +215,7 @@ class JournaledLedger:
         if attempt < (TROUBLE_ATTEMPTS if error.code in TROUBLE else MESSAGE_ATTEMPTS):
             await self._journal.retry(entry, self._epoch())
             self._doublings = entry.attempts
+            self._is_refused = True
             return _Outcome.WAITS
         if entry.action == "StartTransaction" and tx.state is TransactionState.STARTING:
             tx.state = TransactionState.UNSTARTED
@@ -210,6 +225,7 @@ class JournaledLedger:
         self._log.error("set_aside", action=entry.action, entry=entry.id, reason=str(error))
         self._set_aside(entry.action)
         self._doublings = 0
+        self._is_refused = False
         return _Outcome.SET_ASIDE
 
     async def _remove(self, write: Coroutine[Any, Any, None]) -> None:

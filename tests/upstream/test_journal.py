@@ -427,6 +427,35 @@ async def test_it_is_clear_while_what_is_sent_keeps_the_order(desk: Desk) -> Non
     assert seen == [True, False, False, True, False]
 
 
+async def test_what_the_backend_refuses_keeps_no_new_transaction_from_beginning(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is offered again for up to a day; a 1.6 station's next start would be put off for as long."""
+    monkeypatch.setattr(module, "RETRY_WAIT", 3600.0)
+    tx = desk.tx()
+    await desk.ledger.start(tx, START)
+    desk.backend.script = ["refuse"]
+    await desk.ledger.meter(tx, METER)
+    assert (desk.ledger.depth, desk.ledger.is_clear, desk.ledger.may_begin) == (1, False, True)
+    desk.backend.up = False
+    assert not desk.ledger.may_begin
+    desk.backend.up = True
+    async with desk.ledger._sending:
+        assert not desk.ledger.may_begin
+    desk.backend.script = ["refuse"]
+    await desk.ledger.drain()
+    assert (desk.ledger.depth, desk.ledger.may_begin) == (1, True)
+    await desk.ledger.drain()
+    assert (desk.ledger.depth, desk.ledger.is_clear, desk.ledger._is_refused) == (0, True, False)
+
+
+async def test_what_was_only_put_off_must_be_delivered_first(desk: Desk) -> None:
+    desk.backend.up = False
+    await desk.ledger.start(desk.tx(), START)
+    desk.backend.up = True
+    assert not desk.ledger.may_begin
+
+
 async def test_held_and_closed_transactions_are_persisted(desk: Desk) -> None:
     tx = desk.tx()
     states = []

@@ -38,7 +38,7 @@ async def start_transaction(context: Context, payload: Json) -> Json:
     known = _started_by(context.books, payload)
     if known is not None:
         return _answer_again(context, known, payload)
-    if not context.ledger.is_clear:
+    if not context.ledger.may_begin:
         raise PeerUnavailable("it is away, or older messages of this station wait for it")
     await _make_room(context)
     conf = await context.call_backend("StartTransaction", payload)

@@ -60,6 +60,10 @@ class FakeLedger:
     def is_clear(self) -> bool:
         return self.backend.up and not self.journal
 
+    @property
+    def may_begin(self) -> bool:
+        return self.is_clear
+
     def _check(self) -> None:
         if self.fails:
             raise self.fails.pop(0)

@@ -73,6 +73,10 @@ class FakeLedger:
     def is_clear(self) -> bool:
         return self.backend.up and not self.journal
 
+    @property
+    def may_begin(self) -> bool:
+        return self.is_clear
+
     async def set_aside(self, action: str, payload: Json, reason: str) -> None:
         raise AssertionError(f"this bridge sets nothing aside: {action}")
 
