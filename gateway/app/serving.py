@@ -334,6 +334,8 @@ def _transport_limits(config: Config) -> Limits:
         max_message=limits.max_message,
         max_connections=limits.max_connections,
         waiting_per_address=limits.waiting_per_address,
+        # Places of their own: however many addresses hold connections open, stations keep theirs.
+        max_waiting=max(1, limits.max_connections // 2),
     )
 
 

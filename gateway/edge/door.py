@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from gateway.edge.entry_rules import EntryRules, check_origin, choose_version
-from gateway.edge.failures import Failures
+from gateway.edge.failures import Failures, TooManyFailures
 from gateway.edge.passwords import PasswordChecker
 from gateway.edge.proofs import Pending, Prover
 from gateway.edge.refusals import NoCommonVersion, NotAdmitted, Reason, presented
@@ -101,9 +101,12 @@ class Door:
     async def _enter(self, record: StationRecord, proof: Proof, version: Version, remote: str) -> Entry:
         """Take the identity, and settle which of two passwords holds: not before the newcomer has won it."""
         try:
+            self._failures.count_admission(record.identity)
             entry = await self._directory.enter(record, proof, version, remote)
             if proof.password_hash is not None and record.next_password_hash is not None:
                 await self._registry.password_used(record.identity, proof.password_hash)
+        except TooManyFailures as limit:
+            raise NotAdmitted(Reason.LIMITED, f"{record.identity}: {limit}", retry_after=limit.wait) from None
         except Held as held:
             raise NotAdmitted(Reason.HELD, str(held)) from None
         except KeyError:

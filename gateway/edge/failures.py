@@ -16,6 +16,9 @@ BUCKETS_MAX: Final = 65_536
 """Keys that one set of buckets remembers, the last used ones; some 200 bytes each. A forgotten one is full again."""
 OWN_TRIES_PER_MINUTE: Final = 2.0
 """Tries that each address has of its own for an identity whose bucket others have emptied: one in 30 s."""
+ADMISSIONS_PER_MINUTE: Final = 60.0
+"""Connections that one station may open in a minute, as many at once: each costs a write to the store, or a probe of
+the one before it."""
 ADDRESS_FAILED: Final = "TOO_MANY"
 """The code of a connection that was turned away at the accept (``transport.Refused``)."""
 
@@ -124,6 +127,7 @@ class Failures:
         self._addresses = buckets(limits.passwords_per_address)
         self._identities = buckets(limits.passwords_per_identity)
         self._own_tries: Buckets[tuple[str | bytes, str]] = Buckets(OWN_TRIES_PER_MINUTE, 1.0, clock=clock)
+        self._admissions: Buckets[str] = Buckets(ADMISSIONS_PER_MINUTE, ADMISSIONS_PER_MINUTE, clock=clock)
         self._compared: Counter[str | bytes] = Counter()
         """By address: passwords that are being compared now."""
 
@@ -134,6 +138,11 @@ class Failures:
     def connection_failed(self, address: str) -> None:
         """Count a connection that ended in its TLS handshake, in its request, or was refused by the door."""
         self._connections.take(household(address))
+
+    def count_admission(self, identity: str) -> None:
+        """Count a connection of a station that has proven to be it. Raises :class:`TooManyFailures`."""
+        if not self._admissions.take(identity):
+            raise TooManyFailures("it connects too often", self._admissions.wait(identity))
 
     def reserve(self, address: str, identity: str) -> Reservation:
         """Take the tokens for one comparison of a password. Raises :class:`TooManyFailures`, :class:`TooManyAtOnce`.

@@ -24,10 +24,13 @@ from gateway.transport.limits import Limits
 from gateway.transport.link import Link
 from gateway.transport.messages import Closed, MessageSink
 from gateway.transport.upgrade import Upgrade
-from gateway.transport.waiting_room import WaitingRoom
+from gateway.transport.waiting_room import Guest, WaitingRoom
 from gateway.transport.websocket import WebSocket
 
 log = logging.getLogger(__name__)
+
+TOO_MANY: Final = "TOO_MANY"
+"""The code of a connection for which there is no place."""
 
 _INTERNAL: Final = Refuse(HTTPStatus.INTERNAL_SERVER_ERROR, body="internal error\n")
 
@@ -42,8 +45,8 @@ class Doorkeeper:
     screen: Screen | None
     room: WaitingRoom
 
-    def turn_away(self, address: str) -> tuple[str, str] | None:
-        """Give a place in the waiting room to a connection from ``address``; or a code and reason why it gets none."""
+    def turn_away(self, address: str, guest: Guest) -> tuple[str, str] | None:
+        """Give ``guest`` a place in the waiting room, from ``address``; or a code and reason why it gets none."""
         code = None
         try:
             if self.screen is not None:
@@ -53,9 +56,8 @@ class Doorkeeper:
             return "INTERNAL", "the screen of connections failed"
         if code is not None:
             return code, "turned away by the screen of connections"
-        if not self.room.enter(address):
-            places = self.limits.waiting_per_address
-            return "TOO_MANY", f"more than {places} connections of this address that are not WebSockets yet"
+        if not self.room.enter(address, guest):
+            return TOO_MANY, "too many connections of this address that are not WebSockets yet"
         return None
 
     def report(self, refused: Refused) -> None:
@@ -105,7 +107,7 @@ class Entrance:
 
     def arrived(self) -> None:
         """Turn it away, or let it wait for its admission."""
-        refused = self._doorkeeper.turn_away(self._link.remote[0])
+        refused = self._doorkeeper.turn_away(self._link.remote[0], self)
         if refused is None:
             self._counted = True
             self._stage = Stage.TLS
@@ -150,6 +152,15 @@ class Entrance:
             self._link.abort(reason)
         elif not self._over:
             self._answer(Refuse(HTTPStatus.SERVICE_UNAVAILABLE, body="shutting down\n"))
+
+    # What the waiting room calls
+
+    def give_way(self) -> None:
+        """Make room for a connection of an address that has fewer."""
+        reason = "it gave way: too many of its address were not WebSockets yet"
+        self._leave_room()
+        self._end(TOO_MANY, reason)
+        self._link.abort(reason)
 
     # Inside
 
@@ -232,7 +243,7 @@ class Entrance:
         """Give the place back: it is a WebSocket now, or gone, lingering included."""
         if self._counted:
             self._counted = False
-            self._doorkeeper.room.leave(self._link.remote[0])
+            self._doorkeeper.room.leave(self._link.remote[0], self)
 
     def _report(self, code: str, reason: str) -> None:
         self._doorkeeper.report(Refused(self._link.remote, self._stage, reason, code))

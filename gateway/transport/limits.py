@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Final
 
-MAY_BE_ZERO: Final = frozenset({"ping_interval", "max_connections"})
+MAY_BE_ZERO: Final = frozenset({"max_waiting", "ping_interval", "max_connections"})
 """Limits whose zero has a meaning of its own; every other limit must be above zero."""
 
 
@@ -57,7 +57,10 @@ class Limits:
     """TLS handshakes under way in one HandshakePool; further connections aren't read, and wait, their addresses
     in turn."""
     max_connections: int = 0
-    """Connections of one listener, those in their handshake included; 0 = no bound. One more is aborted."""
+    """Connections of one listener, without the ``max_waiting`` that wait; 0 = no bound. One more is aborted."""
+    max_waiting: int = 0
+    """Connections of one listener that aren't WebSockets yet; 0 = no bound. One more takes the place of the last of the
+    address that has most, or is aborted."""
     waiting_per_address: int = 4_096
     """Connections of one address (of one /64, with IPv6) that aren't WebSockets yet. One more is aborted."""
 

@@ -80,7 +80,9 @@ class Listener:
         make_engine = None if tls is None else functools.partial(_make_engine, tls)
         self._terms = Terms(limits, make_engine, pool, load_balancers=tuple(load_balancers))
         self._backlog = backlog
-        self._doorkeeper = Doorkeeper(admit, observe, limits, screen, WaitingRoom(limits.waiting_per_address))
+        self._doorkeeper = Doorkeeper(
+            admit, observe, limits, screen, WaitingRoom(limits.waiting_per_address, limits.max_waiting)
+        )
         self._forget = self._gone
         self._links: set[Link] = set()
         self._server: asyncio.Server | None = None
@@ -135,7 +137,8 @@ class Listener:
 
     def _accepted(self) -> asyncio.BaseProtocol:
         """Make the protocol object of one accepted connection."""
-        bound = self._terms.limits.max_connections
+        limits = self._terms.limits
+        bound = limits.max_connections and limits.max_connections + limits.max_waiting
         if bound and len(self._links) >= bound:
             return _TurnedAway(self._doorkeeper, f"more than {bound} connections")
         link = Link(self._terms, gone=self._forget)

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.edge.door import EntryRules
+from gateway.edge.failures import ADMISSIONS_PER_MINUTE
 from gateway.edge.refusals import CHALLENGE, Reason
 from gateway.session.directory import Held
 from gateway.session.ports import Provisional, StoreAway
@@ -191,3 +192,14 @@ async def test_refusals_count_against_the_address_and_a_held_identity_does_not(s
     for _ in range(100):
         await street.knock("/favicon.ico")
     assert street.failures.screen("10.1.2.3") == "TOO_MANY"
+
+
+async def test_a_station_that_connects_without_end_is_told_to_wait(street: Street) -> None:
+    """Each connection of one that proves itself costs a write to the store, or a probe of the one before it."""
+    for _ in range(int(ADMISSIONS_PER_MINUTE)):
+        assert isinstance(await street.knock("/ocpp/CS3", certificate=b"SN3"), Accept)
+    verdict = await street.knock("/ocpp/CS3", certificate=b"SN3")
+    assert (verdict.status, street.tally.refused_entries) == (429, {"limited": 1})
+    assert isinstance(await street.knock(headers=basic("CS1")), Accept)
+    street.clock.now += 60.0 / ADMISSIONS_PER_MINUTE
+    assert isinstance(await street.knock("/ocpp/CS3", certificate=b"SN3"), Accept)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
+import struct
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway.transport import Accept, AcceptThenClose, Headers, Limits, Refuse, Refused, Stage, UpgradeRequest, Verdict
+from gateway.transport.proxy_protocol import SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -371,7 +374,7 @@ async def test_one_more_that_waits_is_dropped_and_websockets_do_not_count(
     assert await third.rest() == b""
     refused = await port.refusal()
     assert (refused.stage, refused.code) == (Stage.CONNECTION, "TOO_MANY")
-    assert refused.reason == "more than 2 connections of this address that are not WebSockets yet"
+    assert refused.reason == "too many connections of this address that are not WebSockets yet"
     first.send(new_request())
     assert "101" in await first.head()
     assert port.listener.waiting == 1
@@ -394,3 +397,25 @@ async def test_what_lingers_still_waits(listen: Listen) -> None:
 def test_a_request_does_not_show_its_credentials() -> None:
     asked = UpgradeRequest("/ocpp/CS1", Headers({"Authorization": "Basic c2VjcmV0"}), ("192.0.2.1", 1))
     assert "c2VjcmV0" not in repr(asked)
+
+
+def proxied(client: str) -> bytes:
+    """The PROXY header of a connection from ``client``."""
+    block = socket.inet_aton(client) + socket.inet_aton("198.51.100.1") + struct.pack("!HH", 50_000, 443)
+    return SIGNATURE + b"\x21\x11" + struct.pack("!H", len(block)) + block
+
+
+async def test_silent_connections_of_many_addresses_keep_no_station_out(
+    listen: Listen, until: Callable[[Callable[[], object]], Awaitable[None]]
+) -> None:
+    """Those who wait have places of their own, and the last of the address that has most gives way (attack A5)."""
+    limits = Limits(max_connections=2, max_waiting=2)
+    port = await listen(limits=limits, load_balancers=[ip_network("127.0.0.0/8")])
+    for _ in range(2):
+        (await port.wire()).send(proxied("192.0.2.1"))
+    await until(lambda: port.listener.waiting == 2)
+    station = await port.wire()
+    station.send(proxied("10.0.0.1"))
+    refused = await port.refusal()
+    assert (refused.code, refused.remote[0]) == ("TOO_MANY", "192.0.2.1")
+    assert "101" in await station.upgrade()

@@ -27,39 +27,79 @@ if TYPE_CHECKING:
 ADDRESSES = ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
 
 
+class Visitor:
+    """A guest that notes when it had to go."""
+
+    def __init__(self, room: WaitingRoom, address: str) -> None:
+        self.room = room
+        self.address = address
+        self.gave_way = False
+
+    def give_way(self) -> None:
+        self.gave_way = True
+        self.room.leave(self.address, self)
+
+
+def comes(room: WaitingRoom, address: str) -> Visitor | None:
+    visitor = Visitor(room, address)
+    return visitor if room.enter(address, visitor) else None
+
+
 def test_one_past_the_places_gets_none() -> None:
     room = WaitingRoom(2)
-    assert [room.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
-    assert room.enter("192.0.2.2")
-    room.leave("192.0.2.1")
-    assert room.enter("192.0.2.1")
+    first, second, third = (comes(room, "192.0.2.1") for _ in range(3))
+    assert first
+    assert second
+    assert third is None
+    assert comes(room, "192.0.2.2")
+    room.leave("192.0.2.1", first)
+    assert comes(room, "192.0.2.1")
     assert len(room) == 3
 
 
 def test_a_64_shares_its_places() -> None:
     room = WaitingRoom(2)
-    assert [room.enter(f"2001:db8::{number}") for number in range(3)] == [True, True, False]
-    assert room.enter("2001:db8:0:1::")
+    assert [comes(room, f"2001:db8::{number}") is not None for number in range(3)] == [True, True, False]
+    assert comes(room, "2001:db8:0:1::")
 
 
 def test_nobody_leaves_who_never_came() -> None:
+    room = WaitingRoom(1)
     with pytest.raises(KeyError):
-        WaitingRoom(1).leave("192.0.2.1")
+        room.leave("192.0.2.1", Visitor(room, "192.0.2.1"))
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from(ADDRESSES)), max_size=60), st.integers(1, 4))
-def test_it_counts(moves: list[tuple[bool, str]], places: int) -> None:
-    room = WaitingRoom(places)
-    expected: Counter[str] = Counter()
-    for comes, address in moves:
-        if comes:
-            assert room.enter(address) is (expected[address] < places)
-            expected[address] = min(expected[address] + 1, places)
-        elif expected[address]:
-            room.leave(address)
-            expected[address] -= 1
-        assert len(room) == expected.total()
-        assert len(room._present) == sum(1 for count in expected.values() if count)
+def test_when_it_is_full_the_last_of_the_address_that_has_most_gives_way() -> None:
+    room = WaitingRoom(100, together=4)
+    strangers = [comes(room, "192.0.2.1") for _ in range(4)]
+    assert comes(room, "10.0.0.1")
+    assert comes(room, "10.0.0.2")
+    assert [stranger is not None and stranger.gave_way for stranger in strangers] == [False, False, True, True]
+    assert comes(room, "192.0.2.1") is None
+    assert comes(room, "10.0.0.1") is None
+    assert len(room) == 4
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from(ADDRESSES)), max_size=60), st.integers(1, 4), st.integers(0, 6)
+)
+def test_it_counts(moves: list[tuple[bool, str]], places: int, together: int) -> None:
+    room = WaitingRoom(places, together)
+    visitors: list[Visitor] = []
+    for does_come, address in moves:
+        here = [each for each in visitors if each.address == address and not each.gave_way]
+        if does_come:
+            visitor = comes(room, address)
+            assert visitor is None or len(here) < places
+            assert visitor is not None or len(here) >= places or len(room) == together
+            visitors += [visitor] if visitor else []
+        elif here:
+            room.leave(address, here[0])
+            visitors.remove(here[0])
+        present = Counter(each.address for each in visitors if not each.gave_way)
+        assert len(room) == present.total()
+        assert not together or len(room) <= together
+        assert len(room._present) == len(present)
 
 
 # Every way a connection can end
@@ -268,7 +308,7 @@ def test_the_count_is_exact_over_every_way_a_connection_can_end(
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             assert crowd.listener.waiting == crowd.waiting()
-            assert all(0 < count <= PLACES for count in room._present.values())
+            assert all(0 < len(guests) <= PLACES for guests in room._present.values())
         crowd.end()
         await asyncio.sleep(0)
         assert crowd.listener.connections == 0
