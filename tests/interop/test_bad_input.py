@@ -87,7 +87,7 @@ def test_an_unknown_station_and_a_wrong_password_look_the_same(new_station: "New
     assert unknown[0] == 401
 
 
-@pytest.mark.parametrize("protocols", [["ocpp1.6"], ["ocpp2.1", "soap"]])
+@pytest.mark.parametrize("protocols", [["ocpp1.5"], ["ocpp2.1", "soap"]])
 def test_no_version_in_common(new_station: "NewStation", protocols: list[str]) -> None:
     """OCPP-J 2.0.1 Part 4, 3.1.2: the handshake ends without a subprotocol, and the connection with it."""
     refusal = new_station(2).try_to_connect(protocols=protocols, strict=False)

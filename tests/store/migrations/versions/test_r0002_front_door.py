@@ -16,6 +16,7 @@ from gateway.store.certificates import Certificates, CertificateState
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
+from gateway.store.lanes import AsyncLane, Lane, SqliteLane
 from gateway.store.sqlite_file import prepare
 from gateway.store.stations import Stations
 
@@ -60,13 +61,20 @@ async def first_version_url(empty_url: str) -> str:
     """The URL of a store as the first version of Voltgate left it, with rows in its tables."""
     url = make_url(empty_url)
     if url.drivername.startswith("sqlite"):
-        prepare(Path(str(url.database)))
-    engine = create_async_engine(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(_first_version)
-        for statement in (STATION, *ROWS.split(";")):
-            await connection.exec_driver_sql(statement)
-    await engine.dispose()
+        path = Path(str(url.database))
+        prepare(path)
+        lane: Lane = SqliteLane(path, (), connections=1)
+    else:
+        lane = AsyncLane(create_async_engine(url))
+
+    def work(connection: Connection) -> None:
+        with connection.begin():
+            _first_version(connection)
+            for statement in (STATION, *ROWS.split(";")):
+                connection.exec_driver_sql(statement)
+
+    await lane.run(work)
+    await lane.dispose()
     return empty_url
 
 
