@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from gateway.session.pending import PendingStation
 from gateway.session.ports import StationRecord
 from gateway.session.security import Source
 from gateway.session.station import Station
@@ -30,50 +31,6 @@ class NewlyRegistered(Protocol):
     @property
     def password(self) -> str | None:
         """The password in the clear."""
-
-
-class PendingStation(Protocol):
-    """An identity that came without being registered, and what it presented."""
-
-    @property
-    def identity(self) -> str:
-        """As in its URL."""
-
-    @property
-    def first_seen(self) -> datetime:
-        """Aware, in UTC."""
-
-    @property
-    def last_seen(self) -> datetime:
-        """Aware, in UTC."""
-
-    @property
-    def times(self) -> int:
-        """How often it came."""
-
-    @property
-    def remote(self) -> str:
-        """Its address."""
-
-    @property
-    def profile(self) -> int:
-        """The security profile that it came with."""
-
-    @property
-    def serial(self) -> str | None:
-        """The CN of its certificate."""
-
-    @property
-    def subject(self) -> str | None:
-        """The certificate's subject."""
-
-    @property
-    def fingerprint(self) -> str | None:
-        """The SHA-256 of the certificate's DER, in hex."""
-
-    @property
-    def version(self) -> Version | None:
-        """The OCPP version that it offered."""
 
 
 class Registration(Protocol):

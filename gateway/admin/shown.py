@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gateway.admin.ports import CertificateRecord, EventRecord, PendingStation
+    from gateway.admin.ports import CertificateRecord, EventRecord
+    from gateway.session.pending import PendingStation
     from gateway.session.ports import StationRecord
     from gateway.session.upgrades import UpgradeRecord
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final, Protocol
 
 from gateway.session.identity import IdentityRejected
+from gateway.session.pending import PendingStation
 from gateway.session.ports import RegistrationInvalid, StationRecord
 from gateway.wire.versions import Version
 
@@ -59,50 +59,6 @@ class StationBook(Protocol):
 
     async def allow(self, identity: str, *, expired: bool | None = None, downgrade: bool | None = None) -> None:
         """Set the station's exceptions; None leaves one as it is."""
-
-
-class PendingStation(Protocol):
-    """An identity that came without being registered, and what it presented: nothing of it is proven."""
-
-    @property
-    def identity(self) -> str:
-        """The identity in its URL."""
-
-    @property
-    def first_seen(self) -> datetime:
-        """When it came first, in UTC."""
-
-    @property
-    def last_seen(self) -> datetime:
-        """When it came last, in UTC."""
-
-    @property
-    def times(self) -> int:
-        """How often it was recorded."""
-
-    @property
-    def remote(self) -> str:
-        """Its address."""
-
-    @property
-    def profile(self) -> int:
-        """The security profile that it came with."""
-
-    @property
-    def serial(self) -> str | None:
-        """The CN of the certificate that it presented."""
-
-    @property
-    def subject(self) -> str | None:
-        """That certificate's subject."""
-
-    @property
-    def fingerprint(self) -> str | None:
-        """SHA-256 of that certificate's DER, in hex."""
-
-    @property
-    def version(self) -> Version | None:
-        """The OCPP version that it would have spoken."""
 
 
 class PendingBook(Protocol):

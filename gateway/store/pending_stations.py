@@ -1,13 +1,13 @@
 """Identities that came without being registered, with what they presented, for a person to approve."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from gateway.session.identity import parse_identity
+from gateway.session.pending import PendingStation
 from gateway.store import registry
 from gateway.store.columns import bounded_text, utc_now
 from gateway.store.database import Database
@@ -23,27 +23,6 @@ SEEN_EVERY: Final = timedelta(seconds=10)
 """One that comes more often is written down once in this time, unless it presents more: nobody keeps the store busy."""
 PRESENTED_MAX: Final = 512
 """Characters kept of each text that was presented."""
-
-
-@dataclass(frozen=True, slots=True)
-class PendingStation:
-    """One identity that is not registered. ``times`` counts its connections, one in ``SEEN_EVERY`` at most.
-
-    What it presented is that of the strongest security profile that it came with, and there of the newest connection:
-    who has no certificate can't hide the one that was shown before. ``serial`` is the certificate's CN, ``fingerprint``
-    the SHA-256 of its DER in hex, ``remote`` the address. Times are UTC.
-    """
-
-    identity: str
-    first_seen: datetime
-    last_seen: datetime
-    times: int
-    remote: str
-    profile: int
-    serial: str | None
-    subject: str | None
-    fingerprint: str | None
-    version: Version | None
 
 
 _COLUMNS: Final = tuple(PendingStationRow.__table__.columns)

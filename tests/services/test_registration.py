@@ -1,7 +1,7 @@
 """Registration: what may be registered, and with which password."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import pytest
 
 from gateway.services.registration import NotPending, NotRegistered, Passwords, Registration
 from gateway.session.identity import parse_identity
+from gateway.session.pending import PendingStation
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.wire.versions import Version
 
@@ -67,28 +68,19 @@ class Book:
         )
 
 
-@dataclass(frozen=True)
-class Seen:
-    identity: str
-    version: Version | None = None
-    first_seen: datetime = NOON
-    last_seen: datetime = NOON
-    times: int = 1
-    remote: str = "10.1.2.3"
-    profile: int = 3
-    serial: str | None = "SN-PRESENTED"
-    subject: str | None = "CN=SN-PRESENTED"
-    fingerprint: str | None = "00"
+def seen(identity: str, version: Version | None = None) -> PendingStation:
+    """Return one that came with a certificate."""
+    return PendingStation(identity, NOON, NOON, 1, "10.1.2.3", 3, "SN-PRESENTED", "CN=SN-PRESENTED", "00", version)
 
 
 class Pending:
     def __init__(self) -> None:
-        self.seen: dict[str, Seen] = {}
+        self.seen: dict[str, PendingStation] = {}
 
-    async def find(self, identity: str) -> Seen | None:
+    async def find(self, identity: str) -> PendingStation | None:
         return self.seen.get(identity)
 
-    async def list(self) -> Sequence[Seen]:
+    async def list(self) -> Sequence[PendingStation]:
         return list(self.seen.values())
 
     async def remove(self, identity: str) -> bool:
@@ -205,7 +197,7 @@ async def test_a_16_station_gets_an_authorization_key(registration: Registration
 async def test_approved_is_what_the_operator_says_and_not_what_was_presented(
     registration: Registration, pending: Pending
 ) -> None:
-    pending.seen = {"CS1": Seen("CS1"), "CS2": Seen("CS2", Version.V16), "CS3": Seen("CS3", Version.V201)}
+    pending.seen = {"CS1": seen("CS1"), "CS2": seen("CS2", Version.V16), "CS3": seen("CS3", Version.V201)}
     assert [each.identity for each in await registration.pending()] == ["CS1", "CS2", "CS3"]
     made = await registration.approve("CS1", profile=3)
     assert (made.record.serial, made.record.pinned_version, made.password) == (None, None, None)
@@ -221,7 +213,7 @@ async def test_what_is_not_pending_is_neither_approved_nor_dismissed(
 ) -> None:
     with pytest.raises(NotPending, match="'CS1' is pending"):
         await registration.approve("CS1", profile=3)
-    pending.seen = {"CS1": Seen("CS1")}
+    pending.seen = {"CS1": seen("CS1")}
     await registration.dismiss("CS1")
     with pytest.raises(NotPending, match="'CS1' is pending"):
         await registration.dismiss("CS1")

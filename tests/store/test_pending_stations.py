@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.session.identity import IdentityRejected
+from gateway.session.pending import PendingStation
 from gateway.store import pending_stations as module
 from gateway.store.database import Database
-from gateway.store.pending_stations import PRESENTED_MAX, SEEN_EVERY, STAYS_AWAY, PendingStation, PendingStations
+from gateway.store.pending_stations import PRESENTED_MAX, SEEN_EVERY, STAYS_AWAY, PendingStations
 from gateway.store.unavailable import StoreUnavailable
 from gateway.wire.versions import Version
 
