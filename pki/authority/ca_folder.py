@@ -1,6 +1,7 @@
 """A root and its issuing CA in a folder: root.pem, root.key, issuing.pem, issuing.key; made at once, or not at all."""
 
 import errno
+import os
 import secrets
 import shutil
 import stat
@@ -44,8 +45,15 @@ def open_hierarchy(folder: Path, make: Callable[[], Hierarchy], now: datetime) -
 
 
 def _is_vacant(folder: Path) -> bool:
-    """True when there is nothing there yet. Raises AuthorityUnavailable for half a CA."""
-    present = [name for name in FILES if (folder / name).exists()]
+    """True when there is nothing there yet. Raises AuthorityUnavailable for half a CA.
+
+    The folder is read at once: looked for one by one, the files of a CA that comes there meanwhile look like half of it.
+    """
+    try:
+        there = os.listdir(folder)  # noqa: PTH208 - one reading; iterdir may read on later
+    except FileNotFoundError:
+        return True
+    present = [name for name in FILES if name in there]
     if present and len(present) < len(FILES):
         missing = ", ".join(name for name in FILES if name not in present)
         raise AuthorityUnavailable(f"{folder} holds half a CA: {missing} is missing; restore it, or move the rest away")
