@@ -13,13 +13,18 @@ SPARE: Final = 256
 log = structlog.get_logger(__name__)
 
 
+def waiting_places(connections: int) -> int:
+    """Return how many may wait for their admission beside ``connections``: however many do, stations keep theirs."""
+    return max(1, connections // 2)
+
+
 def allow_for(connections: int) -> None:
     """Raise the soft limit as far as ``connections`` ask and the hard one permits; say so where that isn't enough.
 
     With fewer, a stranger's idle connections could use them up long before any limit of the listeners, and neither
     stations nor health checks would come in (attack C8).
     """
-    wanted = PER_CONNECTION * connections + SPARE
+    wanted = PER_CONNECTION * connections + waiting_places(connections) + SPARE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if _reaches(soft, wanted):
         return

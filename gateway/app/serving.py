@@ -17,6 +17,7 @@ from gateway.admin.server import application
 from gateway.app.backends import addresses
 from gateway.app.clock import now
 from gateway.app.commands import Commands
+from gateway.app.descriptors import waiting_places
 from gateway.app.following import Following
 from gateway.app.interpreter import QuietTimes
 from gateway.app.listeners import StationListener, Surroundings, station_listeners, trust_anchors
@@ -334,8 +335,7 @@ def _transport_limits(config: Config) -> Limits:
         max_message=limits.max_message,
         max_connections=limits.max_connections,
         waiting_per_address=limits.waiting_per_address,
-        # Places of their own: however many addresses hold connections open, stations keep theirs.
-        max_waiting=max(1, limits.max_connections // 2),
+        max_waiting=waiting_places(limits.max_connections),
     )
 
 

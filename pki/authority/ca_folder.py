@@ -47,7 +47,7 @@ def open_hierarchy(folder: Path, make: Callable[[], Hierarchy], now: datetime) -
 def _is_vacant(folder: Path) -> bool:
     """True when there is nothing there yet. Raises AuthorityUnavailable for half a CA.
 
-    The folder is read at once: looked for one by one, the files of a CA that comes there meanwhile look like half of it.
+    The folder is read at once: looked for one by one, the files of a CA that comes there meanwhile look like half.
     """
     try:
         there = os.listdir(folder)  # noqa: PTH208 - one reading; iterdir may read on later

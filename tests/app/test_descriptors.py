@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 from gateway.app.descriptors import allow_for
 
 NO_LIMIT = resource.RLIM_INFINITY
-WANTED = 2 * 1_000 + 256
-"""For a thousand connections."""
+WANTED = 2 * 1_000 + 500 + 256
+"""For a thousand connections, and those who wait beside them."""
 
 
 @pytest.mark.parametrize(
