@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,21 @@ def theatre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Theatre:
     return Theatre(play)
 
 
+@pytest.fixture
+def heeded() -> Iterator[Callable[[int], None]]:
+    """Give a signal its default disposition: whoever runs the tests under nohup hands SIGHUP down as ignored."""
+    before: dict[int, Any] = {}
+
+    def heed(number: int) -> None:
+        before[number] = signal.getsignal(number)
+        if before[number] is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+    yield heed
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 async def test_all_is_well(theatre: Theatre, tmp_path: Path) -> None:
     assert await theatre.run()
 
@@ -141,7 +157,10 @@ async def test_a_story_without_an_end_is_none(theatre: Theatre) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_a_signal_ends_it_cleanly(theatre: Theatre, tmp_path: Path, number: int) -> None:
+async def test_a_signal_ends_it_cleanly(
+    theatre: Theatre, tmp_path: Path, number: int, heeded: Callable[[int], None]
+) -> None:
+    heeded(number)
     theatre.play.lasts_for_ever = True
     running = asyncio.create_task(theatre.run(), name="demo")
     await theatre.play.begun.wait()
