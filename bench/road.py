@@ -103,6 +103,7 @@ class _Road:
             call_station=self._from_backend,
             call_backend=backend.call,
             save_connector=_nothing,
+            save_page=_nothing,
             note=lambda topic, text: None,
             clock=lambda: datetime.now(UTC),
             settings=Settings(),

@@ -41,6 +41,7 @@ from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
+from gateway.store.pages import Pages
 from gateway.store.pending_stations import PendingStations
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
@@ -298,6 +299,7 @@ def _factory(
             stations=ground.stations,
             journal=Journal(ground.database, ground.config.limits.journal_limit),
             connectors=Connectors(ground.database),
+            pages=Pages(ground.database),
             books=StoredBooks(ground.database),
             addresses=addresses(ground.config),
             policy=ground.policy,

@@ -10,14 +10,14 @@ import structlog
 
 from gateway.app.clock import now
 from gateway.app.tasks import Tasks
-from gateway.bridge.books import Books, Json, Transaction
+from gateway.bridge.books import Books, Json, Page, Transaction
 from gateway.bridge.ports import FOREIGN_TRANSACTION, PeerUnavailable
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.config import Config
 from gateway.session.directory import Directory, Entry
 from gateway.session.peer import Peer
-from gateway.session.ports import Provisional, Register, StationRecord, StoreAway
+from gateway.session.ports import Provisional, StationRecord, StoreAway
 from gateway.session.security import SecurityEvent, SecurityLog
 from gateway.session.stages import BACKEND_16, STATION_16, STATION_201
 from gateway.session.station import BootRules, Bridge, Service, Station
@@ -25,6 +25,7 @@ from gateway.session.tally import Tally
 from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.journal import Journal
+from gateway.store.pages import Pages
 from gateway.store.stations import Stations
 from gateway.transport import HandshakePool, Limits
 from gateway.upstream.dialing import BackendAddress, BackendDialer
@@ -57,6 +58,7 @@ class Foundation:
     stations: Stations
     journal: Journal
     connectors: Connectors
+    pages: Pages
     books: StoredBooks
     addresses: Mapping[str, BackendAddress]
     policy: Policy
@@ -76,6 +78,7 @@ class Foundation:
 class _Runtime:
     link: BackendLink
     ledger: JournaledLedger
+    books: Books
 
 
 class StationFactory:
@@ -117,7 +120,7 @@ class StationFactory:
         station.when_provisional = lambda: on.when_provisional(station)
         station.report = functools.partial(self._report, station)
         station.bridge = self._bridge(station, books, ledger)
-        self._runtimes[record.identity] = _Runtime(link, ledger)
+        self._runtimes[record.identity] = _Runtime(link, ledger, books)
         return station
 
     async def leave(self, station: Station) -> bool:
@@ -177,16 +180,25 @@ class StationFactory:
         await self._take_apart(station.identity)
 
     async def save_registers(self) -> None:
-        """Note where the meters of running transactions stand: one write for all of them."""
-        await self._save([each for runtime in self._runtimes.values() for each in runtime.ledger.take_registers()])
+        """Note where the meters stand, of transactions and EVSEs: one write for all of them."""
+        await self._save(self._runtimes)
 
-    async def _save(self, registers: list[Register]) -> None:
-        if not registers:
-            return
+    async def _save(self, runtimes: Mapping[str, _Runtime]) -> None:
+        registers = [each for runtime in runtimes.values() for each in runtime.ledger.take_registers()]
+        pages = [
+            (identity, page, runtime.books.page(page))
+            for identity, runtime in runtimes.items()
+            for page in _taken(runtime.books.unsaved)
+        ]
         try:
-            await self._on.journal.save_registers(registers)
+            if registers:
+                await self._on.journal.save_registers(registers)
+            if pages:
+                await self._on.pages.save_many(pages)
         except StoreAway as away:
             log.error("registers_not_saved", count=len(registers), reason=str(away))  # noqa: TRY400 - the text says it
+            for identity, page, _ in pages:
+                runtimes[identity].books.changed(page)
 
     async def close(self) -> None:
         """Take every runtime apart; what is undelivered stays in the journal."""
@@ -209,7 +221,7 @@ class StationFactory:
         runtime = self._runtimes.get(identity)
         if runtime is not None:
             await runtime.ledger.quiesce()
-            await self._save(runtime.ledger.take_registers())
+            await self._save({identity: runtime})
             await runtime.link.stop()
             self.left += 1
             # A station that was removed and registered anew meanwhile has a runtime of its own here.
@@ -223,6 +235,14 @@ class StationFactory:
             heartbeat_interval=limits.heartbeat_interval,
             cached=self._on.config.backends[self._backend_name(record)].boot_offline == "cached",
             backend_wait=BACKEND_WAIT,
+        )
+
+    def _settings(self, record: StationRecord) -> Settings:
+        backend = self._on.config.backends[self._backend_name(record)]
+        return Settings(
+            default_id_tag=backend.default_id_tag,
+            authorize_offline=backend.authorize_offline,
+            security_extension=backend.security_extension,
         )
 
     def _backend_name(self, record: StationRecord) -> str:
@@ -333,13 +353,21 @@ class StationFactory:
                 call_station=station.call_station,
                 call_backend=station.call_backend,
                 save_connector=lambda connector: self._on.connectors.save(station.identity, connector),
+                save_page=lambda page, content: self._on.pages.save(station.identity, page, content),
                 note=note,
                 report=report,
                 clock=now,
-                settings=Settings(),
+                settings=self._settings(station.record),
             )
 
         return {Version.V16: make_16, Version.V201: make_201}[station.version]()
+
+
+def _taken(unsaved: set[Page]) -> list[Page]:
+    """Empty ``unsaved`` and return what was in it, in the order of its names."""
+    taken = sorted(unsaved, key=lambda page: page.value)
+    unsaved.clear()
+    return taken
 
 
 def message_ids() -> Callable[[], str]:

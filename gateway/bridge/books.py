@@ -5,10 +5,38 @@ Plain state without I/O. What must outlive the process is written through :mod:`
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 Json = dict[str, Any]
 """An OCPP payload: a JSON object as plain Python values."""
+
+
+class Page(enum.Enum):
+    """A part of a station's books that is kept as one JSON object: small, bounded, and written whole when it changes.
+
+    The value is its name in the store.
+    """
+
+    ALIASES = "aliases"
+    """idTag that stands for an idToken too long for 1.6, casefolded -> that idToken, {idToken, type}."""
+    CHARGING_PROFILES = "charging_profiles"
+    """The charging profiles that the backend has installed."""
+    DEVICE_MODEL = "device_model"
+    """What the station's inventory says of its variables."""
+    FAULTS = "faults"
+    """Problems that the station has reported and not taken back."""
+    LOCAL_LIST = "local_list"
+    """The local authorization list as the backend has sent it."""
+    REGISTERS = "registers"
+    """evseId -> the Energy.Active.Import.Register last seen, in Wh."""
+    REMOTE_STARTS = "remote_starts"
+    """remoteStartId of RequestStartTransaction -> the idTag it was asked for."""
+    REQUESTS = "requests"
+    """Request ids under way: of logs, firmware, reports."""
+
+
+SAVED_NOW_AND_THEN: Final = frozenset({Page.REGISTERS})
+"""Pages that change with each meter value, and are not worth a write each."""
 
 
 class TransactionState(enum.Enum):
@@ -84,12 +112,21 @@ class Books:
     """By the station's transactionId."""
     connectors: dict[tuple[int, int], Connector] = field(default_factory=dict)
     """By (evseId, connectorId)."""
-    remote_starts: dict[int, str] = field(default_factory=dict)
-    """remoteStartId of RequestStartTransaction -> the idTag it was asked for."""
-    aliases: dict[str, Json] = field(default_factory=dict)
-    """idTag that stands for an idToken too long for 1.6, casefolded -> that idToken, {idToken, type}."""
-    registers: dict[int, int] = field(default_factory=dict)
-    """By evseId: the Energy.Active.Import.Register last seen, in Wh."""
+    pages: dict[Page, Json] = field(default_factory=dict)
+    """What is persisted of the rest, and what isn't yet: see :meth:`page` and :meth:`changed`."""
+    unsaved: set[Page] = field(default_factory=set)
+    """Pages that are newer than the store's."""
+
+    def page(self, page: Page) -> Json:
+        """Return a page to read and to write in; empty at first. Who writes in it says so by :meth:`changed`."""
+        return self.pages.setdefault(page, {})
+
+    def changed(self, page: Page) -> None:
+        """The page is newer than the store's: it is saved before the message that changed it is answered.
+
+        Those of ``SAVED_NOW_AND_THEN`` wait for the next sweep: a meter value costs no write.
+        """
+        self.unsaved.add(page)
 
     def by_backend_tx(self, backend_tx: int) -> Transaction | None:
         """Return the running transaction of *this* station that the backend calls ``backend_tx``, or None.

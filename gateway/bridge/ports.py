@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, Protocol
 
-from gateway.bridge.books import Connector, Json, Transaction
+from gateway.bridge.books import Connector, Json, Page, Transaction
 
 Call = Callable[[str, Json], Awaitable[Json]]
 """``await call(action, payload)`` returns the payload of the CALLRESULT.
@@ -33,6 +33,9 @@ RECONFIGURATION: Final = "ReconfigurationOfSecurityParameters"
 
 SaveConnector = Callable[[Connector], Awaitable[None]]
 """Persists one connector: what is kept in it must outlive the process."""
+
+SavePage = Callable[[Page, Json], Awaitable[None]]
+"""Persists one page of the station's books as it is at the call."""
 
 Clock = Callable[[], datetime]
 """Returns the present time, aware, in UTC."""

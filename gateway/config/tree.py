@@ -44,6 +44,8 @@ NO_BACKEND: Final = "-"
 
 Profile = Annotated[int, Field(ge=1, le=3)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+IdTag = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,20}$")]
+"""CiString20 of OCPP 1.6."""
 WholeSeconds = Annotated[int, Field(gt=0, le=86_400)]
 
 
@@ -175,6 +177,13 @@ class Backend(Section):
     trusted_networks: List[Network] = ()
     when_down: Literal["journal", "close"] = "journal"
     boot_offline: Literal["pending", "cached"] = "pending"
+    authorize_offline: Literal["refuse", "cache", "accept"] = "refuse"
+    """Who is authorised while it is away: nobody; those whom it authorised before; everybody, and whom it refuses later
+    is stopped then."""
+    default_id_tag: IdTag = "VOLTGATE"
+    """The idTag of a transaction that was begun without any token; it must be known there."""
+    security_extension: bool = False
+    """True: it knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
 
     def url_for(self, identity: str) -> str:
         """Return the URL of a station's WebSocket, its identity percent-encoded."""

@@ -6,6 +6,7 @@ from gateway.bridge.books import Books
 from gateway.store.connectors import read_connectors
 from gateway.store.database import Database
 from gateway.store.models import Station
+from gateway.store.pages import read_pages
 from gateway.store.transactions import read_all
 
 _DEPTH = select(Station.pending).where(Station.identity == bindparam("of_identity"))
@@ -18,7 +19,7 @@ class StoredBooks:
         self._database = database
 
     async def load(self, identity: str) -> tuple[Books, int]:
-        """Return the station's transactions and connectors, and how many messages of it wait for the backend.
+        """Return the station's transactions, connectors and pages, and how many messages of it wait for the backend.
 
         Empty for one that isn't registered. Raises StoreUnavailable.
         """
@@ -28,6 +29,7 @@ class StoredBooks:
             books = Books(
                 transactions={tx.station_tx: tx for tx in read_all(connection, identity)},
                 connectors={(each.evse_id, each.connector_id): each for each in read_connectors(connection, identity)},
+                pages=dict(read_pages(connection, identity)),
             )
             return books, depth
 

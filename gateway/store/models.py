@@ -65,6 +65,8 @@ class Station(Model):
     pinned_version: Mapped[str | None]
     version: Mapped[str | None]
     """The OCPP version of its last connection, by its subprotocol."""
+    station_group: Mapped[str | None]
+    """Names the stations that are routed alike; SQL has a word ``group`` of its own."""
 
 
 class PendingStationRow(Model):
@@ -176,6 +178,28 @@ class ConnectorRow(Model):
     number: Mapped[int]
     status: Mapped[str]
     reported: Mapped[str | None]
+
+
+class BookPageRow(Model):
+    """One page of a station's books, a JSON object; ``name`` is the value of :class:`gateway.bridge.books.Page`."""
+
+    __tablename__ = "book_pages"
+
+    identity: Mapped[str] = mapped_column(ForeignKey("stations.identity", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[str]
+
+
+class AuthorizationRow(Model):
+    """What a backend last said of an idTag, casefolded: for the time when it can't be asked."""
+
+    __tablename__ = "authorizations"
+    __table_args__ = (Index(None, "heard_at"),)
+
+    backend: Mapped[str] = mapped_column(primary_key=True)
+    id_tag: Mapped[str] = mapped_column(primary_key=True)
+    info: Mapped[str]
+    heard_at: Mapped[datetime]
 
 
 class CertificateRow(Model):

@@ -19,6 +19,7 @@ from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
+from gateway.store.pages import Pages
 from gateway.store.stations import Stations
 from gateway.transport import HandshakePool, Limits
 from gateway.upstream.dialing import BackendAddress
@@ -47,6 +48,7 @@ async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIte
         stations=Stations(database),
         journal=Journal(database, 10),
         connectors=Connectors(database),
+        pages=Pages(database),
         books=StoredBooks(database),
         addresses={"legacy": nowhere},
         policy=load_policy("legacy-1.6"),

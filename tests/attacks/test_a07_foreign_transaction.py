@@ -92,7 +92,7 @@ class Station:
             "save_connector": _nothing,
         }
         self.bridge: V16ToV16 | V201ToV16 = (
-            V16ToV16(**parts) if version == "1.6" else V201ToV16(**parts, settings=Settings())
+            V16ToV16(**parts) if version == "1.6" else V201ToV16(**parts, save_page=_nothing, settings=Settings())
         )
 
     async def _command(self, action: str, payload: Json) -> Json:

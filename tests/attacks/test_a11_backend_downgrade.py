@@ -33,6 +33,9 @@ PSEUDO_KEYS = [
 """How the 2.0.1 bridge lets a backend name a variable that 1.6 has no key for."""
 
 
+async def _nothing(*_: Any) -> None: ...
+
+
 class Station:
     """One station's bridge; a station that would do whatever it is told, and tell whatever it knows."""
 
@@ -50,7 +53,7 @@ class Station:
             "save_connector": None,
         }
         self.bridge: V16ToV16 | V201ToV16 = (
-            V16ToV16(**parts) if version == "1.6" else V201ToV16(**parts, settings=Settings())
+            V16ToV16(**parts) if version == "1.6" else V201ToV16(**parts, save_page=_nothing, settings=Settings())
         )
 
     async def _obey(self, action: str, payload: Json) -> Json:

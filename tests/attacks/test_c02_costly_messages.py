@@ -41,6 +41,7 @@ async def test_a_thousand_problems_of_a_station_with_every_connector_faulted() -
         clock=None,  # type: ignore[arg-type]  # nothing asks for the time
         settings=Settings(),
         save_connector=_nothing,
+        save_page=_nothing,
     )
     began = time.process_time()
     answer = await bridge.from_station(

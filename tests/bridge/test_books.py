@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.bridge.books import Books, Transaction, TransactionState
+from gateway.bridge.books import Books, Page, Transaction, TransactionState
 
 
 def books() -> Books:
@@ -48,7 +48,9 @@ def test_the_transaction_that_runs_on_a_connector(number: int, name: str | None)
 
 def test_books_begin_empty_and_are_not_shared() -> None:
     one, other = Books(), Books()
-    one.aliases["a"] = {}
-    one.registers[1] = 5
+    one.page(Page.ALIASES)["a"] = {}
+    one.changed(Page.ALIASES)
 
-    assert other == Books({}, {}, {}, {}, {})
+    assert other == Books({}, {}, {}, set())
+    assert other.page(Page.ALIASES) == {}
+    assert (one.page(Page.ALIASES), one.unsaved) == ({"a": {}}, {Page.ALIASES})

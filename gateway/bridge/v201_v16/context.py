@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
-from gateway.bridge.books import Books, Json
-from gateway.bridge.ports import Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector
+from gateway.bridge.books import SAVED_NOW_AND_THEN, Books, Json, Page
+from gateway.bridge.ports import Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector, SavePage
 from gateway.wire.errors import CallError
 
 DEFAULT_ID_TAG: Final = "VOLTGATE"
@@ -20,6 +20,10 @@ class Settings:
     """Stands in 1.6 for NoAuthorization, for an empty idToken, and for energy that nobody's token accounts for."""
     connectors: Mapping[tuple[int, int], int] | None = None
     """(evseId, connectorId) -> 1.6 connectorId; None: numbered as they are learnt."""
+    authorize_offline: Literal["refuse", "cache", "accept"] = "refuse"
+    """What Authorize is answered while the backend is away."""
+    security_extension: bool = False
+    """True: the backend knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,23 @@ class Context:
     clock: Clock
     settings: Settings
     save_connector: SaveConnector
+    save_page: SavePage
     report: Report = lambda _kind, _detail: None
     memory: Memory = field(default_factory=Memory)
+
+    async def save_page_now(self, page: Page) -> None:
+        """Persist a page that must be on disk before what comes next."""
+        self.books.unsaved.discard(page)
+        try:
+            await self.save_page(page, self.books.page(page))
+        except Exception:
+            self.books.unsaved.add(page)
+            raise
+
+    async def save_changes(self) -> None:
+        """Persist the pages that have changed, but for what is saved now and then."""
+        for page in sorted(self.books.unsaved - SAVED_NOW_AND_THEN, key=lambda page: page.value):
+            await self.save_page_now(page)
 
     async def ask_station(self, action: str, payload: Json) -> Json | None:
         """Call the station; None when it refuses with a CALLERROR or can't be reached: 1.6 says Rejected for both."""

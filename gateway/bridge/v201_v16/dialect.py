@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT
 from gateway.bridge.books import Books, Json, Transaction
-from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SaveConnector
+from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SaveConnector, SavePage
 from gateway.bridge.v201_v16 import (
     authorization,
     availability,
@@ -124,6 +124,7 @@ class V201ToV16:
         clock: Clock,
         settings: Settings,
         save_connector: SaveConnector,
+        save_page: SavePage,
         report: Report = lambda _kind, _detail: None,
     ) -> None:
         seed(books, settings.connectors or {})
@@ -136,6 +137,7 @@ class V201ToV16:
             clock,
             settings,
             save_connector=save_connector,
+            save_page=save_page,
             report=report,
         )
         availability.restore(self._context)
@@ -149,7 +151,7 @@ class V201ToV16:
         """
         handler = FROM_STATION.get(action)
         if handler is not None:
-            return await handler(self._context, payload)
+            return await self._handle(handler, payload)
         if action in OF_A_CSMS:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the CSMS")
         if action in NOT_FOR_THE_BRIDGE:
@@ -165,12 +167,19 @@ class V201ToV16:
         """
         handler = FROM_BACKEND.get(action)
         if handler is not None:
-            return await handler(self._context, payload)
+            return await self._handle(handler, payload)
         if action in OF_A_CENTRAL_SYSTEM:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is not bridged to a 2.0.1 station")
         if action in OF_A_CHARGE_POINT:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the charge point")
         raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 1.6 has no such action")
+
+    async def _handle(self, handler: Handler, payload: Json) -> Json:
+        """What a message changes in the books is on disk before its sender hears of it."""
+        answer = await handler(self._context, payload)
+        if self._context.books.unsaved:
+            await self._context.save_changes()
+        return answer
 
     async def backend_connected(self) -> None:
         """The backend's leg came (back) up: tell it the connector states that it doesn't know."""

@@ -1,6 +1,6 @@
 """MeterValues outside a transaction (OCPP 2.0.1 J01): relayed without a transactionId."""
 
-from gateway.bridge.books import Json
+from gateway.bridge.books import Books, Json, Page
 from gateway.bridge.v201_v16.connectors import locate
 from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.samples import meter_values, registers
@@ -16,7 +16,13 @@ async def relay_meter_values(context: Context, payload: Json) -> Json:
     last = registers(payload["meterValue"]).last
     number = (await locate(context, evse_id, None)).number if evse_id != 0 else 0
     if last is not None and evse_id != 0:
-        context.books.registers[evse_id] = last
+        note_register(context.books, evse_id, last)
     if values:
         await context.ask_backend("MeterValues", {"connectorId": number, "meterValue": values})
     return {}
+
+
+def note_register(books: Books, evse_id: int, wh: int) -> None:
+    """Remember where the meter of an EVSE stands: a transaction without a register of its own begins there."""
+    books.page(Page.REGISTERS)[str(evse_id)] = wh
+    books.changed(Page.REGISTERS)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.bridge.books import Books, Connector, Json
+from gateway.bridge.books import Books, Connector, Json, Page
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.timestamps import backend_utc
 from gateway.bridge.v201_v16.connectors import numbered, plugs
@@ -48,7 +48,8 @@ async def remote_start(context: Context, payload: Json) -> Json:
             return {"status": "Rejected"}
         request["chargingProfile"] = profile
     start_id = request["remoteStartId"] = _next_remote_start(context)
-    _remember(context.books.remote_starts, start_id, payload["idTag"])
+    _remember(context.books, start_id, payload["idTag"])
+    await context.save_page_now(Page.REMOTE_STARTS)
     try:
         answer = await context.call_station("RequestStartTransaction", request)
     except PeerUnavailable:
@@ -56,7 +57,8 @@ async def remote_start(context: Context, payload: Json) -> Json:
     except CallError:
         answer = {"status": "Rejected"}
     if answer["status"] != "Accepted":
-        context.books.remote_starts.pop(start_id, None)
+        context.books.page(Page.REMOTE_STARTS).pop(str(start_id), None)
+        context.books.changed(Page.REMOTE_STARTS)
     begun = context.books.transactions.get(answer.get("transactionId", ""))
     if begun is not None:
         begun.remote_start_id = start_id
@@ -167,7 +169,8 @@ def _next_remote_start(context: Context) -> int:
     return memory.last_remote_start
 
 
-def _remember(remote_starts: dict[int, str], start_id: int, id_tag: str) -> None:
+def _remember(books: Books, start_id: int, id_tag: str) -> None:
+    remote_starts = books.page(Page.REMOTE_STARTS)
     while len(remote_starts) >= REMOTE_STARTS_MAX:
         del remote_starts[next(iter(remote_starts))]
-    remote_starts[start_id] = id_tag
+    remote_starts[str(start_id)] = id_tag

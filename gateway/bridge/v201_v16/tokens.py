@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import Final
 
-from gateway.bridge.books import Json
+from gateway.bridge.books import Json, Page
 from gateway.bridge.timestamps import backend_utc
 from gateway.bridge.v201_v16.context import Context
 
@@ -45,7 +45,7 @@ def tag_for(context: Context, token: Json) -> str:
     if len(text) <= ID_TAG_MAX:
         return text
     alias = alias_of(text)
-    aliases = context.books.aliases
+    aliases = context.books.page(Page.ALIASES)
     if alias.casefold() not in aliases:
         context.note(
             "token-alias",
@@ -55,12 +55,13 @@ def tag_for(context: Context, token: Json) -> str:
         while len(aliases) >= ALIASES_MAX:
             del aliases[next(iter(aliases))]
         aliases[alias.casefold()] = {"idToken": text, "type": token["type"]}
+        context.books.changed(Page.ALIASES)
     return alias
 
 
 def token_for(context: Context, id_tag: str) -> Json:
     """Return the IdToken that the backend means by ``id_tag``."""
-    known = context.books.aliases.get(id_tag.casefold())
+    known = context.books.page(Page.ALIASES).get(id_tag.casefold())
     return dict(known) if known is not None else {"idToken": id_tag, "type": type_of(id_tag)}
 
 

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from gateway.bridge.books import Books, Transaction, TransactionState
+from gateway.bridge.books import Books, Page, Transaction, TransactionState
 from gateway.bridge.timestamps import in_order
 from gateway.bridge.v201_v16.connectors import locate, plugs
 from gateway.bridge.v201_v16.context import Context
+from gateway.bridge.v201_v16.metering import note_register
 from gateway.bridge.v201_v16.start_stop import meter_stop
 from gateway.bridge.v201_v16.tokens import tag_for
 from gateway.bridge.v201_v16.transaction_event import EventType, TransactionEvent
@@ -60,7 +61,7 @@ async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> N
     if event.registers.last is not None:
         tx.last_register = event.registers.last
         if tx.evse_id is not None:
-            context.books.registers[tx.evse_id] = event.registers.last
+            note_register(context.books, tx.evse_id, event.registers.last)
     if event.charging_state is not None:
         tx.charging_state = event.charging_state
         tx.energy_flowed = tx.energy_flowed or event.charging_state == "Charging"
@@ -127,7 +128,8 @@ async def _learn_start(context: Context, tx: Transaction, event: TransactionEven
 
 def _id_tag(context: Context, event: TransactionEvent) -> str | None:
     """Return the event's own token as idTag, else the one of the remote start that it names."""
-    asked_for = context.books.remote_starts.pop(event.remote_start_id, None) if event.remote_start_id else None
+    # Not worth a write: an entry that is there again after a restart fits no other transaction.
+    asked_for = context.books.page(Page.REMOTE_STARTS).pop(str(event.remote_start_id), None)
     return tag_for(context, event.token) if event.token is not None else asked_for
 
 
@@ -152,8 +154,9 @@ def _last_register(books: Books, tx: Transaction) -> int | None:
     """Return the register that was last seen at the transaction's EVSE, in this process or in the ledger's memory."""
     if tx.evse_id is None:
         return None
-    if tx.evse_id in books.registers:
-        return books.registers[tx.evse_id]
+    seen: int | None = books.page(Page.REGISTERS).get(str(tx.evse_id))
+    if seen is not None:
+        return seen
     newest_first = (other for other in reversed(books.transactions.values()) if other.evse_id == tx.evse_id)
     return next((other.last_register for other in newest_first if other.last_register is not None), None)
 

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from gateway.bridge.books import Books, Connector, Json, Transaction, TransactionState
+from gateway.bridge.books import Books, Connector, Json, Page, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.bridge.v201_v16.context import Context
@@ -193,6 +193,9 @@ class World:
         self.notes: dict[str, str] = {}
         self.reports: list[tuple[str, str]] = []
         self.settings = settings or Settings()
+        self.pages: dict[Page, Json] = {}
+        """The pages as they are on disk."""
+        self.page_writes: list[Page] = []
         self.bridge = self._new_bridge()
 
     def _new_bridge(self) -> V201ToV16:
@@ -205,6 +208,7 @@ class World:
             clock=lambda: NOW,
             settings=self.settings,
             save_connector=self._save,
+            save_page=self._save_page,
             report=lambda kind, detail: self.reports.append((kind, detail)),
         )
 
@@ -214,6 +218,10 @@ class World:
 
     async def _save(self, connector: Connector) -> None:
         self.saved.append(connector)
+
+    async def _save_page(self, page: Page, content: Json) -> None:
+        self.pages[page] = copy.deepcopy(content)
+        self.page_writes.append(page)
 
     async def from_station(self, action: str, payload: Json) -> Json:
         """The station sends a CALL."""
@@ -237,11 +245,11 @@ class World:
         return await self.from_station("TransactionEvent", event_of(kind, seq_no, **fields))
 
     def restart(self) -> None:
-        """Kill the gateway and start it anew: only what the ledger kept and the connectors survive."""
+        """Kill the gateway and start it anew: only what was persisted survives."""
         kept = {name: copy.copy(tx) for name, tx in self.ledger.saved.items()}
         connectors = {(c.evse_id, c.connector_id): copy.copy(c) for c in self.saved}
         self.ledger.journal = [(kept[tx.station_tx], action, payload) for tx, action, payload in self.ledger.journal]
-        self.books = Books(transactions=kept, connectors=connectors)
+        self.books = Books(transactions=kept, connectors=connectors, pages=copy.deepcopy(self.pages))
         self.bridge = self._new_bridge()
 
     def heard(self, name: str = "backend") -> list[tuple[str, Json]]:

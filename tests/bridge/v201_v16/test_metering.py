@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.bridge.books import Json
+from gateway.bridge.books import Json, Page
 from gateway.bridge.ports import PeerUnavailable
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -24,14 +24,14 @@ async def test_are_relayed_without_a_transaction(world: "World", evse_id: int, n
 
     expected = [{"timestamp": AT, "sampledValue": [{"value": "1500", "unit": "Wh"}]}]
     assert world.heard() == [("MeterValues", {"connectorId": number, "meterValue": expected})]
-    assert world.books.registers == ({evse_id: 1500} if evse_id else {})
+    assert world.books.page(Page.REGISTERS) == ({str(evse_id): 1500} if evse_id else {})
 
 
 async def test_with_nothing_for_1_6_are_not_relayed(world: "World") -> None:
     await world.from_station("MeterValues", {"evseId": 1, "meterValue": values(measurand="Energy.Active.Net")})
 
     assert world.heard() == []
-    assert world.books.registers == {}
+    assert world.books.page(Page.REGISTERS) == {}
 
 
 @pytest.mark.parametrize("outcome", [PeerUnavailable("gone"), CallError(ErrorCode.INTERNAL_ERROR)])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.bridge.books import Json, Transaction, TransactionState
+from gateway.bridge.books import Json, Page, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import remote_control
 from gateway.bridge.v201_v16.remote_control import transaction_profile
@@ -48,7 +48,7 @@ class TestRemoteStart:
         assert world.heard("station") == [
             ("RequestStartTransaction", {"idToken": {"idToken": id_tag, "type": kind}, "remoteStartId": NOW_ID})
         ]
-        assert world.books.remote_starts == {NOW_ID: id_tag}
+        assert world.books.page(Page.REMOTE_STARTS) == {str(NOW_ID): id_tag}
 
     @pytest.mark.parametrize(("number", "evse_id"), [(1, 1), (2, 2), (0, None)])
     async def test_on_a_station_that_has_reported_no_connector_yet(
@@ -99,7 +99,7 @@ class TestRemoteStart:
         answer = await world.from_backend("RemoteStartTransaction", {"idTag": CARD})
 
         assert answer == {"status": "Rejected"}
-        assert bool(world.books.remote_starts) is remembered
+        assert bool(world.books.page(Page.REMOTE_STARTS)) is remembered
 
     async def test_of_a_transaction_that_has_begun_already(self, world: "World") -> None:
         await world.event("Started", 0, trigger="CablePluggedIn", evse=1, wh=1000)
@@ -115,7 +115,7 @@ class TestRemoteStart:
         for name in ("a", "b", "c"):
             await world.from_backend("RemoteStartTransaction", {"idTag": name})
 
-        assert list(world.books.remote_starts.values()) == ["b", "c"]
+        assert list(world.books.page(Page.REMOTE_STARTS).values()) == ["b", "c"]
 
 
 class TestProfile:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bridge.books import Json
+from gateway.bridge.books import Json, Page
 from gateway.bridge.v201_v16 import tokens
 from gateway.bridge.v201_v16.tokens import alias_of, id_token_info, tag_for, token_for, type_of
 
@@ -70,7 +70,7 @@ def test_aliases_are_bounded(world: "World", monkeypatch: pytest.MonkeyPatch) ->
 
     tags = [tag_for(world.context, {"idToken": f"{number:021}", "type": "Central"}) for number in range(3)]
 
-    assert list(world.books.aliases) == [tag.casefold() for tag in tags[1:]]
+    assert list(world.books.page(Page.ALIASES)) == [tag.casefold() for tag in tags[1:]]
 
 
 @given(st.text(min_size=21, max_size=36))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.bridge.books import Transaction, TransactionState
+from gateway.bridge.books import Page, Transaction, TransactionState
 from gateway.bridge.v201_v16 import transaction_state
 from gateway.bridge.v201_v16.transaction_event import TransactionEvent, read_event
 from gateway.bridge.v201_v16.transaction_state import account_for, entry_of, is_repeat, learn, recall_start
@@ -139,7 +139,7 @@ async def test_learning_twice_is_learning_once(world: "World", event: "Callable[
     assert once == twice
     assert (once.evse_id, once.connector_id, once.id_tag, once.meter_start) == (1, 1, CARD, 1000)
     assert (once.energy_flowed, once.charging_state, once.last_register) == (True, "Charging", 1000)
-    assert world.books.registers == {1: 1000}
+    assert world.books.page(Page.REGISTERS) == {"1": 1000}
 
 
 async def test_the_begin_register_outranks_an_earlier_sample(
@@ -178,7 +178,7 @@ def test_the_register_that_is_recalled(
     world: "World", evse_id: int | None, seen: int | None, ledger: int | None, expected: int
 ) -> None:
     if seen is not None:
-        world.books.registers[1] = seen
+        world.books.page(Page.REGISTERS)["1"] = seen
     world.books.transactions = {
         "old": Transaction("old", ENDED, evse_id=1, last_register=ledger),
         "silent": Transaction("silent", ENDED, evse_id=1),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.bridge.books import Json, TransactionState
+from gateway.bridge.books import Json, Page, TransactionState
 from gateway.bridge.v201_v16.tokens import alias_of
 from gateway.wire.errors import CallError
 
@@ -168,7 +168,7 @@ class TestStart:
 
         assert world.heard()[0] == start()
         assert answer == {}
-        assert world.books.remote_starts == {}
+        assert world.books.page(Page.REMOTE_STARTS) == {}
         assert world.books.transactions["TX-1"].remote_start_id == request["remoteStartId"]
 
     async def test_without_a_register_the_evses_last_one_counts(self, world: "World") -> None:
