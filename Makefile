@@ -2,6 +2,7 @@
 #   make demo    the whole gateway on this machine, in one terminal
 #   make test    the whole test suite
 #   make check   what CI checks besides: format, lint, types, layers, sizes, links
+#   make docs    write docs/translation.md from the tables of the bridge
 #   make bench   the measurements of bench/
 # PYTHON names the interpreter of .venv, PYTEST_ARGS adds arguments, WORKERS=0 runs the tests in one process.
 
@@ -27,10 +28,10 @@ NODE_MODULES := tests/interop/node_modules/.installed-$(call key,tests/interop/p
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test coverage check format bench venv lock interop-deps scanner-deps clean
+.PHONY: help demo test coverage check format docs bench venv lock interop-deps scanner-deps clean
 
 help:
-	@sed -n '2,6s/^# \{0,1\}//p' Makefile
+	@sed -n '2,7s/^# \{0,1\}//p' Makefile
 
 demo: $(RUNTIME) $(PROJECT)
 	$(BIN)/voltgate demo
@@ -51,6 +52,9 @@ check: $(DEV) $(PROJECT)
 format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(RUNTIME) $(PROJECT)
+	$(BIN)/python -c 'from gateway.bridge.translation import page; print(page(), end="")' > docs/translation.md
 
 bench: $(DEV) $(PROJECT)
 	$(BIN)/python -m bench

@@ -30,7 +30,7 @@ _OFFERING: Final = {
 CABLE_IN: Final = frozenset({"EVConnected", *_OFFERING})
 """chargingState that can't be without a cable."""
 
-_OCCUPIED: Final = {
+OCCUPIED: Final = {
     Phase.NONE: "Preparing",
     Phase.AUTHORIZED: "Preparing",
     Phase.PLUGGED: "Preparing",
@@ -65,7 +65,7 @@ def derive(connector_status: str, phase: Phase) -> str:
     Available while a transaction has its cable in means that the cable has just left: the end of it is on its way.
     """
     if connector_status == "Occupied":
-        return _OCCUPIED[phase]
+        return OCCUPIED[phase]
     if connector_status == "Available" and phase is Phase.AUTHORIZED:
         return "Preparing"
     return connector_status

@@ -1,10 +1,12 @@
 """A station, a backend and a ledger: they write down what they hear, in order, and check it against the schemas."""
 
+import contextlib
+import contextvars
 import copy
 import importlib.resources
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +15,14 @@ import pytest
 
 from gateway.bridge.books import Books, Connector, Json, Page, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
-from gateway.bridge.v201_v16 import Settings, V201ToV16
+from gateway.bridge.v201_v16 import Settings, V201ToV16, message_table
 from gateway.bridge.v201_v16.context import Context
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 Answer = Json | Exception | Callable[[Json], Json]
 
 _SUFFIX = {("v16", False): "", ("v16", True): "Response", ("v201", False): "Request", ("v201", True): "Response"}
+_allowed: contextvars.ContextVar[frozenset[tuple[str, str]] | None] = contextvars.ContextVar("allowed", default=None)
 _compiled: dict[tuple[str, str], Any] = {}
 
 
@@ -48,6 +51,8 @@ class Peer:
 
     async def call(self, action: str, payload: Json) -> Json:
         check(self.version, action, payload)
+        allowed = _allowed.get()
+        assert allowed is None or (self.name, action) in allowed, f"no row says that {action} comes of it"
         if not self.up:
             raise PeerUnavailable(f"the {self.name} is away")
         self.dialogue.append((self.name, action, payload))
@@ -55,6 +60,17 @@ class Peer:
         if isinstance(answer, Exception):
             raise answer
         return check(self.version, action, answer(payload) if callable(answer) else answer, response=True)
+
+
+@contextlib.contextmanager
+def kept_to(row: message_table.Row | None, other: str, own: str) -> Iterator[None]:
+    """While one message is handled, nothing is said but what the message table says of it; None: an unknown message."""
+    said = message_table.Row("") if row is None else row
+    token = _allowed.set(frozenset({*((other, name) for name in said.becomes), *((own, name) for name in said.asks)}))
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
 
 
 class FakeLedger:
@@ -226,12 +242,16 @@ class World:
     async def from_station(self, action: str, payload: Json) -> Json:
         """The station sends a CALL."""
         check("v201", action, payload)
-        return check("v201", action, await self.bridge.from_station(action, payload), response=True)
+        with kept_to(message_table.FROM_STATION.get(action), "backend", "station"):
+            answer = await self.bridge.from_station(action, payload)
+        return check("v201", action, answer, response=True)
 
     async def from_backend(self, action: str, payload: Json) -> Json:
         """The backend sends a CALL."""
         check("v16", action, payload)
-        return check("v16", action, await self.bridge.from_backend(action, payload), response=True)
+        with kept_to(message_table.FROM_BACKEND.get(action), "station", "backend"):
+            answer = await self.bridge.from_backend(action, payload)
+        return check("v16", action, answer, response=True)
 
     async def status(self, evse: int, status: str, connector: int = 1, at: str = "2026-05-01T08:00:00Z") -> Json:
         """The station sends StatusNotification."""

@@ -1,0 +1,23 @@
+"""What can't be said exactly in the other version, by the topic under which the log says so once per station."""
+
+from typing import Final
+
+INEXACT: Final = {
+    "availability-state": "An AvailabilityState outside the standard is ignored.",
+    "configuration-part": "A key that stands for several variables was set in some of them only.",
+    "configuration-value": "A value over 500 characters is cut in GetConfiguration.conf.",
+    "default-tag": "The backend refuses the default idTag: sessions without a token are stopped.",
+    "expiry-date": "An unreadable expiryDate of the backend is left out.",
+    "held-too-long": "A transaction that never got a token is given up when a hundred others wait too.",
+    "meter-start": "A transaction without any energy register begins at 0 Wh.",
+    "no-connector": "A transaction that never named its EVSE goes to the first connector.",
+    "no-token": "Energy that flowed without a token goes under the default idTag.",
+    "phase-rotation": "ConnectorPhaseRotation of the main connection (0) has no variable.",
+    "refused-start": "A refused transaction can't be stopped, for the station doesn't do so when asked.",
+    "sequence-gap": "A station has dropped events of a transaction: its seqNo has gaps.",
+    "status-refused": "A StatusNotification that the backend refuses is not repeated.",
+    "token-alias": "An idToken over 20 characters goes under an alias of 20: register the alias as its idTag.",
+    "transaction-id-reused": "A station begins a new transaction under the id of an ended one: it is taken as new.",
+    "unseen-start": "A transaction whose Started event was never seen begins with the first event that was.",
+}
+"""Topic -> what becomes of it."""

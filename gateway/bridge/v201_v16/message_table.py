@@ -1,0 +1,73 @@
+"""Every message of either version and what becomes of it: what docs/translation.md shows, and what the tests hold to.
+
+``becomes`` names the actions that the *other* side may hear because of a message, ``asks`` those that its own side may
+be asked in turn. The tests refuse a handler that says anything else.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One message."""
+
+    how: str
+    becomes: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+
+
+_KEPT: Final = "answered here"
+_STATUS: Final = "StatusNotification"
+
+FROM_STATION: Final[dict[str, Row]] = {
+    "Authorize": Row(
+        "idToken to idTag; a longer one goes under an alias. With a contract certificate: refused, not verifiable yet",
+        ("Authorize",),
+    ),
+    "BootNotification": Row("both admit the station: Voltgate first, then the backend", ("BootNotification",)),
+    "ClearedChargingLimit": Row(_KEPT),
+    "DataTransfer": Row("data that isn't a string is written as JSON text", ("DataTransfer",)),
+    "FirmwareStatusNotification": Row("fourteen states to seven", ("FirmwareStatusNotification",)),
+    "Get15118EVCertificate": Row("answered Failed: no provider is configured"),
+    "GetCertificateStatus": Row("answered Failed: no responder is asked"),
+    "Heartbeat": Row("the backend's time; without it, Voltgate's", ("Heartbeat",)),
+    "LogStatusNotification": Row(
+        "of a log that the backend asked for, or whose status it triggered", ("DiagnosticsStatusNotification",)
+    ),
+    "MeterValues": Row("without transactionId; evseId 0 is connectorId 0", ("MeterValues",)),
+    "NotifyChargingLimit": Row(_KEPT),
+    "NotifyCustomerInformation": Row(_KEPT),
+    "NotifyDisplayMessages": Row(_KEPT),
+    "NotifyEVChargingNeeds": Row("answered Rejected: the station goes by its own limits"),
+    "NotifyEVChargingSchedule": Row("answered Accepted"),
+    "NotifyEvent": Row("AvailabilityState, and problems that explain a Faulted connector", (_STATUS,)),
+    "NotifyMonitoringReport": Row(_KEPT),
+    "NotifyReport": Row("kept: connectors, limits, the device model", (_STATUS,)),
+    "PublishFirmwareStatusNotification": Row(_KEPT),
+    "ReportChargingProfiles": Row(_KEPT),
+    "ReservationStatusUpdate": Row(_KEPT),
+    "SecurityEventNotification": Row("kept in Voltgate's security log"),
+    "SignCertificate": Row("signed by Voltgate's authority; the backend has no part in it"),
+    "StatusNotification": Row("five states and the transaction to nine states", (_STATUS,)),
+    "TransactionEvent": Row(
+        "Started, once token and EVSE are known, Updated, Ended; each message once, journalled",
+        ("Authorize", "MeterValues", "StartTransaction", "StopTransaction", _STATUS),
+        ("RequestStopTransaction",),
+    ),
+}
+"""By action of a 2.0.1 station."""
+
+FROM_BACKEND: Final[dict[str, Row]] = {
+    "ChangeAvailability": Row("connectorId 0 is the whole station", ("ChangeAvailability",)),
+    "ChangeConfiguration": Row("a key is a variable; those of the station's own security never are", ("SetVariables",)),
+    "ClearCache": Row("the same", ("ClearCache",)),
+    "DataTransfer": Row("the JSON text of an object or a list is read", ("DataTransfer",)),
+    "GetConfiguration": Row("keys are variables", ("GetVariables",)),
+    "RemoteStartTransaction": Row("the type of the token is guessed from its form", ("RequestStartTransaction",)),
+    "RemoteStopTransaction": Row("only a running transaction of this very station", ("RequestStopTransaction",)),
+    "Reset": Row("Hard is Immediate, Soft is OnIdle", ("Reset",)),
+    "TriggerMessage": Row("StatusNotification without a connector: each connector in turn", ("TriggerMessage",)),
+    "UnlockConnector": Row("OngoingAuthorizedTransaction is UnlockFailed", ("UnlockConnector",)),
+}
+"""By action of a 1.6 backend. What isn't here is answered with the CALLERROR NotSupported."""
