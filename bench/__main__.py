@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import end_to_end, handshakes, road, storm
+from bench import end_to_end, handshakes, outage, road, storm
 
 if __name__ == "__main__":
     road.main()
     if sys.platform == "linux":
         end_to_end.main()
         storm.main()
+        outage.main()
         handshakes.main()

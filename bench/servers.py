@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -147,6 +147,13 @@ def upstream() -> Iterator[int]:
     """Run the backend; give its port."""
     with _process(sys.executable, "-m", "bench.upstream") as child:
         yield int(child.stdout.readline())
+
+
+@contextlib.contextmanager
+def ledger(expected: int, per_second: float) -> Iterator[tuple[int, Callable[[], str]]]:
+    """Run the backend with a ledger; give its port, and what waits for the line that it prints when all have come."""
+    with _process(sys.executable, "-m", "bench.ledger", str(expected), str(per_second)) as child:
+        yield int(child.stdout.readline()), child.stdout.readline
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from gateway.app.clock import now
 from gateway.app.commands import Commands
 from gateway.app.descriptors import waiting_places
 from gateway.app.following import Following
+from gateway.app.foundation import Foundation
 from gateway.app.interpreter import QuietTimes
 from gateway.app.listeners import StationListener, Surroundings, station_listeners, trust_anchors
 from gateway.app.onboarding import Onboarding
@@ -26,7 +27,7 @@ from gateway.app.problems import StartFailed
 from gateway.app.records import registration
 from gateway.app.revocations import Revocations
 from gateway.app.station_services import StationServices
-from gateway.app.stations import Foundation, StationFactory
+from gateway.app.stations import StationFactory
 from gateway.app.tasks import Tasks
 from gateway.config import Config
 from gateway.config.secrets import SecretError
@@ -73,7 +74,7 @@ async def serving(config: Config, announce: Announce) -> AsyncIterator[None]:
         gateway = await _build(config, stack)
         # Opened first, so that it closes last: while the gateway drains it says that it isn't ready.
         admin = await gateway.open_admin()
-        await gateway.factory.resume()
+        gateway.resume()
         stack.push_async_callback(gateway.drain)
         for listener in gateway.listeners:
             await gateway.open(listener, announce)
@@ -177,6 +178,7 @@ class _Gateway:
         )
         services.rotation.when_settled = self.following.expect_latecomers
         self.is_ready = False
+        self._resuming: asyncio.Task[None] | None = None
 
     def is_connected(self, identity: str) -> bool:
         """Return whether a station's WebSocket is open."""
@@ -201,9 +203,16 @@ class _Gateway:
         for host, port in listener.transport.addresses:
             announce(f"listening {scheme}://{_authority(host, port)}{configured.path} security_profiles={profiles}")
 
+    def resume(self) -> None:
+        """Begin to deliver what an earlier run left."""
+        self._resuming = self._tasks.spawn(self.factory.resume(), "journals")
+
     async def drain(self) -> None:
         """Close all listeners at once, and let the CALLs in hand reach the backend or the journal."""
         self.is_ready = False
+        if self._resuming is not None:
+            self._resuming.cancel()
+            await asyncio.wait([self._resuming])
         grace = self._config.limits.drain_timeout
         deadline = asyncio.get_running_loop().time() + grace
         await asyncio.gather(

@@ -1,44 +1,41 @@
 """Builds the runtime of a station: its books, its leg to the backend, the bridge between, and takes it apart again."""
 
+import asyncio
 import functools
 import itertools
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import structlog
 
+from gateway.app.bridges import bridge_for
 from gateway.app.clock import now
-from gateway.app.tasks import Tasks
+from gateway.app.foundation import Foundation
 from gateway.bridge.books import Books, Json, Page, Transaction
-from gateway.bridge.ports import FOREIGN_TRANSACTION, PeerUnavailable
-from gateway.bridge.v16_v16 import V16ToV16
-from gateway.bridge.v201_v16 import Settings, V201ToV16
-from gateway.config import Config
+from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.v201_v16 import Settings
 from gateway.session.directory import Directory, Entry
 from gateway.session.peer import Peer
 from gateway.session.ports import Provisional, StationRecord, StoreAway
-from gateway.session.security import SecurityEvent, SecurityLog
+from gateway.session.security import SecurityEvent
 from gateway.session.stages import BACKEND_16, STATION_16, STATION_201
-from gateway.session.station import BootRules, Bridge, Service, Station
-from gateway.session.tally import Tally
-from gateway.store.books import StoredBooks
-from gateway.store.connectors import Connectors
-from gateway.store.journal import Journal
-from gateway.store.pages import Pages
-from gateway.store.stations import Stations
-from gateway.transport import HandshakePool, Limits
-from gateway.upstream.dialing import BackendAddress, BackendDialer
+from gateway.session.station import BootRules, Station
+from gateway.upstream.dialing import BackendDialer
 from gateway.upstream.journal import JournaledLedger
 from gateway.upstream.link import BackendLink
 from gateway.wire.errors import CallError
 from gateway.wire.versions import Version
-from policies.engine import Policy
 
 BACKEND_LOST = 1001
 """Close code towards a station whose backend was lost, with ``when_down: close``."""
 BACKEND_WAIT = 5.0
 """Seconds that a BootNotification waits for the backend's leg: well below a station's own message timeout."""
+
+RESUME_RETRY = 5.0
+"""Seconds between two attempts to read the journals of an earlier run from a store that is away."""
+Result = TypeVar("Result")
 
 _SIDES = {Version.V16: STATION_16, Version.V201: STATION_201}
 """The station's side, by the OCPP version that it speaks."""
@@ -48,30 +45,6 @@ _PROCESS = secrets.token_hex(6)
 _CONNECTIONS = itertools.count(1)
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Foundation:
-    """What every station's runtime stands on."""
-
-    config: Config
-    stations: Stations
-    journal: Journal
-    connectors: Connectors
-    pages: Pages
-    books: StoredBooks
-    addresses: Mapping[str, BackendAddress]
-    policy: Policy
-    tally: Tally
-    limits: Limits
-    pool: HandshakePool
-    services: Mapping[tuple[Version, str], Service]
-    tasks: Tasks
-    security: SecurityLog
-    joined: Callable[[Station], None]
-    """Called when a station's WebSocket is open."""
-    when_provisional: Callable[[Station], None]
-    """Called when a station has been answered Pending because its certificate must be renewed."""
 
 
 @dataclass(slots=True)
@@ -119,7 +92,7 @@ class StationFactory:
         station.when_accepted = ledger.nudge
         station.when_provisional = lambda: on.when_provisional(station)
         station.report = functools.partial(self._report, station)
-        station.bridge = self._bridge(station, books, ledger)
+        station.bridge = bridge_for(station, on, books=books, ledger=ledger, settings=self._settings(record))
         self._runtimes[record.identity] = _Runtime(link, ledger, books)
         return station
 
@@ -165,14 +138,27 @@ class StationFactory:
         )
 
     async def resume(self) -> None:
-        """Go on delivering the journals that an earlier run left, whether or not their stations are connected."""
-        for identity, depth in (await self._on.journal.depths()).items():
-            record = await self._on.stations.find(identity)
-            if record is None:
-                continue
-            await self.directory.open(record)
-            self._runtimes[identity].link.start()
+        """Go on delivering the journals that an earlier run left, whether or not their stations are connected.
+
+        Stations come in meanwhile: thousands of journals keep nobody waiting. While the store is away it waits.
+        """
+        for identity, depth in (await self._when_the_store_is_there(self._on.journal.depths)).items():
+            await self._when_the_store_is_there(functools.partial(self._resume_one, identity))
             log.info("journal_resumed", identity=identity, entries=depth)
+
+    async def _resume_one(self, identity: str) -> None:
+        record = await self._on.stations.find(identity)
+        if record is not None:
+            # Its station may have come and gone meanwhile: dropped again where nothing is left to be delivered.
+            await self.directory.release(await self.directory.open(record))
+
+    async def _when_the_store_is_there(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        while True:
+            try:
+                return await work()
+            except StoreAway as away:
+                log.error("journals_not_resumed", reason=str(away), retry_in=RESUME_RETRY)  # noqa: TRY400 - the text says it
+                await asyncio.sleep(RESUME_RETRY)
 
     async def expel(self, station: Station) -> None:
         """The station isn't registered any more: its journal went with it, and nothing is to be dialled for it."""
@@ -319,48 +305,6 @@ class StationFactory:
         """The journal is empty: a station that has left needs its runtime no longer."""
         if not station.is_connected:
             self._on.tasks.spawn(self.directory.release(station), f"release {station.identity}")
-
-    def _bridge(self, station: Station, books: Books, ledger: JournaledLedger) -> Bridge:
-        noted: set[str] = set()
-
-        def note(topic: str, text: str) -> None:
-            if topic not in noted:
-                noted.add(topic)
-                log.warning("inexact_mapping", identity=station.identity, topic=topic, detail=text)
-
-        def report(kind: str, detail: str) -> None:
-            if kind == FOREIGN_TRANSACTION:
-                station.report(kind, detail)
-            else:  # what the backend asked for: no address of the station's has to do with it
-                self._on.security.note(SecurityEvent(kind, detail, station.identity))
-
-        def make_16() -> Bridge:
-            return V16ToV16(
-                books=books,
-                ledger=ledger,
-                call_station=station.call_station,
-                call_backend=station.call_backend,
-                save_connector=lambda connector: self._on.connectors.save(station.identity, connector),
-                note=note,
-                report=report,
-                clock=now,
-            )
-
-        def make_201() -> Bridge:
-            return V201ToV16(
-                books=books,
-                ledger=ledger,
-                call_station=station.call_station,
-                call_backend=station.call_backend,
-                save_connector=lambda connector: self._on.connectors.save(station.identity, connector),
-                save_page=lambda page, content: self._on.pages.save(station.identity, page, content),
-                note=note,
-                report=report,
-                clock=now,
-                settings=self._settings(station.record),
-            )
-
-        return {Version.V16: make_16, Version.V201: make_201}[station.version]()
 
 
 def _taken(unsaved: set[Page]) -> list[Page]:

@@ -1,13 +1,27 @@
-"""A configuration that loads, for the parts that are built out of one."""
+"""A configuration that loads, and what every station's runtime stands on: a real store, backends that aren't there."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from gateway.app.foundation import Foundation
+from gateway.app.tasks import Tasks
 from gateway.config import Config, load
+from gateway.session.security import SecurityEvent
+from gateway.session.tally import Tally
+from gateway.store.books import StoredBooks
+from gateway.store.connectors import Connectors
+from gateway.store.database import Database
+from gateway.store.journal import Journal
+from gateway.store.pages import Pages
+from gateway.store.stations import Stations
+from gateway.transport import HandshakePool, Limits
+from gateway.upstream.dialing import BackendAddress
+from gateway.wire.versions import Version
+from policies.engine import load as load_policy
 
 
 @pytest.fixture
@@ -21,3 +35,42 @@ def configured(tmp_path: Path) -> Callable[..., Config]:
         return load(path, {})
 
     return make
+
+
+class Events:
+    """A security log that keeps what is noted."""
+
+    def __init__(self) -> None:
+        self.noted: list[SecurityEvent] = []
+
+    def note(self, event: SecurityEvent) -> None:
+        """Keep it."""
+        self.noted.append(event)
+
+
+@pytest.fixture
+async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIterator[Foundation]:
+    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/voltgate.db", exclusive=True)
+    pool, tasks = HandshakePool(), Tasks()
+    nowhere = BackendAddress("legacy", lambda _: "ws://127.0.0.1:1/x", Version.V16, None, None)
+    yield Foundation(
+        config=configured(),
+        stations=Stations(database),
+        journal=Journal(database, 10),
+        connectors=Connectors(database),
+        pages=Pages(database),
+        books=StoredBooks(database),
+        addresses={"legacy": nowhere},
+        policy=load_policy("legacy-1.6"),
+        tally=Tally(),
+        limits=Limits(),
+        pool=pool,
+        services={},
+        tasks=tasks,
+        security=Events(),
+        joined=lambda _: None,
+        when_provisional=lambda _: None,
+    )
+    await tasks.close()
+    pool.close()
+    await database.close()

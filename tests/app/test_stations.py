@@ -1,69 +1,15 @@
 """The factory of station runtimes, on a real store and with backends that aren't there."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.app.stations import Foundation, StationFactory, message_ids
-from gateway.app.tasks import Tasks
+from gateway.app.foundation import Foundation
+from gateway.app.stations import StationFactory, message_ids
 from gateway.bridge.books import Transaction, TransactionState
-from gateway.bridge.v16_v16 import V16ToV16
-from gateway.bridge.v201_v16 import V201ToV16
 from gateway.session.ports import Proof, StationRecord
-from gateway.session.security import SecurityEvent
-from gateway.session.tally import Tally
-from gateway.store.books import StoredBooks
-from gateway.store.connectors import Connectors
-from gateway.store.database import Database
-from gateway.store.journal import Journal
-from gateway.store.pages import Pages
-from gateway.store.stations import Stations
-from gateway.transport import HandshakePool, Limits
-from gateway.upstream.dialing import BackendAddress
 from gateway.wire.versions import Version
-from policies.engine import load as load_policy
-
-
-class Events:
-    """A security log that keeps what is noted."""
-
-    def __init__(self) -> None:
-        self.noted: list[SecurityEvent] = []
-
-    def note(self, event: SecurityEvent) -> None:
-        """Keep it."""
-        self.noted.append(event)
-
-
-@pytest.fixture
-async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIterator[Foundation]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/voltgate.db", exclusive=True)
-    pool, tasks = HandshakePool(), Tasks()
-    nowhere = BackendAddress("legacy", lambda _: "ws://127.0.0.1:1/x", Version.V16, None, None)
-    yield Foundation(
-        config=configured(),
-        stations=Stations(database),
-        journal=Journal(database, 10),
-        connectors=Connectors(database),
-        pages=Pages(database),
-        books=StoredBooks(database),
-        addresses={"legacy": nowhere},
-        policy=load_policy("legacy-1.6"),
-        tally=Tally(),
-        limits=Limits(),
-        pool=pool,
-        services={},
-        tasks=tasks,
-        security=Events(),
-        joined=lambda _: None,
-        when_provisional=lambda _: None,
-    )
-    await tasks.close()
-    pool.close()
-    await database.close()
 
 
 @pytest.fixture
@@ -151,40 +97,6 @@ def test_message_ids_fit_and_never_repeat() -> None:
     made = [source() for source in (first, second) for _ in range(1000)]
     assert len(set(made)) == 2000
     assert max(map(len, made)) <= 36
-
-
-@pytest.mark.parametrize("version", Version)
-async def test_each_version_has_its_bridge_and_its_services(foundation: Foundation, version: Version) -> None:
-    async def serve(_: Any, __: Any) -> dict[str, Any]:
-        return {"status": version.value}
-
-    services = {(version, "SignCertificate"): serve}
-    factory = StationFactory(dataclasses.replace(foundation, services=services))
-    station = await factory.build(await _registered(foundation), version)
-    assert station.version is version
-    assert type(station.bridge) is {Version.V16: V16ToV16, Version.V201: V201ToV16}[version]
-    assert list(station._services) == ["SignCertificate"]
-    await factory.close()
-
-
-async def test_an_event_bears_the_address_of_the_station_that_caused_it(foundation: Foundation) -> None:
-    """Alike events of one address are kept once, so that a station can't fill the log with what it makes up."""
-    events = Events()
-    factory = StationFactory(dataclasses.replace(foundation, security=events))
-    entry = await factory.directory.enter(await _registered(foundation), Proof(2), Version.V16, "10.0.0.9")
-    station = entry.station
-    station.joined(factory.sink(entry), entry.proof, entry.remote)
-
-    for number in (7, 8):
-        await station.bridge.from_station("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": []})
-    await station.bridge.from_backend("ChangeConfiguration", {"key": "SecurityProfile", "value": "1"})
-
-    assert [(event.kind, event.identity, event.remote) for event in events.noted] == [
-        ("ForeignTransaction", "CS1", "10.0.0.9"),
-        ("ForeignTransaction", "CS1", "10.0.0.9"),
-        ("DowngradeAttempted", "CS1", None),
-    ]
-    await factory.close()
 
 
 async def test_a_station_that_changes_its_version_keeps_its_transactions(

@@ -1,0 +1,59 @@
+"""Makes a station's bridge: which dialects meet, and what the bridge may touch."""
+
+import structlog
+
+from gateway.app.clock import now
+from gateway.app.foundation import Foundation
+from gateway.bridge.books import Books
+from gateway.bridge.ports import FOREIGN_TRANSACTION, Ledger
+from gateway.bridge.v16_v16 import V16ToV16
+from gateway.bridge.v201_v16 import Settings, V201ToV16
+from gateway.session.security import SecurityEvent
+from gateway.session.station import Bridge, Station
+from gateway.wire.versions import Version
+
+log = structlog.get_logger(__name__)
+
+
+def bridge_for(station: Station, on: Foundation, *, books: Books, ledger: Ledger, settings: Settings) -> Bridge:
+    """Return the bridge between the OCPP version that ``station`` speaks and its backend's."""
+    noted: set[str] = set()
+
+    def note(topic: str, text: str) -> None:
+        if topic not in noted:
+            noted.add(topic)
+            log.warning("inexact_mapping", identity=station.identity, topic=topic, detail=text)
+
+    def report(kind: str, detail: str) -> None:
+        if kind == FOREIGN_TRANSACTION:
+            station.report(kind, detail)
+        else:  # what the backend asked for: no address of the station's has to do with it
+            on.security.note(SecurityEvent(kind, detail, station.identity))
+
+    def make_16() -> Bridge:
+        return V16ToV16(
+            books=books,
+            ledger=ledger,
+            call_station=station.call_station,
+            call_backend=station.call_backend,
+            save_connector=lambda connector: on.connectors.save(station.identity, connector),
+            note=note,
+            report=report,
+            clock=now,
+        )
+
+    def make_201() -> Bridge:
+        return V201ToV16(
+            books=books,
+            ledger=ledger,
+            call_station=station.call_station,
+            call_backend=station.call_backend,
+            save_connector=lambda connector: on.connectors.save(station.identity, connector),
+            save_page=lambda page, content: on.pages.save(station.identity, page, content),
+            note=note,
+            report=report,
+            clock=now,
+            settings=settings,
+        )
+
+    return {Version.V16: make_16, Version.V201: make_201}[station.version]()

@@ -1,0 +1,43 @@
+"""What every station's runtime stands on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.app.tasks import Tasks
+from gateway.config import Config
+from gateway.session.security import SecurityLog
+from gateway.session.station import Service, Station
+from gateway.session.tally import Tally
+from gateway.store.books import StoredBooks
+from gateway.store.connectors import Connectors
+from gateway.store.journal import Journal
+from gateway.store.pages import Pages
+from gateway.store.stations import Stations
+from gateway.transport import HandshakePool, Limits
+from gateway.upstream.dialing import BackendAddress
+from gateway.wire.versions import Version
+from policies.engine import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """The parts that all stations share."""
+
+    config: Config
+    stations: Stations
+    journal: Journal
+    connectors: Connectors
+    pages: Pages
+    books: StoredBooks
+    addresses: Mapping[str, BackendAddress]
+    policy: Policy
+    tally: Tally
+    limits: Limits
+    pool: HandshakePool
+    services: Mapping[tuple[Version, str], Service]
+    tasks: Tasks
+    security: SecurityLog
+    joined: Callable[[Station], None]
+    """Called when a station's WebSocket is open."""
+    when_provisional: Callable[[Station], None]
+    """Called when a station has been answered Pending because its certificate must be renewed."""
