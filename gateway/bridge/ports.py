@@ -46,11 +46,11 @@ class PeerUnavailable(Exception):
 
 
 class Ledger(Protocol):
-    """The 1.6 ledger of one station: what moves money goes through here and is never lost.
+    """The ledger of one station: what moves money goes through here and is never lost.
 
     Each method returns when the backend has answered or when the message is durably in the journal. Messages reach the
-    backend in the order of the calls. ``payload`` of :meth:`meter` and :meth:`stop` carries no ``transactionId``: it is
-    put in when the backend's number is known.
+    backend in the order of the calls. For a 1.6 backend ``payload`` of :meth:`meter` and :meth:`stop` carries no
+    ``transactionId``: it is put in when the backend's number is known. For one of 2.0.1 each is a TransactionEvent.
     """
 
     @property
@@ -65,13 +65,13 @@ class Ledger(Protocol):
         """Persist a transaction as it is, and send nothing."""
 
     async def start(self, tx: Transaction, payload: Json) -> Json | None:
-        """Deliver StartTransaction.req; return StartTransaction.conf, or None when the backend is away."""
+        """Deliver StartTransaction.req, or the Started event; return its answer, or None when the backend is away."""
 
-    async def meter(self, tx: Transaction, payload: Json) -> None:
-        """Deliver MeterValues.req of a transaction."""
+    async def meter(self, tx: Transaction, payload: Json) -> Json | None:
+        """Deliver MeterValues.req of a transaction, or an Updated event; return its answer, None while it is away."""
 
     async def stop(self, tx: Transaction, payload: Json) -> Json | None:
-        """Deliver StopTransaction.req; return StopTransaction.conf, or None when the backend is away."""
+        """Deliver StopTransaction.req, or the Ended event; return its answer, or None when the backend is away."""
 
     async def close(self, tx: Transaction) -> None:
         """Persist that a transaction ended which the backend never had to hear of."""

@@ -13,9 +13,11 @@ from typing import Any, Final
 import structlog
 
 from gateway.bridge.books import Json, Transaction, TransactionState
+from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, enter_refusal, judges_late
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import JournalEntry, JournalStore, Register, StaleEpoch, StoreAway
 from gateway.wire.errors import CallError, ErrorCode
+from gateway.wire.versions import Version
 
 MESSAGE_ATTEMPTS: Final = 3
 """Times that a message is offered to a backend that finds fault with it (TransactionMessageAttempts of 1.6)."""
@@ -27,13 +29,11 @@ RETRY_WAIT: Final = 10.0
 """Seconds between two attempts of one message while the backend is up (TransactionMessageRetryInterval of 1.6)."""
 RETRY_WAIT_MAX: Final = 300.0
 """Seconds up to which that wait doubles from one CALLERROR to the next."""
-NO_TRANSACTION: Final = -1
-"""transactionId of a StopTransaction whose start was never taken (OCPP 1.6 errata)."""
 
 log = structlog.get_logger(__name__)
 
 LateAnswer = Callable[[Transaction, Json], Awaitable[None]]
-"""Told of a StartTransaction.conf that came after the station had been answered without it."""
+"""Told of an answer that says who may charge and came after the station had been answered without it."""
 
 
 class _Outcome(enum.Enum):
@@ -59,10 +59,11 @@ class JournaledLedger:
         epoch: Callable[[], int],
         late_answer: LateAnswer,
         depth: int,
+        backend: Version = Version.V16,
         emptied: Callable[[], None] = lambda: None,
         set_aside: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Begin with ``depth`` entries in the journal.
+        """Begin with ``depth`` entries in the journal, for a backend that speaks ``backend``.
 
         ``emptied`` is called when a drain has delivered the last entry, ``set_aside(action)`` for each message that
         the backend has refused for good or must never hear.
@@ -75,6 +76,7 @@ class JournaledLedger:
         self._epoch = epoch
         self._late_answer = late_answer
         self._depth = depth
+        self._actions = ACTIONS[backend]
         self._emptied = emptied
         self._set_aside = set_aside
         self._doublings = 0
@@ -125,32 +127,34 @@ class JournaledLedger:
         await self._journal.save(self._identity, self._epoch(), tx)
 
     async def start(self, tx: Transaction, payload: Json) -> Json | None:
-        """Deliver StartTransaction.req; return its conf, or None when the backend has not answered."""
+        """Deliver the message that begins a transaction; return the answer, or None when the backend has given none."""
         tx.state = TransactionState.STARTING
-        return await self._deliver(tx, "StartTransaction", payload)
+        return await self._deliver(tx, self._actions[Step.START], payload)
 
     async def stop(self, tx: Transaction, payload: Json) -> Json | None:
-        """Deliver StopTransaction.req; return its conf, or None when the backend has not answered."""
+        """Deliver the message that ends a transaction; return the answer, or None when the backend has given none."""
         tx.state = TransactionState.STOPPING
-        return await self._deliver(tx, "StopTransaction", payload)
+        return await self._deliver(tx, self._actions[Step.STOP], payload)
 
-    async def meter(self, tx: Transaction, payload: Json) -> None:
-        """Deliver MeterValues.req of a transaction."""
+    async def meter(self, tx: Transaction, payload: Json) -> Json | None:
+        """Deliver a message of a running transaction; return the answer, or None when the backend has given none."""
+        action = self._actions[Step.METER]
         if self.is_clear:
             async with self._sending:
                 try:
-                    await self._call("MeterValues", _addressed("MeterValues", payload, tx))
+                    answer = await self._call(action, addressed(action, payload, tx))
                 except (PeerUnavailable, CallError) as error:
                     self._is_refused = isinstance(error, CallError)
                     self._log.warning("meter_values_journalled", reason=str(error))
                 else:
                     self._unsaved[tx.station_tx] = tx
-                    return
-            await self._append(tx, "MeterValues", payload)
+                    return answer
+            await self._append(tx, action, payload)
             self._drain_later()
         else:
-            await self._append(tx, "MeterValues", payload)
+            await self._append(tx, action, payload)
             self._drain_soon()
+        return None
 
     async def close(self, tx: Transaction) -> None:
         """Persist that a transaction ended which the backend never had to hear of."""
@@ -191,7 +195,7 @@ class JournaledLedger:
     async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple["_Outcome", Json | None]:
         """Send one entry and settle it when the backend answers; None when it stays in the journal or was refused."""
         try:
-            conf = await self._call(entry.action, _addressed(entry.action, entry.payload, tx))
+            conf = await self._call(entry.action, addressed(entry.action, entry.payload, tx))
         except PeerUnavailable as away:
             self._is_refused = False
             self._log.warning("delivery_unknown", action=entry.action, entry=entry.id, reason=str(away))
@@ -200,7 +204,7 @@ class JournaledLedger:
             return await self._refused(entry, tx, error), None
         self._doublings = 0
         self._is_refused = False
-        _apply(entry.action, conf, tx)
+        enter_answer(entry.action, entry.payload, conf, tx)
         try:
             await self._remove(self._journal.settle(entry, self._epoch(), tx))
         except StoreAway as away:
@@ -217,10 +221,7 @@ class JournaledLedger:
             self._doublings = entry.attempts
             self._is_refused = True
             return _Outcome.WAITS
-        if entry.action == "StartTransaction" and tx.state is TransactionState.STARTING:
-            tx.state = TransactionState.UNSTARTED
-        elif entry.action == "StopTransaction":
-            tx.state = TransactionState.ENDED
+        enter_refusal(entry.action, entry.payload, tx)
         await self._remove(self._journal.refuse(entry, self._epoch(), tx, str(error)))
         self._log.error("set_aside", action=entry.action, entry=entry.id, reason=str(error))
         self._set_aside(entry.action)
@@ -284,7 +285,7 @@ class JournaledLedger:
         outcome, conf = await self._offer(entry, tx)
         if conf is not None:
             self._log.info("delivered_late", action=entry.action, entry=entry.id)
-            if entry.action == "StartTransaction":
+            if judges_late(entry.action, entry.payload, conf):
                 await self._late_answer(tx, conf)
         return outcome is not _Outcome.WAITS
 
@@ -326,24 +327,3 @@ class JournaledLedger:
         if self._drainer is not None:
             self._drainer.cancel()
             await asyncio.wait([self._drainer])
-
-
-def _addressed(action: str, payload: Json, tx: Transaction) -> Json:
-    """Return ``payload`` with the backend's transactionId; the same every time once the number is known."""
-    if action == "StartTransaction":
-        return payload
-    if tx.backend_tx is not None:
-        return {**payload, "transactionId": tx.backend_tx}
-    if action == "StopTransaction":
-        return {**payload, "transactionId": NO_TRANSACTION}
-    return payload
-
-
-def _apply(action: str, conf: Json, tx: Transaction) -> None:
-    """Enter the backend's answer into the books."""
-    if action == "StartTransaction":
-        tx.backend_tx = conf["transactionId"]
-        if tx.state is TransactionState.STARTING:
-            tx.state = TransactionState.OPEN
-    elif action == "StopTransaction":
-        tx.state = TransactionState.ENDED
