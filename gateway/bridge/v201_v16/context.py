@@ -49,6 +49,8 @@ class Memory:
     """By the station's transactionId: the idTag that asked for the stop before the Ended event came."""
     to_stop: set[str] = field(default_factory=set)
     """The station's transactionIds that the backend refused and that the station has not agreed to stop yet."""
+    unlocking: set[str] = field(default_factory=set)
+    """The station's transactionIds that are stopped so that their connector can be unlocked."""
     answers: dict[str, tuple[int, Json]] = field(default_factory=dict)
     """By the station's transactionId: the last answer that carried a token's status, and its seqNo."""
     limits: dict[str, int] = field(default_factory=dict)

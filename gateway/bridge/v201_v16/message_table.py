@@ -68,6 +68,8 @@ FROM_BACKEND: Final[dict[str, Row]] = {
     "RemoteStopTransaction": Row("only a running transaction of this very station", ("RequestStopTransaction",)),
     "Reset": Row("Hard is Immediate, Soft is OnIdle", ("Reset",)),
     "TriggerMessage": Row("StatusNotification without a connector: each connector in turn", ("TriggerMessage",)),
-    "UnlockConnector": Row("OngoingAuthorizedTransaction is UnlockFailed", ("UnlockConnector",)),
+    "UnlockConnector": Row(
+        "a transaction that keeps it locked is stopped first", ("UnlockConnector", "RequestStopTransaction")
+    ),
 }
 """By action of a 1.6 backend. What isn't here is answered with the CALLERROR NotSupported."""

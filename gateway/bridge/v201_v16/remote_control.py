@@ -83,13 +83,32 @@ async def reset(context: Context, payload: Json) -> Json:
 
 
 async def unlock_connector(context: Context, payload: Json) -> Json:
-    """UnlockConnector; an unknown connector is NotSupported, a station that doesn't answer UnlockFailed."""
+    """UnlockConnector; an unknown connector is NotSupported, a station that doesn't answer UnlockFailed.
+
+    A 1.6 charge point ends the transaction first (OCPP 1.6, 5.18), a 2.0.1 station refuses (F05): then it is asked to
+    stop it, and to unlock once more.
+    """
     connector = numbered(context.books, payload["connectorId"])
     if connector is None:
         return {"status": "NotSupported"}
     request = {"evseId": connector.evse_id, "connectorId": connector.connector_id}
     answer = await context.ask_station("UnlockConnector", request)
+    if answer is not None and answer["status"] == "OngoingAuthorizedTransaction" and await _stopped(context, connector):
+        answer = await context.ask_station("UnlockConnector", request)
     return {"status": "UnlockFailed" if answer is None else UNLOCK_STATUSES[answer["status"]]}
+
+
+async def _stopped(context: Context, connector: Connector) -> bool:
+    """Have the transaction on a connector stopped; return whether the station agreed."""
+    tx = context.books.on_connector(connector.number)
+    if tx is None:
+        return False
+    context.memory.unlocking.add(tx.station_tx)
+    answer = await _relay_status(context, "RequestStopTransaction", {"transactionId": tx.station_tx})
+    if answer["status"] == "Accepted":
+        return True
+    context.memory.unlocking.discard(tx.station_tx)
+    return False
 
 
 async def trigger_message(context: Context, payload: Json) -> Json:

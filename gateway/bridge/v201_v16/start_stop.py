@@ -45,13 +45,15 @@ def start_request(tx: Transaction) -> Json:
     return payload if tx.reservation_id is None else {**payload, "reservationId": tx.reservation_id}
 
 
-def stop_request(tx: Transaction, event: TransactionEvent, id_tag: str | None, *, soft_reset: bool) -> Json:
+def stop_request(
+    tx: Transaction, event: TransactionEvent, id_tag: str | None, *, soft_reset: bool, unlocked: bool = False
+) -> Json:
     """Return StopTransaction.req for an Ended event, without the transactionId, which the ledger knows.
 
     ``transactionData`` repeats all that was measured with the end, the Transaction.End register included.
     """
     payload: Json = {"meterStop": meter_stop(tx, event), "timestamp": event.timestamp}
-    reason = stop_reason(event, soft_reset=soft_reset)
+    reason = stop_reason(event, soft_reset=soft_reset, unlocked=unlocked)
     if id_tag is not None:
         payload["idTag"] = id_tag
     if reason is not None:
@@ -67,9 +69,12 @@ def meter_stop(tx: Transaction, event: TransactionEvent) -> int:
     return next((wh for wh in candidates if wh is not None), 0)
 
 
-def stop_reason(event: TransactionEvent, *, soft_reset: bool) -> str | None:
-    """Return the reason of 1.6; None stands for Local, as in both versions."""
-    if event.trigger == "UnlockCommand":
+def stop_reason(event: TransactionEvent, *, soft_reset: bool, unlocked: bool = False) -> str | None:
+    """Return the reason of 1.6; None stands for Local, as in both versions.
+
+    ``unlocked``: it was stopped so that an UnlockConnector of the backend could be carried out.
+    """
+    if event.trigger == "UnlockCommand" or (unlocked and event.trigger == "RemoteStop"):
         return "UnlockCommand"
     if event.trigger == "ResetCommand" and soft_reset:
         return "SoftReset"

@@ -107,6 +107,7 @@ def forget(context: Context, tx: Transaction) -> None:
     context.memory.answers.pop(tx.station_tx, None)
     context.memory.stop_tags.pop(tx.station_tx, None)
     context.memory.to_stop.discard(tx.station_tx)
+    context.memory.unlocking.discard(tx.station_tx)
 
 
 async def _learn_start(context: Context, tx: Transaction, event: TransactionEvent) -> None:

@@ -99,10 +99,12 @@ async def _end(context: Context, tx: Transaction, event: TransactionEvent) -> Js
             return None
         await _start(context, tx, seq_no=None)
     id_tag = tag_for(context, event.token) if event.token is not None else memory.stop_tags.get(tx.station_tx)
-    payload = stop_request(tx, event, id_tag, soft_reset=soft_reset)
+    unlocked = tx.station_tx in memory.unlocking
+    payload = stop_request(tx, event, id_tag, soft_reset=soft_reset, unlocked=unlocked)
     with _counted(tx, event.seq_no):
         conf = await context.ledger.stop(tx, payload)
     memory.stop_tags.pop(tx.station_tx, None)
+    memory.unlocking.discard(tx.station_tx)
     return conf
 
 
