@@ -60,7 +60,7 @@ def _stations() -> dict[str, Any]:
             "parameters": [_IDENTITY],
             "get": _operation("Show a station.", {"200": _json("Station"), **_errors("404")}),
             "patch": _operation(
-                "Change a station's serial number, OCPP version or exceptions.",
+                "Change a station's serial number, backend, group, OCPP version or exceptions.",
                 {"200": _json("Station"), **_errors("400", "404", "409")},
                 body=StationChange,
             ),

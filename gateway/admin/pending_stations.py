@@ -17,6 +17,7 @@ class Approval(Request):
     profile: Annotated[int, Field(ge=1, le=3)]
     serial: Annotated[str | None, Field(description="CN of its certificate; what it showed is not taken.")] = None
     backend: str | None = None
+    group: Annotated[str | None, Field(description="Names the stations that are routed alike; null: none.")] = None
 
 
 class PendingStationEndpoints:
@@ -43,7 +44,11 @@ class PendingStationEndpoints:
         identity = request.match_info["identity"]
         with refusals("not_pending"):
             made = await self._registration.approve(
-                identity, profile=wanted.profile, serial=wanted.serial, backend=wanted.backend
+                identity,
+                profile=wanted.profile,
+                serial=wanted.serial,
+                backend=wanted.backend,
+                group=wanted.group,
             )
         shown = await self._roster.shown(made.record) | {"password": made.password}
         return web.json_response(shown, status=201, headers={"Location": station_url(identity)})

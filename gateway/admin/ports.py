@@ -49,6 +49,7 @@ class Registration(Protocol):
         backend: str | None,
         password: str | None,
         version: Version | None,
+        group: str | None,
     ) -> NewlyRegistered:
         """Register a station; ``version`` is the only one that it may speak, None: any."""
 
@@ -67,13 +68,21 @@ class Registration(Protocol):
     async def set_serial(self, identity: str, serial: str | None) -> None:
         """Replace the serial number."""
 
+    async def set_group(self, identity: str, group: str | None) -> None:
+        """Put the station into a group, or into none."""
+
+    async def set_backend(self, identity: str, backend: str | None) -> None:
+        """Give the station a backend of its own, or leave it to the routes."""
+
     async def pin_version(self, identity: str, version: Version | None) -> None:
         """Let the station speak this version only; None: any."""
 
     async def pending(self) -> Sequence[PendingStation]:
         """Return those that wait for approval."""
 
-    async def approve(self, identity: str, *, profile: int, serial: str | None, backend: str | None) -> NewlyRegistered:
+    async def approve(
+        self, identity: str, *, profile: int, serial: str | None, backend: str | None, group: str | None
+    ) -> NewlyRegistered:
         """Register one that waits. Raises LookupError when it doesn't."""
 
     async def dismiss(self, identity: str) -> None:

@@ -16,6 +16,7 @@ def station_shown(record: "StationRecord") -> dict[str, Any]:
         "profile": record.minimum_profile,
         "serial": record.serial,
         "backend": record.backend,
+        "group": record.group,
         "boot_status": record.boot_status.value,
         "version": record.version.value if record.version is not None else None,
         "pinned_version": record.pinned_version.value if record.pinned_version is not None else None,

@@ -11,6 +11,8 @@ from gateway.admin.requests import PREFIX, Query, Request, read_body, read_query
 from gateway.admin.roster import Roster, station_url
 from gateway.wire.versions import Version
 
+_GROUP: Final = "Names the stations that are routed alike; null: none."
+_BACKEND: Final = "A configured backend; null: the routes say, or default_backend."
 _VERSION: Final = "The only OCPP version that it may speak; null: any that its listener speaks."
 
 
@@ -21,6 +23,7 @@ class NewStation(Request):
     profile: Annotated[int, Field(ge=1, le=3)]
     serial: str | None = None
     backend: str | None = None
+    group: Annotated[str | None, Field(description=_GROUP)] = None
     password: SecretStr | None = None
     pinned_version: Annotated[Version | None, Field(description=_VERSION)] = None
 
@@ -35,6 +38,8 @@ class StationChange(Request):
         bool | None, Field(description="Let it go back from security profile 3 to 2; never to 1.")
     ] = None
     serial: Annotated[str | None, Field(description="CN of its certificate; null: its identity is.")] = None
+    backend: Annotated[str | None, Field(description=_BACKEND)] = None
+    group: Annotated[str | None, Field(description=_GROUP)] = None
     pinned_version: Annotated[Version | None, Field(description=_VERSION)] = None
 
 
@@ -75,6 +80,7 @@ class StationEndpoints:
                 backend=wanted.backend,
                 password=password,
                 version=wanted.pinned_version,
+                group=wanted.group,
             )
         shown = await self._roster.shown(made.record) | {"password": made.password}
         return web.json_response(shown, status=201, headers={"Location": station_url(wanted.identity)})
@@ -93,6 +99,10 @@ class StationEndpoints:
         with refusals():
             if "serial" in given:
                 await self._registration.set_serial(identity, wanted.serial)
+            if "backend" in given:
+                await self._registration.set_backend(identity, wanted.backend)
+            if "group" in given:
+                await self._registration.set_group(identity, wanted.group)
             if "pinned_version" in given:
                 await self._registration.pin_version(identity, wanted.pinned_version)
             if wanted.allow_expired is not None or wanted.allow_downgrade is not None:

@@ -31,7 +31,10 @@ def add(  # noqa: PLR0913, PLR0917 - one for each option, as typer reads them
     identity: Identity,
     profile: Annotated[int, typer.Option(help="Lowest OCPP security profile that it may use.", min=1, max=3)],
     serial: Annotated[str | None, typer.Option(help="Serial number: the CN of its certificate.")] = None,
-    backend: Annotated[str | None, typer.Option(help="A configured backend; default: default_backend.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="A configured backend; default: what the routes say, or default_backend.")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="A group of stations that are routed alike.")] = None,
     protocol: Annotated[
         Literal["ocpp1.6", "ocpp2.0.1"] | None,
         typer.Option(help="The only OCPP version that it may speak; default: any."),
@@ -53,6 +56,7 @@ def add(  # noqa: PLR0913, PLR0917 - one for each option, as typer reads them
             backend=backend,
             password=password,
             version=Version(protocol) if protocol is not None else None,
+            group=group,
         )
         return station_shown(made.record) | {"password": made.password}
 
@@ -78,8 +82,8 @@ def list_stations(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = F
     if as_json:
         print_json(shown)
         return
-    columns = ("identity", "profile", "version", "serial", "backend", "boot")
-    keys = ("identity", "profile", "version", "serial", "backend", "boot_status")
+    columns = ("identity", "profile", "version", "serial", "group", "backend", "boot")
+    keys = ("identity", "profile", "version", "serial", "group", "backend", "boot_status")
     print_table(columns, ([each[key] for key in keys] for each in shown))
 
 
@@ -139,6 +143,8 @@ def remove(
 
 app.command("allow")(station_changes.allow)
 app.command("set-serial")(station_changes.set_serial)
+app.command("set-group")(station_changes.set_group)
+app.command("set-backend")(station_changes.set_backend)
 app.command("pending")(station_onboarding.pending)
 app.command("approve")(station_onboarding.approve)
 app.command("dismiss")(station_onboarding.dismiss)

@@ -1,4 +1,4 @@
-"""`voltgate station allow` and `set-serial`: what may change of a registered station."""
+"""`voltgate station allow`, `set-serial`, `set-group` and `set-backend`: what may change of a registered station."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,3 +62,40 @@ def set_serial(
         print_json({"identity": identity, "serial": serial})
     else:
         typer.echo(f"serial number of {identity} is now {serial}")
+
+
+def set_group(
+    identity: Identity,
+    group: Annotated[str | None, typer.Argument(help="A group of stations that are routed alike.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="Take it out of its group.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a station into a group, or out of it. Where another backend follows from that, see docs/backends.md."""
+    _check_one(group, none, "GROUP")
+    on_records(load_config(config), lambda records: records.stations.set_group(identity, group))
+    if as_json:
+        print_json({"identity": identity, "group": group})
+    else:
+        typer.echo(f"station {identity} is in no group" if none else f"station {identity} is in the group {group}")
+
+
+def set_backend(
+    identity: Identity,
+    backend: Annotated[str | None, typer.Argument(help="A configured backend.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="What the routes say, or default_backend.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a station a backend of its own; it goes there when the one before it has heard all (docs/backends.md)."""
+    _check_one(backend, none, "BACKEND")
+    on_records(load_config(config), lambda records: records.stations.set_backend(identity, backend))
+    if as_json:
+        print_json({"identity": identity, "backend": backend})
+    else:
+        typer.echo(f"station {identity} has no backend of its own" if none else f"station {identity} has {backend}")
+
+
+def _check_one(value: str | None, none: bool, name: str) -> None:
+    if (value is None) is not none:
+        raise typer.BadParameter(f"name either {name} or --none")

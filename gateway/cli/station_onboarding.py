@@ -34,7 +34,10 @@ def approve(
     identity: Identity,
     profile: Annotated[int, typer.Option(help="Lowest OCPP security profile that it may use.", min=1, max=3)],
     serial: Annotated[str | None, typer.Option(help="Serial number: the CN of its certificate.")] = None,
-    backend: Annotated[str | None, typer.Option(help="A configured backend; default: default_backend.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="A configured backend; default: what the routes say, or default_backend.")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="A group of stations that are routed alike.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +46,7 @@ def approve(
     async def work(records: "Records") -> dict[str, Any]:
         from gateway.app.records import station_shown  # noqa: PLC0415 - the store is open by now
 
-        made = await records.stations.approve(identity, profile=profile, serial=serial, backend=backend)
+        made = await records.stations.approve(identity, profile=profile, serial=serial, backend=backend, group=group)
         return station_shown(made.record) | {"password": made.password}
 
     shown = on_records(load_config(config), work)

@@ -1,6 +1,7 @@
 """Registering stations: what `voltgate station ...` and the API do alike."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -14,6 +15,8 @@ PROFILES: Final = (1, 2, 3)
 """OCPP security profiles."""
 SERIAL_MAX: Final = 25
 """Characters of BootNotification's serialNumber."""
+GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What may name a group of stations."""
 
 
 class NotRegistered(LookupError):
@@ -36,6 +39,7 @@ class StationBook(Protocol):
         backend: str | None,
         password_hash: str | None,
         pinned_version: Version | None,
+        group: str | None,
     ) -> StationRecord:
         """Add a station; it is pending no more."""
 
@@ -53,6 +57,12 @@ class StationBook(Protocol):
 
     async def set_serial(self, identity: str, serial: str | None) -> None:
         """Replace the serial number."""
+
+    async def set_group(self, identity: str, group: str | None) -> None:
+        """Put the station into a group, or into none."""
+
+    async def set_backend(self, identity: str, backend: str | None) -> None:
+        """Give the station a backend of its own, or leave it to the routes."""
 
     async def pin_version(self, identity: str, version: Version | None) -> None:
         """Let the station speak this OCPP version only, or any."""
@@ -103,6 +113,7 @@ class _Wanted:
     backend: str | None
     password: str | None = field(repr=False)
     version: Version | None
+    group: str | None
 
 
 class Registration:
@@ -123,13 +134,15 @@ class Registration:
         backend: str | None = None,
         password: str | None = None,
         version: Version | None = None,
+        group: str | None = None,
     ) -> Registered:
         """Register a station. Under profiles 1 and 2 a password is generated unless one is given.
 
         ``version`` pins it to one OCPP version (attack A12); a station of 1.6 gets an AuthorizationKey for a password.
+        ``group`` names the stations that are routed alike.
         Raises RegistrationRefused, of it :class:`RegistrationInvalid` for what is malformed.
         """
-        return await self._add(identity, _Wanted(profile, serial, backend, password, version), version)
+        return await self._add(identity, _Wanted(profile, serial, backend, password, version, group), version)
 
     async def approve(
         self,
@@ -138,6 +151,7 @@ class Registration:
         profile: int,
         serial: str | None = None,
         backend: str | None = None,
+        group: str | None = None,
     ) -> Registered:
         """Register a station that is pending, as :meth:`add` does.
 
@@ -147,7 +161,7 @@ class Registration:
         seen = await self._pending.find(identity)
         if seen is None:
             raise NotPending(f"no station {identity[:60]!a} is pending")
-        return await self._add(identity, _Wanted(profile, serial, backend, None, None), seen.version)
+        return await self._add(identity, _Wanted(profile, serial, backend, None, None, group), seen.version)
 
     async def pending(self) -> Sequence[PendingStation]:
         """Return the identities that came without being registered, in the order in which they first came."""
@@ -194,6 +208,24 @@ class Registration:
         await self.show(identity)
         await self._book.set_serial(identity, serial)
 
+    async def set_group(self, identity: str, group: str | None) -> None:
+        """Put a station into a group of those that are routed alike, or into none.
+
+        Raises :class:`NotRegistered` and :class:`RegistrationInvalid`.
+        """
+        _check_group(group)
+        await self.show(identity)
+        await self._book.set_group(identity, group)
+
+    async def set_backend(self, identity: str, backend: str | None) -> None:
+        """Give a station a backend of its own, or leave it to the routes.
+
+        Raises :class:`NotRegistered` and :class:`RegistrationInvalid`.
+        """
+        self._check_backend(backend)
+        await self.show(identity)
+        await self._book.set_backend(identity, backend)
+
     async def pin_version(self, identity: str, version: Version | None) -> None:
         """Let a station speak one OCPP version only, or any (attack A12). Raises :class:`NotRegistered`."""
         await self.show(identity)
@@ -221,6 +253,7 @@ class Registration:
                 backend=wanted.backend,
                 password_hash=None if chosen is None else await self._hash(chosen),
                 pinned_version=wanted.version,
+                group=wanted.group,
             )
         except IdentityRejected as error:
             raise RegistrationInvalid(f"identity: {error}") from None
@@ -230,9 +263,13 @@ class Registration:
         if wanted.profile not in PROFILES:
             raise RegistrationInvalid(f"security profile {wanted.profile} does not exist; use 1, 2 or 3")
         _check_serial(wanted.serial)
-        if wanted.backend is not None and wanted.backend not in self._backends:
+        _check_group(wanted.group)
+        self._check_backend(wanted.backend)
+
+    def _check_backend(self, backend: str | None) -> None:
+        if backend is not None and backend not in self._backends:
             there_is = ", ".join(self._backends)
-            raise RegistrationInvalid(f"no backend {wanted.backend!r} is configured; there is {there_is}")
+            raise RegistrationInvalid(f"no backend {backend[:60]!r} is configured; there is {there_is}")
 
     def _generate(self, version: Version | None) -> str:
         return self._passwords.generate_key() if version is Version.V16 else self._passwords.generate()
@@ -253,3 +290,8 @@ def _check_serial(serial: str | None) -> None:
         raise RegistrationInvalid(
             f"a serial number has 1 to {SERIAL_MAX} printable ASCII characters and no space at its ends"
         )
+
+
+def _check_group(group: str | None) -> None:
+    if group is not None and not GROUP.fullmatch(group):
+        raise RegistrationInvalid("a group's name has up to 64 letters, digits, and . _ - behind the first")

@@ -76,6 +76,8 @@ class StationRecord:
     """The only OCPP version that it may speak; None: any that its listener speaks (attack A12)."""
     version: Version | None = None
     """The OCPP version of its last connection; None before the first."""
+    group: str | None = None
+    """Names the stations that are routed alike."""
 
     @property
     def certificate_name(self) -> str:

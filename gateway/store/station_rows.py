@@ -25,13 +25,16 @@ STATION_COLUMNS: Final = (
     Station.allow_downgrade,
     Station.pinned_version,
     Station.version,
+    Station.station_group,
 )
 """The fields of a StationRecord."""
+_FIELDS: Final = {"station_group": "group"}
+"""Column -> field, where they are named differently."""
 
 
 def station_row(record: StationRecord) -> dict[str, Any]:
     """Return the columns of a record, and of what follows from it."""
-    row = {column.key: getattr(record, column.key) for column in STATION_COLUMNS}
+    row = {column.key: getattr(record, _FIELDS.get(column.key, column.key)) for column in STATION_COLUMNS}
     return row | {
         "certificate_name": record.certificate_name,
         "boot_status": record.boot_status.value,
@@ -49,6 +52,8 @@ def station_record(row: RowMapping) -> StationRecord:
     fields["boot_payload"] = None if payload is None else from_json_text(payload)
     for name in ("pinned_version", "version"):
         fields[name] = version_of(fields[name])
+    for column, name in _FIELDS.items():
+        fields[name] = fields.pop(column)
     return StationRecord(**fields)
 
 

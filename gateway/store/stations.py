@@ -138,6 +138,7 @@ class Stations:
         backend: str | None,
         password_hash: str | None,
         pinned_version: Version | None = None,
+        group: str | None = None,
     ) -> StationRecord:
         """Register a station; ``profile`` is the lowest security profile that it may use. It is pending no more.
 
@@ -151,6 +152,7 @@ class Stations:
             backend,
             password_hash,
             pinned_version=pinned_version,
+            group=group,
         )
         _check_serial(serial)
         now = self._clock()
@@ -207,6 +209,14 @@ class Stations:
     async def pin_version(self, identity: str, version: Version | None) -> None:
         """Let the station speak this OCPP version only, or any. Raises :class:`NotRegistered`."""
         await self._change(_SET, {"of_identity": identity, "pinned_version": version_text(version)})
+
+    async def set_group(self, identity: str, group: str | None) -> None:
+        """Put the station into a group, or into none. Raises :class:`NotRegistered`."""
+        await self._change(_SET, {"of_identity": identity, "station_group": group})
+
+    async def set_backend(self, identity: str, backend: str | None) -> None:
+        """Give the station a backend of its own, or leave it to the routes. Raises :class:`NotRegistered`."""
+        await self._change(_SET, {"of_identity": identity, "backend": backend})
 
     async def set_serial(self, identity: str, serial: str | None) -> None:
         """Replace the serial number; without one the identity is the certificate's name.

@@ -59,13 +59,14 @@ class Registry:
         backend: str | None,
         password: str | None,
         version: Version | None,
+        group: str | None,
     ) -> Any:
         if ":" in identity:
             raise RegistrationInvalid("identity: holds a colon")
         if identity in self.records:
             raise RegistrationRefused(f"station {identity!r} is registered already")
         self.records[identity] = StationRecord(
-            identity, profile, serial, backend, "scrypt$hash", pinned_version=version
+            identity, profile, serial, backend, "scrypt$hash", pinned_version=version, group=group
         )
         return SimpleNamespace(record=self.records[identity], password=password or "generated")
 
@@ -96,15 +97,27 @@ class Registry:
             raise RegistrationRefused("a serial number has one station")
         self.records[identity] = replace(self.records[identity], serial=serial)
 
+    async def set_group(self, identity: str, group: str | None) -> None:
+        self.records[identity] = replace(self.records[identity], group=group)
+
+    async def set_backend(self, identity: str, backend: str | None) -> None:
+        if backend == "nowhere":
+            raise RegistrationInvalid("no backend 'nowhere' is configured")
+        self.records[identity] = replace(self.records[identity], backend=backend)
+
     async def pin_version(self, identity: str, version: Version | None) -> None:
         self.records[identity] = replace(self.records[identity], pinned_version=version)
 
     async def pending(self) -> Sequence[Any]:
         return [*self.waiting.values()]
 
-    async def approve(self, identity: str, *, profile: int, serial: str | None, backend: str | None) -> Any:
+    async def approve(
+        self, identity: str, *, profile: int, serial: str | None, backend: str | None, group: str | None
+    ) -> Any:
         await self.dismiss(identity)
-        return await self.add(identity, profile=profile, serial=serial, backend=backend, password=None, version=None)
+        return await self.add(
+            identity, profile=profile, serial=serial, backend=backend, password=None, version=None, group=group
+        )
 
     async def dismiss(self, identity: str) -> None:
         if self.waiting.pop(identity, None) is None:

@@ -16,6 +16,7 @@ async def test_create_list_show_remove(client: Any, office: Any) -> None:
         "profile": 2,
         "serial": "SN1",
         "backend": None,
+        "group": None,
         "boot_status": "None",
         "version": None,
         "pinned_version": None,
@@ -90,6 +91,8 @@ async def test_change(client: Any) -> None:
         {"allow_downgrade": True, "allow_expired": False},
         {"serial": "SN1", "pinned_version": "ocpp2.0.1"},
         {"serial": None, "pinned_version": None},
+        {"group": "depot-north", "backend": "other"},
+        {"group": None},
     ):
         answer = await client.patch(f"{STATIONS}/CS1", json=change)
         assert answer.status == 200
@@ -101,10 +104,12 @@ async def test_change(client: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "words"),
     [
-        ({}, 400, "body: name one of allow_expired, allow_downgrade, serial, pinned_version"),
+        ({}, 400, "body: name one of allow_expired, allow_downgrade, serial, backend, group, pinned_version"),
         ({"profile": 1}, 400, "profile: "),
         ({"allow_expired": "yes"}, 400, "allow_expired: "),
         ({"serial": "TAKEN"}, 409, "one station"),
+        ({"group": 7}, 400, "group: "),
+        ({"backend": "nowhere"}, 400, "no backend 'nowhere'"),
     ],
 )
 async def test_a_change_that_is_refused(client: Any, change: Any, status: int, words: str) -> None:

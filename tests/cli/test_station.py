@@ -30,6 +30,7 @@ def test_add_prints_the_password_once(run: Run) -> None:
         "profile": 2,
         "serial": "SN1",
         "backend": None,
+        "group": None,
         "boot_status": "None",
         "version": None,
         "pinned_version": None,

@@ -1,4 +1,4 @@
-"""`voltgate station allow` and `set-serial`."""
+"""`voltgate station allow`, `set-serial`, `set-group` and `set-backend`."""
 
 import json
 from collections.abc import Callable
@@ -33,12 +33,33 @@ def test_set_serial(run: Run) -> None:
     assert json.loads(run("station", "show", "CS1", "--json").stdout)["serial"] == "SN2"
 
 
+def test_set_group_and_set_backend(run: Run) -> None:
+    run("station", "add", "CS1", "--profile", "3", "--group", "depot-south")
+    assert json.loads(run("station", "show", "CS1", "--json").stdout)["group"] == "depot-south"
+    assert "is in the group depot-north" in run("station", "set-group", "CS1", "depot-north").stdout
+    assert "depot-north" in run("station", "list").stdout
+    assert "is in no group" in run("station", "set-group", "CS1", "--none").stdout
+    said = json.loads(run("station", "set-group", "CS1", "depot-north", "--json").stdout)
+    assert said == {"identity": "CS1", "group": "depot-north"}
+    assert "has legacy" in run("station", "set-backend", "CS1", "legacy").stdout
+    shown = json.loads(run("station", "show", "CS1", "--json").stdout)
+    assert (shown["group"], shown["backend"]) == ("depot-north", "legacy")
+    said = json.loads(run("station", "set-backend", "CS1", "--none", "--json").stdout)
+    assert said == {"identity": "CS1", "backend": None}
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [
         (("allow", "CS1"), 2, "--expired"),
         (("allow", "CS9", "--expired"), 1, "CS9"),
         (("set-serial", "CS9", "SN1"), 1, "CS9"),
+        (("set-group", "CS9", "--none"), 1, "CS9"),
+        (("set-group", "CS1"), 2, "--none"),
+        (("set-group", "CS1", "a", "--none"), 2, "--none"),
+        (("set-group", "CS1", "a b"), 1, "group"),
+        (("set-backend", "CS1"), 2, "BACKEND"),
+        (("set-backend", "CS1", "nowhere"), 1, "legacy"),
         (("set-serial", "CS1", "SN2"), 1, "CS2"),
         (("set-serial", "CS1", "S" * 26), 1, "25"),
     ],

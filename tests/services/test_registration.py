@@ -29,11 +29,18 @@ class Book:
         backend: str | None,
         password_hash: str | None,
         pinned_version: Version | None,
+        group: str | None,
     ) -> StationRecord:
         if identity in self.records:
             raise RegistrationRefused("is registered already")
         self.records[identity] = StationRecord(
-            parse_identity(identity), profile, serial, backend, password_hash, pinned_version=pinned_version
+            parse_identity(identity),
+            profile,
+            serial,
+            backend,
+            password_hash,
+            pinned_version=pinned_version,
+            group=group,
         )
         return self.records[identity]
 
@@ -55,6 +62,12 @@ class Book:
         if serial == "TAKEN":
             raise RegistrationRefused("is another station's")
         self.records[identity] = replace(self.records[identity], serial=serial)
+
+    async def set_group(self, identity: str, group: str | None) -> None:
+        self.records[identity] = replace(self.records[identity], group=group)
+
+    async def set_backend(self, identity: str, backend: str | None) -> None:
+        self.records[identity] = replace(self.records[identity], backend=backend)
 
     async def pin_version(self, identity: str, version: Version | None) -> None:
         self.records[identity] = replace(self.records[identity], pinned_version=version)
@@ -137,6 +150,9 @@ async def test_a_given_password_is_taken_for_every_profile(registration: Registr
         ({"profile": 2, "serial": " SN1"}, "no space at its ends"),
         ({"profile": 2, "backend": "none"}, "no backend 'none'.*legacy, new"),
         ({"profile": 2, "password": "abc"}, "too short"),
+        ({"profile": 2, "group": ""}, "a group's name"),
+        ({"profile": 2, "group": "depot*"}, "a group's name"),
+        ({"profile": 2, "group": "x" * 65}, "a group's name"),
     ],
 )
 async def test_refused(registration: Registration, book: Book, wanted: dict[str, Any], complaint: str) -> None:
@@ -237,7 +253,27 @@ async def test_exceptions_and_serial_numbers(registration: Registration, book: B
         await registration.set_serial("CS1", "TAKEN")
 
 
+async def test_groups_and_backends(registration: Registration, book: Book) -> None:
+    await registration.add("CS1", profile=3, group="depot-north", backend="new")
+    assert (book.records["CS1"].group, book.records["CS1"].backend) == ("depot-north", "new")
+    await registration.set_group("CS1", "x" * 64)
+    await registration.set_backend("CS1", "legacy")
+    assert (book.records["CS1"].group, book.records["CS1"].backend) == ("x" * 64, "legacy")
+    for group in ("", "a b", "-a", "x" * 65, "depot\n"):
+        with pytest.raises(RegistrationInvalid, match="a group's name"):
+            await registration.set_group("CS1", group)
+    with pytest.raises(RegistrationInvalid, match="no backend 'none'.*legacy, new"):
+        await registration.set_backend("CS1", "none")
+    await registration.set_group("CS1", None)
+    await registration.set_backend("CS1", None)
+    assert (book.records["CS1"].group, book.records["CS1"].backend) == (None, None)
+
+
 async def test_nobody_is_changed_who_is_not_there(registration: Registration) -> None:
+    with pytest.raises(NotRegistered):
+        await registration.set_group("CS9", "a")
+    with pytest.raises(NotRegistered):
+        await registration.set_backend("CS9", "new")
     with pytest.raises(NotRegistered):
         await registration.set_serial("CS9", "SN9")
     with pytest.raises(NotRegistered):

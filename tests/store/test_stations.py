@@ -154,6 +154,18 @@ async def test_without_a_serial_the_identity_is_the_certificate_name(stations: S
     assert (await stations.find("CS1")).certificate_name == "CS1"  # type: ignore[union-attr]  # it is registered
 
 
+async def test_the_group_and_the_backend_are_set_and_taken_away(stations: Stations) -> None:
+    assert (await add(stations, "CS1")).group is None
+    for group, backend in (("depot-north", "other"), (None, None)):
+        before = await stations.revision()
+        await stations.set_group("CS1", group)
+        await stations.set_backend("CS1", backend)
+        record = await stations.find("CS1")
+        assert record is not None
+        assert (record.group, record.backend) == (group, backend)
+        assert await stations.revision() == before + 2
+
+
 @pytest.mark.parametrize(("profile", "now"), [(1, 2), (2, 2), (3, 3)])
 async def test_the_minimum_profile_only_rises(stations: Stations, profile: int, now: int) -> None:
     await add(stations, "CS1", profile=2)
@@ -225,6 +237,8 @@ async def test_changes_of_an_unknown_station_say_so(stations: Stations) -> None:
         stations.set_serial("CS1", "x"),
         stations.allow("CS1", expired=True),
         stations.pin_version("CS1", Version.V16),
+        stations.set_group("CS1", "depot-north"),
+        stations.set_backend("CS1", "other"),
         stations.offer_password("CS1", "x"),
         stations.remove("CS1"),
     ):
