@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from gateway.config.rules_backend import broken_by_backend
 from gateway.config.rules_listener import broken_by_listener
+from gateway.config.rules_routes import broken_by_routing
 from gateway.config.secrets import IDENTITY
 from gateway.config.source import Fault, KeyPath, spell
 from gateway.config.values import Address, url_parts
@@ -100,6 +101,7 @@ def _crls_can_be_had(config: "Config") -> Iterator[Fault]:
 _RULES: Final[tuple[Callable[["Config"], Iterator[Fault]], ...]] = (
     _backends_have_names,
     _default_backend_exists,
+    broken_by_routing,
     _binds_are_apart,
     _secrets_stay_whole,
     _crls_can_be_had,

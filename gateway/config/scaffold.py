@@ -88,8 +88,17 @@ backends:
     # A boot while it is away: pending, or cached (accepted, where the backend accepted it before).
     boot_offline: pending
 
-# Stations without a backend of their own go here.
+    # Other backends that hear what this one hears, and have no say:
+    # mirrors: [new]
+
+# Stations go here that have no backend of their own and fit no route.
 default_backend: legacy
+# routes:                                  # the first that fits; `voltgate station set-group` makes groups
+#   - {{group: depot-north, backend: new}}
+#   - {{identity: "ABB-*", backend: legacy}}
+# How connectors of 2.0.1 stations are numbered in 1.6, "EVSE.CONNECTOR": number. Without one, as they are learnt.
+# connector_tables:
+#   - {{identity: "ABB-*", connectors: {{"1.1": 1, "1.2": 2, "2.1": 3}}}}
 
 # Who signs station certificates: the embedded CA, in this folder.
 authority:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from gateway.config import environment, source
 from gateway.config.faults import annotation_at, describe
+from gateway.config.routes import ConnectorTable, Route
 from gateway.config.rules import broken_rules
 from gateway.config.secrets import IDENTITY
 from gateway.config.source import ConfigError, spell
@@ -30,6 +31,7 @@ from gateway.config.values import (
     Organization,
     PolicySource,
     Secret,
+    Section,
     StoreUrl,
     Text,
     expand_url,
@@ -72,14 +74,6 @@ def default_listeners() -> list[dict[str, Any]]:
 def _default(raw: Callable[[], Any]) -> Any:
     """Make a default of what would stand in the file, so that it is read like it: relative paths included."""
     return Field(default_factory=raw)
-
-
-class Section(BaseModel):
-    """One mapping of the file: unknown keys are errors, types aren't bent, nothing changes afterwards."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
-    )
 
 
 class Store(Section):
@@ -184,6 +178,8 @@ class Backend(Section):
     """The idTag of a transaction that was begun without any token; it must be known there."""
     security_extension: bool = False
     """True: it knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
+    mirrors: List[Text] = ()
+    """Other backends that hear what this one hears, and have no say."""
 
     def url_for(self, identity: str) -> str:
         """Return the URL of a station's WebSocket, its identity percent-encoded."""
@@ -277,6 +273,10 @@ class Config(Section):
     backends: Named[Backend]
     default_backend: Text = NO_BACKEND
     """A key of ``backends``, always; the only one where the file names none."""
+    routes: List[Route] = ()
+    """Which backend stations have; the first that fits."""
+    connector_tables: List[ConnectorTable] = ()
+    """How the connectors of 2.0.1 stations are numbered in 1.6; the first that fits."""
     authority: Authority = _default(dict)
     policy: PolicySource = DEFAULT_POLICY
     admin: Admin = _default(dict)

@@ -13,7 +13,16 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from pydantic import AfterValidator, PlainSerializer, PlainValidator, Strict, StringConstraints, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    Strict,
+    StringConstraints,
+    ValidationInfo,
+)
 
 from gateway.config.secrets import IDENTITY, SecretRef
 
@@ -32,6 +41,14 @@ _PORT_MAX: Final = 65535
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Item = TypeVar("Item")
+
+
+class Section(BaseModel):
+    """One mapping of the file: unknown keys are errors, types aren't bent, nothing changes afterwards."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

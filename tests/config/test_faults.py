@@ -8,8 +8,8 @@ from pydantic import ConfigDict, ValidationError
 
 from gateway.config.faults import annotation_at, describe
 from gateway.config.source import KeyPath
-from gateway.config.tree import Config, Section
-from gateway.config.values import Address, List, Named, Text
+from gateway.config.tree import Config
+from gateway.config.values import Address, List, Named, Section, Text
 
 
 class Inner(Section):
