@@ -66,6 +66,12 @@ class _GatewayCollector(Collector):
         for action, count in self._tally.set_aside.items():
             aside.add_metric([action], count)
         yield aside
+        dropped = CounterMetricFamily(
+            "voltgate_mirror_dropped", "CALLs that a mirror of a backend did not get.", labels=["backend", "reason"]
+        )
+        for (backend, why), count in self._tally.mirror_dropped.items():
+            dropped.add_metric([backend, why], count)
+        yield dropped
         events = CounterMetricFamily(
             "voltgate_security_events", "Security events, those that stations reported too.", labels=["type", "source"]
         )

@@ -64,8 +64,12 @@ class Peer:
         opened: "Callable[[Peer], None]" = lambda _: None,
         lost: "Callable[[Peer, str], None]",
         report: Callable[[str, str], None] = lambda _, __: None,
+        sent: Callable[[bytes], None] | None = None,
     ) -> None:
-        """``report(kind, detail)`` hears of what deserves a security event (``session.security.Kind``)."""
+        """``report(kind, detail)`` hears of what deserves a security event (``session.security.Kind``).
+
+        ``sent(text)`` gets each own CALL when it has gone out.
+        """
         self._side = side
         self._identity = identity
         self._handle = handle
@@ -74,6 +78,7 @@ class Peer:
         self._opened = opened
         self._lost = lost
         self._report = report
+        self._sent = sent
         self._socket: Socket | None = None
         self._inbox: asyncio.Queue[frames.Call | None] = asyncio.Queue()
         self._paused = False
@@ -195,7 +200,8 @@ class Peer:
                 # Never sent, so never answered: it would hold up those behind it for good.
                 self._unwritable(call)
                 continue
-            socket.send(text)
+            if socket.send(text) and self._sent is not None:
+                self._sent(text)
             if self._timer is None:
                 self._timer = loop.call_later(self._seconds_left(), self._check_deadline)
 

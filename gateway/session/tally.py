@@ -38,6 +38,8 @@ class Tally:
     """Reason -> connections that were refused at the door."""
     set_aside: Counter[str] = field(default_factory=Counter)
     """Action -> money-moving messages that a backend has refused for good or must not hear."""
+    mirror_dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(backend, why) -> CALLs that a mirror did not get."""
     security_events: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(kind, "gateway" or "station") -> security events; a kind that no list names counts as "other"."""
 

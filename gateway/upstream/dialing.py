@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.session.peer import Peer
-from gateway.transport import DialError, DialStage, HandshakePool, Limits, WebSocket, dial, no_passphrase
+from gateway.transport import DialError, DialStage, HandshakePool, Limits, MessageSink, WebSocket, dial, no_passphrase
 from gateway.wire.versions import Version
 
 DIAL_TIMEOUT: Final = 10.0
@@ -59,7 +58,7 @@ class BackendDialer:
         self._limits = limits
         self._pool = pool
 
-    async def __call__(self, sink: Peer) -> WebSocket:
+    async def __call__(self, sink: MessageSink) -> WebSocket:
         """Return the open WebSocket. Raises DialError."""
         address = self._address
         return await dial(

@@ -11,6 +11,7 @@ def test_levels_and_counts() -> None:
     tally.call(Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED)
     tally.call(Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED)
     tally.refused_entries["password"] += 1
+    tally.mirror_dropped["eye", "away"] += 5
     tally.security_events["FailedToAuthenticateAtCsms", "gateway"] += 4
     text = Metrics(tally, lambda: Levels(3, 1, 2, 7)).expose().decode()
     samples = {
@@ -25,5 +26,6 @@ def test_levels_and_counts() -> None:
     labels = (("action", "Heartbeat"), ("direction", "in"), ("leg", "station"), ("outcome", "answered"))
     assert samples[("voltgate_calls_total", labels)] == 2
     assert samples[("voltgate_entries_refused_total", (("reason", "password"),))] == 1
+    assert samples[("voltgate_mirror_dropped_total", (("backend", "eye"), ("reason", "away")))] == 5
     event = (("source", "gateway"), ("type", "FailedToAuthenticateAtCsms"))
     assert samples[("voltgate_security_events_total", event)] == 4

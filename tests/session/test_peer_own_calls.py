@@ -1,6 +1,7 @@
 """A peer's own CALLs, as dialogues: what went out, what came back and when, what the caller got."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -364,3 +365,23 @@ async def test_when_the_connection_is_lost_every_caller_hears_of_it(talk: "Talk"
     assert talk.tally.calls == {(Leg.STATION, "out", "Reset", Outcome.UNANSWERED): 3}
     await clock.advance(100.0)
     assert talk.socket.heard() == []
+
+
+async def test_who_looks_on_sees_each_call_when_it_goes_out_and_nothing_else(talk: "Talk") -> None:
+    seen: list[Any] = []
+    talk.peer._sent = lambda text: seen.append(json.loads(text))
+    talk.handler.answers["Heartbeat"] = {"currentTime": "2026-03-01T12:00:00Z"}
+    talk.policy.deny(Stage.TO_STATION, Kind.CALL, "ClearCache")
+
+    first, _ = await talk.calls("Reset", RESET)
+    second, _ = await talk.calls("Reset", RESET)
+    denied, _ = await talk.calls("ClearCache", {})
+    await talk.hears([2, "1", "Heartbeat", {}])
+    assert seen == [[2, "own-1", "Reset", RESET]]
+
+    await talk.hears([3, "own-1", DONE])
+    await talk.hears([3, "own-2", DONE])
+    assert seen == [[2, "own-1", "Reset", RESET], [2, "own-2", "Reset", RESET]]
+    assert (await first, await second) == (DONE, DONE)
+    with pytest.raises(NotSendable):
+        await denied

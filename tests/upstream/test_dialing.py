@@ -74,7 +74,7 @@ def _address(server: Server, *, scheme: str = "ws", host: str = "127.0.0.1", **o
 
 async def _dial(address: BackendAddress, pool: HandshakePool) -> None:
     sink = Sink()
-    socket = await BackendDialer(address, "CS1", limits=Limits(), pool=pool)(sink)  # type: ignore[arg-type]  # a sink like a peer
+    socket = await BackendDialer(address, "CS1", limits=Limits(), pool=pool)(sink)
     assert sink.opened
     socket.close()
     await sink.gone.wait()
