@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.admin.certificates import CertificateEndpoints, Revoke
 from gateway.admin.pending_stations import PendingStationEndpoints
-from gateway.admin.ports import Certificates, Registration, SecurityEvents, StationCommands, Upgrades
+from gateway.admin.ports import Certificates, Registration, Routes, SecurityEvents, StationCommands, Upgrades
 from gateway.admin.roster import Roster
 from gateway.admin.security_events import SecurityEventEndpoints
 from gateway.admin.station_commands import StationCommandEndpoints
@@ -20,6 +20,7 @@ class Parts:
     """What the API stands on."""
 
     registration: Registration
+    routes: Routes
     live: Callable[[str], Station | None]
     """Returns the runtime of a station, or None."""
     commands: StationCommands
@@ -31,7 +32,7 @@ class Parts:
 
 def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     """Add the endpoints of all aggregates."""
-    roster = Roster(parts.registration, parts.live, parts.upgrades)
+    roster = Roster(parts.registration, parts.routes, parts.live, parts.upgrades)
     StationEndpoints(parts.registration, roster).add_routes(router)
     StationCommandEndpoints(roster, parts.commands, parts.upgrades).add_routes(router)
     CertificateEndpoints(parts.certificates, parts.revoke).add_routes(router)

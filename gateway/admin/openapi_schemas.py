@@ -50,6 +50,14 @@ _STATION: Final = _object(
             "enum": ["settled", "unknown", "awaiting reboot"],
             "description": "Unless settled, its old and its new password are accepted.",
         },
+        "route": _object(
+            {
+                "backend": _text("Where it should go."),
+                "by": _text("What says so: its own, routes[N], default_backend."),
+                "in_use": _text("Where it is, or was last; null: it never came.", null=True),
+                "waits_for": _text("What that one must hear before it moves, in words.", null=True),
+            }
+        ),
         "connected": {"type": "boolean"},
         "connected_profile": {"type": ["integer", "null"]},
         "provisional": {

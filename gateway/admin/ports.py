@@ -1,9 +1,9 @@
 """What the API needs of the parts beside it; ``app`` joins them."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.session.pending import PendingStation
 from gateway.session.ports import StationRecord
@@ -87,6 +87,13 @@ class Registration(Protocol):
 
     async def dismiss(self, identity: str) -> None:
         """Forget one that waits. Raises LookupError when it doesn't."""
+
+
+class Routes(Protocol):
+    """Which backends the stations have."""
+
+    async def of(self, records: Iterable[StationRecord]) -> Sequence[Mapping[str, Any]]:
+        """Return what is told of it, for each station: JSON."""
 
 
 class StationCommands(Protocol):

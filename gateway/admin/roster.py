@@ -1,12 +1,12 @@
 """The stations as the API finds and shows them: what the registry holds, and what is connected."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
 
-from gateway.admin.ports import Registration, Upgrades
+from gateway.admin.ports import Registration, Routes, Upgrades
 from gateway.admin.problems import ApiRefusal
 from gateway.admin.requests import PREFIX, refusals
 from gateway.admin.shown import station_shown, upgrade_shown
@@ -18,8 +18,11 @@ from gateway.session.upgrades import UpgradeRecord
 class Roster:
     """Finds a request's station. ``live`` returns the runtime of a station or None."""
 
-    def __init__(self, registration: Registration, live: Callable[[str], Station | None], upgrades: Upgrades) -> None:
+    def __init__(
+        self, registration: Registration, routes: Routes, live: Callable[[str], Station | None], upgrades: Upgrades
+    ) -> None:
         self._registration = registration
+        self._routes = routes
         self._live = live
         self._upgrades = upgrades
 
@@ -38,18 +41,25 @@ class Roster:
 
     async def shown(self, record: StationRecord) -> dict[str, Any]:
         """Return what the API tells of one station."""
-        return self._shown(record, await self._upgrades.status(record.identity))
+        (route,) = await self._routes.of([record])
+        return self._shown(record, route, await self._upgrades.status(record.identity))
 
     async def all_shown(self) -> list[dict[str, Any]]:
         """Return what it tells of all; of upgrades only those under way."""
         upgrades = {each.identity: each for each in self._upgrades.under_way()}
-        return [self._shown(record, upgrades.get(record.identity)) for record in await self._registration.list()]
+        records = await self._registration.list()
+        routes = await self._routes.of(records)
+        return [
+            self._shown(record, route, upgrades.get(record.identity))
+            for record, route in zip(records, routes, strict=True)
+        ]
 
-    def _shown(self, record: StationRecord, upgrade: UpgradeRecord | None) -> dict[str, Any]:
+    def _shown(self, record: StationRecord, route: Mapping[str, Any], upgrade: UpgradeRecord | None) -> dict[str, Any]:
         runtime = self._live(record.identity)
         station = runtime if runtime is not None and runtime.is_connected else None
         provisional = station.provisional if station is not None else None
         return station_shown(record) | {
+            "route": route,
             "connected": station is not None,
             "connected_profile": station.profile if station is not None else None,
             "provisional": provisional.value if provisional is not None else None,

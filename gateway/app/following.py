@@ -10,7 +10,7 @@ import structlog
 from gateway.app.listeners import StationListener
 from gateway.app.revocations import Revocations
 from gateway.session.directory import Directory
-from gateway.session.ports import StoreAway
+from gateway.session.ports import StationRecord, StoreAway
 from gateway.session.standing import why_not_any_more
 from gateway.session.station import Station
 from gateway.store.stations import Stations
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 class Following:
     """Cuts sessions that may not go on, and keeps the listeners up to date."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a seam of the composition root: all that it follows, and whom it tells
         self,
         *,
         stations: Stations,
@@ -41,14 +41,22 @@ class Following:
         listeners: Sequence[StationListener],
         revocations: Revocations,
         expel: Callable[[Station], Awaitable[None]],
+        follow: Callable[[StationRecord], None],
+        move_on: Callable[[], None],
         refresh_every: float,
     ) -> None:
-        """``refresh_every``: seconds between two looks at the CRLs. ``expel`` takes a removed station apart."""
+        """``refresh_every``: seconds between two looks at the CRLs. ``expel`` takes a removed station apart.
+
+        ``follow(record)`` hears what the registry says of a station whose session goes on; ``move_on()`` is called
+        again and again, to move those to another backend that may be moved by now.
+        """
         self._stations = stations
         self._directory = directory
         self._listeners = listeners
         self._revocations = revocations
         self._expel = expel
+        self._follow = follow
+        self._move_on = move_on
         self._refresh_every = refresh_every
         self._seen = -1
         """The revision that was applied last."""
@@ -71,6 +79,7 @@ class Following:
         while True:
             await asyncio.sleep(REGISTRY_POLL)
             await _look("registry", self._look_at_registry)
+            await _look("moves", self._look_at_moves)
 
     async def follow_crls(self) -> None:
         """Look at the CRLs again and again, for ever. A source that hangs holds up no other."""
@@ -107,6 +116,9 @@ class Following:
             await self._check_record(station)
 
         await _look("newcomer", look)
+
+    async def _look_at_moves(self) -> None:
+        self._move_on()
 
     async def _look_at_registry(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -170,6 +182,8 @@ class Following:
             await self._expel(station)
         elif station.is_connected and (why := why_not_any_more(record, station.proof, station.version)):
             _cut(station, why, why)
+        else:
+            self._follow(record)
 
 
 async def _look(what: str, look: Callable[[], Awaitable[None]]) -> None:

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from gateway.admin.shown import certificate_shown, event_shown, pending_shown, station_shown, upgrade_shown
 from gateway.app.problems import StartFailed
+from gateway.app.routing import RoutesShown, Routing
 from gateway.config import Config
 from gateway.config.secrets import SecretError
 from gateway.edge import passwords
@@ -17,6 +18,7 @@ from gateway.services.registration import Passwords, Registration
 from gateway.services.revocation import CertificateRevocation
 from gateway.session.ports import RegistrationRefused
 from gateway.session.security import EventRow, SecurityEvent
+from gateway.store.books import StoredBooks
 from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
 from gateway.store.pending_stations import PendingStations
@@ -49,6 +51,7 @@ class Records:
     """What the commands read and change."""
 
     stations: Registration
+    routes: RoutesShown
     upgrades: Upgrades
     certificates: Certificates
     revocation: CertificateRevocation[CertificateRecord]
@@ -69,6 +72,7 @@ async def records(config: Config) -> AsyncIterator[Records]:
             try:
                 yield Records(
                     stations=registration(database, config),
+                    routes=routes_shown(database, config),
                     upgrades=Upgrades(database),
                     certificates=certificates,
                     revocation=CertificateRevocation(certificates, authority, noted),
@@ -85,6 +89,11 @@ async def records(config: Config) -> AsyncIterator[Records]:
 def registration(database: Database, config: Config) -> Registration:
     """Return the registration of stations on an open store."""
     return Registration(Stations(database), PendingStations(database), password_rules(), backends=list(config.backends))
+
+
+def routes_shown(database: Database, config: Config) -> RoutesShown:
+    """Return what is told of the stations' routes, on an open store."""
+    return RoutesShown(Routing(config), StoredBooks(database))
 
 
 def password_rules() -> Passwords:

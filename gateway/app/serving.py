@@ -24,7 +24,7 @@ from gateway.app.interpreter import QuietTimes
 from gateway.app.listeners import StationListener, Surroundings, station_listeners, trust_anchors
 from gateway.app.onboarding import Onboarding
 from gateway.app.problems import StartFailed
-from gateway.app.records import registration
+from gateway.app.records import registration, routes_shown
 from gateway.app.revocations import Revocations
 from gateway.app.station_services import StationServices
 from gateway.app.stations import StationFactory
@@ -174,6 +174,8 @@ class _Gateway:
             listeners=self.listeners,
             revocations=revocations,
             expel=self.factory.expel,
+            follow=self.factory.follow,
+            move_on=self.factory.move_on,
             refresh_every=ground.config.revocation.refresh,
         )
         services.rotation.when_settled = self.following.expect_latecomers
@@ -259,6 +261,7 @@ class _Gateway:
         services = self._services
         return Parts(
             registration=registration(self._ground.database, self._config),
+            routes=routes_shown(self._ground.database, self._config),
             live=self._directory.get,
             commands=Commands(services.certificates, services.rotation, services.upgrades),
             upgrades=services.upgrades,

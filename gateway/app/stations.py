@@ -2,8 +2,6 @@
 
 import asyncio
 import functools
-import itertools
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -13,23 +11,25 @@ import structlog
 from gateway.app.bridges import bridge_for
 from gateway.app.clock import now
 from gateway.app.foundation import Foundation
+from gateway.app.legs import Legs, legs_for
+from gateway.app.message_ids import message_ids
+from gateway.app.routing import Belonging, Routing, unfinished
 from gateway.bridge.books import Books, Json, Page, Transaction
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import Settings
+from gateway.config import Backend
 from gateway.session.directory import Directory, Entry
 from gateway.session.peer import Peer
 from gateway.session.ports import Provisional, StationRecord, StoreAway
 from gateway.session.security import SecurityEvent
-from gateway.session.stages import BACKEND_16, STATION_16, STATION_201
+from gateway.session.stages import STATION_16, STATION_201
 from gateway.session.station import BootRules, Station
-from gateway.upstream.dialing import BackendDialer
 from gateway.upstream.journal import JournaledLedger
-from gateway.upstream.link import BackendLink
 from gateway.wire.errors import CallError
 from gateway.wire.versions import Version
 
-BACKEND_LOST = 1001
-"""Close code towards a station whose backend was lost, with ``when_down: close``."""
+MOVES = 1001
+"""Close code towards a station that has another backend when it comes back."""
 BACKEND_WAIT = 5.0
 """Seconds that a BootNotification waits for the backend's leg: well below a station's own message timeout."""
 
@@ -40,18 +40,21 @@ Result = TypeVar("Result")
 _SIDES = {Version.V16: STATION_16, Version.V201: STATION_201}
 """The station's side, by the OCPP version that it speaks."""
 
-_PROCESS = secrets.token_hex(6)
-"""Tells the messageIds of this run from those of every other."""
-_CONNECTIONS = itertools.count(1)
-
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class _Runtime:
-    link: BackendLink
+    legs: Legs
     ledger: JournaledLedger
     books: Books
+    backend: str
+    """To which the books belong."""
+
+    @property
+    def may_move(self) -> bool:
+        """True when its backend has heard all that it must hear of this station."""
+        return unfinished(self.books, self.ledger.depth) is None
 
 
 class StationFactory:
@@ -60,12 +63,16 @@ class StationFactory:
     def __init__(self, foundation: Foundation) -> None:
         self._on = foundation
         self._runtimes: dict[str, _Runtime] = {}
+        self._routing = Routing(foundation.config)
+        self._belonging = Belonging(self._routing, foundation.books)
+        self._moving: set[str] = set()
+        """Stations that have a backend which isn't that of their route."""
         self.came = 0
         """WebSockets of stations that have opened since the start."""
         self.left = 0
         """Runtimes that were taken apart since the start."""
         self.directory = Directory(
-            foundation.stations, self.build, self.leave, self._retire, security=foundation.security
+            foundation.stations, self.build, self.leave, self._retire, fits=self._fits, security=foundation.security
         )
 
     # --- the directory's callbacks
@@ -77,37 +84,66 @@ class StationFactory:
             # What it said when it booted is in the words of another version.
             record = replace(record, boot_payload=None, boot_reported=True)
         books, depth = await on.books.load(record.identity)
+        record, backend = await self._belonging.settle(record, books, depth)
         station = Station(
             record,
             version=version,
             books=books,
             registry=on.stations,
             services={action: service for (spoken, action), service in on.services.items() if spoken is version},
-            boot_rules=self._boot_rules(record),
+            boot_rules=self._boot_rules(backend),
             clock=now,
         )
-        link = self._link(station)
-        ledger = self._ledger(station, books, link, depth)
-        station.backend = link
+        legs = legs_for(station, on, backend, lambda: self._catch_up(station))
+        ledger = self._ledger(station, books, legs, depth)
+        station.backend = legs.backend
         station.when_accepted = ledger.nudge
         station.when_provisional = lambda: on.when_provisional(station)
         station.report = functools.partial(self._report, station)
-        station.bridge = bridge_for(station, on, books=books, ledger=ledger, settings=self._settings(record))
-        self._runtimes[record.identity] = _Runtime(link, ledger, books)
+        station.bridge = bridge_for(station, on, books=books, ledger=ledger, settings=self._settings(record, backend))
+        self._runtimes[record.identity] = _Runtime(legs, ledger, books, backend)
+        self.follow(record)
         return station
 
     async def leave(self, station: Station) -> bool:
         """The station has no connection any more: drop its runtime, unless its journal must still be delivered."""
         runtime = self._runtimes[station.identity]
         if runtime.ledger.depth:
-            runtime.link.start()
+            runtime.legs.start()
             return False
         await self._take_apart(station.identity)
         return True
 
     async def _retire(self, station: Station) -> None:
-        """The station speaks another version by now; its journal goes on in the runtime that is built next."""
+        """The station speaks another version, or has another backend; it goes on in the runtime that is built next."""
         await self._take_apart(station.identity)
+
+    def _fits(self, station: Station, record: StationRecord) -> bool:
+        """Return whether a runtime can go on serving its station: it may not where another backend can have it."""
+        runtime = self._runtimes.get(station.identity)
+        if runtime is None:
+            return False
+        return runtime.backend == self._routing.route(record).backend or not runtime.may_move
+
+    # --- moving to another backend (docs/backends.md)
+
+    def follow(self, record: StationRecord) -> None:
+        """The registry has changed: from now on a station has another backend as soon as it may, or no more."""
+        runtime = self._runtimes.get(record.identity)
+        if runtime is None or runtime.backend == self._routing.route(record).backend:
+            self._moving.discard(record.identity)
+        else:
+            self._moving.add(record.identity)
+
+    def move_on(self) -> None:
+        """Cut the stations that may have their new backend now: they get it when they come back."""
+        for identity in [*self._moving]:
+            runtime, station = self._runtimes.get(identity), self.directory.get(identity)
+            if runtime is None or station is None:
+                self._moving.discard(identity)
+            elif station.is_connected and runtime.may_move:
+                log.info("session_cut", identity=identity, reason="moves to another backend")
+                station.cut(MOVES, "moves to another backend")
 
     # --- for the composition root
 
@@ -121,7 +157,7 @@ class StationFactory:
             if station.peer is peer:
                 self.came += 1
                 if station.provisional is not Provisional.FACTORY:  # the backend has no business with it yet
-                    self._runtimes[station.identity].link.start()
+                    self._runtimes[station.identity].legs.start()
                 self._on.joined(station)
 
         return Peer(
@@ -194,7 +230,7 @@ class StationFactory:
     @property
     def links_up(self) -> int:
         """Open legs to backends."""
-        return sum(runtime.link.is_up for runtime in self._runtimes.values())
+        return sum(runtime.legs.backend.is_up for runtime in self._runtimes.values())
 
     @property
     def journal_entries(self) -> int:
@@ -208,64 +244,34 @@ class StationFactory:
         if runtime is not None:
             await runtime.ledger.quiesce()
             await self._save({identity: runtime})
-            await runtime.link.stop()
+            await runtime.legs.stop()
             self.left += 1
             # A station that was removed and registered anew meanwhile has a runtime of its own here.
             if self._runtimes.get(identity) is runtime:
                 del self._runtimes[identity]
 
-    def _boot_rules(self, record: StationRecord) -> BootRules:
+    def _boot_rules(self, name: str) -> BootRules:
         limits = self._on.config.limits
         return BootRules(
             retry_interval=limits.boot_retry_interval,
             heartbeat_interval=limits.heartbeat_interval,
-            cached=self._on.config.backends[self._backend_name(record)].boot_offline == "cached",
+            cached=self._backend(name).boot_offline == "cached",
             backend_wait=BACKEND_WAIT,
         )
 
-    def _settings(self, record: StationRecord) -> Settings:
-        backend = self._on.config.backends[self._backend_name(record)]
+    def _settings(self, record: StationRecord, name: str) -> Settings:
+        backend = self._backend(name)
         return Settings(
             default_id_tag=backend.default_id_tag,
+            connectors=self._routing.connectors(record),
             authorize_offline=backend.authorize_offline,
             security_extension=backend.security_extension,
         )
 
-    def _backend_name(self, record: StationRecord) -> str:
-        name = record.backend or self._on.config.default_backend
-        if name not in self._on.addresses:
-            log.error("backend_not_configured", identity=record.identity, backend=name)
-            return self._on.config.default_backend
-        return name
-
-    def _link(self, station: Station) -> BackendLink:
-        on = self._on
-        name = self._backend_name(station.record)
-        closes = on.config.backends[name].when_down == "close"
-
-        def make_peer(lost: Callable[[Peer, str], None]) -> Peer:
-            return Peer(
-                BACKEND_16,
-                station.identity,
-                station.from_backend,
-                policy=on.policy,
-                tally=on.tally,
-                timeout=on.config.limits.call_timeout,
-                new_id=message_ids(),
-                lost=lost,
-            )
-
-        def went_down() -> None:
-            if closes:
-                station.disconnect(BACKEND_LOST, "the backend is not reachable")
-
-        return BackendLink(
-            station.identity,
-            BackendDialer(on.addresses[name], station.identity, limits=on.limits, pool=on.pool),
-            make_peer,
-            came_up=lambda: self._catch_up(station),
-            went_down=went_down,
-        )
+    def _backend(self, name: str) -> Backend:
+        """Return the section of a backend; for one that isn't there any more the default one's says what to do."""
+        backends = self._on.config.backends
+        return backends.get(name) or backends[self._on.config.default_backend]
 
     async def _catch_up(self, station: Station) -> None:
         """Tell the backend what it missed: first the boot, then the money, then how the connectors stand."""
@@ -274,7 +280,7 @@ class StationFactory:
         await ledger.drain()
         await station.bridge.backend_connected()
 
-    def _ledger(self, station: Station, books: Books, link: BackendLink, depth: int) -> JournaledLedger:
+    def _ledger(self, station: Station, books: Books, legs: Legs, depth: int) -> JournaledLedger:
         async def late_answer(tx: Transaction, conf: Json) -> None:
             try:
                 await station.bridge.started_late(tx, conf)
@@ -286,7 +292,7 @@ class StationFactory:
             self._on.journal,
             books.transactions,
             call=station.call_backend,
-            is_up=lambda: link.is_up and station.record.boot_reported and not station.is_refused,
+            is_up=lambda: legs.backend.is_up and station.record.boot_reported and not station.is_refused,
             epoch=lambda: station.epoch,
             late_answer=late_answer,
             depth=depth,
@@ -312,10 +318,3 @@ def _taken(unsaved: set[Page]) -> list[Page]:
     taken = sorted(unsaved, key=lambda page: page.value)
     unsaved.clear()
     return taken
-
-
-def message_ids() -> Callable[[], str]:
-    """Return a source of messageIds that no other connection of this identity has used (OCPP-J 2.0.1 Part 4, 4.1.4)."""
-    prefix = f"{_PROCESS}-{next(_CONNECTIONS):x}"
-    counter = itertools.count(1)
-    return lambda: f"{prefix}-{next(counter)}"

@@ -19,6 +19,8 @@ class Page(enum.Enum):
 
     ALIASES = "aliases"
     """idTag that stands for an idToken too long for 1.6, casefolded -> that idToken, {idToken, type}."""
+    BACKEND = "backend"
+    """Whose the transactions in these books are: {name, url} of the configured backend; empty: of none yet."""
     CHARGING_PROFILES = "charging_profiles"
     """The charging profiles that the backend has installed."""
     DEVICE_MODEL = "device_model"
@@ -127,6 +129,11 @@ class Books:
         Those of ``SAVED_NOW_AND_THEN`` wait for the next sweep: a meter value costs no write.
         """
         self.unsaved.add(page)
+
+    @property
+    def running(self) -> int:
+        """Transactions whose end the backend has not heard."""
+        return sum(tx.state is not TransactionState.ENDED for tx in self.transactions.values())
 
     def by_backend_tx(self, backend_tx: int) -> Transaction | None:
         """Return the running transaction of *this* station that the backend calls ``backend_tx``, or None.

@@ -76,7 +76,9 @@ def list_stations(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = F
     async def work(records: "Records") -> list[dict[str, Any]]:
         from gateway.app.records import station_shown  # noqa: PLC0415 - the store is open by now
 
-        return [station_shown(record) for record in await records.stations.list()]
+        listed = await records.stations.list()
+        routes = await records.routes.of(listed)
+        return [station_shown(record) | {"route": route} for record, route in zip(listed, routes, strict=True)]
 
     shown = on_records(load_config(config), work)
     if as_json:
@@ -84,7 +86,7 @@ def list_stations(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = F
         return
     columns = ("identity", "profile", "version", "serial", "group", "backend", "boot")
     keys = ("identity", "profile", "version", "serial", "group", "backend", "boot_status")
-    print_table(columns, ([each[key] for key in keys] for each in shown))
+    print_table(columns, ([(each | each["route"])[key] for key in keys] for each in shown))
 
 
 @app.command()
@@ -94,8 +96,9 @@ def show(identity: Identity, config: ConfigOption = DEFAULT_CONFIG, as_json: Jso
     async def work(records: "Records") -> dict[str, Any]:
         from gateway.app.records import station_shown, upgrade_shown  # noqa: PLC0415 - the store is open by now
 
-        shown = station_shown(await records.stations.show(identity))
-        return shown | {"upgrade": upgrade_shown(await records.upgrades.find(identity))}
+        record = await records.stations.show(identity)
+        (route,) = await records.routes.of([record])
+        return station_shown(record) | {"route": route, "upgrade": upgrade_shown(await records.upgrades.find(identity))}
 
     shown = on_records(load_config(config), work)
     if as_json:
@@ -103,7 +106,7 @@ def show(identity: Identity, config: ConfigOption = DEFAULT_CONFIG, as_json: Jso
         return
     upgrade = shown.pop("upgrade")
     line = station_live.upgrade_line(upgrade) if upgrade is not None else None
-    print_fields({**shown, "upgrade": line})
+    print_fields({**shown, "route": _route_line(shown["route"]), "upgrade": line})
 
 
 @app.command("set-password")
@@ -152,6 +155,14 @@ app.command("call")(station_live.call)
 app.command("rotate-password")(station_live.rotate_password)
 app.command("upgrade")(station_live.upgrade)
 app.command("cancel-upgrade")(station_live.cancel_upgrade)
+
+
+def _route_line(route: dict[str, Any]) -> str:
+    line = f"{route['backend']} ({route['by']})"
+    if route["in_use"] in {None, route["backend"]}:
+        return line
+    waits_for = f", which must hear of {route['waits_for']} first" if route["waits_for"] else ""
+    return f"{line}; still {route['in_use']}{waits_for}"
 
 
 def _read_password() -> str:

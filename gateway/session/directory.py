@@ -42,7 +42,8 @@ class Directory:
 
     A station is here while it is connected and while its journal isn't empty. ``build`` makes its runtime for the OCPP
     version that it speaks, ``leave`` is told when the last connection is gone and decides whether it may be dropped,
-    ``retire`` takes it apart whatever its journal holds, because the station speaks another version by now.
+    ``retire`` takes it apart whatever its journal holds, because the station speaks another version by now, or because
+    it doesn't ``fits`` what the registry says of the station.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Directory:
         leave: Callable[[Station], Awaitable[bool]],
         retire: Callable[[Station], Coroutine[Any, Any, None]],
         *,
+        fits: Callable[[Station, StationRecord], bool] = lambda _, __: True,
         security: SecurityLog,
     ) -> None:
         self._registry = registry
         self._build = build
         self._leave = leave
         self._retire = retire
+        self._fits = fits
         self._security = security
         self._replacements = Replacements()
         self._stations: dict[str, Station] = {}
@@ -94,7 +97,7 @@ class Directory:
                 if station is not None:
                     self._own(self._reclaim(station), f"reclaim {station.identity}")
                 raise
-            if station is not None and station.version is not version:
+            if station is not None and not (station.version is version and self._fits(station, record)):
                 await self._make_way(station, record, epoch)
                 station = None
             if station is None:
@@ -173,7 +176,7 @@ class Directory:
             del self._stations[station.identity]
 
     async def _make_way(self, station: Station, record: StationRecord, epoch: int) -> None:
-        """The newcomer speaks another OCPP version: the runtime that is here can't serve it.
+        """The newcomer speaks another OCPP version, or has another backend: the runtime here can't serve it.
 
         Raises :class:`Held` when an earlier entry has become a connection meanwhile.
         """

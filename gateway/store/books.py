@@ -1,15 +1,54 @@
 """The books of one station as they are read back when it comes in: everything in one trip to the database."""
 
-from sqlalchemy import Connection, bindparam, select
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from gateway.bridge.books import Books
+from sqlalchemy import Connection, bindparam, false, func, select, update
+
+from gateway.bridge.books import Books, Json, Page, TransactionState
+from gateway.store.columns import from_json_text, json_text
 from gateway.store.connectors import read_connectors
 from gateway.store.database import Database
-from gateway.store.models import Station
-from gateway.store.pages import read_pages
+from gateway.store.models import BookPageRow, ConnectorRow, Station, TransactionRow
+from gateway.store.pages import read_pages, write_page
 from gateway.store.transactions import read_all
 
 _DEPTH = select(Station.pending).where(Station.identity == bindparam("of_identity"))
+_UNTELL_BOOT = (
+    update(Station)
+    .where(Station.identity == bindparam("of_identity"), Station.boot_payload.is_not(None))
+    .values(boot_reported=false())
+)
+_UNTELL_STATES = (
+    update(ConnectorRow)
+    .where(
+        ConnectorRow.identity == bindparam("of_identity"), ConnectorRow.evse_id >= 0, ConnectorRow.reported.is_not(None)
+    )
+    .values(reported=json_text({}))
+)
+_STANDINGS = select(
+    Station.identity,
+    Station.pending,
+    select(BookPageRow.content)
+    .where(BookPageRow.identity == Station.identity, BookPageRow.name == Page.BACKEND.value)
+    .scalar_subquery()
+    .label("page"),
+    select(func.count())
+    .where(TransactionRow.identity == Station.identity, TransactionRow.state != TransactionState.ENDED.value)
+    .scalar_subquery()
+    .label("running"),
+)
+_STANDING = _STANDINGS.where(Station.identity == bindparam("of_identity"))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whose a station's books are, and what its backend must still hear."""
+
+    page: Json = field(default_factory=dict)
+    """``Page.BACKEND``."""
+    messages: int = 0
+    sessions: int = 0
 
 
 class StoredBooks:
@@ -32,5 +71,35 @@ class StoredBooks:
                 pages=dict(read_pages(connection, identity)),
             )
             return books, depth
+
+        return await self._database.read(work)
+
+    async def belong(self, identity: str, page: Json, *, is_new: bool) -> None:
+        """The station's books belong to the backend of ``page`` from now on.
+
+        ``is_new``: it isn't the one that they belonged to, and has heard nothing of the station's boot and of how its
+        2.0.1 connectors stand. Raises StoreUnavailable.
+        """
+        content = json_text(page)
+
+        def work(connection: Connection) -> None:
+            # The station's row first, as everywhere.
+            write_page(connection, identity, Page.BACKEND.value, content)
+            if is_new:
+                connection.execute(_UNTELL_BOOT, {"of_identity": identity})
+                connection.execute(_UNTELL_STATES, {"of_identity": identity})
+
+        await self._database.write(work)
+
+    async def standings(self, identity: str | None = None) -> Mapping[str, Standing]:
+        """Return how the books of one station stand, or of all, by identity. Raises StoreUnavailable."""
+
+        def work(connection: Connection) -> Mapping[str, Standing]:
+            asked = _STANDINGS if identity is None else _STANDING
+            rows = connection.execute(asked, {} if identity is None else {"of_identity": identity}).all()
+            return {
+                row.identity: Standing(from_json_text(row.page) if row.page else {}, row.pending, row.running)
+                for row in rows
+            }
 
         return await self._database.read(work)

@@ -35,7 +35,7 @@ class Pages:
 
         def work(connection: Connection) -> None:
             for identity, name, content in rows:
-                _write(connection, identity, name, content)
+                write_page(connection, identity, name, content)
 
         await self._database.write(work)
 
@@ -46,7 +46,8 @@ def read_pages(connection: Connection, identity: str) -> Mapping[Page, Json]:
     return {Page(row.name): from_json_text(row.content) for row in rows if row.name in _KNOWN}
 
 
-def _write(connection: Connection, identity: str, name: str, content: Any) -> None:
+def write_page(connection: Connection, identity: str, name: str, content: Any) -> None:
+    """Insert or replace one page, holding the station's row; of a station that isn't there nothing is kept."""
     if connection.execute(_LOCK, {"of_identity": identity}).rowcount == 0:
         return
     key = {"of_identity": identity, "of_name": name}

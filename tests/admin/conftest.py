@@ -124,6 +124,14 @@ class Registry:
             raise LookupError(f"no station {identity!r} is pending")
 
 
+class Routes:
+    """Every station goes to one backend, and is there."""
+
+    async def of(self, records: Any) -> Sequence[Mapping[str, Any]]:
+        route = {"backend": "legacy", "by": "default_backend", "in_use": None, "waits_for": None}
+        return [route for _ in records]
+
+
 class Commands:
     """What connected stations are asked to do: ``fails`` is raised instead."""
 
@@ -260,6 +268,7 @@ class Office:
         live: Any = self.live.get
         parts = Parts(
             registration=self.registry,
+            routes=Routes(),
             live=live,
             commands=self.commands,
             upgrades=self.upgrades,

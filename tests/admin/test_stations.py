@@ -23,6 +23,7 @@ async def test_create_list_show_remove(client: Any, office: Any) -> None:
         "allow_expired": False,
         "allow_downgrade": False,
         "password_rotation": "settled",
+        "route": {"backend": "legacy", "by": "default_backend", "in_use": None, "waits_for": None},
         "connected": False,
         "connected_profile": None,
         "provisional": None,

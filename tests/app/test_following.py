@@ -41,6 +41,8 @@ class World:
         self.sessions = [FakeStation("CS1"), FakeStation("CS2")]
         self.revoked: set[tuple[Any, ...]] = set()
         self.expelled: list[str] = []
+        self.followed: list[StationRecord] = []
+        self.moves = 0
         self.allows_expired = False
         self.tolerated: list[bool] = []
         self.reloads = 0
@@ -60,6 +62,8 @@ class World:
             listeners=[self, self],  # type: ignore[list-item]  # only what is here is asked
             revocations=self,  # type: ignore[arg-type]  # only what is here is asked
             expel=self.expel,
+            follow=self.followed.append,
+            move_on=self.move_on,
             refresh_every=60.0,
         )
 
@@ -99,6 +103,9 @@ class World:
     async def still_good(self, path: tuple[Any, ...]) -> str | None:
         return "revoked: it is on the list" if path in self.revoked else None
 
+    def move_on(self) -> None:
+        self.moves += 1
+
     async def expel(self, station: Any) -> None:
         self.expelled.append(station.identity)
 
@@ -134,6 +141,12 @@ async def test_one_that_must_use_a_higher_profile_is_cut(world: World) -> None:
     world.records["CS2"] = StationRecord("CS2", 3)
     await world.following._apply()
     assert world.cuts == {"CS2": [(NOT_ADMITTED_ANY_MORE, "a higher security profile is required")]}
+
+
+async def test_what_the_registry_says_of_those_who_stay_is_followed(world: World) -> None:
+    world.records = {"CS1": StationRecord("CS1", 2, group="depot"), "CS2": StationRecord("CS2", 3)}
+    await world.following._apply()
+    assert world.followed == [world.records["CS1"]]
 
 
 async def test_one_that_is_not_connected_is_let_be(world: World) -> None:
@@ -303,6 +316,20 @@ async def test_a_look_that_fails_is_not_the_last(
         assert [line["event"] for line in lines] == [event]
         assert (passed, world.failures) == ([pause] * 3, [])
         assert world.reloads
+
+
+async def test_those_who_wait_for_another_backend_are_looked_at_though_the_registry_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sleep(seconds: float) -> None:
+        if world.moves == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    world.failures = [StoreAway("the database is gone")]
+    with pytest.raises(asyncio.CancelledError):
+        await world.following.follow_registry()
+    assert world.failures == []
 
 
 async def test_each_list_is_looked_at_as_often_as_configured_though_another_hangs(

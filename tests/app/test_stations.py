@@ -1,12 +1,14 @@
 """The factory of station runtimes, on a real store and with backends that aren't there."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from gateway.app.foundation import Foundation
-from gateway.app.stations import StationFactory, message_ids
+from gateway.app.stations import MOVES, StationFactory
 from gateway.bridge.books import Transaction, TransactionState
 from gateway.session.ports import Proof, StationRecord
 from gateway.wire.versions import Version
@@ -92,13 +94,6 @@ async def test_a_backend_that_is_not_configured_any_more_is_the_default_one(
     assert station.backend is not None
 
 
-def test_message_ids_fit_and_never_repeat() -> None:
-    first, second = message_ids(), message_ids()
-    made = [source() for source in (first, second) for _ in range(1000)]
-    assert len(set(made)) == 2000
-    assert max(map(len, made)) <= 36
-
-
 async def test_a_station_that_changes_its_version_keeps_its_transactions(
     factory: StationFactory, foundation: Foundation
 ) -> None:
@@ -131,3 +126,115 @@ async def test_what_a_station_said_when_it_booted_is_for_its_own_version_only(
     )
     built = (await factory.build(record, now)).record
     assert (built.boot_payload is not None, built.boot_reported) == (kept, not kept)
+
+
+# --- several backends
+
+
+BACKENDS = {name: {"url": f"wss://{name}.example.com/{{identity}}"} for name in ("legacy", "north")}
+
+
+@pytest.fixture
+def routed(foundation: Foundation, configured: Callable[..., Any]) -> Foundation:
+    """Two backends; a group goes to the second one."""
+    config = configured(
+        backends=BACKENDS,
+        default_backend="legacy",
+        routes=[{"group": "depot", "backend": "north"}],
+        connector_tables=[{"group": "depot", "connectors": {"1.1": 7}}],
+    )
+    return dataclasses.replace(foundation, config=config)
+
+
+async def _connected(factory: StationFactory, record: StationRecord) -> Any:
+    """Let a station in; return its runtime and the socket."""
+    entry = await factory.directory.enter(record, Proof(2), Version.V201)
+    socket = SimpleNamespace(closed=[], send=lambda _: True, pause=lambda: None, resume=lambda: None)
+    socket.close = lambda code=1000, reason="": socket.closed.append(code)
+    peer = factory.sink(entry)
+    peer.connected(socket)
+    return entry.station, socket
+
+
+async def test_a_connected_station_moves_when_it_may_and_not_before(routed: Foundation) -> None:
+    factory = StationFactory(routed)
+    record = await _registered(routed)
+    station, socket = await _connected(factory, record)
+    tx = Transaction("t1", TransactionState.OPEN, backend_tx=7, connector_id=1)
+    station.books.transactions["t1"] = tx
+    await routed.journal.save("CS1", station.epoch, tx)
+
+    await routed.stations.set_group("CS1", "depot")
+    record = dataclasses.replace(record, group="depot")
+    factory.follow(record)
+    factory.move_on()
+    assert socket.closed == []
+
+    tx.state = TransactionState.ENDED
+    await routed.journal.save("CS1", station.epoch, tx)
+    factory.move_on()
+    assert socket.closed == [MOVES]
+    entry = await factory.directory.enter(record, Proof(2), Version.V201)
+    assert entry.station is not station
+    assert factory._runtimes["CS1"].backend == "north"
+    assert factory._settings(record, "north").connectors == {(1, 1): 7}
+    factory.move_on()
+    assert factory._moving == set()
+    await factory.close()
+
+
+async def test_a_change_that_is_taken_back_moves_nobody(routed: Foundation) -> None:
+    factory = StationFactory(routed)
+    record = await _registered(routed)
+    _, socket = await _connected(factory, record)
+    factory.follow(dataclasses.replace(record, group="depot"))
+    factory.follow(record)
+    factory.move_on()
+    factory.follow(StationRecord("CS9", 2, group="depot"))
+    assert (socket.closed, factory._moving) == ([], set())
+    await factory.close()
+
+
+async def test_one_that_comes_back_by_itself_moves_then_if_it_may(routed: Foundation) -> None:
+    factory = StationFactory(routed)
+    record = await _registered(routed)
+    depot = dataclasses.replace(record, group="depot")
+    station = (await factory.directory.enter(record, Proof(2), Version.V201)).station
+    station.books.transactions["t1"] = Transaction("t1", TransactionState.HELD)
+    assert (await factory.directory.enter(depot, Proof(2), Version.V201)).station is station
+    station.books.transactions["t1"].state = TransactionState.ENDED
+    assert (await factory.directory.enter(depot, Proof(2), Version.V201)).station is not station
+    await factory.close()
+
+
+async def test_after_a_restart_with_other_routes_a_journal_still_goes_where_it_belongs(routed: Foundation) -> None:
+    factory = StationFactory(routed)
+    record = await _registered(routed)
+    station = (await factory.directory.enter(record, Proof(2), Version.V201)).station
+    tx = Transaction("t1", TransactionState.STARTING, connector_id=1)
+    await routed.journal.append("CS1", station.epoch, tx, "StartTransaction", {"x": 1})
+    await factory.close()
+    await routed.stations.set_group("CS1", "depot")
+    again = StationFactory(routed)
+    await again.resume()
+    assert again._runtimes["CS1"].backend == "legacy"
+    assert again._moving == {"CS1"}
+    again.move_on()
+    await again.close()
+    again.move_on()
+    assert again._moving == set()
+
+
+async def test_what_belongs_to_a_backend_that_is_gone_is_dialled_nowhere(
+    routed: Foundation, configured: Callable[..., Any]
+) -> None:
+    record = await _registered(routed)
+    await routed.books.belong("CS1", {"name": "gone", "url": "wss://gone/{identity}"}, is_new=False)
+    epoch = await routed.stations.take("CS1", 0)
+    await routed.journal.append("CS1", epoch, Transaction("t1", connector_id=1), "StartTransaction", {"x": 1})
+    factory = StationFactory(routed)
+    entry = await factory.directory.enter(record, Proof(2), Version.V201)
+    assert factory._runtimes["CS1"].backend == "gone"
+    factory._runtimes["CS1"].legs.start()
+    assert not await entry.station.backend.wait_up(5.0)
+    await factory.close()

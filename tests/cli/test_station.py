@@ -137,3 +137,19 @@ def test_the_upgrade_that_is_shown(run: Run, stored: Callable[..., Any]) -> None
     text = run("station", "show", "CS1").stdout
     assert "upgrade: to security profile 3: roots: installing " in text
     assert "\x1b" not in text
+
+
+async def _elsewhere(opened: Any) -> None:
+    page = {"name": "old", "url": "wss://old.example.com/{identity}"}
+    await opened.routes._stored.belong("CS1", page, is_new=False)
+
+
+def test_show_says_where_a_station_goes_and_where_it_still_is(run: Run, stored: Any) -> None:
+    run("station", "add", "CS1", "--profile", "2", "--group", "depot")
+    shown = run("station", "show", "CS1").stdout
+    assert "route: legacy (default_backend)\n" in shown
+    assert "group: depot" in shown
+    stored(_elsewhere)
+    assert "route: legacy (default_backend); still old\n" in run("station", "show", "CS1").stdout
+    (listed,) = json.loads(run("station", "list", "--json").stdout)
+    assert listed["route"] == {"backend": "legacy", "by": "default_backend", "in_use": "old", "waits_for": None}

@@ -262,7 +262,7 @@ async def test_groups_and_backends(registration: Registration, book: Book) -> No
     for group in ("", "a b", "-a", "x" * 65, "depot\n"):
         with pytest.raises(RegistrationInvalid, match="a group's name"):
             await registration.set_group("CS1", group)
-    with pytest.raises(RegistrationInvalid, match="no backend 'none'.*legacy, new"):
+    with pytest.raises(RegistrationInvalid, match=r"no backend 'none'.*legacy, new"):
         await registration.set_backend("CS1", "none")
     await registration.set_group("CS1", None)
     await registration.set_backend("CS1", None)

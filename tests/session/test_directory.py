@@ -33,7 +33,10 @@ class Hall:
         self.registry = registry
         self.security = security
         self.record = registry.add(StationRecord("CS1", 1))
-        self.directory = Directory(registry, self.build, self.leave, self.retire, security=security)
+        self.directory = Directory(
+            registry, self.build, self.leave, self.retire, fits=lambda *_: self.fits, security=security
+        )
+        self.fits = True
         self.built: list[Station] = []
         self.left: list[Station] = []
         self.retired: list[Station] = []
@@ -429,6 +432,22 @@ async def test_a_station_that_speaks_another_version_now_gets_another_runtime(ha
     assert hall.retired == [first]
     assert hall.present() is not first
     assert hall.present().version is Version.V16
+
+
+async def test_a_runtime_that_does_not_fit_its_station_any_more_gives_way(hall: Hall, settle: Settle) -> None:
+    hall.may_leave = False
+    talk = await hall.comes()
+    before = hall.present()
+    hall.fits = False
+    with pytest.raises(Held):
+        await hall.enters()
+    assert hall.retired == []  # whoever is connected stays: moving it is for others
+
+    talk.peer.disconnected(Closed(1001, "", by_peer=True))
+    await settle()
+    await hall.comes()
+    assert hall.retired == [before]
+    assert hall.present() is not before
 
 
 async def test_a_live_connection_is_not_retired_by_a_newcomer_of_another_version(hall: Hall, settle: Settle) -> None:

@@ -1,7 +1,8 @@
 """A station's books come back whole, and nobody else's with them."""
 
-from gateway.bridge.books import Connector, Page, Transaction
-from gateway.store.books import StoredBooks
+from gateway.bridge.books import Connector, Page, Transaction, TransactionState
+from gateway.session.ports import BootStatus
+from gateway.store.books import Standing, StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
@@ -28,3 +29,54 @@ async def test_everything_in_one_reading(database: Database, stations: Stations)
 async def test_one_that_is_not_registered_has_none(database: Database) -> None:
     books, depth = await StoredBooks(database).load("CS9")
     assert (books.transactions, books.connectors, depth) == ({}, {}, 0)
+
+
+NORTH = {"name": "north", "url": "wss://north/{identity}"}
+
+
+async def test_whose_they_are_and_what_is_left_to_tell(database: Database, stations: Stations) -> None:
+    journal, stored = Journal(database), StoredBooks(database)
+    for identity in ("CS1", "CS2"):
+        await stations.add(identity, profile=2, serial=None, backend=None, password_hash=None)
+    epoch = await stations.take("CS1", 2)
+    for number, state in enumerate(TransactionState):
+        await journal.save("CS1", epoch, Transaction(f"tx-{number}", state))
+    await journal.append("CS1", epoch, Transaction("tx-0"), "StartTransaction", {})
+    await stored.belong("CS1", NORTH, is_new=False)
+
+    assert await stored.standings() == {"CS1": Standing(NORTH, 1, 5), "CS2": Standing()}
+    assert await stored.standings("CS1") == {"CS1": Standing(NORTH, 1, 5)}
+    assert await stored.standings("CS9") == {}
+    await stored.belong("CS9", NORTH, is_new=True)
+    assert await stored.standings("CS9") == {}
+
+
+async def test_a_new_backend_has_heard_nothing(database: Database, stations: Stations) -> None:
+    connectors, stored = Connectors(database), StoredBooks(database)
+    reported = {"status": "Available"}
+    for identity in ("CS1", "CS2"):
+        await stations.add(identity, profile=2, serial=None, backend=None, password_hash=None)
+        epoch = await stations.take(identity, 2)
+        await stations.save_boot(identity, epoch, BootStatus.ACCEPTED, 300, {"reason": "PowerUp"}, reported=True)
+        for connector in (
+            Connector(1, 1, 1, reported=reported), Connector(1, 2, 2), Connector(-1, 1, -2, reported=reported)
+        ):  # fmt: skip
+            await connectors.save(identity, connector)
+
+    for is_new in (False, True):
+        await stored.belong("CS1", NORTH, is_new=is_new)
+        record, other = await stations.find("CS1"), await stations.find("CS2")
+        assert record is not None
+        assert other is not None
+        assert (record.boot_reported, other.boot_reported) == (not is_new, True)
+        kept = [each.reported for each in await connectors.load("CS1")]
+        assert kept == [reported, {} if is_new else reported, None]
+    assert [each.reported for each in await connectors.load("CS2")] == [reported, reported, None]
+
+
+async def test_one_that_never_booted_has_no_boot_to_report(database: Database, stations: Stations) -> None:
+    await stations.add("CS1", profile=2, serial=None, backend=None, password_hash=None)
+    await StoredBooks(database).belong("CS1", NORTH, is_new=True)
+    record = await stations.find("CS1")
+    assert record is not None
+    assert record.boot_reported
