@@ -13,7 +13,7 @@ from gateway.app.clock import now
 from gateway.app.foundation import Foundation
 from gateway.app.legs import Legs, legs_for
 from gateway.app.message_ids import message_ids
-from gateway.app.routing import Belonging, Routing, unfinished
+from gateway.app.routing import Belonging, Routing
 from gateway.bridge.books import Books, Json, Page, Transaction
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import Settings
@@ -30,6 +30,8 @@ from gateway.wire.versions import Version
 
 MOVES = 1001
 """Close code towards a station that has another backend when it comes back."""
+MOVED_AT_ONCE = 50
+"""Stations that are cut for it in one go: thousands would all come back at the same moment."""
 BACKEND_WAIT = 5.0
 """Seconds that a BootNotification waits for the backend's leg: well below a station's own message timeout."""
 
@@ -54,7 +56,7 @@ class _Runtime:
     @property
     def may_move(self) -> bool:
         """True when its backend has heard all that it must hear of this station."""
-        return unfinished(self.books, self.ledger.depth) is None
+        return not self.ledger.depth and not self.books.has_running
 
 
 class StationFactory:
@@ -136,7 +138,8 @@ class StationFactory:
             self._moving.add(record.identity)
 
     def move_on(self) -> None:
-        """Cut the stations that may have their new backend now: they get it when they come back."""
+        """Cut some of the stations that may have their new backend now: they get it when they come back."""
+        left = MOVED_AT_ONCE
         for identity in [*self._moving]:
             runtime, station = self._runtimes.get(identity), self.directory.get(identity)
             if runtime is None or station is None:
@@ -144,6 +147,9 @@ class StationFactory:
             elif station.is_connected and runtime.may_move:
                 log.info("session_cut", identity=identity, reason="moves to another backend")
                 station.cut(MOVES, "moves to another backend")
+                left -= 1
+                if not left:
+                    return
 
     # --- for the composition root
 

@@ -135,6 +135,11 @@ class Books:
         """Transactions whose end the backend has not heard."""
         return sum(tx.state is not TransactionState.ENDED for tx in self.transactions.values())
 
+    @property
+    def has_running(self) -> bool:
+        """True while there is such a transaction; the newest are looked at first."""
+        return any(tx.state is not TransactionState.ENDED for tx in reversed(self.transactions.values()))
+
     def by_backend_tx(self, backend_tx: int) -> Transaction | None:
         """Return the running transaction of *this* station that the backend calls ``backend_tx``, or None.
 

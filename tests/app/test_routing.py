@@ -1,10 +1,13 @@
 """Which backend a station has: the order of what says so, and when it may have another one."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.app.foundation import Foundation
@@ -184,6 +187,45 @@ async def test_what_belongs_to_a_backend_that_is_gone_goes_to_no_other(routing: 
     assert ("backend_not_configured", "gone") in [(entry["event"], entry["backend"]) for entry in logs]
     assert (await place.settle(BOOTED, Books(pages={Page.BACKEND: gone}), 0))[1] == "north"
     assert stored.written == [("ABB-1", NORTH, True)]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.sampled_from(["begin", "end", "write", "deliver", "come back"]),
+        st.sampled_from([None, "legacy", "north", "south", "gone"]).map(lambda own: ("set-backend", own)),
+    ),
+    max_size=40,
+)
+
+
+@given(steps=STEPS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_ever_reaches_another_backend_than_the_one_it_is_for(routing: Routing, steps: list[Any]) -> None:
+    """Whatever happens in whatever order: what is owed to one backend keeps the station there, and only that does."""
+    stored = Stored()
+    place = Belonging(routing, stored)  # type: ignore[arg-type]  # what is asked of it is here
+    record, books, journal = BOOTED, Books(), list[str]()
+    opened: dict[str, str] = {}
+    _, backend = asyncio.run(place.settle(record, books, 0))
+    for step in [*steps, "come back"]:
+        if step == "begin":
+            name = f"tx-{len(opened)}"
+            books.transactions[name], opened[name] = Transaction(name, TransactionState.OPEN), backend
+        elif step == "end" and (running := [tx for tx in books.transactions.values() if not tx.is_over]):
+            running[0].state = TransactionState.ENDED
+        elif step == "write" and opened:
+            journal.append(backend)
+        elif step == "deliver" and journal:
+            assert journal.pop(0) == backend
+        elif step == "come back":
+            pages = {Page.BACKEND: stored.written[-1][1]}  # all that a restart leaves
+            books = Books(books.transactions, pages=pages)
+            _, backend = asyncio.run(place.settle(record, books, len(journal)))
+            owed = {opened[tx.station_tx] for tx in books.transactions.values() if not tx.is_over} | {*journal}
+            assert owed <= {backend}
+            assert owed or backend == routing.route(record).backend
+        elif isinstance(step, tuple):
+            record = replace(record, backend=step[1])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.app.foundation import Foundation
-from gateway.app.stations import MOVES, StationFactory
+from gateway.app.stations import MOVED_AT_ONCE, MOVES, StationFactory
 from gateway.bridge.books import Transaction, TransactionState
 from gateway.session.ports import Proof, StationRecord
 from gateway.wire.versions import Version
@@ -180,6 +180,22 @@ async def test_a_connected_station_moves_when_it_may_and_not_before(routed: Foun
     assert factory._settings(record, "north").connectors == {(1, 1): 7}
     factory.move_on()
     assert factory._moving == set()
+    await factory.close()
+
+
+async def test_not_all_are_cut_at_once(routed: Foundation) -> None:
+    factory = StationFactory(routed)
+    sockets = []
+    for number in range(MOVED_AT_ONCE + 1):
+        identity = f"CS{number}"
+        add = routed.stations.add(identity, profile=2, serial=None, backend=None, password_hash=None)
+        _, socket = await _connected(factory, await add)
+        sockets.append(socket)
+        factory.follow(StationRecord(identity, 2, group="depot"))
+    for cut in (MOVED_AT_ONCE, MOVED_AT_ONCE + 1):
+        factory.move_on()
+        assert sum(len(socket.closed) for socket in sockets) == cut
+    await factory.directory.close()
     await factory.close()
 
 

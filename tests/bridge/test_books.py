@@ -54,3 +54,17 @@ def test_books_begin_empty_and_are_not_shared() -> None:
     assert other == Books({}, {}, {}, set())
     assert other.page(Page.ALIASES) == {}
     assert (one.page(Page.ALIASES), one.unsaved) == ({"a": {}}, {Page.ALIASES})
+
+
+@pytest.mark.parametrize(
+    ("states", "running"),
+    [
+        ([], 0),
+        ([TransactionState.ENDED], 0),
+        ([TransactionState.OPEN, TransactionState.ENDED], 1),
+        ([TransactionState.HELD, TransactionState.UNSTARTED, TransactionState.STOPPING], 3),
+    ],
+)
+def test_those_whose_end_the_backend_has_not_heard(states: list[TransactionState], running: int) -> None:
+    books = Books({str(number): Transaction(str(number), state) for number, state in enumerate(states)})
+    assert (books.running, books.has_running) == (running, running > 0)
