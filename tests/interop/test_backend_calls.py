@@ -156,10 +156,6 @@ def test_a_station_that_has_left(station: "Station", backend: "Backend") -> None
 @pytest.mark.parametrize(
     ("action", "payload"),
     [
-        ("GetLocalListVersion", {}),
-        ("CancelReservation", {"reservationId": 1}),
-        ("ClearChargingProfile", {}),
-        ("GetCompositeSchedule", {"connectorId": 1, "duration": 60}),
         ("GetDiagnostics", {"location": "ftp://example.com/"}),
         ("UpdateFirmware", {"location": "ftp://example.com/", "retrieveDate": "2026-01-01T00:00:00Z"}),
     ],

@@ -47,6 +47,17 @@ def of_evse(books: Books, evse_id: int) -> list[Connector]:
     return sorted(found, key=lambda connector: connector.number)
 
 
+def evse_of(books: Books, number: int) -> int | None:
+    """Return the EVSE of the 1.6 connectorId ``number`` (> 0), or None when the station hasn't that connector.
+
+    A station that has reported none yet is taken by its word later: each EVSE's number is that of its first connector.
+    """
+    connector = numbered(books, number)
+    if connector is not None:
+        return connector.evse_id
+    return None if plugs(books) or number < 1 else number
+
+
 async def learn(context: Context, evse_id: int, connector_id: int) -> Connector:
     """Return the connector at this place; one not seen before gets its number, for good.
 

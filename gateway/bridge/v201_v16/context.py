@@ -6,10 +6,12 @@ from typing import Final, Literal
 
 from gateway.bridge.books import SAVED_NOW_AND_THEN, Books, Json, Page
 from gateway.bridge.ports import Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector, SavePage
-from gateway.wire.errors import CallError
+from gateway.wire.errors import CallError, ErrorCode
 
 DEFAULT_ID_TAG: Final = "VOLTGATE"
 """The idTag of a transaction that was begun without any token, unless the operator names another."""
+UNSUPPORTED: Final = frozenset({ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED})
+"""CALLERRORs by which a station says that it hasn't the whole function."""
 
 
 @dataclass(frozen=True, slots=True)

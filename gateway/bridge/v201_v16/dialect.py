@@ -17,6 +17,7 @@ from gateway.bridge.v201_v16 import (
     metering,
     monitoring,
     remote_control,
+    smart_charging,
     transactions,
 )
 from gateway.bridge.v201_v16.connectors import seed
@@ -87,11 +88,14 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "ChangeAvailability": availability.change_availability,
     "ChangeConfiguration": configuration.change_configuration,
     "ClearCache": authorization.clear_cache,
+    "ClearChargingProfile": smart_charging.clear_charging_profile,
     "DataTransfer": data_transfer.from_backend,
+    "GetCompositeSchedule": smart_charging.get_composite_schedule,
     "GetConfiguration": configuration.get_configuration,
     "RemoteStartTransaction": remote_control.remote_start,
     "RemoteStopTransaction": remote_control.remote_stop,
     "Reset": remote_control.reset,
+    "SetChargingProfile": smart_charging.set_charging_profile,
     "TriggerMessage": remote_control.trigger_message,
     "UnlockConnector": remote_control.unlock_connector,
 }

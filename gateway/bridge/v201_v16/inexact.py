@@ -6,7 +6,10 @@ INEXACT: Final = {
     "availability-state": "An AvailabilityState outside the standard is ignored.",
     "configuration-part": "A key that stands for several variables was set in some of them only.",
     "configuration-value": "A value over 500 characters is cut in GetConfiguration.conf.",
+    "default-profile-overlap": "A TxDefaultProfile of one connector beside one of the whole station on the same stack "
+    "level: 1.6 allows both, a station of 2.0.1 refuses the later one.",
     "default-tag": "The backend refuses the default idTag: sessions without a token are stopped.",
+    "evse-shared": "Connectors of one EVSE share its charging profiles: 2.0.1 addresses the EVSE.",
     "expiry-date": "An unreadable expiryDate of the backend is left out.",
     "held-too-long": "A transaction that never got a token is given up when a hundred others wait too.",
     "meter-start": "A transaction without any energy register begins at 0 Wh.",

@@ -23,8 +23,9 @@ ANSWERS: Final[dict[str, Json]] = {
     "NotifyEVChargingNeeds": {"status": "Rejected"},
     "NotifyEVChargingSchedule": {"status": "Accepted"},
 }
-"""Action -> answer. No smart charging comes from the backend, so charging needs are Rejected: the station goes by its
-own limits. Certificates are the business of the gateway's services; what gets here, none of them wanted."""
+"""Action -> answer. A 1.6 backend never hears of an EV's needs, so they are Rejected: no schedule will follow, and the
+station goes by the limits that it has. Certificates are the business of the gateway's services; what gets here, none of
+them wanted."""
 
 
 async def answer(action: str, _: Context, __: Json) -> Json:

@@ -62,11 +62,19 @@ FROM_BACKEND: Final[dict[str, Row]] = {
     "ChangeAvailability": Row("connectorId 0 is the whole station", ("ChangeAvailability",)),
     "ChangeConfiguration": Row("a key is a variable; those of the station's own security never are", ("SetVariables",)),
     "ClearCache": Row("the same", ("ClearCache",)),
+    "ClearChargingProfile": Row(
+        "without a purpose each is cleared, but the station's own constraints", ("ClearChargingProfile",)
+    ),
     "DataTransfer": Row("the JSON text of an object or a list is read", ("DataTransfer",)),
+    "GetCompositeSchedule": Row("connectorId 0 is the whole station", ("GetCompositeSchedule",)),
     "GetConfiguration": Row("keys are variables", ("GetVariables",)),
     "RemoteStartTransaction": Row("the type of the token is guessed from its form", ("RequestStartTransaction",)),
     "RemoteStopTransaction": Row("only a running transaction of this very station", ("RequestStopTransaction",)),
     "Reset": Row("Hard is Immediate, Soft is OnIdle", ("Reset",)),
+    "SetChargingProfile": Row(
+        "what 1.6 replaces, by stack level, purpose and connector, is cleared first",
+        ("ClearChargingProfile", "SetChargingProfile"),
+    ),
     "TriggerMessage": Row("StatusNotification without a connector: each connector in turn", ("TriggerMessage",)),
     "UnlockConnector": Row(
         "a transaction that keeps it locked is stopped first", ("UnlockConnector", "RequestStopTransaction")

@@ -4,8 +4,8 @@ from typing import Final
 
 from gateway.bridge.books import Books, Connector, Json, Page
 from gateway.bridge.ports import PeerUnavailable
-from gateway.bridge.timestamps import backend_utc
-from gateway.bridge.v201_v16.connectors import numbered, plugs
+from gateway.bridge.v201_v16.charging_profiles import enter, entry_of, transaction_profile
+from gateway.bridge.v201_v16.connectors import evse_of, numbered, plugs
 from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.tokens import token_for
 from gateway.wire.errors import CallError
@@ -39,11 +39,11 @@ async def remote_start(context: Context, payload: Json) -> Json:
     """RemoteStartTransaction. A connector that is in use is the station's business; one that it hasn't is Rejected."""
     request: Json = {"idToken": token_for(context, payload["idTag"])}
     if "connectorId" in payload:
-        request["evseId"] = _evse_of(context.books, payload["connectorId"])
+        request["evseId"] = evse_of(context.books, payload["connectorId"])
         if request["evseId"] is None:
             return {"status": "Rejected"}
     if "chargingProfile" in payload:
-        profile = transaction_profile(payload["chargingProfile"])
+        profile = transaction_profile(payload["chargingProfile"], context.clock())
         if profile is None:
             return {"status": "Rejected"}
         request["chargingProfile"] = profile
@@ -59,6 +59,9 @@ async def remote_start(context: Context, payload: Json) -> Json:
     if answer["status"] != "Accepted":
         context.books.page(Page.REMOTE_STARTS).pop(str(start_id), None)
         context.books.changed(Page.REMOTE_STARTS)
+    elif "chargingProfile" in request:
+        profile = request["chargingProfile"]
+        enter(context, profile["id"], entry_of(profile, request.get("evseId"), remote_start_id=start_id))
     begun = context.books.transactions.get(answer.get("transactionId", ""))
     if begun is not None:
         begun.remote_start_id = start_id
@@ -127,38 +130,6 @@ async def trigger_message(context: Context, payload: Json) -> Json:
     if asked_for == "DiagnosticsStatusNotification" and answer["status"] == "Accepted":
         context.memory.diagnostics_asked = True
     return answer
-
-
-def transaction_profile(profile: Json) -> Json | None:
-    """Translate the chargingProfile of a remote start; None when it isn't a TxProfile.
-
-    It has no transactionId in 2.0.1: the transaction is yet to begin.
-    """
-    if profile["chargingProfilePurpose"] != "TxProfile":
-        return None
-    schedule: Json = profile["chargingSchedule"]
-    same = ("stackLevel", "chargingProfilePurpose", "chargingProfileKind", "recurrencyKind")
-    return {
-        "id": profile["chargingProfileId"],
-        **{name: profile[name] for name in same if name in profile},
-        **_times(profile, "validFrom", "validTo"),
-        "chargingSchedule": [{"id": profile["chargingProfileId"], **schedule, **_times(schedule, "startSchedule")}],
-    }
-
-
-def _evse_of(books: Books, number: int) -> int | None:
-    """Return the EVSE of a 1.6 connector, or None when the station hasn't that connector.
-
-    A station that has reported none yet is taken by its word later: each EVSE's number is that of its first connector.
-    """
-    connector = numbered(books, number)
-    if connector is not None:
-        return connector.evse_id
-    return None if plugs(books) or number < 1 else number
-
-
-def _times(fields: Json, *names: str) -> Json:
-    return {name: backend_utc(fields[name]) or fields[name] for name in names if name in fields}
 
 
 async def _trigger_every_status(context: Context, request: Json) -> Json:

@@ -8,7 +8,6 @@ import pytest
 from gateway.bridge.books import Json, Page, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import remote_control
-from gateway.bridge.v201_v16.remote_control import transaction_profile
 from gateway.bridge.v201_v16.tokens import tag_for
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -119,52 +118,51 @@ class TestRemoteStart:
 
 
 class TestProfile:
-    async def test_of_a_remote_start_goes_along(self, world: "World") -> None:
-        schedule = {
-            **PROFILE["chargingSchedule"],
-            "duration": 60,
-            "minChargingRate": 6.0,
-            "startSchedule": "2026-05-01T10:00:00+02:00",
-        }
-        profile = {
-            **PROFILE,
-            "transactionId": 5,
-            "recurrencyKind": "Daily",
-            "validFrom": "2026-05-01T10:00:00+02:00",
-            "validTo": "2026-05-02T10:00:00+02:00",
-            "chargingSchedule": schedule,
-        }
+    """How a profile is translated stands in test_charging_profiles.py."""
 
-        await world.bridge.from_backend("RemoteStartTransaction", {"idTag": CARD, "chargingProfile": profile})
+    async def test_of_a_remote_start_goes_along(self, two_evses: "World") -> None:
+        profile = {**PROFILE, "transactionId": 5, "validFrom": "2026-05-01T10:00:00+02:00"}
 
-        assert world.heard("station")[0][1]["chargingProfile"] == {
+        await two_evses.from_backend(
+            "RemoteStartTransaction", {"idTag": CARD, "connectorId": 2, "chargingProfile": profile}
+        )
+
+        assert two_evses.heard("station")[0][1]["chargingProfile"] == {
             "id": 7,
             "stackLevel": 1,
             "chargingProfilePurpose": "TxProfile",
             "chargingProfileKind": "Relative",
-            "recurrencyKind": "Daily",
             "validFrom": "2026-05-01T08:00:00Z",
-            "validTo": "2026-05-02T08:00:00Z",
-            "chargingSchedule": [
-                {
-                    "id": 7,
-                    "chargingRateUnit": "A",
-                    "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.1}],
-                    "duration": 60,
-                    "minChargingRate": 6.0,
-                    "startSchedule": "2026-05-01T08:00:00Z",
-                }
-            ],
+            "chargingSchedule": [{"id": 7, **PROFILE["chargingSchedule"]}],
+        }
+        assert two_evses.pages[Page.CHARGING_PROFILES] == {
+            "7": {"evseId": 2, "chargingProfilePurpose": "TxProfile", "stackLevel": 1, "remoteStartId": NOW_ID}
         }
 
-    @pytest.mark.parametrize("purpose", ["ChargePointMaxProfile", "TxDefaultProfile"])
-    async def test_of_another_purpose_is_rejected(self, world: "World", purpose: str) -> None:
-        profile = {**PROFILE, "chargingProfilePurpose": purpose}
+    @pytest.mark.parametrize("outcome", [{"status": "Rejected"}, CALLERROR, SILENCE])
+    async def test_of_a_remote_start_that_the_station_does_not_accept(
+        self, world: "World", outcome: Json | Exception
+    ) -> None:
+        world.station.answers["RequestStartTransaction"] = outcome
+
+        await world.from_backend("RemoteStartTransaction", {"idTag": CARD, "chargingProfile": PROFILE})
+
+        assert world.books.page(Page.CHARGING_PROFILES) == {}
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"chargingProfilePurpose": "ChargePointMaxProfile"},
+            {"chargingProfilePurpose": "TxDefaultProfile"},
+            {"validTo": "tomorrow"},
+        ],
+    )
+    async def test_that_is_none_for_a_transaction_is_rejected(self, world: "World", wrong: Json) -> None:
+        profile = {**PROFILE, **wrong}
 
         answer = await world.bridge.from_backend("RemoteStartTransaction", {"idTag": CARD, "chargingProfile": profile})
 
         assert answer == {"status": "Rejected"}
-        assert transaction_profile(profile) is None
         assert world.heard("station") == []
 
 
