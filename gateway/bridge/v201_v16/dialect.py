@@ -17,6 +17,7 @@ from gateway.bridge.v201_v16 import (
     metering,
     monitoring,
     remote_control,
+    reservation,
     smart_charging,
     transactions,
 )
@@ -85,6 +86,7 @@ OF_A_CSMS: Final = frozenset(
 """Actions of 2.0.1 that only a CSMS sends: from a station they go the wrong way."""
 
 FROM_BACKEND: Final[dict[str, Handler]] = {
+    "CancelReservation": reservation.cancel_reservation,
     "ChangeAvailability": availability.change_availability,
     "ChangeConfiguration": configuration.change_configuration,
     "ClearCache": authorization.clear_cache,
@@ -94,6 +96,7 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "GetConfiguration": configuration.get_configuration,
     "RemoteStartTransaction": remote_control.remote_start,
     "RemoteStopTransaction": remote_control.remote_stop,
+    "ReserveNow": reservation.reserve_now,
     "Reset": remote_control.reset,
     "SetChargingProfile": smart_charging.set_charging_profile,
     "TriggerMessage": remote_control.trigger_message,

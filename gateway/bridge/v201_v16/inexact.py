@@ -17,6 +17,7 @@ INEXACT: Final = {
     "no-token": "Energy that flowed without a token goes under the default idTag.",
     "phase-rotation": "ConnectorPhaseRotation of the main connection (0) has no variable.",
     "refused-start": "A refused transaction can't be stopped, for the station doesn't do so when asked.",
+    "reservation-evse": "A reservation of one connector reserves its EVSE, with all connectors of it.",
     "sequence-gap": "A station has dropped events of a transaction: its seqNo has gaps.",
     "status-refused": "A StatusNotification that the backend refuses is not repeated.",
     "token-alias": "An idToken over 20 characters goes under an alias of 20: register the alias as its idTag.",

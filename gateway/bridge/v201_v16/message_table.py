@@ -46,7 +46,7 @@ FROM_STATION: Final[dict[str, Row]] = {
     "NotifyReport": Row("kept: connectors, limits, the device model", (_STATUS,)),
     "PublishFirmwareStatusNotification": Row(_KEPT),
     "ReportChargingProfiles": Row(_KEPT),
-    "ReservationStatusUpdate": Row(_KEPT),
+    "ReservationStatusUpdate": Row("answered here: the connector's own status tells"),
     "SecurityEventNotification": Row("kept in Voltgate's security log"),
     "SignCertificate": Row("signed by Voltgate's authority; the backend has no part in it"),
     "StatusNotification": Row("five states and the transaction to nine states", (_STATUS,)),
@@ -59,6 +59,7 @@ FROM_STATION: Final[dict[str, Row]] = {
 """By action of a 2.0.1 station."""
 
 FROM_BACKEND: Final[dict[str, Row]] = {
+    "CancelReservation": Row("the same", ("CancelReservation",)),
     "ChangeAvailability": Row("connectorId 0 is the whole station", ("ChangeAvailability",)),
     "ChangeConfiguration": Row("a key is a variable; those of the station's own security never are", ("SetVariables",)),
     "ClearCache": Row("the same", ("ClearCache",)),
@@ -70,6 +71,7 @@ FROM_BACKEND: Final[dict[str, Row]] = {
     "GetConfiguration": Row("keys are variables", ("GetVariables",)),
     "RemoteStartTransaction": Row("the type of the token is guessed from its form", ("RequestStartTransaction",)),
     "RemoteStopTransaction": Row("only a running transaction of this very station", ("RequestStopTransaction",)),
+    "ReserveNow": Row("connectorId 0 is any EVSE, a connector its EVSE", ("ReserveNow",)),
     "Reset": Row("Hard is Immediate, Soft is OnIdle", ("Reset",)),
     "SetChargingProfile": Row(
         "what 1.6 replaces, by stack level, purpose and connector, is cleared first",
