@@ -12,6 +12,7 @@ INEXACT: Final = {
     "evse-shared": "Connectors of one EVSE share its charging profiles: 2.0.1 addresses the EVSE.",
     "expiry-date": "An unreadable expiryDate of the backend is left out.",
     "held-too-long": "A transaction that never got a token is given up when a hundred others wait too.",
+    "local-list-parts": "A local list that would take more than a hundred messages is refused.",
     "meter-start": "A transaction without any energy register begins at 0 Wh.",
     "no-connector": "A transaction that never named its EVSE goes to the first connector.",
     "no-token": "Energy that flowed without a token goes under the default idTag.",

@@ -69,10 +69,15 @@ FROM_BACKEND: Final[dict[str, Row]] = {
     "DataTransfer": Row("the JSON text of an object or a list is read", ("DataTransfer",)),
     "GetCompositeSchedule": Row("connectorId 0 is the whole station", ("GetCompositeSchedule",)),
     "GetConfiguration": Row("keys are variables", ("GetVariables",)),
+    "GetLocalListVersion": Row("in the backend's own numbers", ("GetLocalListVersion",)),
     "RemoteStartTransaction": Row("the type of the token is guessed from its form", ("RequestStartTransaction",)),
     "RemoteStopTransaction": Row("only a running transaction of this very station", ("RequestStopTransaction",)),
     "ReserveNow": Row("connectorId 0 is any EVSE, a connector its EVSE", ("ReserveNow",)),
     "Reset": Row("Hard is Immediate, Soft is OnIdle", ("Reset",)),
+    "SendLocalList": Row(
+        "in as many parts as the station asks for; an entry without idTagInfo is deleted",
+        ("GetVariables", "SendLocalList"),
+    ),
     "SetChargingProfile": Row(
         "what 1.6 replaces, by stack level, purpose and connector, is cleared first",
         ("ClearChargingProfile", "SetChargingProfile"),
