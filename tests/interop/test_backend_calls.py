@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 ACCEPTED: Final = {"status": "Accepted"}
 EVSE: Final = {"id": 1, "connectorId": 1}
+PERIODS: Final = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.1}]}
+DEFAULT: Final = {"stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Relative"}
+CARD: Final = {"idToken": "04A2B3C4", "type": "ISO14443"}
 DIALOGUES: "Final[list[tuple[str, Json, str, Json, Json, Json]]]" = [
     # the backend's CALL, what the station is asked, what it answers, what the backend hears
     ("Reset", {"type": "Hard"}, "Reset", {"type": "Immediate"}, ACCEPTED, ACCEPTED),
@@ -50,6 +53,58 @@ DIALOGUES: "Final[list[tuple[str, Json, str, Json, Json, Json]]]" = [
         *("DataTransfer", {"vendorId": "com.example", "data": "plain"}),
         *("DataTransfer", {"vendorId": "com.example", "data": "plain"}),
         *({"status": "UnknownVendorId"}, {"status": "UnknownVendorId"}),
+    ),
+    (
+        "SetChargingProfile",
+        {"connectorId": 1, "csChargingProfiles": {"chargingProfileId": 7, **DEFAULT, "chargingSchedule": PERIODS}},
+        "SetChargingProfile",
+        {"evseId": 1, "chargingProfile": {"id": 7, **DEFAULT, "chargingSchedule": [{"id": 7, **PERIODS}]}},
+        *(ACCEPTED, ACCEPTED),
+    ),
+    (
+        *("GetCompositeSchedule", {"connectorId": 1, "duration": 60}),
+        *("GetCompositeSchedule", {"evseId": 1, "duration": 60}),
+        {
+            "status": "Accepted",
+            "schedule": {"evseId": 1, "duration": 60, "scheduleStart": "2026-01-01T08:00:00Z", **PERIODS},
+        },
+        {
+            "status": "Accepted",
+            "connectorId": 1,
+            "scheduleStart": "2026-01-01T08:00:00Z",
+            "chargingSchedule": {"duration": 60, **PERIODS},
+        },
+    ),
+    (
+        *("ClearChargingProfile", {"id": 7}, "ClearChargingProfile", {"chargingProfileId": 7}),
+        *({"status": "Unknown"}, {"status": "Unknown"}),
+    ),
+    (
+        "SendLocalList",
+        {
+            "listVersion": 3,
+            "updateType": "Full",
+            "localAuthorizationList": [{"idTag": CARD["idToken"], "idTagInfo": ACCEPTED}],
+        },
+        "SendLocalList",
+        {
+            "versionNumber": 3,
+            "updateType": "Full",
+            "localAuthorizationList": [{"idToken": CARD, "idTokenInfo": ACCEPTED}],
+        },
+        *(ACCEPTED, ACCEPTED),
+    ),
+    ("GetLocalListVersion", {}, "GetLocalListVersion", {}, {"versionNumber": 3}, {"listVersion": 3}),
+    (
+        "ReserveNow",
+        {"connectorId": 1, "expiryDate": "2099-01-01T08:00:00Z", "idTag": CARD["idToken"], "reservationId": 5},
+        "ReserveNow",
+        {"id": 5, "expiryDateTime": "2099-01-01T08:00:00Z", "idToken": CARD, "evseId": 1},
+        *({"status": "Occupied"}, {"status": "Occupied"}),
+    ),
+    (
+        *("CancelReservation", {"reservationId": 5}, "CancelReservation", {"reservationId": 5}),
+        *({"status": "Rejected"}, {"status": "Rejected"}),
     ),
 ]
 
