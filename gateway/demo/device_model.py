@@ -1,6 +1,8 @@
-"""The station's variables, as many as the demo has use for (OCPP 2.0.1 B05, B06)."""
+"""The station's variables, as many as the demo has use for (OCPP 2.0.1 B05 to B07)."""
 
 from typing import Any, Final
+
+from gateway.demo.charging import CONNECTOR, EVSE
 
 AUTHORIZE_REMOTE_START: Final = ("AuthCtrlr", "AuthorizeRemoteStart")
 ORGANIZATION_NAME: Final = ("SecurityCtrlr", "OrganizationName")
@@ -9,6 +11,10 @@ SIGNING_WAIT: Final = ("SecurityCtrlr", "CertSigningWaitMinimum")
 SIGNING_REPEATS: Final = ("SecurityCtrlr", "CertSigningRepeatTimes")
 
 _WRITABLE: Final = frozenset({AUTHORIZE_REMOTE_START, SIGNING_WAIT, SIGNING_REPEATS})
+_BOOLEANS: Final = frozenset({AUTHORIZE_REMOTE_START, ("Connector", "Available"), ("EVSE", "Available")})
+_INTEGERS: Final = frozenset({SECURITY_PROFILE, SIGNING_WAIT, SIGNING_REPEATS})
+_PLACES: Final = {"Connector": {"id": EVSE, "connector_id": CONNECTOR}, "EVSE": {"id": EVSE}}
+"""Component -> where it is; any other is the station's."""
 
 Variable = tuple[str, str]
 """Component and variable name."""
@@ -24,6 +30,8 @@ class DeviceModel:
             SECURITY_PROFILE: "2",
             SIGNING_WAIT: "30",
             SIGNING_REPEATS: "3",
+            ("Connector", "Available"): "true",
+            ("EVSE", "Available"): "true",
             ("SecurityCtrlr", "Identity"): identity,
             ("TxCtrlr", "TxStartPoint"): "EVConnected",
             ("TxCtrlr", "TxStopPoint"): "EVConnected,Authorized",
@@ -43,6 +51,20 @@ class DeviceModel:
         """Set what may be set, and return SetVariableResultType for each item."""
         return [_named(item) | {"attribute_status": self._set(item)} for item in items]
 
+    def report(self) -> list[dict[str, Any]]:
+        """Return ReportDataType for each variable: the full inventory."""
+        return [
+            {
+                "component": {"name": component} | ({"evse": _PLACES[component]} if component in _PLACES else {}),
+                "variable": {"name": name},
+                "variable_attribute": [
+                    {"value": value, "mutability": "ReadWrite" if (component, name) in _WRITABLE else "ReadOnly"}
+                ],
+                "variable_characteristics": {"data_type": _data_type((component, name)), "supports_monitoring": False},
+            }
+            for (component, name), value in self._values.items()
+        ]
+
     def _get(self, item: dict[str, Any]) -> dict[str, Any]:
         status = self._status(item)
         result = _named(item) | {"attribute_status": status}
@@ -61,11 +83,18 @@ class DeviceModel:
 
     def _status(self, item: dict[str, Any]) -> str:
         component, name = _variable(item)
-        if component not in {known for known, _ in self._values}:
+        is_there = item["component"].get("evse") == _PLACES.get(component)
+        if component not in {known for known, _ in self._values} or not is_there:
             return "UnknownComponent"
         if (component, name) not in self._values:
             return "UnknownVariable"
         return "Accepted" if item.get("attribute_type", "Actual") == "Actual" else "NotSupportedAttributeType"
+
+
+def _data_type(variable: Variable) -> str:
+    if variable in _BOOLEANS:
+        return "boolean"
+    return "integer" if variable in _INTEGERS else "string"
 
 
 def _variable(item: dict[str, Any]) -> Variable:

@@ -136,6 +136,13 @@ class Station:
     async def _heartbeat(self) -> None:
         await self._link.call(call201.Heartbeat())
 
+    def report_inventory(self, request_id: int) -> None:
+        """Send the inventory (B07.FR.03); it is short enough for one message."""
+        report = call201.NotifyReport(
+            request_id=request_id, generated_at=now(), seq_no=0, tbc=False, report_data=self.variables.report()
+        )
+        self._link.spawn(self._send(report), "NotifyReport")
+
     # --- certificate: A02
 
     async def _renew(self) -> None:

@@ -11,6 +11,7 @@ from gateway.demo.typed_ocpp import ChargePoint201, after, on, result201
 
 CALL_TIMEOUT: Final = 10.0
 """Seconds that the station waits for an answer (OCPPCommCtrlr.MessageTimeout)."""
+FULL_INVENTORY: Final = "FullInventory"
 SIGN_TRIGGER: Final = "SignChargingStationCertificate"
 TRIGGERS: Final = frozenset({SIGN_TRIGGER, "BootNotification", "Heartbeat", "StatusNotification"})
 """What TriggerMessage may ask for."""
@@ -38,6 +39,9 @@ class StationSide(Protocol):
 
     def triggered(self, message: str) -> None:
         """Send the message that was asked for."""
+
+    def report_inventory(self, request_id: int) -> None:
+        """GetBaseReport was answered: send the report."""
 
     def certificate_installed(self) -> None:
         """Come back with the new certificate (A02.FR.08)."""
@@ -127,3 +131,14 @@ class StationPeer(ChargePoint201):  # type: ignore[misc]  # `ocpp` ships no type
     def answer_set_variables(self, set_variable_data: list[dict[str, Any]], **_: object) -> Any:
         """Write the device model (B05)."""
         return result201.SetVariables(set_variable_result=self._station.variables.set(set_variable_data))
+
+    @on("GetBaseReport")
+    def answer_base_report(self, report_base: str, **_: object) -> Any:
+        """Promise the whole inventory (B07); there is no other report."""
+        return result201.GetBaseReport(status="Accepted" if report_base == FULL_INVENTORY else "NotSupported")
+
+    @after("GetBaseReport")
+    def follow_base_report(self, request_id: int, report_base: str, **_: object) -> None:
+        """Send it."""
+        if report_base == FULL_INVENTORY:
+            self._station.report_inventory(request_id)

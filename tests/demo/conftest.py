@@ -160,6 +160,10 @@ class CsmsPeer(ChargePoint201):  # type: ignore[misc]  # `ocpp` ships no types: 
     def status(self, connector_status: str, **_: object) -> Any:
         return self.csms.answer("StatusNotification", result201.StatusNotification(), status=connector_status)
 
+    @on("NotifyReport")
+    def report(self, **payload: Any) -> Any:
+        return self.csms.answer("NotifyReport", result201.NotifyReport(), **payload)
+
     @on("Heartbeat")
     def heartbeat(self) -> Any:
         return self.csms.answer("Heartbeat", result201.Heartbeat(current_time=now()))

@@ -24,6 +24,7 @@ def model() -> DeviceModel:
         (item("SecurityCtrlr", "Identity", attribute_type="MaxSet"), "NotSupportedAttributeType", None),
         (item("SecurityCtrlr", "BasicAuthPassword"), "UnknownVariable", None),
         (item("Toaster", "Identity"), "UnknownComponent", None),
+        (item("Connector", "Available"), "UnknownComponent", None),
     ],
 )
 def test_get(model: DeviceModel, asked: dict[str, Any], status: str, value: str | None) -> None:
@@ -55,3 +56,24 @@ def test_the_station_itself_may_set_anything(model: DeviceModel) -> None:
     model[AUTHORIZE_REMOTE_START] = "false"
 
     assert model[AUTHORIZE_REMOTE_START] == "false"
+
+
+def test_the_report_says_what_the_variables_are(model: DeviceModel) -> None:
+    report = model.report()
+
+    for entry in report:
+        named = {"component": entry["component"], "variable": entry["variable"]}
+        (attribute,) = entry["variable_attribute"]
+        (answer,) = model.get([named])
+        assert (answer["attribute_status"], answer["attribute_value"]) == ("Accepted", attribute["value"])
+        (changed,) = model.set([named | {"attribute_value": attribute["value"]}])
+        assert changed["attribute_status"] == ("Accepted" if attribute["mutability"] == "ReadWrite" else "Rejected")
+    assert [entry["component"] for entry in report if entry["component"]["name"] == "Connector"] == [
+        {"name": "Connector", "evse": {"id": 1, "connector_id": 1}}
+    ]
+    types = {entry["variable"]["name"]: entry["variable_characteristics"]["data_type"] for entry in report}
+    assert (types["AuthorizeRemoteStart"], types["SecurityProfile"], types["Identity"]) == (
+        "boolean",
+        "integer",
+        "string",
+    )

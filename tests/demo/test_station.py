@@ -158,6 +158,16 @@ async def test_what_a_trigger_brings(start: Start, csms: Any, message: str, hear
     await csms.told.until(message, **heard)
 
 
+async def test_the_inventory_that_it_is_asked_for(start: Start, csms: Any) -> None:
+    await start()
+
+    await csms.peer.call(call201.GetBaseReport(request_id=7, report_base="FullInventory"), suppress=False)
+
+    report = await csms.told.until("NotifyReport", request_id=7)
+    assert (report["seq_no"], report["tbc"]) == (0, False)
+    assert {"id": 1, "connector_id": 1} in [each["component"].get("evse") for each in report["report_data"]]
+
+
 async def test_a_remote_session_from_plug_in_to_unplug(start: Start, csms: Any, told: Any) -> None:
     station = await start()
 

@@ -47,6 +47,9 @@ class Side:
     def triggered(self, message: str) -> None:
         self.done.append(message)
 
+    def report_inventory(self, request_id: int) -> None:
+        self.done.append(f"report {request_id}")
+
     def certificate_installed(self) -> None:
         self.done.append("installed")
 
@@ -114,6 +117,19 @@ async def test_remote_start(side: Side, agrees: bool, status: str) -> None:
 async def test_remote_stop(side: Side, transaction: str, status: str) -> None:
     assert await asked(side, "RequestStopTransaction", {"transactionId": transaction}) == {"status": status}
     assert side.done == [f"stop {transaction}"]
+
+
+@pytest.mark.parametrize(
+    ("base", "status", "done"),
+    [
+        ("FullInventory", "Accepted", ["report 7"]),
+        ("ConfigurationInventory", "NotSupported", []),
+        ("SummaryInventory", "NotSupported", []),
+    ],
+)
+async def test_base_report(side: Side, base: str, status: str, done: list[str]) -> None:
+    assert await asked(side, "GetBaseReport", {"requestId": 7, "reportBase": base}) == {"status": status}
+    assert side.done == done
 
 
 async def test_variables(side: Side) -> None:
