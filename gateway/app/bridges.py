@@ -8,8 +8,9 @@ from gateway.bridge.books import Books
 from gateway.bridge.ports import FOREIGN_TRANSACTION, Ledger
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import Settings, V201ToV16
+from gateway.session.ports import Bridge
 from gateway.session.security import SecurityEvent
-from gateway.session.station import Bridge, Station
+from gateway.session.station import Station
 from gateway.wire.versions import Version
 
 log = structlog.get_logger(__name__)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.app.settling import QUIET
 from gateway.app.tasks import Tasks
 from gateway.config import Config
 from gateway.session.security import SecurityLog
@@ -41,3 +42,5 @@ class Foundation:
     """Called when a station's WebSocket is open."""
     when_provisional: Callable[[Station], None]
     """Called when a station has been answered Pending because its certificate must be renewed."""
+    quiet: float = QUIET
+    """Seconds after which a station that was accepted is asked what isn't known of it."""

@@ -14,6 +14,7 @@ from gateway.app.foundation import Foundation
 from gateway.app.legs import Legs, legs_for
 from gateway.app.message_ids import message_ids
 from gateway.app.routing import Belonging, Routing
+from gateway.app.settling import SettlingIn
 from gateway.bridge.books import Books, Json, Page, Transaction
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import Settings
@@ -69,6 +70,7 @@ class StationFactory:
         self._belonging = Belonging(self._routing, foundation.books)
         self._moving: set[str] = set()
         """Stations that have a backend which isn't that of their route."""
+        self._settling = SettlingIn(foundation.tasks, foundation.quiet)
         self.came = 0
         """WebSockets of stations that have opened since the start."""
         self.left = 0
@@ -100,6 +102,7 @@ class StationFactory:
         ledger = self._ledger(station, books, legs, depth)
         station.backend = legs.backend
         station.when_accepted = ledger.nudge
+        station.when_open = lambda: self._settling.begin(station)
         station.when_provisional = lambda: on.when_provisional(station)
         station.report = functools.partial(self._report, station)
         station.bridge = bridge_for(station, on, books=books, ledger=ledger, settings=self._settings(record, backend))

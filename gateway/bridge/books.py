@@ -103,7 +103,8 @@ class Connector:
     status: str = "Available"
     """The 2.0.1 connectorStatus last reported."""
     reported: Json | None = None
-    """The 1.6 StatusNotification last answered by the backend, or None."""
+    """The 1.6 StatusNotification last answered by the backend, and as ``untold`` a newer one that it hasn't heard; None
+    while there was none."""
 
 
 @dataclass(slots=True)

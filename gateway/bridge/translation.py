@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM
 from gateway.bridge.v201_v16 import message_table
-from gateway.bridge.v201_v16.configuration_keys import FEATURE_PROFILES, KEYS, LIMITS, PHASE_ROTATION, Key, Variable
+from gateway.bridge.v201_v16.configuration_keys import FEATURES, KEYS, LIMITS, PHASE_ROTATION, Key, Variable
 from gateway.bridge.v201_v16.dialect import OF_A_CSMS
 from gateway.bridge.v201_v16.firmware import FIRMWARE_STATUSES, LOG_STATUSES
 from gateway.bridge.v201_v16.inexact import INEXACT
@@ -78,8 +78,9 @@ def _configuration() -> str:
     rotation = (f"`{PHASE_ROTATION}`", "`Connector.PhaseRotation` of each connector", "read, write")
     limits = [(f"`{name}`", f"maxLimit of `{_spelled(variable)}`", "read") for name, variable in LIMITS.items()]
     table = _table(("1.6", "2.0.1", "access"), sorted([*keys, rotation, *limits]))
+    features = _names(name for name, each in FEATURES.items() if each.actions <= message_table.FROM_BACKEND.keys())
     return "\n".join(
-        ["## Configuration keys\n", table, f"Feature profiles: {_names(FEATURE_PROFILES)}.\n", _VENDOR_KEYS]
+        ["## Configuration keys\n", table, f"Feature profiles, where the station has them: {features}.\n", _VENDOR_KEYS]
     )
 
 

@@ -100,6 +100,11 @@ class Peer:
         """True between the WebSocket's opening and its loss."""
         return self._socket is not None
 
+    @property
+    def is_asking(self) -> bool:
+        """True while a CALL of ours waits for its answer."""
+        return self._rpc.deadline is not None
+
     # --- the WebSocket's sink
 
     def connected(self, socket: Socket) -> None:

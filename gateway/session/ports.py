@@ -1,6 +1,6 @@
-"""What a session needs from the parts above it: the registry, the journal, the backend, the gateway's own services.
+"""What a session needs from other parts: the registry, the journal, the backend, the bridge.
 
-Small Protocols, fulfilled by ``store``, ``upstream`` and ``services`` and joined in ``app``.
+Small Protocols, fulfilled by ``store``, ``upstream`` and ``bridge`` and joined in ``app``.
 """
 
 import enum
@@ -241,3 +241,37 @@ class Closing(Protocol):
     @property
     def reason(self) -> str:
         """The peer's or our own words."""
+
+
+class Bridge(Protocol):
+    """The dialect between this station and its backend."""
+
+    async def from_station(self, action: str, payload: Json) -> Json:
+        """Handle a CALL of the station."""
+
+    async def from_backend(self, action: str, payload: Json) -> Json:
+        """Handle a CALL of the backend."""
+
+    async def booted(self, payload: Json) -> None:
+        """The station has sent this BootNotification, whatever it is answered. Raises StoreAway."""
+
+    async def settle_in(self, boot: Json | None) -> bool:
+        """Ask the station, in one CALL at most, what isn't known of it. False: there is more, in a while.
+
+        ``boot`` is the BootNotification that was accepted last, where it is known. Raises StoreAway.
+        """
+
+    async def backend_connected(self) -> None:
+        """The backend's leg is up: tell it what it missed."""
+
+    async def started_late(self, tx: Transaction, conf: Json) -> None:
+        """StartTransaction.conf came after the station had been answered without it."""
+
+    def boot_serial(self, payload: Json) -> str | None:
+        """Return the serial number that a BootNotification.req names, or None."""
+
+    def boot_request(self, payload: Json) -> Json:
+        """Translate BootNotification.req for the backend."""
+
+    def boot_response(self, payload: Json) -> Json:
+        """Translate BootNotification.conf for the station."""

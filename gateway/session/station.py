@@ -7,17 +7,18 @@ schema), and the answer back the same way. A backend's CALL walks the mirror ima
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
-from gateway.bridge.books import Books, Json, Transaction
+from gateway.bridge.books import Books, Json
 from gateway.bridge.ports import Clock, PeerUnavailable
 from gateway.session.boot import BootGate
 from gateway.session.peer import Peer, Unanswerable
 from gateway.session.ports import (
     Backend,
     BootStatus,
+    Bridge,
     JournalFull,
     Proof,
     Provisional,
@@ -48,31 +49,6 @@ NOBODY: Final = Proof(0)
 """The proof of a station that isn't connected."""
 
 log = structlog.get_logger(__name__)
-
-
-class Bridge(Protocol):
-    """The dialect between this station and its backend."""
-
-    async def from_station(self, action: str, payload: Json) -> Json:
-        """Handle a CALL of the station."""
-
-    async def from_backend(self, action: str, payload: Json) -> Json:
-        """Handle a CALL of the backend."""
-
-    async def backend_connected(self) -> None:
-        """The backend's leg is up: tell it what it missed."""
-
-    async def started_late(self, tx: Transaction, conf: Json) -> None:
-        """StartTransaction.conf came after the station had been answered without it."""
-
-    def boot_serial(self, payload: Json) -> str | None:
-        """Return the serial number that a BootNotification.req names, or None."""
-
-    def boot_request(self, payload: Json) -> Json:
-        """Translate BootNotification.req for the backend."""
-
-    def boot_response(self, payload: Json) -> Json:
-        """Translate BootNotification.conf for the station."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +97,8 @@ class Station:
         """True when the backend's own last word on this station's boot was Pending or Rejected."""
         self.when_accepted: Callable[[], None] = lambda: None
         """Called when the backend itself accepts the station."""
+        self.when_open: Callable[[], None] = lambda: None
+        """Called when it has been accepted, and when it comes back as one that was."""
         self.when_provisional: Callable[[], None] = lambda: None
         """Called when a provisional station has been answered Pending: its certificate is to be renewed now."""
         self.report: Callable[[str, str], None] = lambda _, __: None
@@ -192,6 +170,8 @@ class Station:
             status = BootStatus.PENDING
         if status is not self.gate.status:
             self.gate.answered(status)
+        if self.gate.is_open:
+            self.when_open()
 
     # --- the two legs
 
@@ -234,6 +214,16 @@ class Station:
             if deadline.expired():
                 raise PeerUnavailable(too_late) from None
             raise
+
+    async def settle_in(self) -> bool:
+        """The station has been quiet for a while: let the bridge ask what it doesn't know of it.
+
+        False: try again in a while. Never while another CALL of ours waits for an answer. Raises StoreAway.
+        """
+        peer = self.peer
+        if peer is None or not self.gate.is_open:
+            return True
+        return not peer.is_asking and await self.bridge.settle_in(self.record.boot_payload)
 
     def disconnect(self, code: int, reason: str) -> None:
         """Close the station's WebSocket, if there is one."""
@@ -322,9 +312,12 @@ class Station:
             boot_payload=kept,
             boot_reported=reported,
         )
+        await self.bridge.booted(payload)
         self.gate.answered(status)
         if by_backend:
             self._heard(status)
+        if self.gate.is_open:
+            self.when_open()
         if provisional is not None:
             self.when_provisional()
         self._log.info("boot", status=status.value, interval=answer["interval"], by_backend=by_backend)

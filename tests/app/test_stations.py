@@ -1,6 +1,8 @@
 """The factory of station runtimes, on a real store and with backends that aren't there."""
 
+import asyncio
 import dataclasses
+import json
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +11,8 @@ import pytest
 
 from gateway.app.foundation import Foundation
 from gateway.app.stations import MOVED_AT_ONCE, MOVES, StationFactory
-from gateway.bridge.books import Transaction, TransactionState
-from gateway.session.ports import Proof, StationRecord
+from gateway.bridge.books import Page, Transaction, TransactionState
+from gateway.session.ports import BootStatus, Proof, StationRecord
 from gateway.wire.versions import Version
 
 
@@ -253,4 +255,66 @@ async def test_what_belongs_to_a_backend_that_is_gone_is_dialled_nowhere(
     assert factory._runtimes["CS1"].backend == "gone"
     factory._runtimes["CS1"].legs.start()
     assert not await entry.station.backend.wait_up(5.0)
+    await factory.close()
+
+
+class Socket:
+    """A WebSocket on whose other end a station takes note of what it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: asyncio.Queue[Any] = asyncio.Queue()
+
+    def send(self, text: bytes) -> bool:
+        """Keep a frame."""
+        self.sent.put_nowait(json.loads(text))
+        return True
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Nobody closes here."""
+
+    def pause(self) -> None:
+        """Nobody is too fast here."""
+
+    def resume(self) -> None:
+        """The same."""
+
+    async def ping(self, timeout: float) -> bool:
+        """It is alive."""
+        return True
+
+
+async def test_a_station_that_was_accepted_is_asked_for_its_inventory_which_is_kept(foundation: Foundation) -> None:
+    factory = StationFactory(dataclasses.replace(foundation, quiet=0))
+    await _registered(foundation)
+    epoch = await foundation.stations.take("CS1", 2, Version.V201)
+    boot = {"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V", "firmwareVersion": "1.0"}}
+    await foundation.stations.save_boot("CS1", epoch, BootStatus.ACCEPTED, 300, boot, reported=True)
+    record = await foundation.stations.find("CS1")
+    assert record is not None
+    entry = await factory.directory.enter(record, Proof(2), Version.V201)
+    socket, peer = Socket(), factory.sink(entry)
+    peer.connected(socket)
+
+    _, message_id, action, request = await socket.sent.get()
+    assert (action, request["reportBase"]) == ("GetBaseReport", "FullInventory")
+    peer.message(json.dumps([3, message_id, {"status": "Accepted"}]).encode())
+    datum = {
+        "component": {"name": "Connector", "evse": {"id": 1, "connectorId": 2}},
+        "variable": {"name": "Available"},
+        "variableAttribute": [{"value": "true"}],
+    }
+    report = {
+        "requestId": request["requestId"],
+        "generatedAt": "2026-05-01T08:00:00Z",
+        "seqNo": 0,
+        "reportData": [datum],
+    }
+    peer.message(json.dumps([2, "r", "NotifyReport", report]).encode())
+    assert await socket.sent.get() == [3, "r", {}]
+
+    books, _ = await foundation.books.load("CS1")
+    assert books.pages[Page.DEVICE_MODEL]["firmware"] == "1.0"
+    assert books.connectors[1, 2].number == 1
+    peer.give_up("the test is over")
+    await factory.directory.close()
     await factory.close()

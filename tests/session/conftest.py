@@ -272,6 +272,9 @@ class FakeBridge:
     def __init__(self) -> None:
         self.outcome: Json | Exception = {"by": "bridge"}
         self.heard: list[tuple[str, str]] = []
+        self.boots: list[Json] = []
+        self.settles: list[Json | None] = []
+        self.is_settled = True
 
     async def _handle(self, leg: str, action: str) -> Json:
         self.heard.append((leg, action))
@@ -294,6 +297,15 @@ class FakeBridge:
     async def backend_connected(self) -> None:
         """Not called by a station."""
         raise NotImplementedError
+
+    async def booted(self, payload: Json) -> None:
+        """Keep it."""
+        self.boots.append(payload)
+
+    async def settle_in(self, boot: Json | None) -> bool:
+        """Keep it, and answer as told."""
+        self.settles.append(boot)
+        return self.is_settled
 
     def boot_serial(self, payload: Json) -> str | None:
         """Return it where 2.0.1 has it."""

@@ -304,6 +304,10 @@ class Station201(ScriptedStation):
         wanted = payload["requestedMessage"]
         return ACCEPTED if wanted == "SignChargingStationCertificate" else {"status": "NotImplemented"}
 
+    def _on_GetBaseReport(self, payload: Any) -> Any:  # noqa: N802 - the action's name
+        assert payload["reportBase"] == "FullInventory"
+        return {"status": "NotSupported"}
+
     def _on_GetVariables(self, payload: Any) -> Any:  # noqa: N802 - the action's name
         (wanted,) = payload["getVariableData"]
         assert wanted["variable"]["name"] == "NetworkConfigurationPriority"

@@ -111,6 +111,13 @@ class V16ToV16:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the charge point")
         raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 1.6 has no such action")
 
+    async def booted(self, payload: Json) -> None:
+        """Nothing that is kept here dies with a boot."""
+
+    async def settle_in(self, boot: Json | None) -> bool:  # noqa: ARG002 - the session's Protocol
+        """Nothing is asked of a station of 1.6: the backend asks in the same words."""
+        return True
+
     async def backend_connected(self) -> None:
         """The backend's leg came (back) up: tell it the connector states that it has not heard."""
         await availability.backend_connected(self._context)

@@ -11,16 +11,17 @@ from gateway.bridge.v201_v16.connectors import (
     learn,
     numbered,
     of_evse,
-    plugs,
     station_itself,
 )
-from gateway.bridge.v201_v16.context import Context, Fault
-from gateway.bridge.v201_v16.status import CABLE_IN, derive, derive_station, phase_of
+from gateway.bridge.v201_v16.context import Context
+from gateway.bridge.v201_v16.faults import nearest
+from gateway.bridge.v201_v16.status import CABLE_IN, derive, derive_station, phase_of, recall
 from gateway.wire.errors import CallError
 
-_UNEXPLAINED: Final = Fault("OtherError")
 _NEWS: Final = ("status", "errorCode", "info", "vendorErrorCode")
 """Fields of StatusNotification.req whose change is worth a message; its timestamp alone isn't."""
+UNTOLD: Final = "untold"
+"""In :attr:`Connector.reported`: the StatusNotification.req that the backend should have heard while it was away."""
 
 
 async def status_notification(context: Context, payload: Json) -> Json:
@@ -43,22 +44,29 @@ async def set_status(context: Context, connector: Connector, status: str, timest
     context.memory.since[connector.number] = timestamp
     was_told = await _tell(context, connector, present(context, connector))
     await context.save_connector(connector)
-    if was_told and connector.number > 0:
-        await publish(context, of_evse(context.books, connector.evse_id), timestamp)
+    others = [other for other in of_evse(context.books, connector.evse_id) if other is not connector]
+    await publish(context, others, timestamp, is_there=was_told)
 
 
-async def publish(context: Context, connectors: Iterable[Connector], timestamp: str) -> None:
+async def publish(context: Context, connectors: Iterable[Connector], timestamp: str, *, is_there: bool = True) -> None:
     """Tell the backend of those connectors whose 1.6 state isn't what it last heard, as of ``timestamp``.
 
-    Stops where the backend turns out to be away: :func:`backend_connected` catches up.
+    Where it isn't there, or turns out to be away, they are kept as they are, and :func:`backend_connected` catches up.
     """
     for connector in connectors:
-        if _is_told(connector, present(context, connector)):
-            continue
-        context.memory.since[connector.number] = timestamp
-        if not await _tell(context, connector, present(context, connector)):
-            return
-        await context.save_connector(connector)
+        payload, before = present(context, connector), connector.reported
+        if _is_told(connector, payload):
+            _came_back(connector)
+        else:
+            if not _is_alike(payload, (before or {}).get(UNTOLD, {})):
+                context.memory.since[connector.number] = timestamp
+                payload = present(context, connector)
+            if is_there:
+                is_there = await _tell(context, connector, payload)
+            else:
+                _postpone(connector, payload)
+        if connector.reported != before:
+            await context.save_connector(connector)
 
 
 async def backend_connected(context: Context) -> None:
@@ -68,8 +76,7 @@ async def backend_connected(context: Context) -> None:
     """
     for connector in sorted(context.books.connectors.values(), key=lambda known: known.number):
         payload = present(context, connector)
-        was_spoken_of = connector.reported is not None or connector.number in context.memory.since
-        if not was_spoken_of or _is_told(connector, payload):
+        if connector.reported is None or _is_told(connector, payload):
             continue
         if not await _tell(context, connector, payload):
             return
@@ -100,7 +107,7 @@ def present(context: Context, connector: Connector) -> Json:
     status = _status(context, connector)
     payload: Json = {"connectorId": connector.number, "errorCode": "NoError", "status": status}
     if status == "Faulted":
-        fault = _fault(context, connector)
+        fault = nearest(context.books, connector)
         optional = {"info": fault.info, "vendorErrorCode": fault.vendor_error_code}
         payload["errorCode"] = fault.error_code
         payload.update({name: text for name, text in optional.items() if text})
@@ -130,20 +137,18 @@ def _is_blocked(context: Context, connector: Connector) -> bool:
     return any(other.status == "Occupied" or context.books.on_connector(other.number) is not None for other in others)
 
 
-def _fault(context: Context, connector: Connector) -> Fault:
-    """Return the problem nearest to the connector: its own, its EVSE's, the station's."""
-    newest_first = list(reversed(context.memory.faults.items()))
-    for place in ((connector.evse_id, connector.connector_id), (connector.evse_id, 0), STATION_ITSELF):
-        for (evse_id, connector_id, _), fault in newest_first:
-            if (evse_id, connector_id) == place:
-                return fault
-    return _UNEXPLAINED
+def is_heard(connector: Connector) -> bool:
+    """True when the backend has heard the state of a connector that was spoken of last."""
+    return connector.reported is not None and UNTOLD not in connector.reported
 
 
 def _is_told(connector: Connector, payload: Json) -> bool:
     """True when the backend last heard the same, whatever the time of it."""
-    told = connector.reported
-    return told is not None and all(told.get(name) == payload.get(name) for name in _NEWS)
+    return _is_alike(payload, connector.reported or {})
+
+
+def _is_alike(payload: Json, other: Json) -> bool:
+    return all(other.get(name) == payload.get(name) for name in _NEWS)
 
 
 async def _tell(context: Context, connector: Connector, payload: Json) -> bool:
@@ -151,6 +156,7 @@ async def _tell(context: Context, connector: Connector, payload: Json) -> bool:
     try:
         await context.call_backend("StatusNotification", payload)
     except PeerUnavailable:
+        _postpone(connector, payload)
         return False
     except CallError as error:
         context.note("status-refused", f"the backend refuses StatusNotification ({error}); it is not repeated")
@@ -158,8 +164,29 @@ async def _tell(context: Context, connector: Connector, payload: Json) -> bool:
     return True
 
 
+def _postpone(connector: Connector, payload: Json) -> None:
+    """Keep what the backend should hear, so that a restart derives the same state, as of the same time."""
+    connector.reported = {**(connector.reported or {}), UNTOLD: payload}
+
+
+def _came_back(connector: Connector) -> None:
+    """The state is again what the backend heard last: there is nothing to tell any more."""
+    if not is_heard(connector):
+        connector.reported = {name: value for name, value in (connector.reported or {}).items() if name != UNTOLD}
+
+
 def restore(context: Context) -> None:
-    """After a restart: a connector that was last reported Finishing still is, until the station says otherwise."""
-    for connector in plugs(context.books):
-        if connector.status == "Occupied" and (connector.reported or {}).get("status") == "Finishing":
+    """After a restart: each state is the one that was derived last, and as old as it was.
+
+    What happened to a transaction without any energy in it was not worth a write then.
+    """
+    for connector in context.books.connectors.values():
+        reported = connector.reported or {}
+        last = reported.get(UNTOLD, reported)
+        tx = context.books.on_connector(connector.number)
+        if tx is not None:
+            recall(tx, last.get("status"))
+        elif connector.status == "Occupied" and last.get("status") == "Finishing":
             context.memory.finishing.add(connector.number)
+        if "timestamp" in last and _is_alike(present(context, connector), last):
+            context.memory.since[connector.number] = last["timestamp"]

@@ -1,6 +1,6 @@
 """GetConfiguration and ChangeConfiguration over the device model (blocks B05 and B06)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from gateway.bridge.books import Json
@@ -8,26 +8,23 @@ from gateway.bridge.guarded_keys import GUARDED, OF_THE_BACKEND_LEG, report_atte
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16.configuration_keys import (
     BY_SMALL_NAME,
-    KEYS,
-    LIMITS,
     PHASE_ROTATION,
     Variable,
     name_of,
     names_guarded,
     vendor_variable,
 )
-from gateway.bridge.v201_v16.configuration_questions import derived, phase_rotation_of, question
-from gateway.bridge.v201_v16.configuration_words import NotSayable, items
+from gateway.bridge.v201_v16.configuration_questions import all_keys, may_set, phase_rotation_of, question
+from gateway.bridge.v201_v16.configuration_words import BY_DATA_TYPE, PLAIN, NotSayable, items
 from gateway.bridge.v201_v16.connectors import numbered
-from gateway.bridge.v201_v16.context import Context
-from gateway.wire.errors import CallError, ErrorCode
+from gateway.bridge.v201_v16.context import UNSUPPORTED, Context
+from gateway.bridge.v201_v16.device_model import facts_of, is_missing
+from gateway.bridge.v201_v16.variables import get_variables, set_variables
+from gateway.wire.errors import CallError
 
-VARIABLES_PER_MESSAGE: Final = 16
-"""Variables of one GetVariables. A station that takes fewer (ItemsPerMessage) refuses, and is asked for half."""
 VALUE_MAX: Final = 500
 """Characters of a value in GetConfiguration.conf; a variable has up to 2500."""
 
-_SUPPORT_CODES: Final = frozenset({ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED})
 _CHANGE_STATUSES: Final = {
     "Accepted": "Accepted",
     "Rejected": "Rejected",
@@ -46,10 +43,9 @@ async def get_configuration(context: Context, payload: Json) -> Json:
     Raises :class:`CallError` GenericError when the station can't be reached: GetConfiguration.conf has no refusal.
     """
     asked = list(dict.fromkeys(payload.get("key", ())))
-    known = asked or [*KEYS, *LIMITS, PHASE_ROTATION, *derived(context)]
-    questions = {key: question(context, key) for key in known}
+    questions = {key: question(context, key) for key in asked or all_keys()}
     wanted = {variable.path: variable for ask in questions.values() if ask for variable in ask.variables}
-    found = await _get_variables(context, list(wanted.values()))
+    found = await get_variables(context, list(wanted.values()))
     configuration, unknown = [], []
     for key, ask in questions.items():
         value = ask.compose(found) if ask is not None else None
@@ -83,18 +79,17 @@ async def change_configuration(context: Context, payload: Json) -> Json:
         return {"status": "Rejected" if ask is not None and ask.readonly else "NotSupported"}
     if not settings:
         return {"status": "Rejected"}
-    data = [{**variable.addressed(), "attributeValue": text} for variable, text in settings]
     try:
-        answer = await context.call_station("SetVariables", {"setVariableData": data})
+        results = await set_variables(context, settings)
     except PeerUnavailable:
         return {"status": "Rejected"}
     except CallError as error:
-        return {"status": "NotSupported" if error.code in _SUPPORT_CODES else "Rejected"}
-    return {"status": change_status(settings[0][0], answer["setVariableResult"], context)}
+        return {"status": "NotSupported" if error.code in UNSUPPORTED else "Rejected"}
+    return {"status": change_status(settings[0][0], results, context)}
 
 
 def assignments(context: Context, key: str, value: str) -> list[tuple[Variable, str]] | None:
-    """Return the variables to set and their values; None when ``key`` can't be set.
+    """Return the variables to set and their values, none where one is read-only; None when ``key`` can't be set.
 
     Raises :class:`NotSayable` for a value that has no form in 2.0.1.
     """
@@ -102,15 +97,18 @@ def assignments(context: Context, key: str, value: str) -> list[tuple[Variable, 
     if small in OF_THE_BACKEND_LEG:
         return None
     if small == PHASE_ROTATION.casefold():
-        return _phase_rotations(context, value)
+        settings = _phase_rotations(context, value)
+        return settings if all(may_set(context, variable) for variable, _ in settings) else []
     mapped = BY_SMALL_NAME.get(small)
     if mapped is None:
-        variable = vendor_variable(key)
-        return None if variable is None else [(variable, value)]
+        return _vendor(context, key, value)
     if mapped.readonly:
         return None
+    if not may_set(context, mapped.variable):
+        return []
     said = mapped.words.to_station(value)
-    return [(mapped.variable, said), *((other.variable, other.words.to_station(value)) for other in mapped.also)]
+    along = [other for other in mapped.also if may_set(context, other.variable)]
+    return [(mapped.variable, said), *((other.variable, other.words.to_station(value)) for other in along)]
 
 
 def change_status(main: Variable, results: Iterable[Json], context: Context) -> str:
@@ -128,30 +126,14 @@ def change_status(main: Variable, results: Iterable[Json], context: Context) -> 
     return next((status for status in _WORST_FIRST if status in statuses), "Rejected")
 
 
-async def _get_variables(context: Context, variables: Sequence[Variable]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for start in range(0, len(variables), VARIABLES_PER_MESSAGE):
-        found.update(await _ask(context, variables[start : start + VARIABLES_PER_MESSAGE]))
-    return found
-
-
-async def _ask(context: Context, variables: Sequence[Variable]) -> dict[str, str]:
-    """Ask for some variables in one message, or in smaller ones when the station refuses so many."""
-    request = {"getVariableData": [variable.addressed() for variable in variables]}
-    try:
-        answer = await context.call_station("GetVariables", request)
-    except PeerUnavailable as away:
-        raise CallError(ErrorCode.GENERIC_ERROR, f"the station gave no answer: {away}") from None
-    except CallError as error:
-        if len(variables) == 1 or error.code in _SUPPORT_CODES:
-            return {}
-        middle = len(variables) // 2
-        return {**await _ask(context, variables[:middle]), **await _ask(context, variables[middle:])}
-    return {
-        name_of(result["component"], result["variable"]): result["attributeValue"]
-        for result in answer["getVariableResult"]
-        if result["attributeStatus"] == "Accepted" and "attributeValue" in result
-    }
+def _vendor(context: Context, key: str, value: str) -> list[tuple[Variable, str]] | None:
+    """A pseudo key: as the station's inventory has it, or where there is none, as it is."""
+    variable = vendor_variable(key)
+    if variable is None or is_missing(context.books, variable.path):
+        return None
+    facts = facts_of(context.books, variable.path)
+    words = PLAIN if facts is None else BY_DATA_TYPE.get(facts.data_type, PLAIN)
+    return [(variable, words.to_station(value))] if may_set(context, variable) else []
 
 
 def _phase_rotations(context: Context, value: str) -> list[tuple[Variable, str]]:

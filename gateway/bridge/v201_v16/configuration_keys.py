@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.bridge.books import Json
-from gateway.bridge.v201_v16.configuration_words import BOOLEAN, MEASURANDS, PLAIN, RATE_UNITS, WITH_REGISTER, Words
+from gateway.bridge.v201_v16.configuration_words import (
+    BOOLEAN,
+    INTEGER,
+    MEASURANDS,
+    PLAIN,
+    RATE_UNITS,
+    WITH_REGISTER,
+    Words,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +91,33 @@ KEYS: Final = {
     "AllowOfflineTxForUnknownId": _rw("AuthCtrlr.OfflineTxForUnknownIdEnabled", BOOLEAN),
     "AuthorizationCacheEnabled": _rw("AuthCacheCtrlr.Enabled", BOOLEAN),
     "AuthorizeRemoteTxRequests": _rw("AuthCtrlr.AuthorizeRemoteStart", BOOLEAN),
-    "ClockAlignedDataInterval": _rw("AlignedDataCtrlr.Interval", PLAIN, _rw("AlignedDataCtrlr.TxEndedInterval")),
-    "ConnectionTimeOut": _rw("TxCtrlr.EVConnectionTimeOut"),
-    "HeartbeatInterval": _rw("OCPPCommCtrlr.HeartbeatInterval"),
+    "ClockAlignedDataInterval": _rw(
+        "AlignedDataCtrlr.Interval", INTEGER, _rw("AlignedDataCtrlr.TxEndedInterval", INTEGER)
+    ),
+    "ConnectionTimeOut": _rw("TxCtrlr.EVConnectionTimeOut", INTEGER),
+    "HeartbeatInterval": _rw("OCPPCommCtrlr.HeartbeatInterval", INTEGER),
     "LocalAuthorizeOffline": _rw("AuthCtrlr.LocalAuthorizeOffline", BOOLEAN),
     "LocalPreAuthorize": _rw("AuthCtrlr.LocalPreAuthorize", BOOLEAN),
-    "MaxEnergyOnInvalidId": _rw("TxCtrlr.MaxEnergyOnInvalidId"),
-    "MessageTimeout": _rw("OCPPCommCtrlr.MessageTimeout[Default]"),
-    "MeterValueSampleInterval": _rw("SampledDataCtrlr.TxUpdatedInterval"),
+    "MaxEnergyOnInvalidId": _rw("TxCtrlr.MaxEnergyOnInvalidId", INTEGER),
+    "MessageTimeout": _rw("OCPPCommCtrlr.MessageTimeout[Default]", INTEGER),
+    "MeterValueSampleInterval": _rw("SampledDataCtrlr.TxUpdatedInterval", INTEGER),
     "MeterValuesAlignedData": _rw("AlignedDataCtrlr.Measurands", MEASURANDS),
     "MeterValuesSampledData": _rw(
         "SampledDataCtrlr.TxUpdatedMeasurands",
         MEASURANDS,
         _rw("SampledDataCtrlr.TxStartedMeasurands", WITH_REGISTER),  # 1.6 has no key for what is sampled at the start
     ),
-    "MinimumStatusDuration": _rw("ChargingStation.MinimumStatusDuration"),
-    "ResetRetries": _rw("OCPPCommCtrlr.ResetRetries"),
+    "MinimumStatusDuration": _rw("ChargingStation.MinimumStatusDuration", INTEGER),
+    "ResetRetries": _rw("OCPPCommCtrlr.ResetRetries", INTEGER),
     "StopTransactionOnEVSideDisconnect": _rw("TxCtrlr.StopTxOnEVSideDisconnect", BOOLEAN),
     "StopTransactionOnInvalidId": _rw("TxCtrlr.StopTxOnInvalidId", BOOLEAN),
     "StopTxnAlignedData": _rw("AlignedDataCtrlr.TxEndedMeasurands", MEASURANDS),
     "StopTxnSampledData": _rw("SampledDataCtrlr.TxEndedMeasurands", WITH_REGISTER),
     "SupportedFileTransferProtocols": _ro("OCPPCommCtrlr.FileTransferProtocols"),
-    "TransactionMessageAttempts": _rw("OCPPCommCtrlr.MessageAttempts[TransactionEvent]"),
-    "TransactionMessageRetryInterval": _rw("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]"),
+    "TransactionMessageAttempts": _rw("OCPPCommCtrlr.MessageAttempts[TransactionEvent]", INTEGER),
+    "TransactionMessageRetryInterval": _rw("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]", INTEGER),
     "UnlockConnectorOnEVSideDisconnect": _rw("OCPPCommCtrlr.UnlockOnEVSideDisconnect", BOOLEAN),
-    "WebSocketPingInterval": _rw("OCPPCommCtrlr.WebSocketPingInterval"),
+    "WebSocketPingInterval": _rw("OCPPCommCtrlr.WebSocketPingInterval", INTEGER),
     # Local list, reservation, smart charging
     "ChargeProfileMaxStackLevel": _ro("SmartChargingCtrlr.ProfileStackLevel"),
     "ChargingScheduleAllowedChargingRateUnit": _ro("SmartChargingCtrlr.RateUnit", RATE_UNITS),
@@ -119,8 +129,8 @@ KEYS: Final = {
     # Security and Plug & Charge
     "AdditionalRootCertificateCheck": _ro("SecurityCtrlr.AdditionalRootCertificateCheck", BOOLEAN),
     "CentralContractValidationAllowed": _rw("ISO15118Ctrlr.CentralContractValidationAllowed", BOOLEAN),
-    "CertSigningRepeatTimes": _rw("SecurityCtrlr.CertSigningRepeatTimes"),
-    "CertSigningWaitMinimum": _rw("SecurityCtrlr.CertSigningWaitMinimum"),
+    "CertSigningRepeatTimes": _rw("SecurityCtrlr.CertSigningRepeatTimes", INTEGER),
+    "CertSigningWaitMinimum": _rw("SecurityCtrlr.CertSigningWaitMinimum", INTEGER),
     "CertificateSignedMaxChainSize": _ro("SecurityCtrlr.MaxCertificateChainSize"),
     "ContractValidationOffline": _rw("ISO15118Ctrlr.ContractValidationOffline", BOOLEAN),
     "ISO15118PnCEnabled": _rw("ISO15118Ctrlr.PnCEnabled", BOOLEAN),
@@ -144,8 +154,69 @@ LIMITS: Final = {
 PHASE_ROTATION: Final = "ConnectorPhaseRotation"
 """One key in 1.6, ``1.RST,2.RTS``; a variable of every Connector in 2.0.1."""
 
-FEATURE_PROFILES: Final = ("Core", "RemoteTrigger")
-"""What this bridge carries. A profile that the station has but the bridge refuses isn't supported."""
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature profile of 1.6, supported where the bridge carries its actions and the station has it."""
+
+    actions: frozenset[str] = frozenset()
+    """Without them the bridge doesn't carry the profile."""
+    available: Variable | None = None
+    """What says whether the station has it; None: every station of 2.0.1 has."""
+    implied_by: Variable | None = None
+    """A variable that a station which has it can't do without, for those that leave ``available`` out."""
+
+
+FEATURES: Final = {
+    "Core": Feature(),
+    "FirmwareManagement": Feature(frozenset({"GetDiagnostics", "UpdateFirmware"})),
+    "LocalAuthListManagement": Feature(
+        frozenset({"GetLocalListVersion", "SendLocalList"}),
+        _variable("LocalAuthListCtrlr.Available"),
+        _variable("LocalAuthListCtrlr.ItemsPerMessage"),
+    ),
+    "Reservation": Feature(
+        frozenset({"CancelReservation", "ReserveNow"}),
+        _variable("ReservationCtrlr.Available"),
+        _variable("ReservationCtrlr.Enabled"),
+    ),
+    "SmartCharging": Feature(
+        frozenset({"ClearChargingProfile", "GetCompositeSchedule", "SetChargingProfile"}),
+        _variable("SmartChargingCtrlr.Available"),
+        _variable("SmartChargingCtrlr.ProfileStackLevel"),
+    ),
+    "RemoteTrigger": Feature(frozenset({"TriggerMessage"})),
+}
+"""The profiles of SupportedFeatureProfiles. One that the station has but the bridge refuses isn't supported."""
+MESSAGE_LIMITS: Final = {
+    action: (
+        _variable(f"DeviceDataCtrlr.ItemsPerMessage[{action}]"),
+        _variable(f"DeviceDataCtrlr.BytesPerMessage[{action}]"),
+    )
+    for action in ("GetVariables", "SetVariables")
+}
+"""Action -> how many items, and how many bytes, the station takes in one message."""
+
+BEHIND_KEYS: Final = frozenset(
+    variable.path
+    for variable in (
+        *(key.variable for key in KEYS.values()),
+        *(other.variable for key in KEYS.values() for other in key.also),
+        *LIMITS.values(),
+        *(each for feature in FEATURES.values() for each in (feature.available, feature.implied_by) if each),
+        *(each for limits in MESSAGE_LIMITS.values() for each in limits),
+    )
+)
+"""Paths of the variables that something here depends on."""
+VALUES_KEPT: Final = frozenset(
+    variable.path
+    for variable in (
+        *(feature.available for feature in FEATURES.values() if feature.available),
+        *(each for limits in MESSAGE_LIMITS.values() for each in limits),
+    )
+)
+"""Paths of the variables whose value in a report is kept: it doesn't change while the station runs."""
+
 GET_CONFIGURATION_MAX_KEYS: Final = 100
 """Keys of one GetConfiguration that are promised to be answered."""
 

@@ -1,6 +1,6 @@
 """What must be asked of the station to answer for one configuration key, and how the value follows from the answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,21 +8,32 @@ from gateway.bridge.books import Connector
 from gateway.bridge.guarded_keys import OF_THE_BACKEND_LEG
 from gateway.bridge.v201_v16.configuration_keys import (
     BY_SMALL_NAME,
-    FEATURE_PROFILES,
+    FEATURES,
     GET_CONFIGURATION_MAX_KEYS,
+    KEYS,
     LIMITS,
     PHASE_ROTATION,
+    Feature,
     Key,
     Variable,
     vendor_variable,
 )
 from gateway.bridge.v201_v16.connectors import plugs
 from gateway.bridge.v201_v16.context import Context
+from gateway.bridge.v201_v16.device_model import connectors_of, facts_of, is_known, is_missing, value_of
 
 Found = Mapping[str, str]
 """Path of a variable -> its value, for those that the station gave."""
 
+
+def _count(names: list[str]) -> str:
+    return str(len(names))
+
+
 _LIMITS: Final = {name.casefold(): variable for name, variable in LIMITS.items()}
+_SUPPORTED_PROFILES: Final = "SupportedFeatureProfiles"
+_PROFILES: Final = {_SUPPORTED_PROFILES.casefold(): ",".join, f"{_SUPPORTED_PROFILES}MaxLength".casefold(): _count}
+"""What follows from the supported feature profiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,11 @@ class Question:
     compose: Callable[[Found], str | None]
 
 
+def all_keys() -> list[str]:
+    """Return the keys that GetConfiguration without any asks for: those that 1.6 names."""
+    return [*KEYS, *LIMITS, PHASE_ROTATION, *COUNTED, _SUPPORTED_PROFILES, f"{_SUPPORTED_PROFILES}MaxLength"]
+
+
 def question(context: Context, key: str) -> Question | None:
     """Return what must be asked to answer ``key``, whose case 1.6 ignores; None for a key that can't be known."""
     small = key.casefold()
@@ -41,23 +57,29 @@ def question(context: Context, key: str) -> Question | None:
         return None
     if small == PHASE_ROTATION.casefold():
         return _phase_rotation(context)
+    if small in _PROFILES:
+        return _feature_profiles(context, _PROFILES[small])
     mapped = BY_SMALL_NAME.get(small)
     if mapped is not None:
-        return _mapped(mapped)
-    known = _known_here(context)
-    return _constant(known[small]) if small in known else _vendor(key)
+        return _mapped(context, mapped)
+    if small in _LIMITS:
+        facts = facts_of(context.books, _LIMITS[small].path)
+        return _constant(None if facts is None or facts.limit is None else str(int(facts.limit)))
+    counted = {name.casefold(): count for name, count in COUNTED.items()}
+    return _constant(str(counted[small](context))) if small in counted else _vendor(context, key)
 
 
-def derived(context: Context) -> dict[str, str]:
-    """Return the read-only keys that Voltgate knows by itself."""
-    connectors = str(len(plugs(context.books)))
-    return {
-        "ConnectorPhaseRotationMaxLength": connectors,
-        "GetConfigurationMaxKeys": str(GET_CONFIGURATION_MAX_KEYS),
-        "NumberOfConnectors": connectors,
-        "SupportedFeatureProfiles": ",".join(FEATURE_PROFILES),
-        "SupportedFeatureProfilesMaxLength": str(len(FEATURE_PROFILES)),
-    }
+def connector_count(context: Context) -> int:
+    """Return the number of connectors: of the inventory, or where that names none, of those that were heard of."""
+    return len(connectors_of(context.books)) or len(plugs(context.books))
+
+
+COUNTED: Final[dict[str, Callable[[Context], int]]] = {
+    f"{PHASE_ROTATION}MaxLength": connector_count,
+    "GetConfigurationMaxKeys": lambda _: GET_CONFIGURATION_MAX_KEYS,
+    "NumberOfConnectors": connector_count,
+}
+"""Read-only keys that Voltgate knows by itself."""
 
 
 def phase_rotation_of(connector: Connector) -> Variable:
@@ -65,33 +87,37 @@ def phase_rotation_of(connector: Connector) -> Variable:
     return Variable("Connector", "PhaseRotation", evse_id=connector.evse_id, connector_id=connector.connector_id)
 
 
-def _known_here(context: Context) -> dict[str, str | None]:
-    """Return what is known without asking, by casefolded key: the derived keys, and the limits that were reported."""
-    limits = {name: context.memory.limits.get(variable.path) for name, variable in _LIMITS.items()}
-    return {
-        **{name.casefold(): value for name, value in derived(context).items()},
-        **{name: None if limit is None else str(limit) for name, limit in limits.items()},
-    }
+def may_set(context: Context, variable: Variable) -> bool:
+    """True unless the station's inventory says that the variable is read-only."""
+    return _access(context, variable) != "R"
 
 
 def _constant(value: str | None) -> Question:
     return Question(readonly=True, variables=(), compose=lambda _: value)
 
 
-def _mapped(key: Key) -> Question:
+def _access(context: Context, variable: Variable) -> str:
+    """Return ``R``, ``W`` or ``RW``, which stands too for what isn't known."""
+    facts = facts_of(context.books, variable.path)
+    return "RW" if facts is None else facts.access
+
+
+def _mapped(context: Context, key: Key) -> Question | None:
+    access = _access(context, key.variable)
+
     def compose(found: Found) -> str | None:
         value = found.get(key.variable.path)
         return None if value is None else key.words.to_backend(value)
 
-    return Question(key.readonly, (key.variable,), compose)
+    return None if access == "W" else Question(key.readonly or access == "R", (key.variable,), compose)
 
 
-def _vendor(key: str) -> Question | None:
-    """A pseudo key. Whether it is read-only is the station's secret until somebody sets it."""
+def _vendor(context: Context, key: str) -> Question | None:
+    """A pseudo key. Whether it is read-only is the station's secret until its inventory, or a try, tells."""
     variable = vendor_variable(key)
-    if variable is None:
+    if variable is None or is_missing(context.books, variable.path) or _access(context, variable) == "W":
         return None
-    return Question(readonly=False, variables=(variable,), compose=lambda found: found.get(variable.path))
+    return Question(not may_set(context, variable), (variable,), lambda found: found.get(variable.path))
 
 
 def _phase_rotation(context: Context) -> Question:
@@ -102,4 +128,34 @@ def _phase_rotation(context: Context) -> Question:
         parts = [f"{number}.{found[v.path]}" for number, v in variables.items() if v.path in found]
         return ",".join(parts) or None
 
-    return Question(readonly=False, variables=tuple(variables.values()), compose=compose)
+    readonly = bool(variables) and not any(may_set(context, variable) for variable in variables.values())
+    return Question(readonly=readonly, variables=tuple(variables.values()), compose=compose)
+
+
+def _feature_profiles(context: Context, say: Callable[[list[str]], str]) -> Question:
+    """The profiles that the bridge carries and the station has; the station is asked where no inventory tells."""
+    carried = {name: each for name, each in FEATURES.items() if each.actions <= set(context.carried)}
+    asked = [v for each in carried.values() for v in (each.available, each.implied_by) if v is not None]
+    told = _reported(context, asked) if is_known(context.books) else None
+
+    def compose(found: Found) -> str:
+        return say([name for name, each in carried.items() if _has(each, found if told is None else told)])
+
+    return Question(readonly=True, variables=() if told is not None else tuple(asked), compose=compose)
+
+
+def _reported(context: Context, variables: Iterable[Variable]) -> Found:
+    """Return what the inventory tells of variables: the value where it is kept, else "" where there is one."""
+    told = {}
+    for variable in variables:
+        facts = facts_of(context.books, variable.path)
+        if facts is not None and facts.has_value:
+            told[variable.path] = value_of(context.books, variable.path) or ""
+    return told
+
+
+def _has(feature: Feature, found: Found) -> bool:
+    if feature.available is None or feature.implied_by is None:
+        return True
+    available = found.get(feature.available.path)
+    return feature.implied_by.path in found if available is None else available.strip().casefold() == "true"

@@ -1,5 +1,6 @@
 """The values of configuration keys: the same things in other words in 1.6 and 2.0.1."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,7 @@ class Words:
 
 _RATE_UNITS: Final = {"A": "Current", "W": "Power"}
 _BOOLEANS: Final = frozenset({"true", "false"})
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def items(text: str) -> list[str]:
@@ -44,6 +46,14 @@ def _boolean(text: str) -> str:
     if small not in _BOOLEANS:
         raise NotSayable("a boolean is true or false")
     return small
+
+
+def _integer(text: str) -> str:
+    """A decimal number in ASCII, as the types of 1.6 have it."""
+    found = _INTEGER.fullmatch(text.strip())
+    if found is None:
+        raise NotSayable("an integer is written in decimal digits")
+    return found[0]
 
 
 def _known_measurands(text: str) -> str:
@@ -74,6 +84,9 @@ def _rate_units(text: str) -> str:
 
 PLAIN: Final = Words(to_backend=_same, to_station=_same)
 BOOLEAN: Final = Words(to_backend=_same, to_station=_boolean)
+INTEGER: Final = Words(to_backend=_same, to_station=_integer)
 MEASURANDS: Final = Words(to_backend=_known_measurands, to_station=_measurands)
 WITH_REGISTER: Final = Words(to_backend=_known_measurands, to_station=_measurands_with_register)
 RATE_UNITS: Final = Words(to_backend=_rate_units, to_station=_same)
+BY_DATA_TYPE: Final = {"boolean": BOOLEAN, "integer": INTEGER}
+"""DataEnumType -> the words of a variable that no key of 1.6 stands for; of any other type: ``PLAIN``."""

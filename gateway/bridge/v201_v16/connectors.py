@@ -1,6 +1,6 @@
 """Connectors: a place (evseId, connectorId) in 2.0.1, one flat number in 1.6, 0 being the station itself."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway.bridge.books import Books, Connector
@@ -11,21 +11,63 @@ CONNECTORS_MAX: Final = 256
 """Connectors of one station; a station that names more is making them up."""
 STATION_ITSELF: Final = (0, 0)
 """The place of the 1.6 connectorId 0."""
+UNNUMBERED: Final = -1_000
+"""In the store, and below: a connector on its way to another number. Above are the states of a 1.6 station."""
 
 
-def seed(books: Books, table: Mapping[tuple[int, int], int]) -> None:
-    """Enter the operator's table into the books. It outranks what was learnt: who loses a number gets the next free.
+def seed(context: Context) -> None:
+    """Enter the operator's table into the books, and note the connectors whose number isn't the store's any more.
 
-    What the station said of its connectors while it spoke 1.6 has no place here.
+    A number that the backend has been told of is kept, and where the table says otherwise, noted. Among the others the
+    table wins: who loses a number gets the next free. What the station said of its connectors while it spoke 1.6 has no
+    place here.
     """
+    books, table = context.books, context.settings.connectors or {}
     for place in [place for place in books.connectors if place[0] < 0]:
         del books.connectors[place]
-    taken = set(table.values())
+    stored = {place: connector.number for place, connector in books.connectors.items()}
+    fixed = {place: connector.number for place, connector in books.connectors.items() if _is_told_of(books, connector)}
+    kept = set(fixed.values())
+    wanted = {place: number for place, number in table.items() if place not in fixed and number not in kept}
+    taken = kept | set(wanted.values())
     for place, number in table.items():
-        books.connectors.setdefault(place, Connector(*place, number)).number = number
+        if place in wanted:
+            books.connectors.setdefault(place, Connector(*place, number)).number = number
+        elif fixed.get(place) != number:
+            context.note(
+                "connector-table", f"connector {_words(place)} can't be number {number}: the backend knows otherwise"
+            )
+            books.connectors.setdefault(place, Connector(*place, UNNUMBERED))
     for place, connector in books.connectors.items():
-        if place not in table and place != STATION_ITSELF and connector.number in taken:
+        is_free = connector.number > 0 and connector.number not in taken
+        if place not in fixed and place not in wanted and place != STATION_ITSELF and not is_free:
             connector.number = _next_free(books)
+        taken.add(connector.number)
+    changed = [connector for place, connector in books.connectors.items() if stored.get(place) != connector.number]
+    lowest = min((UNNUMBERED, *stored.values()))
+    context.memory.renumbered = [(connector, lowest - 1 - offset) for offset, connector in enumerate(changed)]
+
+
+async def save_numbers(context: Context) -> None:
+    """Persist what :func:`seed` has changed. In two steps: in the store no two connectors ever share a number."""
+    waiting = context.memory.renumbered
+    for connector, meanwhile in waiting:
+        await context.save_connector(replace(connector, number=meanwhile))
+    for connector, _ in waiting:
+        await context.save_connector(connector)
+    waiting.clear()
+
+
+def _is_told_of(books: Books, connector: Connector) -> bool:
+    """True when the backend may have heard the connector's number: by its status, or in a transaction."""
+    number, told = connector.number, connector.reported or {}
+    return number > 0 and (
+        told.get("connectorId") == number or any(tx.connector_id == number for tx in books.transactions.values())
+    )
+
+
+def _words(place: tuple[int, int]) -> str:
+    return f"{place[1]} of EVSE {place[0]}"
 
 
 def plugs(books: Books) -> list[Connector]:
@@ -62,7 +104,8 @@ async def learn(context: Context, evse_id: int, connector_id: int) -> Connector:
     """Return the connector at this place; one not seen before gets its number, for good.
 
     The first connector of an EVSE gets the EVSE's own number if that is free, so that the order in which a station
-    happens to report them doesn't matter where each EVSE has one; any other gets the next free number.
+    happens to report them doesn't matter where each EVSE has one; any other, and one beside the operator's table, gets
+    the next free number.
 
     Raises :class:`CallError` PropertyConstraintViolation for a place that can't be, or past ``CONNECTORS_MAX``.
     """
@@ -74,7 +117,10 @@ async def learn(context: Context, evse_id: int, connector_id: int) -> Connector:
         raise CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "EVSEs and their connectors are numbered from 1")
     if len(books.connectors) >= CONNECTORS_MAX:
         raise CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"more than {CONNECTORS_MAX} connectors")
-    is_free = connector_id == 1 and numbered(books, evse_id) is None
+    table = context.settings.connectors
+    if table:
+        context.note("connector-beside-table", f"connector {_words((evse_id, connector_id))} isn't in the table")
+    is_free = not table and connector_id == 1 and numbered(books, evse_id) is None
     return await _enter(context, Connector(evse_id, connector_id, evse_id if is_free else _next_free(books)))
 
 
@@ -104,4 +150,4 @@ async def _enter(context: Context, connector: Connector) -> Connector:
 
 
 def _next_free(books: Books) -> int:
-    return max((connector.number for connector in books.connectors.values()), default=0) + 1
+    return max((0, *(connector.number for connector in books.connectors.values()))) + 1

@@ -1,11 +1,12 @@
 """What every handler of this bridge is given: the station's books, the ledger, both legs, and what it may forget."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from gateway.bridge.books import SAVED_NOW_AND_THEN, Books, Json, Page
+from gateway.bridge.books import SAVED_NOW_AND_THEN, Books, Connector, Json, Page
 from gateway.bridge.ports import Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector, SavePage
+from gateway.bridge.v201_v16.inventory_parts import InventoryParts
 from gateway.wire.errors import CallError, ErrorCode
 
 DEFAULT_ID_TAG: Final = "VOLTGATE"
@@ -28,13 +29,8 @@ class Settings:
     """True: the backend knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a connector is Faulted, in the words of 1.6."""
-
-    error_code: str
-    info: str | None = None
-    vendor_error_code: str | None = None
+Renumbered = tuple[Connector, int]
+"""A connector with a new number, and one that nobody else has, for the time between."""
 
 
 @dataclass(slots=True)
@@ -45,8 +41,6 @@ class Memory:
     """1.6 connectors whose transaction has ended while the cable is still in."""
     since: dict[int, str] = field(default_factory=dict)
     """By 1.6 connectorId: when its state last changed."""
-    faults: dict[tuple[int, int, str], Fault] = field(default_factory=dict)
-    """By (evseId, connectorId, component), 0 for the whole EVSE or station: problems alerted and not cleared."""
     stop_tags: dict[str, str] = field(default_factory=dict)
     """By the station's transactionId: the idTag that asked for the stop before the Ended event came."""
     to_stop: set[str] = field(default_factory=set)
@@ -55,8 +49,12 @@ class Memory:
     """The station's transactionIds that are stopped so that their connector can be unlocked."""
     answers: dict[str, tuple[int, Json]] = field(default_factory=dict)
     """By the station's transactionId: the last answer that carried a token's status, and its seqNo."""
-    limits: dict[str, int] = field(default_factory=dict)
-    """``component.variable[instance]``, casefolded -> maxLimit out of a NotifyReport."""
+    inventory: InventoryParts | None = None
+    """What has come of the inventory that is on its way."""
+    inventories_asked: int = 0
+    """Inventories asked for since the last boot, or the start."""
+    renumbered: list[Renumbered] = field(default_factory=list)
+    """Connectors whose number isn't the store's yet."""
     last_remote_start: int = 0
     soft_reset: bool = False
     """True from an accepted Reset(OnIdle) until a transaction begins: what ends meanwhile ends by SoftReset."""
@@ -79,6 +77,8 @@ class Context:
     save_page: SavePage
     report: Report = lambda _kind, _detail: None
     memory: Memory = field(default_factory=Memory)
+    carried: Collection[str] = ()
+    """The backend's actions that the bridge carries."""
 
     async def save_page_now(self, page: Page) -> None:
         """Persist a page that must be on disk before what comes next."""

@@ -12,7 +12,9 @@ from gateway.bridge.v201_v16 import (
     boot,
     configuration,
     data_transfer,
+    faults,
     firmware,
+    inventory,
     local_answers,
     local_list,
     metering,
@@ -22,7 +24,7 @@ from gateway.bridge.v201_v16 import (
     smart_charging,
     transactions,
 )
-from gateway.bridge.v201_v16.connectors import seed
+from gateway.bridge.v201_v16.connectors import save_numbers, seed
 from gateway.bridge.v201_v16.context import Context, Handler, Settings
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -35,7 +37,7 @@ FROM_STATION: Final[dict[str, Handler]] = {
     "LogStatusNotification": firmware.log_status,
     "MeterValues": metering.relay_meter_values,
     "NotifyEvent": monitoring.notify_event,
-    "NotifyReport": monitoring.notify_report,
+    "NotifyReport": inventory.notify_report,
     "StatusNotification": availability.status_notification,
     "TransactionEvent": transactions.transaction_event,
 }
@@ -137,7 +139,6 @@ class V201ToV16:
         save_page: SavePage,
         report: Report = lambda _kind, _detail: None,
     ) -> None:
-        seed(books, settings.connectors or {})
         self._context = Context(
             books,
             ledger,
@@ -149,7 +150,9 @@ class V201ToV16:
             save_connector=save_connector,
             save_page=save_page,
             report=report,
+            carried=FROM_BACKEND.keys(),
         )
+        seed(self._context)
         availability.restore(self._context)
 
     async def from_station(self, action: str, payload: Json) -> Json:
@@ -186,13 +189,30 @@ class V201ToV16:
 
     async def _handle(self, handler: Handler, payload: Json) -> Json:
         """What a message changes in the books is on disk before its sender hears of it."""
+        if self._context.memory.renumbered:
+            await save_numbers(self._context)
         answer = await handler(self._context, payload)
         if self._context.books.unsaved:
             await self._context.save_changes()
         return answer
 
+    async def booted(self, payload: Json) -> None:
+        """The station has sent this BootNotificationRequest: what doesn't outlive a boot is forgotten."""
+        faults.booted(self._context.books, payload)
+        inventory.booted(self._context, payload)
+        await self._context.save_changes()
+
+    async def settle_in(self, boot: Json | None) -> bool:
+        """The station has been quiet for a while: ask what isn't known of it, in one CALL at most.
+
+        ``boot`` is the BootNotificationRequest that was accepted last. False: ask again in a while.
+        """
+        return await inventory.settle_in(self._context, boot)
+
     async def backend_connected(self) -> None:
         """The backend's leg came (back) up: tell it the connector states that it doesn't know."""
+        if self._context.memory.renumbered:
+            await save_numbers(self._context)
         await availability.backend_connected(self._context)
 
     async def started_late(self, tx: Transaction, conf: Json) -> None:

@@ -1,23 +1,19 @@
-"""Monitoring and reports (block N, B07): NotifyEvent and NotifyReport have no counterpart in 1.6.
+"""Monitoring (block N): NotifyEvent has no counterpart in 1.6.
 
-They are answered here, and tell what 1.6 wants to know: connector states, why something is Faulted, which connectors
-there are, how much a list may hold.
+It is answered here, and tells what 1.6 wants to know: connector states, and why something is Faulted.
 """
 
 from typing import Final
 
 from gateway.bridge.books import Connector, Json
 from gateway.bridge.timestamps import in_order, utc
-from gateway.bridge.v201_v16.availability import publish, set_status
-from gateway.bridge.v201_v16.configuration_keys import LIMITS, name_of
+from gateway.bridge.v201_v16.availability import is_heard, publish, set_status
 from gateway.bridge.v201_v16.connectors import learn, plugs, station_itself
-from gateway.bridge.v201_v16.context import Context, Fault
+from gateway.bridge.v201_v16.context import Context
+from gateway.bridge.v201_v16.faults import Fault, enter
 
 INFO_MAX: Final = 50
 """Characters of StatusNotification.info and vendorErrorCode; techInfo has up to 500."""
-
-FAULTS_MAX: Final = 256
-"""Problems of one station that are remembered; the oldest is forgotten."""
 
 _AVAILABILITY: Final = "AvailabilityState"
 _STATUSES: Final = frozenset({"Available", "Occupied", "Reserved", "Unavailable", "Faulted"})
@@ -66,23 +62,6 @@ async def notify_event(context: Context, payload: Json) -> Json:
     return {}
 
 
-async def notify_report(context: Context, payload: Json) -> Json:
-    """NotifyReport: the connectors are numbered in (evse, connector) order, the limits that 1.6 asks for are kept."""
-    places = set()
-    for datum in payload.get("reportData", ()):
-        component: Json = datum["component"]
-        evse: Json = component.get("evse", {})
-        if component["name"].casefold() == "connector" and evse.get("id", 0) > 0 and evse.get("connectorId", 0) > 0:
-            places.add((evse["id"], evse["connectorId"]))
-        limit = datum.get("variableCharacteristics", {}).get("maxLimit")
-        variable = name_of(component, datum["variable"])
-        if limit is not None and variable in _LIMITED:
-            context.memory.limits[variable] = int(limit)
-    for place in sorted(places):
-        await learn(context, *place)
-    return {}
-
-
 def error_code(event: Json) -> str:
     """Return the errorCode of 1.6 for the problem that one eventData element tells of."""
     component: str = event["component"]["name"].casefold()
@@ -104,9 +83,6 @@ def tells_of_problem(event: Json) -> bool | None:
     return True if event["trigger"] == "Alerting" else None
 
 
-_LIMITED: Final = frozenset(variable.path for variable in LIMITS.values())
-
-
 async def _availability(context: Context, event: Json) -> None:
     """AvailabilityState of a Connector, or of the ChargingStation (connectorId 0); an EVSE's has no place in 1.6."""
     component: Json = event["component"]
@@ -123,7 +99,7 @@ async def _availability(context: Context, event: Json) -> None:
 
 async def _change(context: Context, connector: Connector, event: Json) -> None:
     """Pass on a state that is news: a periodic monitor says the same again and again."""
-    if connector.status != event["actualValue"] or connector.reported is None:
+    if connector.status != event["actualValue"] or not is_heard(connector):
         await set_status(context, connector, event["actualValue"], event["timestamp"])
 
 
@@ -133,15 +109,11 @@ def _problem(context: Context, event: Json) -> set[int]:
     if is_there is None:
         return set()
     evse: Json = event["component"].get("evse", {})
-    faults, evse_id = context.memory.faults, evse.get("id", 0)
-    place = (evse_id, evse.get("connectorId", 0), event["component"]["name"].casefold())
-    faults.pop(place, None)
-    if is_there:
-        while len(faults) >= FAULTS_MAX:
-            del faults[next(iter(faults))]
-        faults[place] = Fault(
-            error_code(event),
-            info=event.get("techInfo", "")[:INFO_MAX] or None,
-            vendor_error_code=event.get("techCode", "")[:INFO_MAX] or None,
-        )
+    fault = Fault(
+        error_code(event),
+        info=event.get("techInfo", "")[:INFO_MAX] or None,
+        vendor_error_code=event.get("techCode", "")[:INFO_MAX] or None,
+    )
+    evse_id, connector_id = evse.get("id", 0), evse.get("connectorId", 0)
+    enter(context.books, evse_id, connector_id, event["component"]["name"].casefold(), fault if is_there else None)
     return {max(0, evse_id)}

@@ -59,6 +59,16 @@ def phase_of(tx: Transaction | None, *, finishing: bool) -> Phase:
     return Phase.PLUGGED if tx.charging_state == "EVConnected" else Phase.AUTHORIZED
 
 
+def recall(tx: Transaction, status: str | None) -> None:
+    """Bring a running transaction to where it was when its connector was in this 1.6 ``status``."""
+    if status in _OFFERING:
+        tx.charging_state = status
+        tx.energy_flowed |= status == "Charging"
+    elif status == "Finishing":
+        tx.deauthorized = True
+        tx.charging_state = "EVConnected"
+
+
 def derive(connector_status: str, phase: Phase) -> str:
     """Return the 1.6 status of a connector whose 2.0.1 connectorStatus is ``connector_status``.
 

@@ -209,6 +209,7 @@ class World:
         self.notes: dict[str, str] = {}
         self.reports: list[tuple[str, str]] = []
         self.settings = settings or Settings()
+        self.now = NOW
         self.pages: dict[Page, Json] = {}
         """The pages as they are on disk."""
         self.page_writes: list[Page] = []
@@ -221,7 +222,7 @@ class World:
             call_station=self.station.call,
             call_backend=self.backend.call,
             note=self.notes.__setitem__,
-            clock=lambda: NOW,
+            clock=lambda: self.now,
             settings=self.settings,
             save_connector=self._save,
             save_page=self._save_page,
@@ -233,7 +234,7 @@ class World:
         return self.bridge._context
 
     async def _save(self, connector: Connector) -> None:
-        self.saved.append(connector)
+        self.saved.append(copy.deepcopy(connector))
 
     async def _save_page(self, page: Page, content: Json) -> None:
         self.pages[page] = copy.deepcopy(content)
@@ -263,6 +264,26 @@ class World:
     async def event(self, kind: str, seq_no: int = 0, **fields: Any) -> Json:
         """The station sends TransactionEvent: see :func:`event_of`."""
         return await self.from_station("TransactionEvent", event_of(kind, seq_no, **fields))
+
+    async def tells(
+        self, *entries: Json, request_id: int = 1, seq_no: int = 0, more: bool = False, **fields: Any
+    ) -> Json:
+        """The station sends NotifyReport with :func:`entry_of` elements."""
+        payload: Json = {"requestId": request_id, "generatedAt": "2026-05-01T08:00:00Z", "seqNo": seq_no, **fields}
+        if entries:
+            payload["reportData"] = list(entries)
+        return await self.from_station("NotifyReport", {**payload, "tbc": True} if more else payload)
+
+    async def learns(self, *entries: Json, firmware: str = "1.0") -> None:
+        """The station is asked for its whole inventory and gives this one."""
+        self.station.answers["GetBaseReport"] = {"status": "Accepted"}
+        boot = boot_of(firmware)
+        await self.bridge.booted(boot)
+        assert not await self.bridge.settle_in(boot)
+        ((_, request),) = [(a, p) for who, a, p in self.dialogue if who == "station" and a == "GetBaseReport"][-1:]
+        await self.tells(*entries, request_id=request["requestId"])
+        assert await self.bridge.settle_in(boot)
+        self.dialogue.clear()
 
     def restart(self) -> None:
         """Kill the gateway and start it anew: only what was persisted survives."""
@@ -318,6 +339,39 @@ def event_of(
     return payload
 
 
+def entry_of(
+    path: str,
+    value: str | None = "1",
+    *,
+    evse: int | None = None,
+    connector: int | None = None,
+    mutability: str | None = None,
+    **characteristics: Any,
+) -> Json:
+    """Return an element of reportData for ``Component.Variable[instance]``."""
+    component, name = path.split(".")
+    name, _, instance = name.removesuffix("]").partition("[")
+    place: Json = {"name": component}
+    if evse is not None:
+        place["evse"] = {"id": evse} if connector is None else {"id": evse, "connectorId": connector}
+    attribute = {"value": value, "mutability": mutability}
+    return {
+        "component": place,
+        "variable": {"name": name, "instance": instance} if instance else {"name": name},
+        "variableAttribute": [{name: text for name, text in attribute.items() if text is not None}],
+        "variableCharacteristics": {"dataType": "string", "supportsMonitoring": False, **characteristics},
+    }
+
+
+def boot_of(firmware: str | None = "1.0", reason: str = "PowerUp") -> Json:
+    """Return a BootNotificationRequest."""
+    station = {"model": "M", "vendorName": "V"}
+    return {
+        "reason": reason,
+        "chargingStation": station if firmware is None else {**station, "firmwareVersion": firmware},
+    }
+
+
 @pytest.fixture
 def world() -> World:
     return World()
@@ -332,6 +386,16 @@ def new_world() -> Callable[..., World]:
 @pytest.fixture(scope="session")
 def new_event() -> Callable[..., Json]:
     return event_of
+
+
+@pytest.fixture(scope="session")
+def new_entry() -> Callable[..., Json]:
+    return entry_of
+
+
+@pytest.fixture(scope="session")
+def new_boot() -> Callable[..., Json]:
+    return boot_of
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,13 @@
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.bridge.books import Books, Connector, Json
 from gateway.bridge.ports import PeerUnavailable
-from gateway.bridge.v201_v16.context import Fault
+from gateway.bridge.v201_v16.availability import present
+from gateway.bridge.v201_v16.connectors import plugs
 from gateway.wire.errors import CallError, ErrorCode
 
 if TYPE_CHECKING:
@@ -15,6 +18,67 @@ if TYPE_CHECKING:
     from tests.bridge.v201_v16.conftest import World
 
 AT = "2026-05-01T08:00:00Z"
+
+
+STEPS = (
+    *("up", "down", "started", "ended", "deauthorized", "leak", "no leak"),
+    *(f"{status} {place}" for status in ("Available", "Occupied", "Faulted") for place in ("1.1", "1.2", "2.1")),
+    *("EVConnected", "Charging", "SuspendedEV", "SuspendedEVSE"),
+)
+"""What may happen to a station: see :func:`take`."""
+
+
+EVENTS: dict[str, tuple[str, Json]] = {
+    "ended": ("Ended", {"trigger": "StopAuthorized", "wh": 9}),
+    "deauthorized": ("Updated", {"trigger": "Deauthorized", "state": "EVConnected"}),
+}
+"""Steps of a running transaction that aren't a mere chargingState."""
+
+
+async def take(world: "World", step: str, number: int) -> None:
+    """One step, the ``number``-th, at its own time."""
+    at = f"2026-05-01T08:{number:02}:00Z"
+    word, _, place = step.partition(" ")
+    running = world.books.transactions.get("TX-1")
+    may_go_on = running is not None and not running.is_over
+    if word in {"up", "down"}:
+        world.backend.up = word == "up"
+        if world.backend.up:
+            await world.ledger.drain()
+            await world.bridge.backend_connected()
+    elif word in {"leak", "no"}:
+        leak = "true" if word == "leak" else "false"
+        event = {
+            "eventId": 1,
+            "timestamp": at,
+            "trigger": "Delta",
+            "actualValue": leak,
+            "variable": {"name": "Tripped"},
+        }
+        event.update(component={"name": "RCD"}, eventNotificationType="HardWiredNotification")
+        await world.from_station("NotifyEvent", {"generatedAt": at, "seqNo": 0, "eventData": [event]})
+    elif place:
+        if may_go_on and place == "1.1":
+            return  # what hides the transaction's own state hides it from a restart, too
+        evse, _, connector = place.partition(".")
+        await world.status(int(evse), word, int(connector), at=at)
+    elif word == "started":
+        if running is None:
+            await world.event("Started", number, at=at, token="T", evse=1, trigger="Authorized", wh=0)
+    elif may_go_on:
+        kind, fields = EVENTS.get(word, ("Updated", {"trigger": "ChargingStateChanged", "state": word}))
+        await world.event(kind, number, at=at, **fields)
+
+
+def to_tell(world: "World") -> list[Json]:
+    """Return each connector's state, with its time where the backend has yet to hear it."""
+    states = []
+    for connector in plugs(world.books):
+        state = present(world.context, connector)
+        if (connector.reported or {}).get("status") == state["status"]:
+            state.pop("timestamp", None)
+        states.append(state)
+    return states
 
 
 def told(number: int, status: str, at: str | None = AT, error: str = "NoError") -> tuple[str, Json]:
@@ -88,45 +152,6 @@ async def test_a_refusing_backend_is_not_asked_again(world: "World") -> None:
 
     assert world.actions() == ["StatusNotification"]
     assert "status-refused" in world.notes
-
-
-@pytest.mark.parametrize(
-    ("fault", "expected"),
-    [
-        (Fault("GroundFailure"), {"errorCode": "GroundFailure"}),
-        (
-            Fault("GroundFailure", "leak", "E17"),
-            {"errorCode": "GroundFailure", "info": "leak", "vendorErrorCode": "E17"},
-        ),
-    ],
-)
-@pytest.mark.parametrize("place", [(1, 1, "rcd"), (1, 0, "rcd"), (0, 0, "rcd")])
-async def test_a_known_problem_explains_a_faulted_connector(
-    world: "World", fault: Fault, expected: Json, place: tuple[int, int, str]
-) -> None:
-    world.context.memory.faults[place] = fault
-
-    await world.status(1, "Faulted")
-
-    assert world.heard() == [
-        ("StatusNotification", {"connectorId": 1, "status": "Faulted", "timestamp": AT, **expected})
-    ]
-
-
-async def test_the_nearest_and_newest_problem_explains_best(world: "World") -> None:
-    faults = world.context.memory.faults
-    faults[1, 1, "rcd"] = Fault("GroundFailure")
-    faults[1, 1, "powercontactor"] = Fault("PowerSwitchFailure")
-    faults[0, 0, "tokenreader"] = Fault("ReaderFailure")
-    faults[2, 0, "datalink"] = Fault("WeakSignal")
-
-    await world.status(1, "Faulted")
-    await world.status(3, "Faulted")
-
-    assert world.heard() == [
-        told(1, "Faulted", error="PowerSwitchFailure"),
-        told(3, "Faulted", error="ReaderFailure"),
-    ]
 
 
 class TestBackendConnected:
@@ -206,6 +231,45 @@ class TestBackendConnected:
         await world.status(1, "Occupied")
 
         assert world.heard() == [told(1, "Finishing"), told(1, "Available"), told(1, "Preparing")]
+
+
+class TestRestart:
+    async def test_what_the_backend_has_not_heard_it_hears_afterwards(self, world: "World") -> None:
+        world.backend.up = False
+        await world.status(1, "Available")
+        await world.status(2, "Occupied", at="2026-05-01T08:30:00Z")
+
+        world.restart()
+        world.backend.up = True
+        await world.bridge.backend_connected()
+
+        assert world.heard() == [told(1, "Available"), told(2, "Preparing", "2026-05-01T08:30:00Z")]
+
+    async def test_an_end_that_the_backend_has_not_heard_of_is_finishing(self, world: "World") -> None:
+        await world.status(1, "Occupied")
+        await world.event("Started", 0, token="T", evse=1, state="Charging", wh=0)
+        world.backend.up = False
+        await world.event("Ended", 1, at="2026-05-01T10:00:00Z", trigger="StopAuthorized", wh=9)
+        world.dialogue.clear()
+
+        world.restart()
+        world.backend.up = True
+        await world.bridge.backend_connected()
+
+        assert world.heard() == [told(1, "Finishing", "2026-05-01T10:00:00Z")]
+
+    @given(steps=st.lists(st.sampled_from(STEPS), max_size=12))
+    async def test_the_same_states_are_derived_as_before(
+        self, new_world: "Callable[..., World]", steps: list[str]
+    ) -> None:
+        world = new_world()
+        for number, step in enumerate(steps, start=1):
+            await take(world, step, number)
+        before = to_tell(world)
+
+        world.restart()
+
+        assert to_tell(world) == before
 
 
 class TestHeartbeat:

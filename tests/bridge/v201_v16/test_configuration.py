@@ -6,12 +6,17 @@ import pytest
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import DOWNGRADE, RECONFIGURATION, PeerUnavailable
-from gateway.bridge.v201_v16 import configuration
 from gateway.bridge.v201_v16.configuration_keys import KEYS, name_of
+from gateway.bridge.v201_v16.configuration_questions import all_keys, question
+from gateway.bridge.v201_v16.variables import ITEMS
 from gateway.wire.errors import CallError, ErrorCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.bridge.v201_v16.conftest import World
+
+    NewEntry = Callable[..., Json]
 
 MODEL = {
     "OCPPCommCtrlr.HeartbeatInterval": "60",
@@ -114,8 +119,12 @@ class TestGet:
             "SupportedFeatureProfiles",
             "SupportedFeatureProfilesMaxLength",
         }
-        assert sum(model.asked) == len(KEYS)
-        assert max(model.asked) == configuration.VARIABLES_PER_MESSAGE
+        asked = {
+            variable.path for key in all_keys() if (ask := question(world.context, key)) for variable in ask.variables
+        }
+        assert asked >= {key.variable.path for key in KEYS.values()}
+        assert sum(model.asked) == len(asked)
+        assert max(model.asked) == ITEMS
 
     @pytest.mark.parametrize(
         "key",
@@ -224,12 +233,19 @@ class TestChange:
             ("ChargeProfileMaxStackLevel", "3", "Rejected"),
             ("LocalAuthListMaxLength", "3", "Rejected"),
             ("LocalPreAuthorize", "perhaps", "Rejected"),
+            ("HeartbeatInterval", "soon", "Rejected"),
+            ("HeartbeatInterval", "", "Rejected"),
+            ("HeartbeatInterval", "1.5", "Rejected"),
+            ("ClockAlignedDataInterval", "quarterly", "Rejected"),
+            ("SupportedFeatureProfiles", "Core", "Rejected"),
             ("MeterValuesSampledData", "Temperature", "Rejected"),
             ("ConnectorPhaseRotation", "9.RST", "Rejected"),
             ("ConnectorPhaseRotation", "RST", "Rejected"),
             ("ConnectorPhaseRotation", "1", "Rejected"),
             ("ConnectorPhaseRotation", "0.RST", "Rejected"),
             ("BlinkRepeat", "3", "NotSupported"),
+            ("LightIntensity", "50", "NotSupported"),
+            ("StopTransactionMaxMeterValues", "9", "NotSupported"),
             ("AuthorizationKey", "00" * 20, "NotSupported"),
             ("authorizationKEY", "00" * 20, "NotSupported"),
             ("SecurityProfile", "1", "NotSupported"),
@@ -341,3 +357,121 @@ class TestChange:
         }
 
         assert await change(world, "HeartbeatInterval", "300") == "Rejected"
+
+
+class TestInventory:
+    """What the station's inventory says is not asked, or tried, again."""
+
+    @pytest.mark.parametrize(
+        ("path", "facts", "key", "value", "expected"),
+        [
+            ("AuthCtrlr.LocalPreAuthorize", {"mutability": "ReadOnly"}, "LocalPreAuthorize", "true", "Rejected"),
+            ("Vendor.Thing", {"mutability": "ReadOnly"}, "Vendor.Thing", "y", "Rejected"),
+            ("Vendor.Thing", {"dataType": "integer"}, "Vendor.Thing", "y", "Rejected"),
+            ("Vendor.Thing", {"dataType": "boolean"}, "Vendor.Thing", "1", "Rejected"),
+            ("Vendor.Thing", {}, "Vendor.Other", "y", "NotSupported"),
+            ("SecurityCtrlr.BasicAuthPassword", {"mutability": "WriteOnly"}, "AuthorizationKey", "00", "NotSupported"),
+        ],
+    )
+    @pytest.mark.usefixtures("model")
+    async def test_what_never_reaches_the_station(
+        self,
+        world: "World",
+        new_entry: "NewEntry",
+        path: str,
+        facts: Json,
+        key: str,
+        value: str,
+        expected: str,
+    ) -> None:
+        await world.learns(new_entry(path, **facts))
+
+        assert await change(world, key, value) == expected
+        assert world.heard("station") == []
+
+    @pytest.mark.parametrize(
+        ("facts", "key", "value", "expected"),
+        [
+            ({"mutability": "WriteOnly"}, "Vendor.Thing", "y", ("vendor.thing", "y")),
+            ({"dataType": "integer"}, "Vendor.Thing", " 7", ("vendor.thing", "7")),
+            ({"dataType": "boolean"}, "Vendor.Thing", "TRUE", ("vendor.thing", "true")),
+            ({"dataType": "decimal"}, "Vendor.Thing", "0.5", ("vendor.thing", "0.5")),
+            ({}, "HeartbeatInterval", "60", ("ocppcommctrlr.heartbeatinterval", "60")),
+        ],
+    )
+    async def test_what_is_set(
+        self,
+        world: "World",
+        model: Model,
+        new_entry: "NewEntry",
+        facts: Json,
+        key: str,
+        value: str,
+        expected: tuple[str, str],
+    ) -> None:
+        await world.learns(new_entry("Vendor.Thing", **facts))
+
+        assert await change(world, key, value) == "Accepted"
+        assert model.set == [expected]
+
+    async def test_of_what_is_set_along_the_read_only_is_left_out(
+        self, world: "World", model: Model, new_entry: "NewEntry"
+    ) -> None:
+        await world.learns(new_entry("AlignedDataCtrlr.TxEndedInterval", mutability="ReadOnly"))
+
+        assert await change(world, "ClockAlignedDataInterval", "900") == "Accepted"
+        assert model.set == [("aligneddatactrlr.interval", "900")]
+
+    async def test_one_connector_that_can_not_be_set_refuses_the_phase_rotation(
+        self, world: "World", model: Model, new_entry: "NewEntry"
+    ) -> None:
+        place = {"evse": 1, "connector": 1}
+        await world.learns(new_entry("Connector.PhaseRotation", mutability="ReadOnly", **place))
+
+        assert await change(world, "ConnectorPhaseRotation", "1.RST") == "Rejected"
+        assert world.heard("station") == []
+
+    async def test_a_station_that_takes_one_variable_at_a_time(
+        self, world: "World", model: Model, new_entry: "NewEntry"
+    ) -> None:
+        await world.learns(*(new_entry(f"DeviceDataCtrlr.ItemsPerMessage[{verb}Variables]") for verb in ("Get", "Set")))
+
+        assert await change(world, "ClockAlignedDataInterval", "900") == "Accepted"
+        assert world.actions("station") == ["SetVariables", "SetVariables"]
+        await world.from_backend("GetConfiguration", {"key": ["HeartbeatInterval", "ResetRetries"]})
+        assert model.asked == [1, 1]
+
+    async def test_what_get_configuration_says_of_keys(
+        self, world: "World", model: Model, new_entry: "NewEntry"
+    ) -> None:
+        await world.learns(
+            new_entry("OCPPCommCtrlr.HeartbeatInterval", mutability="ReadOnly"),
+            new_entry("Vendor.Thing", mutability="WriteOnly"),
+            new_entry("SampledDataCtrlr.TxUpdatedMeasurands", maxLimit=8),
+            new_entry("Connector.Available", evse=1, connector=1),
+            new_entry("Connector.Available", evse=1, connector=2),
+        )
+        world.restart()
+
+        answer = await world.from_backend(
+            "GetConfiguration",
+            {
+                "key": [
+                    "HeartbeatInterval",
+                    "MeterValuesSampledDataMaxLength",
+                    "NumberOfConnectors",
+                    "Vendor.Thing",
+                    "Vendor.Other",
+                ]
+            },
+        )
+
+        assert answer == {
+            "configurationKey": [
+                {"key": "HeartbeatInterval", "readonly": True, "value": "60"},
+                {"key": "MeterValuesSampledDataMaxLength", "readonly": True, "value": "8"},
+                {"key": "NumberOfConnectors", "readonly": True, "value": "2"},
+            ],
+            "unknownKey": ["Vendor.Thing", "Vendor.Other"],
+        }
+        assert model.asked == [1]

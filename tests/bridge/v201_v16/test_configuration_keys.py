@@ -2,7 +2,16 @@
 
 import pytest
 
-from gateway.bridge.v201_v16.configuration_keys import KEYS, LIMITS, Variable, name_of, vendor_variable
+from gateway.bridge.v201_v16.configuration_keys import (
+    BEHIND_KEYS,
+    KEYS,
+    LIMITS,
+    VALUES_KEPT,
+    Variable,
+    name_of,
+    vendor_variable,
+)
+from gateway.bridge.v201_v16.configuration_words import BOOLEAN, INTEGER, PLAIN
 
 TABLE = """
 AllowOfflineTxForUnknownId RW AuthCtrlr.OfflineTxForUnknownIdEnabled
@@ -59,6 +68,25 @@ def test_what_is_set_along() -> None:
         "ClockAlignedDataInterval": ["aligneddatactrlr.txendedinterval"],
         "MeterValuesSampledData": ["sampleddatactrlr.txstartedmeasurands"],
     }
+
+
+INTEGERS = {
+    *("ClockAlignedDataInterval", "ConnectionTimeOut", "HeartbeatInterval", "MaxEnergyOnInvalidId", "MessageTimeout"),
+    *("MeterValueSampleInterval", "MinimumStatusDuration", "ResetRetries", "TransactionMessageAttempts"),
+    *("TransactionMessageRetryInterval", "WebSocketPingInterval", "CertSigningRepeatTimes", "CertSigningWaitMinimum"),
+}
+
+
+def test_a_key_that_can_be_set_says_what_it_takes() -> None:
+    assert {name for name, key in KEYS.items() if key.words is INTEGER} == INTEGERS
+    assert [name for name, key in KEYS.items() if not key.readonly and key.words is PLAIN] == []
+    assert all(key.words is BOOLEAN for name, key in KEYS.items() if name.startswith(("Allow", "Local", "ISO")))
+
+
+def test_what_is_kept_of_a_report_is_bounded() -> None:
+    assert VALUES_KEPT < BEHIND_KEYS
+    assert {key.variable.path for key in KEYS.values()} | {limit.path for limit in LIMITS.values()} < BEHIND_KEYS
+    assert len(BEHIND_KEYS) < 100
 
 
 def test_no_name_is_longer_than_1_6_takes() -> None:

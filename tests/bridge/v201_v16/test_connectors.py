@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.bridge.books import Books, Connector
-from gateway.bridge.v201_v16 import connectors
-from gateway.bridge.v201_v16.connectors import learn, locate, numbered, of_evse, plugs, seed, station_itself
+from gateway.bridge.books import Books, Connector, Transaction
+from gateway.bridge.v201_v16 import Settings, connectors
+from gateway.bridge.v201_v16.connectors import learn, locate, numbered, of_evse, plugs, station_itself
 from gateway.wire.errors import CallError, ErrorCode
 
 if TYPE_CHECKING:
@@ -94,33 +94,98 @@ async def test_an_evse_without_connector_means_the_one_in_use(world: "World") ->
     assert of_evse(world.books, 2) == [first, second]
 
 
+def books_of(learnt: dict[tuple[int, int], int], *told: int) -> Books:
+    """Return books with connectors, those numbers told to the backend."""
+    known = (Connector(*place, number) for place, number in learnt.items())
+    books = Books(connectors={(each.evse_id, each.connector_id): each for each in known})
+    for connector in books.connectors.values():
+        if connector.number in told:
+            connector.reported = {"connectorId": connector.number, "status": "Available"}
+    return books
+
+
 @pytest.mark.parametrize(
-    ("learnt", "table", "expected"),
+    ("learnt", "told", "table", "expected", "is_noted"),
     [
-        ({}, {(1, 1): 10, (2, 1): 20}, {(1, 1): 10, (2, 1): 20}),
-        ({(1, 1): 1, (2, 1): 2}, {}, {(1, 1): 1, (2, 1): 2}),
-        ({(1, 1): 1, (2, 1): 2}, {(1, 1): 2, (2, 1): 1}, {(1, 1): 2, (2, 1): 1}),
-        ({(1, 1): 1, (2, 1): 2}, {(2, 1): 1}, {(1, 1): 2, (2, 1): 1}),
-        ({(0, 0): 0, (1, 1): 1}, {(1, 1): 3}, {(0, 0): 0, (1, 1): 3}),
+        ({}, (), {(1, 1): 10, (2, 1): 20}, {(1, 1): 10, (2, 1): 20}, False),
+        ({(1, 1): 1, (2, 1): 2}, (), {}, {(1, 1): 1, (2, 1): 2}, False),
+        ({(1, 1): 1, (2, 1): 2}, (), {(1, 1): 2, (2, 1): 1}, {(1, 1): 2, (2, 1): 1}, False),
+        ({(1, 1): 1, (2, 1): 2}, (), {(2, 1): 1}, {(1, 1): 2, (2, 1): 1}, False),
+        ({(0, 0): 0, (1, 1): 1}, (), {(1, 1): 3}, {(0, 0): 0, (1, 1): 3}, False),
+        ({(1, 1): 1, (2, 1): 2}, (1, 2), {(1, 1): 1, (2, 1): 2}, {(1, 1): 1, (2, 1): 2}, False),
+        ({(1, 1): 1, (2, 1): 2}, (1, 2), {(1, 1): 2, (2, 1): 1}, {(1, 1): 1, (2, 1): 2}, True),
+        ({(1, 1): 1, (2, 1): 2}, (1,), {(1, 1): 5, (2, 1): 6}, {(1, 1): 1, (2, 1): 6}, True),
+        ({(1, 1): 1, (2, 1): 2}, (1,), {(2, 1): 1}, {(1, 1): 1, (2, 1): 2}, True),
+        ({(1, 1): 1}, (1,), {(2, 1): 1, (3, 1): 3}, {(1, 1): 1, (2, 1): 4, (3, 1): 3}, True),
+        ({(1, 1): -1001, (2, 1): -1000}, (), {}, {(1, 1): 1, (2, 1): 2}, False),
+        ({(1, 1): -1001, (2, 1): -1000}, (), {(1, 1): 2, (2, 1): 1}, {(1, 1): 2, (2, 1): 1}, False),
     ],
 )
-def test_the_operators_table_outranks_what_was_learnt(
-    learnt: dict[tuple[int, int], int], table: dict[tuple[int, int], int], expected: dict[tuple[int, int], int]
+def test_the_operators_table_outranks_what_the_backend_has_not_heard(
+    new_world: "Callable[..., World]",
+    learnt: dict[tuple[int, int], int],
+    told: tuple[int, ...],
+    table: dict[tuple[int, int], int],
+    expected: dict[tuple[int, int], int],
+    is_noted: bool,
 ) -> None:
-    books = Books(connectors={place: Connector(*place, number) for place, number in learnt.items()})
+    world = new_world(settings=Settings(connectors=table), books=books_of(learnt, *told))
+    changed = world.context.memory.renumbered
 
-    seed(books, table)
+    assert numbers(world.books) == expected
+    assert [*world.notes] == ["connector-table"] * is_noted
+    assert {(c.evse_id, c.connector_id) for c, _ in changed} == {
+        place for place, number in expected.items() if learnt.get(place) != number
+    }
+    meanwhile = [number for _, number in changed]
+    assert len({*meanwhile, *learnt.values(), *expected.values()} & {*meanwhile}) == len(meanwhile)
+    assert not {*meanwhile} & {*learnt.values(), *expected.values()}
 
-    assert numbers(books) == expected
+
+def test_a_number_in_a_transaction_is_told_too(new_world: "Callable[..., World]") -> None:
+    books = books_of({(1, 1): 1})
+    books.transactions["TX"] = Transaction("TX", connector_id=1)
+
+    new_world(settings=Settings(connectors={(1, 1): 2}), books=books)
+
+    assert numbers(books) == {(1, 1): 1}
+
+
+async def test_numbers_that_the_table_changes_are_persisted_before_they_are_used(
+    new_world: "Callable[..., World]",
+) -> None:
+    """Two connectors of a station never have the same number in the store."""
+    table = {(1, 1): 2, (2, 1): 1}
+    world = new_world(settings=Settings(connectors=table), books=books_of({(1, 1): 1, (2, 1): 2}))
+    stored = {(1, 1): 1, (2, 1): 2}
+
+    async def save(connector: Connector) -> None:
+        stored[connector.evse_id, connector.connector_id] = connector.number
+        assert len(set(stored.values())) == len(stored)
+
+    world.context.save_connector = save
+    await world.status(1, "Available")
+
+    assert stored == table
+    assert world.heard()[0][1]["connectorId"] == 2
+
+
+async def test_a_backend_that_comes_first_finds_the_numbers_persisted(new_world: "Callable[..., World]") -> None:
+    world = new_world(settings=Settings(connectors={(1, 1): 4}))
+
+    await world.bridge.backend_connected()
+
+    assert [connector.number for connector in world.saved] == [-1001, 4]
 
 
 async def test_a_connector_beside_the_table_gets_the_next_number(new_world: "Callable[..., World]") -> None:
-    books = Books()
-    seed(books, {(1, 1): 5})
-    world = new_world(books=books)
+    world = new_world(settings=Settings(connectors={(1, 1): 5}))
 
+    assert (await learn(world.context, 1, 1)).number == 5
+    assert world.notes == {}
     assert (await learn(world.context, 1, 2)).number == 6
-    assert (await learn(world.context, 2, 1)).number == 2
+    assert (await learn(world.context, 2, 1)).number == 7
+    assert "connector-beside-table" in world.notes
 
 
 async def test_what_was_kept_while_the_station_spoke_1_6_is_no_connector(

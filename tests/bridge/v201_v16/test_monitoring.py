@@ -1,11 +1,10 @@
-"""NotifyEvent and NotifyReport: answered here, and what 1.6 gets to know by them."""
+"""NotifyEvent: answered here, and what 1.6 gets to know by it."""
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.bridge.books import Json
-from gateway.bridge.v201_v16 import monitoring
+from gateway.bridge.books import Json, Page
 from gateway.bridge.v201_v16.monitoring import error_code, tells_of_problem
 from gateway.wire.errors import CallError
 
@@ -86,7 +85,7 @@ async def test_a_bad_timestamp_is_refused_before_anything_is_done(world: "World"
     with pytest.raises(CallError, match=r"eventData\.timestamp"):
         await world.bridge.from_station("NotifyEvent", {"eventData": [datum("RCD", "Tripped", "true"), bad]})
 
-    assert world.context.memory.faults == {}
+    assert world.pages == {}
 
 
 async def test_a_problem_explains_the_fault_until_it_is_cleared(world: "World") -> None:
@@ -128,13 +127,24 @@ async def test_what_many_problems_change_is_told_once(world: "World") -> None:
     assert states(world) == [(1, "Faulted", "WeakSignal")]
 
 
-async def test_problems_are_bounded(world: "World", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitoring, "FAULTS_MAX", 2)
+async def test_why_a_connector_is_faulted_outlives_a_restart(world: "World") -> None:
+    place = {"id": 1, "connectorId": 1}
+    await world.status(1, "Faulted")
+    await notify(world, datum("RCD", "Tripped", "true", place, techInfo="leak"))
+    told = world.heard()[-1]
 
-    for number in range(3):
-        await notify(world, datum(f"Part{number}", "Problem", "true"))
+    world.restart()
+    await world.status(1, "Faulted")
 
-    assert [component for _, _, component in world.context.memory.faults] == ["part1", "part2"]
+    assert world.heard() == [told]
+    assert told[1]["errorCode"] == "GroundFailure"
+
+
+async def test_a_problem_that_is_repeated_costs_no_write(world: "World") -> None:
+    for _ in range(3):
+        await notify(world, datum("RCD", "Tripped", "true"))
+
+    assert world.page_writes == [Page.FAULTS]
 
 
 @pytest.mark.parametrize(
@@ -178,46 +188,3 @@ def test_the_error_code_of_a_component(component: str, tech: str, expected: str)
 )
 def test_what_is_a_problem(variable: str, value: str, more: Json, expected: bool | None) -> None:
     assert tells_of_problem(datum("TemperatureSensor", variable, value, **more)) is expected
-
-
-async def test_a_report_numbers_the_connectors_and_tells_limits(world: "World") -> None:
-    def entry(component: Json, variable: Json, limit: float | None = None) -> Json:
-        characteristics: Json = {"dataType": "integer", "supportsMonitoring": False}
-        if limit is not None:
-            characteristics["maxLimit"] = limit
-        return {
-            "component": component,
-            "variable": variable,
-            "variableAttribute": [{"value": "1"}],
-            "variableCharacteristics": characteristics,
-        }
-
-    answer = await world.from_station(
-        "NotifyReport",
-        {
-            "requestId": 1,
-            "generatedAt": AT,
-            "seqNo": 0,
-            "reportData": [
-                entry({"name": "Connector", "evse": {"id": 2, "connectorId": 1}}, {"name": "Available"}),
-                entry({"name": "Connector", "evse": {"id": 1, "connectorId": 2}}, {"name": "Available"}),
-                entry({"name": "Connector", "evse": {"id": 1, "connectorId": 1}}, {"name": "Available"}),
-                entry({"name": "Connector", "evse": {"id": 0, "connectorId": 1}}, {"name": "Available"}),
-                entry({"name": "EVSE", "evse": {"id": 3}}, {"name": "Available"}),
-                entry({"name": "LocalAuthListCtrlr"}, {"name": "Entries"}, limit=40.0),
-                entry({"name": "smartchargingctrlr"}, {"name": "Entries", "instance": "ChargingProfiles"}, limit=9),
-                entry({"name": "OtherCtrlr"}, {"name": "Entries"}, limit=5),
-            ],
-        },
-    )
-
-    assert answer == {}
-    assert {place: c.number for place, c in world.books.connectors.items()} == {(1, 1): 1, (1, 2): 2, (2, 1): 3}
-    assert world.context.memory.limits == {
-        "localauthlistctrlr.entries": 40,
-        "smartchargingctrlr.entries[chargingprofiles]": 9,
-    }
-
-
-async def test_an_empty_report(world: "World") -> None:
-    assert await world.from_station("NotifyReport", {"requestId": 1, "generatedAt": AT, "seqNo": 0}) == {}

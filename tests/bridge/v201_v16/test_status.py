@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.bridge.books import Transaction
-from gateway.bridge.v201_v16.status import Phase, derive, derive_station, phase_of
+from gateway.bridge.v201_v16.status import Phase, derive, derive_station, phase_of, recall
 
 PHASES = [
     # chargingState, energy flowed, deauthorized -> phase
@@ -68,3 +68,22 @@ def test_the_status_of_a_connector(phase: Phase, occupied: str, available: str) 
 )
 def test_the_status_of_the_station_itself(status: str, expected: str) -> None:
     assert derive_station(status) == expected
+
+
+@pytest.mark.parametrize("status", ["Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"])
+@pytest.mark.parametrize("before", [None, "EVConnected", "Charging"])
+def test_a_transaction_is_brought_to_where_its_connector_was(status: str, before: str | None) -> None:
+    tx = Transaction("TX", charging_state=before)
+
+    recall(tx, status)
+
+    assert derive("Occupied", phase_of(tx, finishing=False)) == status
+
+
+@pytest.mark.parametrize("status", [None, "Available", "Preparing", "Faulted"])
+def test_other_states_tell_nothing_of_a_transaction(status: str | None) -> None:
+    tx = Transaction("TX", charging_state="EVConnected")
+
+    recall(tx, status)
+
+    assert tx == Transaction("TX", charging_state="EVConnected")
