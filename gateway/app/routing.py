@@ -80,24 +80,30 @@ class Belonging:
         It is the one of its route, unless another must still hear of its transactions. What is new is in the store
         when this returns. Raises StoreAway.
         """
-        page = books.page(Page.BACKEND)
-        holder, wanted = self._routing.holder(record, page), self._routing.route(record).backend
+        holder = self._routing.holder(record, books.page(Page.BACKEND))
+        wanted = self._routing.route(record).backend
         for name in self._routing.missing(record.backend, holder):
             log.error("backend_not_configured", identity=record.identity, backend=name)
-        if holder != wanted and (why := unfinished(books, depth)) is not None:
+        why = unfinished(books, depth) if holder != wanted else None
+        backend = wanted if why is None else holder
+        await self._write_down(record, books, backend, is_new=backend != holder)
+        if why is not None:
             log.info("move_waits", identity=record.identity, backend=holder, wanted=wanted, waits_for=why)
-            return record, holder
-        now = self._routing.page(wanted)
-        if page != now:
-            await self._stored.belong(record.identity, now, is_new=holder != wanted)
-            books.pages[Page.BACKEND] = now
-        if holder == wanted:
-            return record, wanted
+        if backend == holder:
+            return record, backend
         log.info("moved", identity=record.identity, before=holder, backend=wanted)
         for connector in books.connectors.values():
             if connector.evse_id >= 0 and connector.reported is not None:
                 connector.reported = {}  # it was spoken of, but not to this backend
         return replace(record, boot_reported=record.boot_payload is None), wanted
+
+    async def _write_down(self, record: StationRecord, books: Books, backend: str, *, is_new: bool) -> None:
+        if self._routing.missing(backend):
+            return
+        page = self._routing.page(backend)
+        if books.page(Page.BACKEND) != page:
+            await self._stored.belong(record.identity, page, is_new=is_new)
+            books.pages[Page.BACKEND] = page
 
 
 def unfinished(books: Books, depth: int) -> str | None:

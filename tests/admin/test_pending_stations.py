@@ -48,9 +48,10 @@ async def test_list(client: Any) -> None:
 
 
 async def test_approve(client: Any, office: Any) -> None:
-    approved = await client.post(f"{PENDING}/CS%207", json={"profile": 2, "serial": "SN7"})
+    approved = await client.post(f"{PENDING}/CS%207", json={"profile": 2, "serial": "SN7", "group": "g"})
     assert approved.status == 201
     shown = await approved.json()
+    assert shown["group"] == "g"
     assert (shown["identity"], shown["profile"], shown["serial"], shown["password"]) == ("CS 7", 2, "SN7", "generated")
     assert approved.headers["Location"] == "/api/v1/stations/CS%207"
     assert "CS 7" in office.registry.records

@@ -167,9 +167,11 @@ async def test_one_stays_while_anything_is_left(routing: Routing, state: Transac
 
 
 async def test_books_of_the_time_before_belong_to_whom_the_station_had(routing: Routing) -> None:
-    place, _ = belonging(routing)
+    place, stored = belonging(routing)
     books = Books({"t": Transaction("t", TransactionState.OPEN)})
-    assert (await place.settle(BOOTED, books, 0))[1] == "legacy"
+    assert await place.settle(BOOTED, books, 0) == (BOOTED, "legacy")
+    assert stored.written == [("ABB-1", LEGACY, False)]
+    assert (await place.settle(replace(BOOTED, backend="south"), books, 0))[1] == "legacy"
 
 
 async def test_a_backend_that_was_renamed_is_the_same_one(routing: Routing) -> None:

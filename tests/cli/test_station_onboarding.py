@@ -37,7 +37,10 @@ def test_pending(run: Run) -> None:
 
 
 def test_approve(run: Run) -> None:
-    shown = json.loads(run("station", "approve", "CS7", "--profile", "2", "--serial", "SN7", "--json").stdout)
+    shown = json.loads(
+        run("station", "approve", "CS7", "--profile", "2", "--serial", "SN7", "--group", "g", "--json").stdout
+    )
+    assert shown["group"] == "g"
     assert (shown["identity"], shown["serial"], len(shown["password"])) == ("CS7", "SN7", 40)
     text = run("station", "approve", "CS8", "--profile", "2").stdout
     assert "station CS8 registered" in text
