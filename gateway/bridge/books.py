@@ -35,6 +35,8 @@ class Page(enum.Enum):
     """remoteStartId of RequestStartTransaction -> the idTag it was asked for."""
     REQUESTS = "requests"
     """Request ids under way: of logs, firmware, reports."""
+    STATUSES = "statuses"
+    """``evseId.connectorId`` -> the StatusNotification that a 2.0.1 backend has not heard yet."""
 
 
 SAVED_NOW_AND_THEN: Final = frozenset({Page.REGISTERS})

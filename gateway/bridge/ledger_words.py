@@ -76,7 +76,11 @@ def enter_refusal(action: str, payload: Json, tx: Transaction) -> None:
 
 
 def judges_late(action: str, payload: Json, conf: Json) -> bool:
-    """Return whether an answer that comes after the station got its own says who may charge."""
+    """Return whether an answer that comes after the station got its own says who may charge.
+
+    In 2.0.1 it doesn't where the token was to end the transaction: who may not stop it stops nobody's charging.
+    """
     if action == "TransactionEvent":
-        return "idTokenInfo" in conf and step_of(action, payload) is not Step.STOP
+        is_to_end = step_of(action, payload) is Step.STOP or payload["triggerReason"] == "StopAuthorized"
+        return "idTokenInfo" in conf and not is_to_end
     return action == "StartTransaction"

@@ -33,6 +33,7 @@ class Side:
 STATION_201: Final = Side(Leg.STATION, Version.V201, Stage.FROM_STATION, Stage.TO_STATION)
 STATION_16: Final = Side(Leg.STATION, Version.V16, Stage.FROM_STATION, Stage.TO_STATION)
 BACKEND_16: Final = Side(Leg.BACKEND, Version.V16, Stage.FROM_BACKEND, Stage.TO_BACKEND)
+BACKEND_201: Final = Side(Leg.BACKEND, Version.V201, Stage.FROM_BACKEND, Stage.TO_BACKEND)
 
 
 class Stages:

@@ -9,9 +9,9 @@ from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, 
 from gateway.wire.schemas import operations
 from gateway.wire.versions import Version
 
-STARTED = {"eventType": "Started"}
-UPDATED = {"eventType": "Updated"}
-ENDED = {"eventType": "Ended"}
+STARTED = {"eventType": "Started", "triggerReason": "Authorized"}
+UPDATED = {"eventType": "Updated", "triggerReason": "Authorized"}
+ENDED = {"eventType": "Ended", "triggerReason": "StopAuthorized"}
 STATES = TransactionState
 REFUSED = {"idTokenInfo": {"status": "Blocked"}}
 
@@ -103,6 +103,7 @@ def test_what_a_refusal_for_good_means(action: str, payload: Any, before: STATES
         ("TransactionEvent", STARTED, {}, False),
         ("TransactionEvent", STARTED, REFUSED, True),
         ("TransactionEvent", UPDATED, REFUSED, True),
+        ("TransactionEvent", {**UPDATED, "triggerReason": "StopAuthorized"}, REFUSED, False),
         ("TransactionEvent", ENDED, REFUSED, False),
     ],
 )

@@ -16,7 +16,8 @@ REFUSED = {"idTokenInfo": {"status": "Blocked"}}
 
 
 def event(kind: str, seq_no: int) -> Json:
-    return {"eventType": kind, "seqNo": seq_no, "transactionInfo": {"transactionId": "t1"}}
+    info = {"transactionId": "t1"}
+    return {"eventType": kind, "seqNo": seq_no, "triggerReason": "Authorized", "transactionInfo": info}
 
 
 STARTED, UPDATED, ENDED = event("Started", 0), event("Updated", 1), event("Ended", 2)

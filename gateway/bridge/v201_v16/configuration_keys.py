@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.bridge.books import Json
+from gateway.bridge.guarded_variables import is_guarded, is_secret
 from gateway.bridge.v201_v16.configuration_words import (
     BOOLEAN,
     INTEGER,
@@ -225,11 +226,6 @@ _VENDOR_KEY: Final = re.compile(
     r"\.(?P<name>[A-Za-z0-9_-]+)(?:\[(?P<instance>[^\[\]]+)\])?"
     r"(?:@(?P<evse_id>[0-9]{1,4})(?:\.(?P<connector_id>[0-9]{1,4}))?)?"
 )
-_GUARDED_COMPONENTS: Final = frozenset({"networkconfiguration", "securityctrlr"})
-_GUARDED_VARIABLES: Final = frozenset(
-    {"activenetworkprofile", "networkconfigurationpriority", "networkprofileconnectionattempts"}
-)
-_SECRET: Final = re.compile("password|secret|privatekey|pin$", re.IGNORECASE)
 
 
 def vendor_variable(key: str) -> Variable | None:
@@ -239,7 +235,7 @@ def vendor_variable(key: str) -> Variable | None:
     neither see nor change that behind Voltgate's back (A05).
     """
     found = _VENDOR_KEY.fullmatch(key)
-    if found is None or _is_guarded(found) or _SECRET.search(found["name"]):
+    if found is None or is_guarded(found["component"], found["name"]) or is_secret(found["name"]):
         return None
     evse_id, connector_id = found["evse_id"], found["connector_id"]
     return Variable(
@@ -255,8 +251,4 @@ def vendor_variable(key: str) -> Variable | None:
 def names_guarded(key: str) -> bool:
     """True for a pseudo key that names a variable of the station's own security or connection."""
     found = _VENDOR_KEY.fullmatch(key)
-    return found is not None and _is_guarded(found)
-
-
-def _is_guarded(found: re.Match[str]) -> bool:
-    return found["component"].casefold() in _GUARDED_COMPONENTS or found["name"].casefold() in _GUARDED_VARIABLES
+    return found is not None and is_guarded(found["component"], found["name"])

@@ -4,6 +4,7 @@ import functools
 from typing import Final
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT
+from gateway.bridge.actions_201 import OF_A_CSMS
 from gateway.bridge.books import Books, Json, Transaction
 from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SaveConnector, SavePage
 from gateway.bridge.v201_v16 import (
@@ -43,50 +44,6 @@ FROM_STATION: Final[dict[str, Handler]] = {
 }
 NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SignCertificate"})
 """Actions of a station that the session and the gateway's services answer before the bridge is asked."""
-OF_A_CSMS: Final = frozenset(
-    {
-        "CancelReservation",
-        "CertificateSigned",
-        "ChangeAvailability",
-        "ClearCache",
-        "ClearChargingProfile",
-        "ClearDisplayMessage",
-        "ClearVariableMonitoring",
-        "CostUpdated",
-        "CustomerInformation",
-        "DeleteCertificate",
-        "GetBaseReport",
-        "GetChargingProfiles",
-        "GetCompositeSchedule",
-        "GetDisplayMessages",
-        "GetInstalledCertificateIds",
-        "GetLocalListVersion",
-        "GetLog",
-        "GetMonitoringReport",
-        "GetReport",
-        "GetTransactionStatus",
-        "GetVariables",
-        "InstallCertificate",
-        "PublishFirmware",
-        "RequestStartTransaction",
-        "RequestStopTransaction",
-        "ReserveNow",
-        "Reset",
-        "SendLocalList",
-        "SetChargingProfile",
-        "SetDisplayMessage",
-        "SetMonitoringBase",
-        "SetMonitoringLevel",
-        "SetNetworkProfile",
-        "SetVariableMonitoring",
-        "SetVariables",
-        "TriggerMessage",
-        "UnlockConnector",
-        "UnpublishFirmware",
-        "UpdateFirmware",
-    }
-)
-"""Actions of 2.0.1 that only a CSMS sends: from a station they go the wrong way."""
 
 FROM_BACKEND: Final[dict[str, Handler]] = {
     "CancelReservation": reservation.cancel_reservation,

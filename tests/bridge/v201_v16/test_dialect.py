@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT
+from gateway.bridge.actions_201 import OF_A_CSMS
 from gateway.bridge.books import Books
 from gateway.bridge.v201_v16 import Settings
 from gateway.bridge.v201_v16.dialect import (
     FROM_BACKEND,
     FROM_STATION,
     NOT_FOR_THE_BRIDGE,
-    OF_A_CSMS,
     check_direction,
 )
 from gateway.wire.errors import CallError, ErrorCode

@@ -1,0 +1,34 @@
+"""Commands of the backend that are about a transaction: only about one of this very station (attack A7)."""
+
+from gateway.bridge.books import Json
+from gateway.bridge.v201_v201.context import Context
+
+
+async def request_stop(context: Context, payload: Json) -> Json:
+    """RequestStopTransaction, of a transaction of this station that still runs."""
+    if not _runs(context, payload["transactionId"]):
+        return _no_such_transaction()
+    return await context.call_station("RequestStopTransaction", payload)
+
+
+async def set_charging_profile(context: Context, payload: Json) -> Json:
+    """SetChargingProfile; where it names a transaction, that is one of this station that still runs (K01)."""
+    transaction = payload["chargingProfile"].get("transactionId")
+    if transaction is not None and not _runs(context, transaction):
+        return _no_such_transaction()
+    return await context.call_station("SetChargingProfile", payload)
+
+
+async def get_transaction_status(context: Context, payload: Json) -> Json:
+    """GetTransactionStatus: what waits in the journal is in the queue too (E14)."""
+    answer = await context.call_station("GetTransactionStatus", payload)
+    return answer if context.ledger.is_clear else {**answer, "messagesInQueue": True}
+
+
+def _runs(context: Context, transaction: str) -> bool:
+    tx = context.books.transactions.get(transaction)
+    return tx is not None and not tx.is_over
+
+
+def _no_such_transaction() -> Json:
+    return {"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}}

@@ -1,0 +1,123 @@
+"""The bridge itself: what passes as it is, which handler takes the rest, and what is refused."""
+
+import functools
+from typing import Final
+
+from gateway.bridge.actions_201 import OF_A_CSMS, OF_A_STATION
+from gateway.bridge.books import Books, Json, Transaction
+from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SavePage
+from gateway.bridge.v201_v201 import (
+    authorization,
+    availability,
+    boot,
+    commands,
+    relaying,
+    station_security,
+    transactions,
+    variables,
+)
+from gateway.bridge.v201_v201.context import Context, Handler
+from gateway.wire.errors import CallError, ErrorCode
+
+
+async def _notify_event(context: Context, payload: Json) -> Json:
+    return await relaying.to_backend("NotifyEvent", context, variables.shown_events(payload))
+
+
+async def _notify_report(context: Context, payload: Json) -> Json:
+    return await relaying.to_backend("NotifyReport", context, variables.shown_report(payload))
+
+
+FROM_STATION: Final[dict[str, Handler]] = {
+    **{action: functools.partial(relaying.to_backend, action) for action in relaying.WHILE_AWAY},
+    "Authorize": authorization.authorize,
+    "Heartbeat": availability.heartbeat,
+    "NotifyEvent": _notify_event,
+    "NotifyReport": _notify_report,
+    "StatusNotification": availability.status_notification,
+    "TransactionEvent": transactions.transaction_event,
+}
+NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SecurityEventNotification", "SignCertificate"})
+"""Actions of a station that the session and the gateway's services answer before the bridge is asked."""
+
+FROM_BACKEND: Final[dict[str, Handler]] = {
+    **{action: functools.partial(relaying.to_station, action) for action in sorted(OF_A_CSMS | {"DataTransfer"})},
+    **{action: functools.partial(station_security.refuse, action) for action in station_security.REFUSALS},
+    "GetTransactionStatus": commands.get_transaction_status,
+    "GetVariables": variables.get_variables,
+    "RequestStopTransaction": commands.request_stop,
+    "SetChargingProfile": commands.set_charging_profile,
+    "SetNetworkProfile": station_security.set_network_profile,
+    "SetVariables": variables.set_variables,
+    "TriggerMessage": station_security.trigger_message,
+}
+
+
+class V201ToV201:
+    """The bridge between one 2.0.1 station and its 2.0.1 backend.
+
+    The CALLs of either side are handed over one at a time, in order; the two sides may interleave.
+    """
+
+    boot_serial = staticmethod(boot.boot_serial)
+    boot_request = staticmethod(boot.boot_request)
+    boot_response = staticmethod(boot.boot_response)
+
+    def __init__(  # noqa: PLR0913 - a composition root's seam: all that the bridge may touch
+        self,
+        *,
+        books: Books,
+        ledger: Ledger,
+        call_station: Call,
+        call_backend: Call,
+        note: Note,
+        report: Report,
+        clock: Clock,
+        save_page: SavePage,
+    ) -> None:
+        self._context = Context(books, ledger, call_station, call_backend, note, report, clock, save_page)
+
+    async def from_station(self, action: str, payload: Json) -> Json:
+        """Handle a schema-valid CALL of the station and return the payload of its CALLRESULT.
+
+        Raises :class:`CallError`: the backend's own, NotSupported for what a station has no business to send,
+        NotImplemented for what 2.0.1 doesn't know. What the ledger raises passes through: the station must not be
+        answered then.
+        """
+        handler = FROM_STATION.get(action)
+        if handler is not None:
+            answer = await handler(self._context, payload)
+            await self._save()
+            return answer
+        if action in OF_A_CSMS:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the CSMS")
+        if action in NOT_FOR_THE_BRIDGE:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is not for the backend")
+        raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 2.0.1 has no such action")
+
+    async def from_backend(self, action: str, payload: Json) -> Json:
+        """Handle a schema-valid CALL of the backend and return the payload of its CALLRESULT.
+
+        Raises :class:`CallError`: the station's own, NotSupported for what goes the wrong way, NotImplemented for what
+        2.0.1 doesn't know; and PeerUnavailable when the station can't be reached.
+        """
+        handler = FROM_BACKEND.get(action)
+        if handler is not None:
+            return await handler(self._context, payload)
+        if action in OF_A_STATION:
+            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the station")
+        raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 2.0.1 has no such action")
+
+    async def backend_connected(self) -> None:
+        """The backend's leg came (back) up: tell it the connector states that it has not heard."""
+        await availability.backend_connected(self._context)
+        await self._save()
+
+    async def started_late(self, tx: Transaction, conf: Json) -> None:
+        """The ledger got an answer about a token after it had returned None: what it refuses is stopped by command."""
+        await transactions.answered_late(self._context, tx, conf)
+
+    async def _save(self) -> None:
+        """What a message changes in the books is on disk before its sender hears of it."""
+        if self._context.books.unsaved:
+            await self._context.save_changes()

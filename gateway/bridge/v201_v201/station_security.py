@@ -1,0 +1,52 @@
+"""What is the station's own security, and Voltgate's business alone (attack A11): refused, in each message's words."""
+
+from typing import Final
+
+from gateway.bridge.books import Json
+from gateway.bridge.guarded_keys import HIGHEST_PROFILE
+from gateway.bridge.ports import DOWNGRADE, RECONFIGURATION
+from gateway.bridge.v201_v201.context import Context
+
+REFUSALS: Final = {
+    "CertificateSigned": "Rejected",
+    "DeleteCertificate": "Failed",
+    "InstallCertificate": "Rejected",
+    "PublishFirmware": "Rejected",
+    "UnpublishFirmware": "NoFirmware",
+    "UpdateFirmware": "Rejected",
+}
+"""Action -> its status of refusal. Certificates are the gateway's service; no firmware that nobody has verified is
+installed or passed on to others."""
+_WITHOUT_STATUS_INFO: Final = frozenset({"UnpublishFirmware"})
+_CERTIFICATE_TRIGGERS: Final = frozenset(
+    {"SignChargingStationCertificate", "SignCombinedCertificate", "SignV2GCertificate"}
+)
+"""requestedMessage of TriggerMessage that ends in a CSR, which the gateway's service takes."""
+
+
+async def refuse(action: str, context: Context, _: Json) -> Json:
+    """Answer a command that never reaches the station."""
+    context.note(f"not-passed-on-{action}", f"the backend's {action} is refused: that is Voltgate's business")
+    return _refusal(REFUSALS[action], has_info=action not in _WITHOUT_STATUS_INFO)
+
+
+async def set_network_profile(context: Context, payload: Json) -> Json:
+    """SetNetworkProfile: Rejected, and a security event."""
+    profile = payload["connectionData"]["securityProfile"]
+    if str(profile) == HIGHEST_PROFILE:
+        context.report(RECONFIGURATION, "the backend asks for another connection by SetNetworkProfile; not passed on")
+    else:
+        told = f" {profile}" if profile in {0, 1, 2} else ""
+        context.report(DOWNGRADE, f"the backend asks for security profile{told} by SetNetworkProfile; not passed on")
+    return _refusal("Rejected")
+
+
+async def trigger_message(context: Context, payload: Json) -> Json:
+    """TriggerMessage; Rejected where it asks for a CSR."""
+    if payload["requestedMessage"] in _CERTIFICATE_TRIGGERS:
+        return _refusal("Rejected")
+    return await context.call_station("TriggerMessage", payload)
+
+
+def _refusal(status: str, *, has_info: bool = True) -> Json:
+    return {"status": status, **({"statusInfo": {"reasonCode": "UnsupportedRequest"}} if has_info else {})}

@@ -1,0 +1,92 @@
+"""Commands about a transaction: attack A7, over a 2.0.1 backend."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.bridge.books import Json
+from gateway.wire.errors import CallError, ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.bridge.v201_v201.conftest import World
+
+NOT_FOUND = {"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}}
+
+
+def profile(**fields: Any) -> Json:
+    schedule = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}]}
+    return {
+        "evseId": 1,
+        "chargingProfile": {
+            "id": 1,
+            "stackLevel": 0,
+            "chargingProfilePurpose": "TxProfile",
+            "chargingProfileKind": "Relative",
+            "chargingSchedule": [schedule],
+            **fields,
+        },
+    }
+
+
+COMMANDS: list[tuple[str, "Callable[[str], Json]"]] = [
+    ("RequestStopTransaction", lambda tx: {"transactionId": tx}),
+    ("SetChargingProfile", lambda tx: profile(transactionId=tx)),
+]
+
+
+@pytest.mark.parametrize(("action", "about"), COMMANDS)
+async def test_a_running_transaction_of_this_station_is_reached(
+    world: "World", action: str, about: "Callable[[str], Json]"
+) -> None:
+    await world.event("Started")
+    world.heard()
+    world.station.answers[action] = {"status": "Accepted", "statusInfo": {"reasonCode": "NoError"}}
+    assert await world.from_backend(action, about("TX-1")) == world.station.answers[action]
+    assert world.heard("station") == [(action, about("TX-1"))]
+
+
+@pytest.mark.parametrize(("action", "about"), COMMANDS)
+@pytest.mark.parametrize("named", ["TX-2", "", "tx-1"])
+async def test_any_other_is_not(world: "World", action: str, about: "Callable[[str], Json]", named: str) -> None:
+    await world.event("Started")
+    world.heard()
+    assert await world.from_backend(action, about(named)) == NOT_FOUND
+    assert world.dialogue == []
+
+
+@pytest.mark.parametrize(("action", "about"), COMMANDS)
+async def test_nor_one_that_has_ended_whether_the_backend_heard_or_not(
+    world: "World", action: str, about: "Callable[[str], Json]"
+) -> None:
+    await world.event("Started")
+    world.backend.up = False
+    await world.event("Ended", 1)
+    assert await world.from_backend(action, about("TX-1")) == NOT_FOUND
+    world.backend.up = True
+    await world.drain()
+    assert await world.from_backend(action, about("TX-1")) == NOT_FOUND
+
+
+async def test_a_profile_that_names_no_transaction_is_the_stations_business(world: "World") -> None:
+    world.station.answers["SetChargingProfile"] = {"status": "Rejected"}
+    assert await world.from_backend("SetChargingProfile", profile()) == {"status": "Rejected"}
+
+
+async def test_a_station_that_refuses_by_callerror_is_quoted(world: "World") -> None:
+    await world.event("Started")
+    world.station.answers["RequestStopTransaction"] = CallError(ErrorCode.NOT_SUPPORTED, "no remote control")
+    with pytest.raises(CallError, match="no remote control"):
+        await world.from_backend("RequestStopTransaction", {"transactionId": "TX-1"})
+
+
+@pytest.mark.parametrize("in_journal", [False, True])
+async def test_what_waits_in_our_journal_is_in_the_queue(world: "World", in_journal: bool) -> None:
+    world.station.answers["GetTransactionStatus"] = {"messagesInQueue": False, "ongoingIndicator": True}
+    if in_journal:
+        world.backend.up = False
+        await world.event("Started")
+        world.backend.up = True
+    answer = await world.from_backend("GetTransactionStatus", {"transactionId": "TX-1"})
+    assert answer == {"messagesInQueue": in_journal, "ongoingIndicator": True}
