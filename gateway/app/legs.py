@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -9,17 +10,21 @@ from gateway.app.foundation import Foundation
 from gateway.app.message_ids import message_ids
 from gateway.bridge.books import Json
 from gateway.session.peer import Peer
-from gateway.session.stages import BACKEND_16, NotSendable, Stages
+from gateway.session.stages import BACKEND_16, BACKEND_201, NotSendable, Side, Stages
 from gateway.session.station import Station
 from gateway.transport import DialError, DialStage, MessageSink, WebSocket
 from gateway.upstream.dialing import BackendDialer
 from gateway.upstream.link import BackendLink
 from gateway.upstream.mirror import Dial, Mirror
 from gateway.wire.schemas import operation
+from gateway.wire.versions import Version
 from policies.engine import Kind
 
 BACKEND_LOST = 1001
 """Close code towards a station whose backend was lost, with ``when_down: close``."""
+
+_SIDES: Final = {Version.V16: BACKEND_16, Version.V201: BACKEND_201}
+"""The backend's side, by the OCPP version that it speaks."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,15 +49,21 @@ class Legs:
             await mirror.stop()
 
 
-def legs_for(station: Station, on: Foundation, name: str, came_up: Callable[[], Awaitable[None]]) -> Legs:
-    """Make the legs of a station whose backend is ``name``; one that isn't configured is never reached."""
+def legs_for(
+    station: Station, on: Foundation, name: str, version: Version, came_up: Callable[[], Awaitable[None]]
+) -> Legs:
+    """Make the legs of a station whose backend is ``name`` and speaks ``version``, as its mirrors do.
+
+    One that isn't configured is never reached.
+    """
+    side = _SIDES[version]
     backend = on.config.backends.get(name)
-    mirrors = tuple(_mirror(station, on, each) for each in (backend.mirrors if backend is not None else ()))
+    mirrors = tuple(_mirror(station, on, each, side) for each in (backend.mirrors if backend is not None else ()))
     sent = _to_each(mirrors)
 
     def make_peer(lost: Callable[[Peer, str], None]) -> Peer:
         return Peer(
-            BACKEND_16,
+            side,
             station.identity,
             station.from_backend,
             policy=on.policy,
@@ -84,8 +95,7 @@ def _to_each(mirrors: tuple[Mirror, ...]) -> Callable[[bytes], None] | None:
     return sent
 
 
-def _mirror(station: Station, on: Foundation, name: str) -> Mirror:
-    side = BACKEND_16
+def _mirror(station: Station, on: Foundation, name: str, side: Side) -> Mirror:
     stages = Stages(side, on.policy, log.bind(identity=station.identity, leg="mirror", backend=name))
 
     def first() -> Json | None:

@@ -1,6 +1,7 @@
 """The records of a deployment, for commands beside a running gateway and for its API."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from cryptography import x509
 from gateway.admin.shown import certificate_shown, event_shown, pending_shown, station_shown, upgrade_shown
 from gateway.app.problems import StartFailed
 from gateway.app.routing import RoutesShown, Routing
+from gateway.bridge.pairs import SERVED_BY
 from gateway.config import Config
 from gateway.config.secrets import SecretError
 from gateway.edge import passwords
 from gateway.services.registration import Passwords, Registration
 from gateway.services.revocation import CertificateRevocation
-from gateway.session.ports import RegistrationRefused
+from gateway.session.ports import RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.security import EventRow, SecurityEvent
 from gateway.store.books import StoredBooks
 from gateway.store.certificates import CertificateRecord, Certificates
@@ -88,7 +90,25 @@ async def records(config: Config) -> AsyncIterator[Records]:
 
 def registration(database: Database, config: Config) -> Registration:
     """Return the registration of stations on an open store."""
-    return Registration(Stations(database), PendingStations(database), password_rules(), backends=list(config.backends))
+    return Registration(
+        Stations(database),
+        PendingStations(database),
+        password_rules(),
+        backends=list(config.backends),
+        check_pin=functools.partial(_check_pin, config),
+    )
+
+
+def _check_pin(config: Config, record: StationRecord) -> None:
+    """Return when the station isn't pinned, or to what its backend serves. Raises :class:`RegistrationInvalid`."""
+    name = Routing(config).route(record).backend
+    spoken = Version(config.backends[name].protocol)
+    if record.pinned_version is not None and record.pinned_version not in SERVED_BY[spoken]:
+        served = ", ".join(sorted(each.value for each in SERVED_BY[spoken]))
+        raise RegistrationInvalid(
+            f"station {record.identity[:60]!a} can't be pinned to {record.pinned_version.value}: its backend {name!r} "
+            f"speaks {spoken.value}, which serves stations of {served} only; pin it to that, or give it another backend"
+        )
 
 
 def routes_shown(database: Database, config: Config) -> RoutesShown:

@@ -7,9 +7,11 @@ from typing import Any
 import structlog
 
 from gateway.bridge.books import Books, Json, Page
+from gateway.bridge.pairs import SERVED_BY
 from gateway.config import Config
 from gateway.session.ports import StationRecord
 from gateway.store.books import Standing, StoredBooks
+from gateway.wire.versions import Version
 
 log = structlog.get_logger(__name__)
 
@@ -58,13 +60,20 @@ class Routing:
             return name
         return next((other for other, backend in backends.items() if backend.url == url), name)
 
+    def version(self, name: str, page: Json) -> Version:
+        """Return the OCPP version of a backend; of one that isn't configured any more what ``page`` says of it."""
+        backend = self._config.backends.get(name)
+        return Version(page.get("protocol", "ocpp1.6") if backend is None else backend.protocol)
+
     def missing(self, *names: str | None) -> list[str]:
         """Return those of the names that aren't configured."""
         return [name for name in names if name is not None and name not in self._config.backends]
 
     def page(self, backend: str) -> Json:
-        """Return the page of books that belong to a configured backend."""
-        return {"name": backend, "url": self._config.backends[backend].url}
+        """Return the page of books that belong to a configured backend; one of 1.6 says no protocol."""
+        section = self._config.backends[backend]
+        page = {"name": backend, "url": section.url}
+        return page if section.protocol == "ocpp1.6" else {**page, "protocol": section.protocol}
 
 
 class Belonging:
@@ -74,17 +83,31 @@ class Belonging:
         self._routing = routing
         self._stored = stored
 
-    async def settle(self, record: StationRecord, books: Books, depth: int) -> tuple[StationRecord, str]:
-        """Return the backend that a station has now, and its record as that one is to be told of it.
+    async def foreseen(self, record: StationRecord) -> Version:
+        """Return the OCPP version of the backend that a station without a runtime will have. Raises StoreAway."""
+        standing = (await self._stored.standings(record.identity)).get(record.identity, Standing())
+        holder, wanted = self._routing.holder(record, standing.page), self._routing.route(record).backend
+        stays = _in_words(standing.messages, standing.sessions) is not None
+        return self._routing.version(holder if stays else wanted, standing.page)
 
-        It is the one of its route, unless another must still hear of its transactions. What is new is in the store
+    async def settle(
+        self, record: StationRecord, books: Books, depth: int, version: Version
+    ) -> tuple[StationRecord, str]:
+        """Return the backend that a station speaking ``version`` has now, and its record as that is to be told of it.
+
+        It is the one of its route, unless another must still hear of its transactions; or, for this connection, unless
+        it has just become free to move to where its version isn't served. What is new is in the store
         when this returns. Raises StoreAway.
         """
         holder = self._routing.holder(record, books.page(Page.BACKEND))
         wanted = self._routing.route(record).backend
         for name in self._routing.missing(record.backend, holder):
             log.error("backend_not_configured", identity=record.identity, backend=name)
-        why = unfinished(books, depth) if holder != wanted else None
+        why = unfinished(books, depth)
+        if why is None and version not in SERVED_BY[self._routing.version(wanted, books.page(Page.BACKEND))]:
+            why = "a version that is served there"
+        if holder == wanted:
+            why = None
         backend = wanted if why is None else holder
         await self._write_down(record, books, backend, is_new=backend != holder)
         if why is not None:

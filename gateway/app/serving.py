@@ -337,6 +337,7 @@ def _door(ground: _Ground, services: StationServices, factory: StationFactory, f
         tally=ground.tally,
         security=services.security,
         failures=failures,
+        may_speak=factory.may_speak,
         pending=Onboarding(PendingStations(ground.database), ground.tasks) if records else None,
     )
 

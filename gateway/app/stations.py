@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from gateway.app.message_ids import message_ids
 from gateway.app.routing import Belonging, Routing
 from gateway.app.settling import SettlingIn
 from gateway.bridge.books import Books, Json, Page, Transaction
+from gateway.bridge.pairs import SERVED_BY
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import Settings
 from gateway.config import Backend
@@ -82,13 +83,20 @@ class StationFactory:
     # --- the directory's callbacks
 
     async def build(self, record: StationRecord, version: Version) -> Station:
-        """Make a station's runtime for the OCPP version that it speaks, out of what the store holds of it."""
+        """Make a station's runtime for the OCPP version that it speaks, out of what the store holds of it.
+
+        A backend that speaks another version by now than can serve it has it without a connection: what its journal
+        holds is offered by a runtime of the backend's own version.
+        """
         on = self._on
+        books, depth = await on.books.load(record.identity)
+        settled, backend = await self._belonging.settle(record, books, depth, version)
+        spoken = self._routing.version(backend, books.page(Page.BACKEND))
+        version = version if version in SERVED_BY[spoken] else spoken
         if version is not (record.version or Version.V201):
             # What it said when it booted is in the words of another version.
-            record = replace(record, boot_payload=None, boot_reported=True)
-        books, depth = await on.books.load(record.identity)
-        record, backend = await self._belonging.settle(record, books, depth)
+            settled = replace(settled, boot_payload=None, boot_reported=True)
+        record = settled
         station = Station(
             record,
             version=version,
@@ -98,14 +106,15 @@ class StationFactory:
             boot_rules=self._boot_rules(backend),
             clock=now,
         )
-        legs = legs_for(station, on, backend, lambda: self._catch_up(station))
-        ledger = self._ledger(station, books, legs, depth)
+        legs = legs_for(station, on, backend, spoken, lambda: self._catch_up(station))
+        ledger = self._ledger(station, books, legs, depth, spoken)
         station.backend = legs.backend
         station.when_accepted = ledger.nudge
         station.when_open = lambda: self._settling.begin(station)
         station.when_provisional = lambda: on.when_provisional(station)
         station.report = functools.partial(self._report, station)
-        station.bridge = bridge_for(station, on, books=books, ledger=ledger, settings=self._settings(record, backend))
+        settings = self._settings(record, backend)
+        station.bridge = bridge_for(station, on, backend=spoken, books=books, ledger=ledger, settings=settings)
         self._runtimes[record.identity] = _Runtime(legs, ledger, books, backend)
         self.follow(record)
         return station
@@ -155,6 +164,13 @@ class StationFactory:
                     return
 
     # --- for the composition root
+
+    async def may_speak(self, record: StationRecord) -> Collection[Version]:
+        """Return the OCPP versions that can be bridged to the backend that the station has. Raises StoreAway."""
+        protocols = {backend.protocol for backend in self._on.config.backends.values()}
+        if len(protocols) == 1:
+            return SERVED_BY[Version(*protocols)]
+        return SERVED_BY[await self._belonging.foreseen(record)]
 
     def sink(self, entry: Entry) -> Peer:
         """Make the peer for a WebSocket that has just been admitted."""
@@ -289,7 +305,7 @@ class StationFactory:
         await ledger.drain()
         await station.bridge.backend_connected()
 
-    def _ledger(self, station: Station, books: Books, legs: Legs, depth: int) -> JournaledLedger:
+    def _ledger(self, station: Station, books: Books, legs: Legs, depth: int, version: Version) -> JournaledLedger:
         async def late_answer(tx: Transaction, conf: Json) -> None:
             try:
                 await station.bridge.started_late(tx, conf)
@@ -305,6 +321,7 @@ class StationFactory:
             epoch=lambda: station.epoch,
             late_answer=late_answer,
             depth=depth,
+            backend=version,
             emptied=lambda: self._release(station),
             set_aside=self._count_set_aside,
         )

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM
+from gateway.bridge.actions_201 import OF_A_CSMS
 from gateway.bridge.v201_v16 import message_table
 from gateway.bridge.v201_v16.configuration_keys import FEATURES, KEYS, LIMITS, PHASE_ROTATION, Key, Variable
-from gateway.bridge.v201_v16.dialect import OF_A_CSMS
 from gateway.bridge.v201_v16.firmware import FIRMWARE_STATUSES, LOG_STATUSES
 from gateway.bridge.v201_v16.inexact import INEXACT
 from gateway.bridge.v201_v16.message_table import Row

@@ -12,6 +12,8 @@ from gateway.config.values import IpNetwork, ip_address, url_parts
 if TYPE_CHECKING:
     from gateway.config.tree import Backend
 
+_ABOUT_16: Final = frozenset({"default_id_tag", "security_extension"})
+"""Keys that say how 1.6 is spoken."""
 _LOOPBACK: Final = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
 
 
@@ -77,9 +79,20 @@ def _user_has_no_colon(backend: "Backend") -> Iterator[Fault]:
         yield ("auth", "basic", "user"), "must not hold a colon (RFC 7617 2)"
 
 
+def _keys_fit_the_version(backend: "Backend") -> Iterator[Fault]:
+    """What is about the words of 1.6, or isn't built for 2.0.1, would go unheeded."""
+    if backend.protocol == "ocpp1.6":
+        return
+    for key in _ABOUT_16 & backend.model_fields_set:
+        yield (key,), f"has no effect with protocol {backend.protocol}; remove it"
+    if backend.authorize_offline != "refuse":
+        yield ("authorize_offline",), f"must be refuse with protocol {backend.protocol}"
+
+
 _RULES: Final[tuple[Callable[["Backend"], Iterator[Fault]], ...]] = (
     _url_is_sound,
     _plain_backend_is_trusted,
     _client_certificate_is_whole,
     _user_has_no_colon,
+    _keys_fit_the_version,
 )

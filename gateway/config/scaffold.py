@@ -76,6 +76,7 @@ listeners:
 backends:
   legacy:
     url: {backend_url}
+    # Or ocpp2.0.1: then 2.0.1 stations pass through as they are, and stations of 1.6 are refused.
     protocol: ocpp1.6
     # Plain ws:// goes only to addresses in here.
     trusted_networks: [{trusted}]

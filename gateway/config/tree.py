@@ -165,7 +165,8 @@ class Backend(Section):
     """One CSMS behind the gateway."""
 
     url: Text
-    protocol: Literal["ocpp1.6"] = "ocpp1.6"
+    protocol: Literal["ocpp1.6", "ocpp2.0.1"] = "ocpp1.6"
+    """Its OCPP version. Stations of 2.0.1 reach either, those of 1.6 only one of their own."""
     tls: BackendTls | None = None
     auth: BackendAuth | None = None
     trusted_networks: List[Network] = ()

@@ -7,7 +7,7 @@ What doesn't hold is told whole to the log and to nobody else: an unknown statio
 answer after the same work (attack A1).
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 import structlog
@@ -51,9 +51,13 @@ class Door:
         tally: Tally,
         security: SecurityLog,
         failures: Failures,
+        may_speak: Callable[[StationRecord], Awaitable[Collection[Version]]],
         pending: Pending | None = None,
     ) -> None:
-        """``pending`` hears of identities that aren't registered; it lets nobody in."""
+        """``may_speak`` says which versions can be bridged to a station's backend.
+
+        ``pending`` hears of identities that aren't registered; it lets nobody in.
+        """
         self._registry = registry
         self._directory = directory
         self._prover = Prover(registry, passwords, failures, pending)
@@ -61,6 +65,7 @@ class Door:
         self._tally = tally
         self._security = security
         self._failures = failures
+        self._may_speak = may_speak
 
     async def admit(self, rules: EntryRules, request: UpgradeRequest) -> Verdict:
         """Decide on one upgrade request."""
@@ -83,7 +88,7 @@ class Door:
                 Reason.DOWNGRADE,
                 f"security profile {proof.profile}, but {identity} may not go below {record.minimum_profile}",
             )
-        version = _agree(rules, request, record)
+        version = _agree(rules, request, record, await self._may_speak(record))
         entry = await self._enter(record, proof, version, request.remote[0])
         log.info(
             "admitted",
@@ -136,12 +141,17 @@ class Door:
         self._security.note(SecurityEvent(kind, detail, identity, request.remote[0], presented(request)))
 
 
-def _agree(rules: EntryRules, request: UpgradeRequest, record: StationRecord) -> Version:
-    """Return the OCPP version to speak. Raises :class:`NoCommonVersion`."""
-    version = choose_version(request.offered, rules.versions, record.pinned_version)
+def _agree(rules: EntryRules, request: UpgradeRequest, record: StationRecord, bridged: Collection[Version]) -> Version:
+    """Return the OCPP version to speak, one of those that can be ``bridged``. Raises :class:`NoCommonVersion`."""
+    spoken = [version for version in rules.versions if version in bridged]
+    version = choose_version(request.offered, spoken, record.pinned_version)
     if version is not None:
         return version
     close = rules.no_common_subprotocol == "close"
+    unbridged = choose_version(request.offered, rules.versions, record.pinned_version)
+    if unbridged is not None:
+        text = f"{record.identity} speaks {unbridged.subprotocol}, which can't be bridged to its backend's version"
+        raise NoCommonVersion(Reason.SUBPROTOCOL, text, close=close)
     if record.pinned_version is not None and choose_version(request.offered, rules.versions) is not None:
         text = f"{record.identity} is pinned to {record.pinned_version.subprotocol}, which it didn't offer here"
         raise NoCommonVersion(Reason.PINNED_VERSION, text, close=close)

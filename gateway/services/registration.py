@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from gateway.session.identity import IdentityRejected
@@ -117,13 +117,25 @@ class _Wanted:
 
 
 class Registration:
-    """Adds, lists, changes and removes stations. ``backends`` are the configured names."""
+    """Adds, lists, changes and removes stations. ``backends`` are the configured names.
 
-    def __init__(self, book: StationBook, pending: PendingBook, passwords: Passwords, backends: Sequence[str]) -> None:
+    ``check_pin(record)`` raises :class:`RegistrationInvalid` when the backend that a station with this record would
+    have can't serve the version to which it is pinned.
+    """
+
+    def __init__(
+        self,
+        book: StationBook,
+        pending: PendingBook,
+        passwords: Passwords,
+        backends: Sequence[str],
+        check_pin: Callable[[StationRecord], None] = lambda _: None,
+    ) -> None:
         self._book = book
         self._pending = pending
         self._passwords = passwords
         self._backends = backends
+        self._check_pin = check_pin
 
     async def add(
         self,
@@ -214,7 +226,7 @@ class Registration:
         Raises :class:`NotRegistered` and :class:`RegistrationInvalid`.
         """
         _check_group(group)
-        await self.show(identity)
+        self._check_pin(replace(await self.show(identity), group=group))
         await self._book.set_group(identity, group)
 
     async def set_backend(self, identity: str, backend: str | None) -> None:
@@ -223,12 +235,15 @@ class Registration:
         Raises :class:`NotRegistered` and :class:`RegistrationInvalid`.
         """
         self._check_backend(backend)
-        await self.show(identity)
+        self._check_pin(replace(await self.show(identity), backend=backend))
         await self._book.set_backend(identity, backend)
 
     async def pin_version(self, identity: str, version: Version | None) -> None:
-        """Let a station speak one OCPP version only, or any (attack A12). Raises :class:`NotRegistered`."""
-        await self.show(identity)
+        """Let a station speak one OCPP version only, or any (attack A12).
+
+        Raises :class:`NotRegistered`, and :class:`RegistrationInvalid` for one that its backend can't serve.
+        """
+        self._check_pin(replace(await self.show(identity), pinned_version=version))
         await self._book.pin_version(identity, version)
 
     async def allow(self, identity: str, *, expired: bool | None = None, downgrade: bool | None = None) -> None:
@@ -242,6 +257,11 @@ class Registration:
 
     async def _add(self, identity: str, wanted: _Wanted, speaks: Version | None) -> Registered:
         self._check(wanted)
+        self._check_pin(
+            StationRecord(
+                identity, wanted.profile, backend=wanted.backend, group=wanted.group, pinned_version=wanted.version
+            )
+        )
         needs_one = wanted.password is None and wanted.profile < 3
         generated = self._generate(speaks) if needs_one else None
         chosen = generated if wanted.password is None else wanted.password

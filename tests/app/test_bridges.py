@@ -7,8 +7,10 @@ import pytest
 
 from gateway.app.foundation import Foundation
 from gateway.app.stations import StationFactory
+from gateway.bridge.pairs import SERVED_BY
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import V201ToV16
+from gateway.bridge.v201_v201 import V201ToV201
 from gateway.session.ports import Proof, StationRecord
 from gateway.wire.versions import Version
 
@@ -17,8 +19,47 @@ async def registered(foundation: Foundation) -> StationRecord:
     return await foundation.stations.add("CS1", profile=2, serial=None, backend=None, password_hash=None)
 
 
+PAIRS = {
+    (Version.V16, Version.V16): V16ToV16,
+    (Version.V201, Version.V16): V201ToV16,
+    (Version.V201, Version.V201): V201ToV201,
+}
+
+
+def to_backend_of(foundation: Foundation, version: Version) -> Foundation:
+    """Return the same with a backend that speaks ``version``."""
+    legacy = foundation.config.backends["legacy"].model_copy(update={"protocol": version.value})
+    return dataclasses.replace(foundation, config=foundation.config.model_copy(update={"backends": {"legacy": legacy}}))
+
+
+def test_no_pair_is_forgotten() -> None:
+    assert set(PAIRS) == {(station, backend) for backend, served in SERVED_BY.items() for station in served}
+
+
+@pytest.mark.parametrize(("station_speaks", "backend_speaks"), PAIRS)
+async def test_each_pair_has_its_bridge(
+    foundation: Foundation, station_speaks: Version, backend_speaks: Version
+) -> None:
+    factory = StationFactory(to_backend_of(foundation, backend_speaks))
+    station = await factory.build(await registered(foundation), station_speaks)
+    assert type(station.bridge) is PAIRS[station_speaks, backend_speaks]
+    assert station_speaks in await factory.may_speak(station.record)
+    await factory.close()
+
+
+async def test_what_a_station_left_that_its_backend_can_not_serve_any_more_is_offered_all_the_same(
+    foundation: Foundation,
+) -> None:
+    factory = StationFactory(to_backend_of(foundation, Version.V201))
+    record = await registered(foundation)
+    assert await factory.may_speak(record) == {Version.V201}
+    station = await factory.build(record, Version.V16)
+    assert type(station.bridge) is V201ToV201
+    await factory.close()
+
+
 @pytest.mark.parametrize("version", Version)
-async def test_each_version_has_its_bridge_and_its_services(foundation: Foundation, version: Version) -> None:
+async def test_each_version_has_its_services(foundation: Foundation, version: Version) -> None:
     async def serve(_: Any, __: Any) -> dict[str, Any]:
         return {"status": version.value}
 
@@ -26,7 +67,6 @@ async def test_each_version_has_its_bridge_and_its_services(foundation: Foundati
     factory = StationFactory(dataclasses.replace(foundation, services=services))
     station = await factory.build(await registered(foundation), version)
     assert station.version is version
-    assert type(station.bridge) is {Version.V16: V16ToV16, Version.V201: V201ToV16}[version]
     assert list(station._services) == ["SignCertificate"]
     await factory.close()
 

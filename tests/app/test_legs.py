@@ -12,6 +12,7 @@ from gateway.app.foundation import Foundation
 from gateway.app.legs import Legs, legs_for
 from gateway.session.ports import StationRecord
 from gateway.upstream.mirror import State
+from gateway.wire.versions import Version
 from policies.engine import load as load_policy
 
 BOOT = {"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V"}}
@@ -42,7 +43,7 @@ def legs(foundation: Foundation, configured: Callable[..., Any]) -> Callable[...
         async def came_up() -> None:
             return
 
-        return legs_for(station, on, backend, came_up)
+        return legs_for(station, on, backend, Version.V16, came_up)
 
     return make
 

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from gateway.app.problems import StartFailed
 from gateway.app.records import records
+from gateway.session.ports import RegistrationInvalid
 from gateway.session.security import Kind, Source
 from gateway.store.certificates import CertificateState
 from gateway.store.unavailable import StoreUnavailable
@@ -33,6 +34,23 @@ async def test_stations(configured: Callable[..., Any]) -> None:
         assert await opened.upgrades.find("CS1") is None
         assert list(await opened.stations.pending()) == []
         assert list(await opened.certificates.list()) == []
+
+
+async def test_no_station_is_pinned_to_what_its_backend_can_not_serve(configured: Callable[..., Any]) -> None:
+    url = "wss://csms.example.com/{identity}"
+    backends = {"legacy": {"url": url}, "modern": {"url": url, "protocol": "ocpp2.0.1"}}
+    async with records(configured(backends=backends, default_backend="modern")) as opened:
+        with pytest.raises(RegistrationInvalid, match=r"pinned to ocpp1\.6: its backend 'modern' speaks ocpp2\.0\.1"):
+            await opened.stations.add("CS1", profile=2, version=Version.V16)
+        await opened.stations.add("CS1", profile=2)
+        with pytest.raises(RegistrationInvalid, match="give it another backend"):
+            await opened.stations.pin_version("CS1", Version.V16)
+        await opened.stations.pin_version("CS1", Version.V201)
+        await opened.stations.pin_version("CS1", None)
+        await opened.stations.add("CS2", profile=2, backend="legacy", version=Version.V16)
+        for backend in ("modern", None):
+            with pytest.raises(RegistrationInvalid, match="CS2"):
+                await opened.stations.set_backend("CS2", backend)
 
 
 async def _issued(opened: Any, serial: str) -> None:

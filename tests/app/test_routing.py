@@ -15,6 +15,7 @@ from gateway.app.routing import Belonging, Route, RoutesShown, Routing, unfinish
 from gateway.bridge.books import Books, Connector, Page, Transaction, TransactionState
 from gateway.session.ports import BootStatus, StationRecord
 from gateway.store.books import Standing
+from gateway.wire.versions import Version
 
 BACKENDS = {name: {"url": f"wss://{name}.example.com/{{identity}}"} for name in ("legacy", "north", "south")}
 ROUTES = [
@@ -122,7 +123,7 @@ def belonging(routing: Routing) -> tuple[Belonging, Stored]:
 async def test_one_that_is_where_it_should_be_costs_nothing(routing: Routing) -> None:
     place, stored = belonging(routing)
     books = Books({"t": Transaction("t", TransactionState.OPEN)}, pages={Page.BACKEND: NORTH})
-    assert await place.settle(BOOTED, books, 3) == (BOOTED, "north")
+    assert await place.settle(BOOTED, books, 3, Version.V201) == (BOOTED, "north")
     assert stored.written == []
 
 
@@ -130,7 +131,7 @@ async def test_a_new_one_is_written_down_before_anything_is_sent(routing: Routin
     place, stored = belonging(routing)
     books = Books()
     record = StationRecord("CS1", 2)
-    assert await place.settle(record, books, 0) == (record, "legacy")
+    assert await place.settle(record, books, 0, Version.V201) == (record, "legacy")
     assert stored.written == [("CS1", LEGACY, False)]
     assert books.page(Page.BACKEND) == LEGACY
     assert Page.BACKEND not in books.unsaved
@@ -144,7 +145,7 @@ async def test_one_moves_when_nothing_is_left_and_its_new_backend_has_heard_noth
         (-1, 1): Connector(-1, 1, -2, "Untold", {"status": "Charging"}),
     }
     books = Books({"t": Transaction("t", TransactionState.ENDED)}, connectors, {Page.BACKEND: LEGACY})
-    record, backend = await place.settle(BOOTED, books, 0)
+    record, backend = await place.settle(BOOTED, books, 0, Version.V201)
     assert (record, backend) == (replace(BOOTED, boot_reported=False), "north")
     assert stored.written == [("ABB-1", NORTH, True)]
     assert [each.reported for each in connectors.values()] == [{}, None, {"status": "Charging"}]
@@ -152,7 +153,7 @@ async def test_one_moves_when_nothing_is_left_and_its_new_backend_has_heard_noth
 
 async def test_one_that_never_booted_has_no_boot_to_report(routing: Routing) -> None:
     place, _ = belonging(routing)
-    record, backend = await place.settle(StationRecord("ABB-1", 2), Books(), 0)
+    record, backend = await place.settle(StationRecord("ABB-1", 2), Books(), 0, Version.V201)
     assert (record.boot_reported, backend) == (True, "north")
 
 
@@ -161,7 +162,7 @@ async def test_one_stays_while_anything_is_left(routing: Routing, state: Transac
     place, stored = belonging(routing)
     books = Books({"t": Transaction("t", state)}, pages={Page.BACKEND: LEGACY})
     with capture_logs() as logs:
-        assert await place.settle(BOOTED, books, depth) == (BOOTED, "legacy")
+        assert await place.settle(BOOTED, books, depth, Version.V201) == (BOOTED, "legacy")
     assert [(entry["event"], entry["wanted"]) for entry in logs] == [("move_waits", "north")]
     assert stored.written == []
 
@@ -169,15 +170,15 @@ async def test_one_stays_while_anything_is_left(routing: Routing, state: Transac
 async def test_books_of_the_time_before_belong_to_whom_the_station_had(routing: Routing) -> None:
     place, stored = belonging(routing)
     books = Books({"t": Transaction("t", TransactionState.OPEN)})
-    assert await place.settle(BOOTED, books, 0) == (BOOTED, "legacy")
+    assert await place.settle(BOOTED, books, 0, Version.V201) == (BOOTED, "legacy")
     assert stored.written == [("ABB-1", LEGACY, False)]
-    assert (await place.settle(replace(BOOTED, backend="south"), books, 0))[1] == "legacy"
+    assert (await place.settle(replace(BOOTED, backend="south"), books, 0, Version.V201))[1] == "legacy"
 
 
 async def test_a_backend_that_was_renamed_is_the_same_one(routing: Routing) -> None:
     place, stored = belonging(routing)
     books = Books({"t": Transaction("t", TransactionState.OPEN)}, pages={Page.BACKEND: NORTH | {"name": "old"}})
-    assert await place.settle(BOOTED, books, 1) == (BOOTED, "north")
+    assert await place.settle(BOOTED, books, 1, Version.V201) == (BOOTED, "north")
     assert stored.written == [("ABB-1", NORTH, False)]
 
 
@@ -185,9 +186,9 @@ async def test_what_belongs_to_a_backend_that_is_gone_goes_to_no_other(routing: 
     place, stored = belonging(routing)
     gone = {"name": "gone", "url": "wss://gone/{identity}"}
     with capture_logs() as logs:
-        assert (await place.settle(BOOTED, Books(pages={Page.BACKEND: gone}), 1))[1] == "gone"
+        assert (await place.settle(BOOTED, Books(pages={Page.BACKEND: gone}), 1, Version.V201))[1] == "gone"
     assert ("backend_not_configured", "gone") in [(entry["event"], entry["backend"]) for entry in logs]
-    assert (await place.settle(BOOTED, Books(pages={Page.BACKEND: gone}), 0))[1] == "north"
+    assert (await place.settle(BOOTED, Books(pages={Page.BACKEND: gone}), 0, Version.V201))[1] == "north"
     assert stored.written == [("ABB-1", NORTH, True)]
 
 
@@ -208,7 +209,7 @@ def test_nothing_ever_reaches_another_backend_than_the_one_it_is_for(routing: Ro
     place = Belonging(routing, stored)  # type: ignore[arg-type]  # what is asked of it is here
     record, books, journal = BOOTED, Books(), list[str]()
     opened: dict[str, str] = {}
-    _, backend = asyncio.run(place.settle(record, books, 0))
+    _, backend = asyncio.run(place.settle(record, books, 0, Version.V201))
     for step in [*steps, "come back"]:
         if step == "begin":
             name = f"tx-{len(opened)}"
@@ -222,7 +223,7 @@ def test_nothing_ever_reaches_another_backend_than_the_one_it_is_for(routing: Ro
         elif step == "come back":
             pages = {Page.BACKEND: stored.written[-1][1]}  # all that a restart leaves
             books = Books(books.transactions, pages=pages)
-            _, backend = asyncio.run(place.settle(record, books, len(journal)))
+            _, backend = asyncio.run(place.settle(record, books, len(journal), Version.V201))
             owed = {opened[tx.station_tx] for tx in books.transactions.values() if not tx.is_over} | {*journal}
             assert owed <= {backend}
             assert owed or backend == routing.route(record).backend
@@ -255,8 +256,59 @@ async def test_it_is_so_in_a_real_store(foundation: Foundation, configured: Call
     record = await foundation.stations.add("CS1", profile=2, serial=None, backend=None, password_hash=None)
     place = Belonging(routing, foundation.books)
     books, depth = await foundation.books.load("CS1")
-    await place.settle(record, books, depth)
+    await place.settle(record, books, depth, Version.V201)
     books, _ = await foundation.books.load("CS1")
     assert books.page(Page.BACKEND) == NORTH
     (shown,) = await RoutesShown(routing, foundation.books).of([record])
     assert shown["in_use"] == "north"
+
+
+MIXED = {**BACKENDS, "north": {**BACKENDS["north"], "protocol": "ocpp2.0.1"}}
+MODERN = {**NORTH, "protocol": "ocpp2.0.1"}
+"""The page of books that belong to it."""
+
+
+@pytest.fixture
+def mixed(configured: Callable[..., Any]) -> Routing:
+    """The same routes; the station's leads to a backend of 2.0.1."""
+    return Routing(configured(backends=MIXED, default_backend="legacy", routes=ROUTES))
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "version"),
+    [
+        ("north", {}, Version.V201),
+        ("legacy", MODERN, Version.V16),
+        ("gone", {"name": "gone", "url": "wss://gone/{identity}"}, Version.V16),
+        ("gone", {**MODERN, "name": "gone"}, Version.V201),
+    ],
+)
+def test_what_a_backend_speaks(mixed: Routing, name: str, page: Any, version: Version) -> None:
+    assert mixed.version(name, page) is version
+
+
+def test_a_page_says_what_can_not_be_looked_up_later(mixed: Routing) -> None:
+    assert mixed.page("north") == MODERN
+    assert mixed.page("legacy") == LEGACY
+
+
+@pytest.mark.parametrize(
+    ("standing", "version"),
+    [
+        (Standing(), Version.V201),
+        (Standing(LEGACY, 1, 0), Version.V16),
+        (Standing(LEGACY, 0, 1), Version.V16),
+        (Standing(LEGACY, 0, 0), Version.V201),
+        (Standing(MODERN, 1, 1), Version.V201),
+    ],
+)
+async def test_what_a_station_that_comes_in_may_speak(mixed: Routing, standing: Standing, version: Version) -> None:
+    place = Belonging(mixed, Stored(**{"ABB-1": standing}))  # type: ignore[arg-type]  # what is asked of it is here
+    assert await place.foreseen(BOOTED) is version
+    assert await Belonging(mixed, Stored()).foreseen(BOOTED) is Version.V201  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize(("version", "backend"), [(Version.V16, "legacy"), (Version.V201, "north")])
+async def test_nobody_is_moved_to_where_he_is_not_understood(mixed: Routing, version: Version, backend: str) -> None:
+    place, _ = belonging(mixed)
+    assert (await place.settle(BOOTED, Books(pages={Page.BACKEND: LEGACY}), 0, version))[1] == backend

@@ -78,3 +78,18 @@ def test_tls_has_no_place_on_ws() -> None:
     assert (
         "no effect on ws://" in of_backend("ws://127.0.0.1/{identity}", tls={}, trusted_networks=["127.0.0.0/8"])["tls"]
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "complaints"),
+    [
+        ({}, {}),
+        ({"default_id_tag": "X"}, {"default_id_tag": "has no effect with protocol ocpp2.0.1; remove it"}),
+        ({"security_extension": False}, {"security_extension": "has no effect with protocol ocpp2.0.1; remove it"}),
+        ({"authorize_offline": "refuse"}, {}),
+        ({"authorize_offline": "accept"}, {"authorize_offline": "must be refuse with protocol ocpp2.0.1"}),
+    ],
+)
+def test_what_is_about_1_6_is_not_said_of_a_backend_of_2_0_1(keys: dict[str, Any], complaints: dict[str, str]) -> None:
+    assert of_backend(protocol="ocpp2.0.1", **keys) == complaints
+    assert of_backend(protocol="ocpp1.6", **keys) == {}

@@ -98,6 +98,8 @@ class Street:
         self.tally = Tally()
         self.events: list[SecurityEvent] = []
         self.pending: list[tuple[str, dict[str, str], str]] = []
+        self.bridged: tuple[Version, ...] = tuple(Version)
+        """What can be bridged to the stations' backend."""
         self.failures = Failures(limits, clock=self.clock)
         with patch.object(passwords, "N", CHEAP):
             self.passwords = passwords.PasswordChecker(clock=self.clock)
@@ -112,6 +114,7 @@ class Street:
             tally=self.tally,
             security=self,
             failures=self.failures,
+            may_speak=self._may_speak,
             pending=self if note else None,
         )
 
@@ -128,6 +131,9 @@ class Street:
     def _derive(self, password: bytes, salt: bytes, n: int, r: int, p: int) -> bytes:
         self.scrypts.append(password)
         return self._real_derive(password, salt, n, r, p)
+
+    async def _may_speak(self, _: StationRecord) -> tuple[Version, ...]:
+        return self.bridged
 
     def note(self, event: SecurityEvent) -> None:
         self.events.append(event)

@@ -203,3 +203,26 @@ async def test_a_station_that_connects_without_end_is_told_to_wait(street: Stree
     assert isinstance(await street.knock(headers=basic("CS1")), Accept)
     street.clock.now += 60.0 / ADMISSIONS_PER_MINUTE
     assert isinstance(await street.knock("/ocpp/CS3", certificate=b"SN3"), Accept)
+
+
+@pytest.mark.parametrize(
+    ("offered", "pinned", "spoken"),
+    [
+        ("ocpp1.6, ocpp2.0.1", None, Version.V201),
+        ("ocpp2.0.1", None, Version.V201),
+        ("ocpp1.6", None, None),
+        ("ocpp1.6, ocpp2.0.1", Version.V16, None),
+    ],
+)
+async def test_only_what_its_backend_can_be_reached_from_is_spoken(
+    street: Street, offered: str, pinned: Version | None, spoken: Version | None
+) -> None:
+    street.bridged = (Version.V201,)
+    street.change("CS1", pinned_version=pinned)
+    with capture_logs() as logs:
+        verdict = await street.knock(headers=basic("CS1"), offered=offered)
+    assert [version for _, _, version in street.directory.entered] == ([spoken] if spoken else [])
+    if spoken is None:
+        assert isinstance(verdict, AcceptThenClose)
+        assert "CS1 speaks ocpp1.6, which can't be bridged" in logs[0]["detail"]
+        assert [event.kind for event in street.events] == [Kind.UNSUPPORTED_VERSION]

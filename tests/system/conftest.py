@@ -32,6 +32,8 @@ BOOT = {"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V"
 class Backend:
     """A 1.6 backend that answers every CALL at once, keeps a ledger, and can be taken away."""
 
+    subprotocol = "ocpp1.6"
+
     def __init__(self) -> None:
         self.heard: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self.log: list[tuple[str, Any]] = []
@@ -51,7 +53,7 @@ class Backend:
         return f"ws://127.0.0.1:{self.port}/ocpp/{{identity}}"
 
     async def open(self) -> None:
-        self._server = await serve(self._serve, "127.0.0.1", self.port, subprotocols=["ocpp1.6"])  # type: ignore[list-item]  # a name
+        self._server = await serve(self._serve, "127.0.0.1", self.port, subprotocols=[self.subprotocol])  # type: ignore[list-item]  # a name
         self.port = next(iter(self._server.sockets)).getsockname()[1]
 
     async def close(self) -> None:

@@ -108,6 +108,13 @@ class V201ToV201:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the station")
         raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 2.0.1 has no such action")
 
+    async def booted(self, payload: Json) -> None:
+        """Nothing that is kept here dies with a boot."""
+
+    async def settle_in(self, boot: Json | None) -> bool:  # noqa: ARG002 - the session's Protocol
+        """Nothing is asked of the station: the backend asks in the same words."""
+        return True
+
     async def backend_connected(self) -> None:
         """The backend's leg came (back) up: tell it the connector states that it has not heard."""
         await availability.backend_connected(self._context)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT
+from gateway.bridge.actions_201 import OF_A_CSMS
 from gateway.bridge.v201_v16 import dialect, message_table
 from gateway.bridge.v201_v16.message_table import Row
 from gateway.wire.schemas import operations
@@ -18,8 +19,8 @@ TESTS = Path(__file__).parent
 
 def test_every_message_of_2_0_1_has_a_row() -> None:
     sent_by_a_station = message_table.FROM_STATION.keys()
-    assert operations(Version.V201).keys() == sent_by_a_station | dialect.OF_A_CSMS
-    assert not sent_by_a_station & dialect.OF_A_CSMS
+    assert operations(Version.V201).keys() == sent_by_a_station | OF_A_CSMS
+    assert not sent_by_a_station & OF_A_CSMS
 
 
 def test_every_message_of_1_6_has_a_row() -> None:
@@ -37,8 +38,8 @@ def test_every_row_has_its_handler_and_every_handler_its_row() -> None:
 @pytest.mark.parametrize(
     ("rows", "other", "own"),
     [
-        (message_table.FROM_STATION, OF_A_CHARGE_POINT | BOTH_WAYS, dialect.OF_A_CSMS | BOTH_WAYS),
-        (message_table.FROM_BACKEND, dialect.OF_A_CSMS | BOTH_WAYS, OF_A_CHARGE_POINT | BOTH_WAYS),
+        (message_table.FROM_STATION, OF_A_CHARGE_POINT | BOTH_WAYS, OF_A_CSMS | BOTH_WAYS),
+        (message_table.FROM_BACKEND, OF_A_CSMS | BOTH_WAYS, OF_A_CHARGE_POINT | BOTH_WAYS),
     ],
     ids=["from the station", "from the backend"],
 )
