@@ -1,4 +1,5 @@
-// A strict OCPP 1.6 central system for many charge points: ocpp-rpc's RPCServer, driven over stdin (pipe.mjs).
+// A strict central system for many charge points: ocpp-rpc's RPCServer, driven over stdin (pipe.mjs).
+// It speaks the OCPP version that the command line names, 1.6 without one.
 // {"do": "call", identity, action, payload}: call a charge point, return its answer.
 // {"do": "answer", action, payload | error}: answer this action so from now on.
 // {"do": "reset"}: answer all actions as usual again.
@@ -6,15 +7,23 @@
 import { createRPCError, RPCServer } from "ocpp-rpc";
 import { Answers, complain, obey, say } from "./pipe.mjs";
 
-const PROTOCOL = "ocpp1.6";
+const PROTOCOL = process.argv[2] ?? "ocpp1.6";
 const now = () => new Date().toISOString();
 const clients = new Map();
 let away = false;
 let lastTransaction = 1000;
 
-const answers = new Answers({
+const boot = () => ({ status: "Accepted", currentTime: now(), interval: 300 });
+const answers201 = {
+  Authorize: { idTokenInfo: { status: "Accepted" } },
+  BootNotification: boot,
+  Heartbeat: () => ({ currentTime: now() }),
+  StatusNotification: {},
+  TransactionEvent: ({ idToken }) => (idToken === undefined ? {} : { idTokenInfo: { status: "Accepted" } }),
+};
+const answers16 = {
   Authorize: { idTagInfo: { status: "Accepted" } },
-  BootNotification: () => ({ status: "Accepted", currentTime: now(), interval: 300 }),
+  BootNotification: boot,
   DataTransfer: { status: "Accepted", data: "from the backend" },
   DiagnosticsStatusNotification: {},
   FirmwareStatusNotification: {},
@@ -23,7 +32,8 @@ const answers = new Answers({
   StartTransaction: () => ({ transactionId: ++lastTransaction, idTagInfo: { status: "Accepted" } }),
   StatusNotification: {},
   StopTransaction: { idTagInfo: { status: "Accepted" } },
-}, createRPCError);
+};
+const answers = new Answers(PROTOCOL === "ocpp1.6" ? answers16 : answers201, createRPCError);
 
 const server = new RPCServer({ protocols: [PROTOCOL], strictMode: true, callTimeoutMs: 20_000 });
 

@@ -21,7 +21,7 @@ ADMIN: Final = re.compile(r"listening (http://127\.0\.0\.1:\d+) admin")
 class Gateway:
     """`python -m gateway init` and `serve`, and the station registry through `station add`."""
 
-    def __init__(self, folder: Path, backend_port: int) -> None:
+    def __init__(self, folder: Path, backend_port: int, protocol: str = "ocpp1.6") -> None:
         self.folder = folder
         self._log = folder.parent / "gateway.log"
         self._read = 0
@@ -30,6 +30,7 @@ class Gateway:
             "VOLTGATE__LISTENERS__1__BIND": "127.0.0.1:0",
             "VOLTGATE__ADMIN__BIND": "127.0.0.1:0",
             "VOLTGATE__BACKENDS__LEGACY__URL": f"ws://127.0.0.1:{backend_port}/{{identity}}",
+            "VOLTGATE__BACKENDS__LEGACY__PROTOCOL": protocol,
             "VOLTGATE__LOG__FORMAT": "json",
         }
         self.command("init", str(folder))

@@ -34,8 +34,8 @@ class Refusal:
 class Peer(Child):
     """ocpp-rpc in a node process, doing what it is told."""
 
-    def __init__(self, name: str, script: str) -> None:
-        super().__init__(name, ["node", HERE / script], json.loads)
+    def __init__(self, name: str, script: str, *arguments: str) -> None:
+        super().__init__(name, ["node", HERE / script, *arguments], json.loads)
         self._ids = itertools.count(1)
 
     def begin(self, command: str, **arguments: Any) -> int:
@@ -74,12 +74,12 @@ class Peer(Child):
 
 
 class Backend(Peer):
-    """The operator's 1.6 central system."""
+    """The operator's central system."""
 
     LEDGER: Final = ("StartTransaction", "MeterValues", "StopTransaction")
 
-    def __init__(self) -> None:
-        super().__init__("backend", "backend.mjs")
+    def __init__(self, protocol: str = "ocpp1.6") -> None:
+        super().__init__("backend", "backend.mjs", protocol)
         self.port: int = self.event("listening")["port"]
 
     def call(self, identity: str, action: str, payload: Json) -> Json:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.bridge.actions_201 import OF_A_CSMS, OF_A_STATION
-from gateway.bridge.books import Json, Page
+from gateway.bridge.books import Page
 from gateway.bridge.v201_v201.dialect import FROM_BACKEND, FROM_STATION, NOT_FOR_THE_BRIDGE
+from gateway.bridge.v201_v201.station_security import REFUSALS
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.schemas import operations
 from gateway.wire.versions import Version
+from tests.bridge.v201_v201.messages import DOWN
 
 if TYPE_CHECKING:
     from tests.bridge.v201_v201.conftest import World
@@ -17,24 +19,16 @@ if TYPE_CHECKING:
 ACTIONS = operations(Version.V201).keys()
 AT = "2026-05-01T09:00:00Z"
 PASSWORD = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
-DOWN: dict[str, tuple[Json, Json]] = {
-    "CancelReservation": ({"reservationId": 5}, {"status": "Rejected"}),
-    "ChangeAvailability": ({"operationalStatus": "Inoperative"}, {"status": "Scheduled"}),
-    "CostUpdated": ({"totalCost": 1.5, "transactionId": "TX-1"}, {}),
-    "DataTransfer": ({"vendorId": "acme", "data": [1]}, {"status": "Accepted", "data": {"x": 1}}),
-    "GetInstalledCertificateIds": ({}, {"status": "NotFound"}),
-    "GetLog": (
-        {"log": {"remoteLocation": "https://x"}, "logType": "DiagnosticsLog", "requestId": 5},
-        {"status": "Accepted", "filename": "log.zip"},
-    ),
-    "GetReport": ({"requestId": 5}, {"status": "EmptyResultSet"}),
-    "RequestStartTransaction": (
-        {"idToken": {"idToken": "T", "type": "Central"}, "remoteStartId": 7},
-        {"status": "Accepted", "transactionId": "TX-9"},
-    ),
-    "Reset": ({"type": "OnIdle"}, {"status": "Scheduled"}),
+HANDLED = {
+    "GetTransactionStatus",
+    "GetVariables",
+    "RequestStopTransaction",
+    "SetChargingProfile",
+    "SetNetworkProfile",
+    "SetVariables",
+    "TriggerMessage",
 }
-"""Some of what passes as it is."""
+"""What has tests of its own."""
 
 
 def test_every_action_of_a_station_has_its_place() -> None:
@@ -47,6 +41,10 @@ def test_every_action_of_a_backend_has_its_place() -> None:
     parts = [FROM_BACKEND.keys(), OF_A_STATION]
     assert set().union(*parts) == ACTIONS
     assert sum(map(len, parts)) == len(ACTIONS)
+
+
+def test_the_tables_are_whole() -> None:
+    assert DOWN.keys() | HANDLED | REFUSALS.keys() == FROM_BACKEND.keys()
 
 
 @pytest.mark.parametrize("action", sorted(DOWN))

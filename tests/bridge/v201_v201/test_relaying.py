@@ -4,74 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v201.relaying import OWN_REQUESTS, WHILE_AWAY
 from gateway.wire.errors import CallError, ErrorCode
+from tests.bridge.v201_v201.messages import UP
 
 if TYPE_CHECKING:
     from tests.bridge.v201_v201.conftest import World
-
-AT = "2026-05-01T09:00:00Z"
-NAMED = {"component": {"name": "EVSE"}, "variable": {"name": "Power"}}
-SCHEDULE = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}]}
-EVENT = {
-    "eventId": 1,
-    "timestamp": AT,
-    "trigger": "Delta",
-    "actualValue": "1",
-    "eventNotificationType": "HardWiredNotification",
-    **NAMED,
-}
-HASH = {
-    "hashAlgorithm": "SHA256",
-    "issuerNameHash": "a",
-    "issuerKeyHash": "b",
-    "serialNumber": "c",
-    "responderURL": "http://ocsp.example.com",
-}
-UP: dict[str, tuple[Json, Json]] = {
-    "ClearedChargingLimit": ({"chargingLimitSource": "EMS"}, {}),
-    "DataTransfer": ({"vendorId": "acme", "data": {"any": ["json"]}}, {"status": "UnknownVendorId"}),
-    "FirmwareStatusNotification": ({"status": "Downloading", "requestId": 5}, {}),
-    "Get15118EVCertificate": (
-        {"iso15118SchemaVersion": "urn:iso:15118:2:2013:MsgDef", "action": "Install", "exiRequest": "x"},
-        {"status": "Accepted", "exiResponse": "y"},
-    ),
-    "GetCertificateStatus": ({"ocspRequestData": HASH}, {"status": "Accepted", "ocspResult": "z"}),
-    "LogStatusNotification": ({"status": "Uploaded", "requestId": 5}, {}),
-    "MeterValues": ({"evseId": 1, "meterValue": [{"timestamp": AT, "sampledValue": [{"value": 1.5}]}]}, {}),
-    "NotifyChargingLimit": ({"chargingLimit": {"chargingLimitSource": "EMS"}}, {}),
-    "NotifyCustomerInformation": ({"data": "x", "seqNo": 0, "generatedAt": AT, "requestId": 5}, {}),
-    "NotifyDisplayMessages": ({"requestId": 5}, {}),
-    "NotifyEVChargingNeeds": (
-        {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "DC"}},
-        {"status": "Processing"},
-    ),
-    "NotifyEVChargingSchedule": ({"timeBase": AT, "evseId": 1, "chargingSchedule": SCHEDULE}, {"status": "Rejected"}),
-    "NotifyEvent": ({"generatedAt": AT, "seqNo": 0, "eventData": [EVENT]}, {}),
-    "NotifyMonitoringReport": ({"requestId": 5, "seqNo": 0, "generatedAt": AT}, {}),
-    "NotifyReport": ({"requestId": 5, "seqNo": 0, "generatedAt": AT}, {}),
-    "PublishFirmwareStatusNotification": ({"status": "Idle", "requestId": 5}, {}),
-    "ReportChargingProfiles": (
-        {
-            "requestId": 5,
-            "chargingLimitSource": "CSO",
-            "evseId": 1,
-            "chargingProfile": [
-                {
-                    "id": 1,
-                    "stackLevel": 0,
-                    "chargingProfilePurpose": "TxProfile",
-                    "chargingProfileKind": "Relative",
-                    "chargingSchedule": [SCHEDULE],
-                }
-            ],
-        },
-        {},
-    ),
-    "ReservationStatusUpdate": ({"reservationId": 1, "reservationUpdateStatus": "Expired"}, {}),
-}
 
 
 def test_the_table_is_whole() -> None:
