@@ -1,6 +1,6 @@
 """The words in which a backend hears of transactions: three messages of 1.6, or TransactionEvent of 2.0.1.
 
-Pure. A message that waits in the journal is read by its own words: whatever its backend speaks by now.
+Pure. A message that waits in the journal is read by its own words, whatever the backend speaks by now.
 """
 
 import enum

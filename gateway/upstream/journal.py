@@ -193,7 +193,12 @@ class JournaledLedger:
         return entry
 
     async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple["_Outcome", Json | None]:
-        """Send one entry and settle it when the backend answers; None when it stays in the journal or was refused."""
+        """Send one entry and settle it when the backend answers; None when it stays in the journal or was refused.
+
+        What was meant for a backend of another OCPP version, which stood here before, is for a person to look at.
+        """
+        if entry.action not in self._actions.values():
+            return await self._give_up(entry, tx, "the backend speaks another OCPP version by now"), None
         try:
             conf = await self._call(entry.action, addressed(entry.action, entry.payload, tx))
         except PeerUnavailable as away:
@@ -221,9 +226,12 @@ class JournaledLedger:
             self._doublings = entry.attempts
             self._is_refused = True
             return _Outcome.WAITS
+        return await self._give_up(entry, tx, str(error))
+
+    async def _give_up(self, entry: JournalEntry, tx: Transaction, reason: str) -> "_Outcome":
         enter_refusal(entry.action, entry.payload, tx)
-        await self._remove(self._journal.refuse(entry, self._epoch(), tx, str(error)))
-        self._log.error("set_aside", action=entry.action, entry=entry.id, reason=str(error))
+        await self._remove(self._journal.refuse(entry, self._epoch(), tx, reason))
+        self._log.error("set_aside", action=entry.action, entry=entry.id, reason=reason)
         self._set_aside(entry.action)
         self._doublings = 0
         self._is_refused = False

@@ -127,13 +127,19 @@ async def test_what_the_backend_refuses_for_good_is_set_aside_and_the_rest_goes_
     assert desk.journal.refused == [("TransactionEvent", str(fault))]
 
 
-async def test_what_waits_for_a_backend_of_another_version_is_read_by_its_own_words(memory_journal: Any) -> None:
+async def test_what_waits_for_a_backend_of_another_version_is_set_aside_and_keeps_nobody_waiting(
+    memory_journal: Any,
+) -> None:
     older = Desk(memory_journal, Version.V16)
     older.up = False
     await older.ledger.start(older.tx, {"meterStart": 1})
+    await older.ledger.meter(older.tx, {"connectorId": 1})
     newer = Desk(memory_journal, Version.V201)
-    newer.version = Version.V16  # what the journal holds is offered by its own action
-    newer.restart(depth=1)
-    newer.script = [{"transactionId": 7, "idTagInfo": {"status": "Accepted"}}]
+    newer.restart(depth=2)
     await newer.ledger.drain()
-    assert (newer.tx.backend_tx, newer.tx.state) == (7, TransactionState.OPEN)
+    assert newer.heard == []
+    assert [action for action, _ in memory_journal.refused] == ["StartTransaction", "MeterValues"]
+    assert (newer.ledger.depth, newer.tx.state) == (0, TransactionState.UNSTARTED)
+    # The transaction goes on, in the words of the new backend.
+    assert await newer.ledger.stop(newer.tx, ENDED) == {}
+    assert newer.heard == [ENDED]
