@@ -36,7 +36,7 @@ class Page(enum.Enum):
     REQUESTS = "requests"
     """Request ids under way: of logs, firmware, reports."""
     STATUSES = "statuses"
-    """``evseId.connectorId`` -> the StatusNotification that a 2.0.1 backend has not heard yet."""
+    """``evseId.connectorId`` -> the message about its state that a 2.0.1 backend has not heard yet."""
 
 
 SAVED_NOW_AND_THEN: Final = frozenset({Page.REGISTERS})

@@ -8,6 +8,7 @@ import pytest
 from gateway.bridge.books import Books, Json
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import Settings, V201ToV16
+from gateway.bridge.v201_v201 import V201ToV201
 from gateway.session.security import Kind
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -52,7 +53,7 @@ class Station:
             "clock": lambda: datetime(2026, 5, 1, tzinfo=UTC),
             "save_connector": None,
         }
-        self.bridge: V16ToV16 | V201ToV16 = (
+        self.bridge: V16ToV16 | V201ToV16 | V201ToV201 = (
             V16ToV16(**parts) if version == "1.6" else V201ToV16(**parts, save_page=_nothing, settings=Settings())
         )
 
@@ -134,3 +135,60 @@ async def test_a_backends_certificates_roots_and_firmware_are_not_passed_on(vers
 
     assert refused.value.code is ErrorCode.NOT_SUPPORTED
     assert station.heard == []
+
+
+CONNECTION: Json = {
+    "ocppVersion": "OCPP20",
+    "ocppTransport": "JSON",
+    "ocppCsmsUrl": "ws://mallory.example.com",
+    "messageTimeout": 30,
+    "ocppInterface": "Wired0",
+}
+OF_2_0_1: list[tuple[str, Json, list[str]]] = [
+    ("SetNetworkProfile", {"connectionData": {**CONNECTION, "securityProfile": 1}}, [Kind.DOWNGRADE]),
+    ("SetNetworkProfile", {"connectionData": {**CONNECTION, "securityProfile": 3}}, [Kind.RECONFIGURATION]),
+    ("InstallCertificate", {"certificateType": "CSMSRootCertificate", "certificate": "PEM"}, []),
+    ("CertificateSigned", {"certificateChain": "PEM"}, []),
+    ("DeleteCertificate", {"certificateHashData": {}}, []),
+    ("UpdateFirmware", {"requestId": 1, "firmware": {"location": "http://mallory.example.com"}}, []),
+    ("PublishFirmware", {"requestId": 1, "location": "http://mallory.example.com", "checksum": "0"}, []),
+    ("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}, []),
+]
+
+
+@pytest.mark.parametrize(("action", "payload", "kinds"), OF_2_0_1)
+async def test_a_backend_of_2_0_1_reaches_no_further(action: str, payload: Json, kinds: list[str]) -> None:
+    station = Station("1.6")
+    station.bridge = _of_2_0_1(station)
+
+    assert (await station.bridge.from_backend(action, payload))["status"] in {"Rejected", "Failed"}
+    assert station.heard == []
+    assert [kind for kind, _ in station.events] == kinds
+    assert "mallory" not in str(station.events)
+
+
+@pytest.mark.parametrize("key", PSEUDO_KEYS)
+async def test_nor_by_the_name_of_a_variable(key: str) -> None:
+    station = Station("1.6")
+    station.bridge = _of_2_0_1(station)
+    component, variable = key.replace("[1]", "").split(".")
+    item = {"component": {"name": component, "instance": "1"}, "variable": {"name": variable}, "attributeValue": "3"}
+
+    answer = await station.bridge.from_backend("SetVariables", {"setVariableData": [item]})
+
+    assert [result["attributeStatus"] for result in answer["setVariableResult"]] == ["Rejected"]
+    assert station.heard == []
+    assert [kind for kind, _ in station.events] == [Kind.RECONFIGURATION]
+
+
+def _of_2_0_1(station: Station) -> V201ToV201:
+    return V201ToV201(
+        books=Books(),
+        ledger=None,  # type: ignore[arg-type]  # it is never asked
+        call_station=station._obey,
+        call_backend=_nothing,  # type: ignore[arg-type]  # it is never asked
+        note=lambda topic, text: None,
+        report=lambda kind, detail: station.events.append((kind, detail)),
+        clock=lambda: datetime(2026, 5, 1, tzinfo=UTC),
+        save_page=_nothing,
+    )

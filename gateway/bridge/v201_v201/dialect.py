@@ -20,10 +20,6 @@ from gateway.bridge.v201_v201.context import Context, Handler
 from gateway.wire.errors import CallError, ErrorCode
 
 
-async def _notify_event(context: Context, payload: Json) -> Json:
-    return await relaying.to_backend("NotifyEvent", context, variables.shown_events(payload))
-
-
 async def _notify_report(context: Context, payload: Json) -> Json:
     return await relaying.to_backend("NotifyReport", context, variables.shown_report(payload))
 
@@ -32,7 +28,7 @@ FROM_STATION: Final[dict[str, Handler]] = {
     **{action: functools.partial(relaying.to_backend, action) for action in relaying.WHILE_AWAY},
     "Authorize": authorization.authorize,
     "Heartbeat": availability.heartbeat,
-    "NotifyEvent": _notify_event,
+    "NotifyEvent": availability.notify_event,
     "NotifyReport": _notify_report,
     "StatusNotification": availability.status_notification,
     "TransactionEvent": transactions.transaction_event,

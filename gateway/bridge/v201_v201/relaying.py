@@ -23,7 +23,6 @@ WHILE_AWAY: Final[dict[str, Json]] = {
     "NotifyDisplayMessages": {},
     "NotifyEVChargingNeeds": {"status": "Rejected"},
     "NotifyEVChargingSchedule": {"status": "Accepted"},
-    "NotifyEvent": {},
     "NotifyMonitoringReport": {},
     "NotifyReport": {},
     "PublishFirmwareStatusNotification": {},

@@ -111,4 +111,4 @@ async def test_what_a_message_changes_is_on_disk_before_its_answer(world: "World
     status = {"timestamp": AT, "connectorStatus": "Occupied", "evseId": 1, "connectorId": 1}
     world.backend.up = False
     await world.from_station("StatusNotification", status)
-    assert world.pages == {Page.STATUSES: {"1.1": status}}
+    assert world.pages == {Page.STATUSES: {"1.1": {"action": "StatusNotification", "payload": status}}}
