@@ -30,6 +30,19 @@ DOWNGRADE: Final = "DowngradeAttempted"
 """A backend asks the station for a lower security profile."""
 RECONFIGURATION: Final = "ReconfigurationOfSecurityParameters"
 """A backend reaches for another setting of the station's own security (OCPP 2.0.1 Part 2 appendix)."""
+UNVERIFIED_FIRMWARE: Final = "UnverifiedFirmware"
+"""A backend wants firmware installed that nobody has verified."""
+UNSAFE_LOCATION: Final = "UnsafeLocation"
+"""A backend wants a station to upload to a place that none is sent to."""
+
+FollowUp = Callable[[], Awaitable[None]]
+"""``await follow_up()`` does what is to come after an answer. It raises nothing that an unreachable peer makes."""
+
+Afterwards = Callable[[FollowUp], None]
+"""``afterwards(follow_up)`` has ``follow_up`` run once the backend's CALL in hand has been answered.
+
+A restart loses it; of too many the newest is dropped, and the log says so.
+"""
 
 SaveConnector = Callable[[Connector], Awaitable[None]]
 """Persists one connector: what is kept in it must outlive the process."""

@@ -65,10 +65,12 @@ class Peer:
         lost: "Callable[[Peer, str], None]",
         report: Callable[[str, str], None] = lambda _, __: None,
         sent: Callable[[bytes], None] | None = None,
+        answered: Callable[[], None] = lambda: None,
     ) -> None:
         """``report(kind, detail)`` hears of what deserves a security event (``session.security.Kind``).
 
-        ``sent(text)`` gets each own CALL when it has gone out.
+        ``sent(text)`` gets each own CALL when it has gone out. ``answered()`` is called when a CALL of the peer has
+        been dealt with: its answer is sent, if it can be.
         """
         self._side = side
         self._identity = identity
@@ -79,6 +81,7 @@ class Peer:
         self._lost = lost
         self._report = report
         self._sent = sent
+        self._has_answered = answered
         self._socket: Socket | None = None
         self._inbox: asyncio.Queue[frames.Call | None] = asyncio.Queue()
         self._paused = False
@@ -301,6 +304,7 @@ class Peer:
                 self._count_in(call, Outcome.UNANSWERED)
                 self.close(refusal.code, refusal.reason)
                 return
+            self._has_answered()
 
     async def _serve(self, call: frames.Call) -> None:
         """Answer one CALL, whatever happens in its handling but :class:`Unanswerable`."""

@@ -41,6 +41,10 @@ class Kind:
     """A browser, another Host, an address outside the trusted networks (attack A13)."""
     UNSUPPORTED_VERSION: Final = "UnsupportedVersion"
     """None of the OCPP versions that a station offered is spoken where it came in (attack A12)."""
+    UNVERIFIED_FIRMWARE: Final = "UnverifiedFirmware"
+    """A backend wants firmware installed that nobody has verified (attack B5)."""
+    UNSAFE_LOCATION: Final = "UnsafeLocation"
+    """A backend wants a station to upload to a place that none is sent to (attack B6)."""
     UPGRADE_FAILED: Final = "SecurityProfileUpgradeFailed"
 
 

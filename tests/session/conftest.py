@@ -136,6 +136,9 @@ class Talk:
         self.opened: list[Peer] = []
         self.lost: list[tuple[Peer, str]] = []
         self.reported: list[tuple[str, str]] = []
+        self.sent_when_answered: list[int] = []
+        """How many frames had gone out each time the peer said that it has answered."""
+        self.when_answered: Callable[[], None] = lambda: None
         numbers = itertools.count(1)
         self.peer = Peer(
             side,
@@ -148,9 +151,14 @@ class Talk:
             opened=self.opened.append,
             lost=lambda peer, reason: self.lost.append((peer, reason)),
             report=lambda kind, detail: self.reported.append((kind, detail)),
+            answered=self._answered,
         )
         if is_connected:
             self.peer.connected(self.socket)
+
+    def _answered(self) -> None:
+        self.sent_when_answered.append(len(self.socket.sent))
+        self.when_answered()
 
     async def hears(self, *frames: Any) -> list[list[Any]]:
         """Let the peer receive frames, as values or as raw bytes, and return what it sends."""

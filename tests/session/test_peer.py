@@ -46,6 +46,21 @@ async def test_a_call_is_handled_and_answered(talk: "Talk") -> None:
     assert talk.tally.calls == {(Leg.STATION, "in", "StatusNotification", Outcome.ANSWERED): 1}
 
 
+@pytest.mark.parametrize("answer", [HEARTBEAT, {}, CallError(ErrorCode.NOT_SUPPORTED, "no"), RuntimeError("broken")])
+async def test_it_says_so_once_the_answer_is_out_whatever_it_is(talk: "Talk", answer: Any) -> None:
+    talk.handler.answers["Heartbeat"] = answer
+
+    assert len(await talk.hears(call("1"), call("2"))) == 2
+    assert talk.sent_when_answered == [1, 2]
+
+
+async def test_what_is_not_answered_is_not_said_to_be(talk: "Talk") -> None:
+    talk.handler.answers["Heartbeat"] = Unanswerable(1013, "later")
+
+    assert await talk.hears(call("1")) == []
+    assert talk.sent_when_answered == []
+
+
 async def test_both_stages_of_the_leg_see_the_call_and_the_answer(talk: "Talk") -> None:
     talk.handler.answers["Heartbeat"] = HEARTBEAT
     await talk.hears(call("1"))
