@@ -34,14 +34,6 @@ STANDARD: Final = frozenset(
 )
 """Those of 2.0.1, with the errata's addition."""
 
-FROM_16: Final = {
-    "CentralSystemFailedToAuthentication": "CsmsFailedToAuthenticate",
-    "FailedToAuthenticationAtCentralSystem": "FailedToAuthenticateAtCsms",
-    "InvalidCentralSystemCertificate": "InvalidCsmsCertificate",
-    "InvalidChargePointCertificate": "InvalidChargingStationCertificate",
-}
-"""Name in 1.6 -> name in 2.0.1; all others are the same."""
-
 _OWN: Final = frozenset(value for name, value in vars(Kind).items() if name.isupper())
 _KNOWN: Final = STANDARD | _OWN
 

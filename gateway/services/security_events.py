@@ -11,8 +11,9 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.bridge.books import Json
+from gateway.bridge.security_event_names import FROM_16
 from gateway.services.peer_text import printable
-from gateway.services.security_event_names import FROM_16, label
+from gateway.services.security_event_names import label
 from gateway.services.security_floods import Floods
 from gateway.services.station_commands import ConnectedStation
 from gateway.session.ports import StoreAway

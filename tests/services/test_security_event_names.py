@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.services.security_event_names import FROM_16, OTHER, STANDARD, label
+from gateway.bridge.security_event_names import FROM_16
+from gateway.services.security_event_names import OTHER, STANDARD, label
 from gateway.session.security import KIND_MAX, Kind
 
 
