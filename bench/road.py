@@ -104,6 +104,7 @@ class _Road:
             call_backend=backend.call,
             save_connector=_nothing,
             save_page=_nothing,
+            afterwards=lambda follow_up: None,
             note=lambda topic, text: None,
             clock=lambda: datetime.now(UTC),
             settings=Settings(),

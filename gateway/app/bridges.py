@@ -5,7 +5,7 @@ import structlog
 from gateway.app.clock import now
 from gateway.app.foundation import Foundation
 from gateway.bridge.books import Books
-from gateway.bridge.ports import FOREIGN_TRANSACTION, Ledger, Note, Report
+from gateway.bridge.ports import FOREIGN_TRANSACTION, Afterwards, Ledger, Note, Report
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.bridge.v201_v201 import V201ToV201
@@ -18,7 +18,14 @@ log = structlog.get_logger(__name__)
 
 
 def bridge_for(
-    station: Station, on: Foundation, *, backend: Version, books: Books, ledger: Ledger, settings: Settings
+    station: Station,
+    on: Foundation,
+    *,
+    backend: Version,
+    books: Books,
+    ledger: Ledger,
+    settings: Settings,
+    afterwards: Afterwards,
 ) -> Bridge:
     """Return the bridge between the OCPP version that ``station`` speaks and ``backend``, the one of its backend."""
     note, report = _note_once(station.identity), _report(station, on)
@@ -33,6 +40,8 @@ def bridge_for(
             note=note,
             report=report,
             clock=now,
+            afterwards=afterwards,
+            security_extension=settings.security_extension,
         )
 
     def make_201_to_16() -> Bridge:
@@ -46,6 +55,7 @@ def bridge_for(
             note=note,
             report=report,
             clock=now,
+            afterwards=afterwards,
             settings=settings,
         )
 

@@ -50,11 +50,17 @@ class Legs:
 
 
 def legs_for(
-    station: Station, on: Foundation, name: str, version: Version, came_up: Callable[[], Awaitable[None]]
+    station: Station,
+    on: Foundation,
+    name: str,
+    version: Version,
+    *,
+    came_up: Callable[[], Awaitable[None]],
+    answered: Callable[[], None],
 ) -> Legs:
     """Make the legs of a station whose backend is ``name`` and speaks ``version``, as its mirrors do.
 
-    One that isn't configured is never reached.
+    One that isn't configured is never reached. ``answered()`` is called when a CALL of the backend has been.
     """
     side = _SIDES[version]
     backend = on.config.backends.get(name)
@@ -72,6 +78,7 @@ def legs_for(
             new_id=message_ids(),
             lost=lost,
             sent=sent,
+            answered=answered,
         )
 
     def went_down() -> None:

@@ -12,6 +12,7 @@ from gateway.app.inventory import Inventory
 from gateway.app.problems import StartFailed
 from gateway.app.records import password_rules
 from gateway.app.tasks import Tasks
+from gateway.bridge.books import Json
 from gateway.config import Config
 from gateway.services.certificates import StationCertificates
 from gateway.services.credentials import CredentialRotation
@@ -90,9 +91,18 @@ class StationServices:
             for version in Version
             for action, service in (
                 ("SignCertificate", self.certificates.sign_certificate),
-                ("SecurityEventNotification", self.security.notification),
+                ("SecurityEventNotification", self._security_event),
             )
         }
+
+    async def _security_event(self, station: Station, payload: Json) -> Json:
+        """Keep what a station reports, then let its backend hear it, if that one knows such messages.
+
+        The answer is ours alone: a backend that is away misses an event that is in our log.
+        """
+        answer = await self.security.notification(station, payload)
+        await station.bridge.from_station("SecurityEventNotification", payload)
+        return answer
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""

@@ -21,6 +21,7 @@ from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import Settings
 from gateway.config import Backend
 from gateway.session.directory import Directory, Entry
+from gateway.session.follow_ups import FollowUps
 from gateway.session.peer import Peer
 from gateway.session.ports import Provisional, StationRecord, StoreAway
 from gateway.session.security import SecurityEvent
@@ -106,7 +107,10 @@ class StationFactory:
             boot_rules=self._boot_rules(backend),
             clock=now,
         )
-        legs = legs_for(station, on, backend, spoken, lambda: self._catch_up(station))
+        follow_ups = FollowUps(record.identity, on.tasks.spawn)
+        legs = legs_for(
+            station, on, backend, spoken, came_up=lambda: self._catch_up(station), answered=follow_ups.answered
+        )
         ledger = self._ledger(station, books, legs, depth, spoken)
         station.backend = legs.backend
         station.when_accepted = ledger.nudge
@@ -114,7 +118,15 @@ class StationFactory:
         station.when_provisional = lambda: on.when_provisional(station)
         station.report = functools.partial(self._report, station)
         settings = self._settings(record, backend)
-        station.bridge = bridge_for(station, on, backend=spoken, books=books, ledger=ledger, settings=settings)
+        station.bridge = bridge_for(
+            station,
+            on,
+            backend=spoken,
+            books=books,
+            ledger=ledger,
+            settings=settings,
+            afterwards=follow_ups.add,
+        )
         self._runtimes[record.identity] = _Runtime(legs, ledger, books, backend)
         self.follow(record)
         return station

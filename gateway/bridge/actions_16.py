@@ -31,8 +31,7 @@ SECURITY_OF_A_CENTRAL_SYSTEM: Final = frozenset(
         "SignedUpdateFirmware",
     }
 )
-"""What the white paper "Improved security for OCPP 1.6-J" gives a central system. A station's security is Voltgate's
-business alone: from a backend these never reach a station."""
+"""What the white paper "Improved security for OCPP 1.6-J" gives a central system."""
 OF_A_CENTRAL_SYSTEM: Final = SECURITY_OF_A_CENTRAL_SYSTEM | {
     "CancelReservation",
     "ChangeAvailability",

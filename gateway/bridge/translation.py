@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM
+from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.actions_201 import OF_A_CSMS
+from gateway.bridge.security_event_names import TO_16
 from gateway.bridge.v201_v16 import message_table
+from gateway.bridge.v201_v16.certificates import CERTIFICATE_TYPES
 from gateway.bridge.v201_v16.configuration_keys import FEATURES, KEYS, LIMITS, PHASE_ROTATION, Key, Variable
-from gateway.bridge.v201_v16.firmware import FIRMWARE_STATUSES, LOG_STATUSES
+from gateway.bridge.v201_v16.firmware import FIRMWARE_STATUSES
 from gateway.bridge.v201_v16.inexact import INEXACT
+from gateway.bridge.v201_v16.logs import LOG_STATUSES
 from gateway.bridge.v201_v16.message_table import Row
 from gateway.bridge.v201_v16.monitoring import ERROR_CODES
 from gateway.bridge.v201_v16.remote_control import TRIGGERS, UNLOCK_STATUSES
@@ -21,6 +24,9 @@ _HEAD: Final = """\
 
 Written by `make docs` from the tables that the bridge itself works by; don't edit it. A test compares.
 """
+_EXTENSION: Final = """\
+Of the white paper "Improved security for OCPP 1.6-J"; a backend without `security_extension: true` is answered with the
+CALLERROR NotSupported instead: """
 _OTHER_STATES: Final = """\
 Available, Reserved, Unavailable and Faulted keep their names, but that Available is Preparing while a transaction waits
 for its cable, and Unavailable while another connector of the EVSE is in use.
@@ -40,9 +46,10 @@ def _messages() -> str:
     refused = sorted(OF_A_CENTRAL_SYSTEM - message_table.FROM_BACKEND.keys())
     parts = [
         "## From the station\n",
-        _table(("2.0.1", "1.6", "how"), (_message(*row) for row in sorted(message_table.FROM_STATION.items()))),
+        _table(("2.0.1", "1.6", "how"), _rows(message_table.FROM_STATION, "the station may be asked")),
         "## From the backend\n",
-        _table(("1.6", "2.0.1", "how"), (_message(*row) for row in sorted(message_table.FROM_BACKEND.items()))),
+        _table(("1.6", "2.0.1", "how"), _rows(message_table.FROM_BACKEND, "the backend may hear")),
+        f"{_EXTENSION}{_names(sorted(SECURITY_OF_A_CENTRAL_SYSTEM))}.\n",
     ]
     if refused:
         parts.append(f"Answered with the CALLERROR NotSupported: {_names(refused)}.\n")
@@ -52,9 +59,10 @@ def _messages() -> str:
     return "\n".join(parts)
 
 
-def _message(action: str, row: Row) -> tuple[str, str, str]:
-    asked = f"; the station may be asked {_names(row.asks)}" if row.asks else ""
-    return f"`{action}`", _names(row.becomes) or "none", f"{row.how}{asked}"
+def _rows(rows: Mapping[str, Row], asks: str) -> Iterable[tuple[str, str, str]]:
+    for action, row in sorted(rows.items()):
+        asked = f"; {asks} {_names(row.asks)}" if row.asks else ""
+        yield f"`{action}`", _names(row.becomes) or "none", f"{row.how}{asked}"
 
 
 def _values() -> str:
@@ -66,6 +74,8 @@ def _values() -> str:
         _words("component of a problem", "errorCode", ERROR_CODES),
         _words("FirmwareStatus", "FirmwareStatus of 1.6", FIRMWARE_STATUSES),
         _words("UploadLogStatus", "DiagnosticsStatus", LOG_STATUSES),
+        _words("security event", "security event of 1.6", TO_16),
+        _words("certificateType of 1.6", "of 2.0.1", CERTIFICATE_TYPES),
         _words("UnlockStatus", "UnlockStatus of 1.6", UNLOCK_STATUSES),
         _words("requestedMessage of 1.6", "of 2.0.1", TRIGGERS),
         f"Measurands that both versions know: {_names(sorted(MEASURANDS))}. Samples of others are left out.\n",

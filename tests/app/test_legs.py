@@ -43,7 +43,7 @@ def legs(foundation: Foundation, configured: Callable[..., Any]) -> Callable[...
         async def came_up() -> None:
             return
 
-        return legs_for(station, on, backend, Version.V16, came_up)
+        return legs_for(station, on, backend, Version.V16, came_up=came_up, answered=lambda: None)
 
     return make
 

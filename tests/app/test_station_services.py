@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -44,6 +45,7 @@ class FakeStation:
     version: Version = Version.V201
     gate: BootGate = field(default_factory=lambda: BootGate(BootStatus.PENDING))
     is_connected: bool = True
+    bridge: SimpleNamespace = field(default_factory=SimpleNamespace)
     calls: asyncio.Queue[tuple[str, Any]] = field(default_factory=asyncio.Queue)
 
     @property
@@ -113,6 +115,22 @@ def test_the_actions_of_both_versions_that_never_reach_a_backend(house: House) -
     assert set(house.services.by_action) == {
         (version, action) for version in Version for action in ("SignCertificate", "SecurityEventNotification")
     }
+
+
+@pytest.mark.parametrize("version", Version)
+async def test_a_security_event_goes_to_the_bridge_once_it_is_kept(house: House, version: Version) -> None:
+    station, kept_before = FakeStation(version=version), []
+
+    async def hear(action: str, payload: Any) -> Any:
+        kept_before.append((action, payload["type"], [row.kind for row in await house.services.events.list()]))
+        return {"status": "this is not its business"}
+
+    station.bridge.from_station = hear
+    report = house.services.by_action[version, "SecurityEventNotification"]
+    payload = {"type": "SettingSystemTime", "timestamp": "2026-05-01T08:00:00Z"}
+
+    assert await report(runtime(station), payload) == {}
+    assert kept_before == [("SecurityEventNotification", "SettingSystemTime", ["SettingSystemTime"])]
 
 
 async def test_a_certificate_is_signed_delivered_and_in_the_inventory(house: House) -> None:

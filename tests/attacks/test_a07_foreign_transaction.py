@@ -90,6 +90,7 @@ class Station:
             "report": lambda kind, detail: self.events.append((kind, detail)),
             "clock": lambda: datetime(2026, 5, 1, tzinfo=UTC),
             "save_connector": _nothing,
+            "afterwards": lambda follow_up: None,
         }
         self.bridge: V16ToV16 | V201ToV16 = (
             V16ToV16(**parts) if version == "1.6" else V201ToV16(**parts, save_page=_nothing, settings=Settings())

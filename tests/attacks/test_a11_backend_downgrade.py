@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from gateway.bridge.actions_16 import SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.books import Books, Json
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.bridge.v201_v201 import V201ToV201
 from gateway.session.security import Kind
 from gateway.wire.errors import CallError, ErrorCode
+from gateway.wire.schemas import operation
+from gateway.wire.versions import Version
 
 SECRET = "53454352455450415353"
 VERSIONS = ["1.6", "2.0.1"]
@@ -40,9 +43,10 @@ async def _nothing(*_: Any) -> None: ...
 class Station:
     """One station's bridge; a station that would do whatever it is told, and tell whatever it knows."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, *, security_extension: bool = False) -> None:
         self.heard: list[tuple[str, Json]] = []
         self.events: list[tuple[str, str]] = []
+        self.follow_ups: list[Any] = []
         parts: dict[str, Any] = {
             "books": Books(),
             "ledger": None,
@@ -52,9 +56,13 @@ class Station:
             "report": lambda kind, detail: self.events.append((kind, detail)),
             "clock": lambda: datetime(2026, 5, 1, tzinfo=UTC),
             "save_connector": None,
+            "afterwards": self.follow_ups.append,
         }
+        settings = Settings(security_extension=security_extension)
         self.bridge: V16ToV16 | V201ToV16 | V201ToV201 = (
-            V16ToV16(**parts) if version == "1.6" else V201ToV16(**parts, save_page=_nothing, settings=Settings())
+            V16ToV16(**parts, security_extension=security_extension)
+            if version == "1.6"
+            else V201ToV16(**parts, save_page=_nothing, settings=settings)
         )
 
     async def _obey(self, action: str, payload: Json) -> Json:
@@ -113,21 +121,59 @@ async def test_a_station_that_tells_its_password_tells_no_backend() -> None:
     assert {"key": "SecurityProfile", "readonly": False, "value": "2"} in answer["configurationKey"]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(
-    "action",
-    [
-        "CertificateSigned",
-        "DeleteCertificate",
+FIRMWARE = {
+    "location": "https://evil.example/fw",
+    "retrieveDateTime": "2026-05-01T08:00:00Z",
+    "signingCertificate": "c",
+    "signature": "s",
+}
+HASHES = {"hashAlgorithm": "SHA256", "issuerNameHash": "n", "issuerKeyHash": "k", "serialNumber": "1"}
+TAKEOVERS: list[tuple[str, Json, Json, str | None]] = [
+    ("CertificateSigned", {"certificateChain": "x"}, {"status": "Rejected"}, Kind.RECONFIGURATION),
+    ("DeleteCertificate", {"certificateHashData": HASHES}, {"status": "Failed"}, Kind.RECONFIGURATION),
+    (
         "ExtendedTriggerMessage",
-        "GetInstalledCertificateIds",
-        "GetLog",
+        {"requestedMessage": "SignChargePointCertificate"},
+        {"status": "NotImplemented"},
+        None,
+    ),
+    (
         "InstallCertificate",
-        "SignedUpdateFirmware",
-        "UpdateFirmware",
-    ],
-)
-async def test_a_backends_certificates_roots_and_firmware_are_not_passed_on(version: str, action: str) -> None:
+        {"certificateType": "CentralSystemRootCertificate", "certificate": "x"},
+        {"status": "Rejected"},
+        Kind.RECONFIGURATION,
+    ),
+    (
+        "InstallCertificate",
+        {"certificateType": "ManufacturerRootCertificate", "certificate": "x"},
+        {"status": "Rejected"},
+        Kind.RECONFIGURATION,
+    ),
+    ("SignedUpdateFirmware", {"requestId": 1, "firmware": FIRMWARE}, {"status": "Rejected"}, Kind.UNVERIFIED_FIRMWARE),
+]
+"""What a backend says that knows the white paper, the answer, and the event."""
+UPDATE = {"location": "https://evil.example/fw", "retrieveDate": "2026-05-01T08:00:00Z"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("action", "payload", "answer", "kind"), TAKEOVERS)
+async def test_no_backend_says_whom_a_station_trusts_or_what_runs_on_it(
+    version: str, action: str, payload: Json, answer: Json, kind: str | None
+) -> None:
+    station = Station(version, security_extension=True)
+    operation(Version.V16, action).request.check(payload)
+
+    assert await station.bridge.from_backend(action, payload) == answer
+
+    operation(Version.V16, action).response.check(answer)
+    assert station.heard == station.follow_ups == []
+    assert [reported for reported, _ in station.events] == [kind] * (kind is not None)
+    assert "evil" not in str(station.events)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("action", sorted(SECURITY_OF_A_CENTRAL_SYSTEM))
+async def test_one_that_should_not_know_the_white_paper_has_no_use_for_it(version: str, action: str) -> None:
     station = Station(version)
 
     with pytest.raises(CallError) as refused:
@@ -192,3 +238,20 @@ def _of_2_0_1(station: Station) -> V201ToV201:
         clock=lambda: datetime(2026, 5, 1, tzinfo=UTC),
         save_page=_nothing,
     )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("knows", [True, False])
+async def test_unsigned_firmware_is_not_passed_on(version: str, knows: bool) -> None:
+    station = Station(version, security_extension=knows)
+
+    if knows:
+        with pytest.raises(CallError):
+            await station.bridge.from_backend("UpdateFirmware", UPDATE)
+    else:
+        assert await station.bridge.from_backend("UpdateFirmware", UPDATE) == {}
+
+    assert station.heard == []
+    ((kind, detail),) = station.events
+    assert kind == Kind.UNVERIFIED_FIRMWARE
+    assert "evil" not in detail

@@ -42,6 +42,7 @@ async def test_a_thousand_problems_of_a_station_with_every_connector_faulted() -
         settings=Settings(),
         save_connector=_nothing,
         save_page=_nothing,
+        afterwards=lambda follow_up: None,
     )
     began = time.process_time()
     answer = await bridge.from_station(

@@ -176,6 +176,26 @@ def test_a_session_that_the_backend_starts_and_stops(station: "Station", backend
     assert stopped["reason"] == "Remote"
 
 
+def test_diagnostics_and_firmware(station: "Station", backend: "Backend") -> None:
+    station.answer("GetLog", {"status": "Accepted", "filename": "log.zip"})
+    location = "ftp://example.com/"
+
+    wish = {"location": location, "startTime": "2026-01-01T01:00:00+01:00"}
+    assert backend.call(station.identity, "GetDiagnostics", wish) == {"fileName": "log.zip"}
+    asked = station.asked("GetLog")
+    assert asked["log"] == {"remoteLocation": location, "oldestTimestamp": "2026-01-01T00:00:00Z"}
+    told = {"status": "UploadFailure", "requestId": asked["requestId"]}
+    assert station.call("LogStatusNotification", told) == {}
+    heard = backend.event("call", identity=station.identity, action="DiagnosticsStatusNotification")
+    assert heard["payload"] == {"status": "UploadFailed"}
+
+    update = {"location": location, "retrieveDate": "2026-01-01T00:00:00Z"}
+    assert backend.call(station.identity, "UpdateFirmware", update) == {}
+    heard = backend.event("call", identity=station.identity, action="FirmwareStatusNotification")
+    assert heard["payload"] == {"status": "DownloadFailed"}
+    assert station.calls("UpdateFirmware") == []
+
+
 def test_stopping_a_transaction_of_nobody(station: "Station", backend: "Backend") -> None:
     """The station isn't even asked: 1.6 numbers are the backend's own."""
     asked = {"transactionId": 4711}
@@ -206,15 +226,3 @@ def test_a_station_that_has_left(station: "Station", backend: "Backend") -> None
     backend.event("connected", identity=station.identity)
     station.leave()
     assert backend.event("disconnected", identity=station.identity)["code"] == 1000
-
-
-@pytest.mark.parametrize(
-    ("action", "payload"),
-    [
-        ("GetDiagnostics", {"location": "ftp://example.com/"}),
-        ("UpdateFirmware", {"location": "ftp://example.com/", "retrieveDate": "2026-01-01T00:00:00Z"}),
-    ],
-)
-def test_what_is_not_bridged(station: "Station", backend: "Backend", action: str, payload: "Json") -> None:
-    refusal = backend.end(backend.begin("call", identity=station.identity, action=action, payload=payload))
-    assert refusal.code == "NotSupported"

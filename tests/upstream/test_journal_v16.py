@@ -160,6 +160,7 @@ class House:
             report=lambda kind, detail: self.reports.append(kind),
             clock=lambda: datetime(2026, 5, 1, tzinfo=UTC),
             save_connector=save,
+            afterwards=lambda follow_up: None,
         )
 
     async def crash(self) -> None:

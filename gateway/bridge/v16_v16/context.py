@@ -1,10 +1,12 @@
 """What every handler of this bridge is given: the station's books, the ledger, both legs, and what it may forget."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.bridge.books import Books, Json
-from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SaveConnector
+from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector
+from gateway.wire.errors import CallError
 
 
 @dataclass(slots=True)
@@ -15,6 +17,10 @@ class Memory:
     """The last StartTransaction.req that the backend has answered, and its conf."""
     last_stop: tuple[Json, Json] = field(default_factory=lambda: ({}, {}))
     """The last StopTransaction.req that the station got an answer to, and that answer."""
+    log_asked: bool = False
+    """True when the backend has triggered LogStatusNotification and has not got it yet."""
+    firmware_asked: bool = False
+    """The same of SignedFirmwareStatusNotification."""
 
 
 @dataclass(slots=True)
@@ -29,7 +35,15 @@ class Context:
     report: Report
     clock: Clock
     save_connector: SaveConnector
+    afterwards: Afterwards
+    security_extension: bool = False
+    """True: the backend knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
     memory: Memory = field(default_factory=Memory)
+
+    async def tell_backend(self, action: str, payload: Json) -> None:
+        """Call the backend, whose answer says nothing; one that can't be reached misses it."""
+        with contextlib.suppress(CallError, PeerUnavailable):
+            await self.call_backend(action, payload)
 
 
 Handler = Callable[[Context, Json], Awaitable[Json]]

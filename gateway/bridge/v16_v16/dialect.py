@@ -1,37 +1,56 @@
 """The bridge itself: what passes as it is, which handler takes the rest, and what is refused."""
 
+import functools
 from typing import Final
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.books import Books, Json, Transaction
-from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SaveConnector
-from gateway.bridge.v16_v16 import authorization, availability, boot, configuration, transactions
+from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, Report, SaveConnector
+from gateway.bridge.refusals import REFUSED, check_known, refuse
+from gateway.bridge.v16_v16 import (
+    authorization,
+    availability,
+    boot,
+    configuration,
+    firmware,
+    logs,
+    security_extension,
+    transactions,
+)
 from gateway.bridge.v16_v16.context import Context, Handler
 from gateway.wire.errors import CallError, ErrorCode
+
+
+async def _refuse(action: str, context: Context, _: Json) -> Json:
+    return refuse(context.report, action)
+
 
 RELAYED_TO_BACKEND: Final = frozenset({"DataTransfer", "DiagnosticsStatusNotification", "FirmwareStatusNotification"})
 """Actions of a station that the backend hears as they are, and whose answer the station gets as it is."""
 FROM_STATION: Final[dict[str, Handler]] = {
     "Authorize": authorization.authorize,
     "Heartbeat": availability.heartbeat,
+    "LogStatusNotification": logs.log_status,
     "MeterValues": transactions.meter_values,
+    "SecurityEventNotification": security_extension.security_event,
+    "SignedFirmwareStatusNotification": firmware.signed_firmware_status,
     "StartTransaction": transactions.start_transaction,
     "StatusNotification": availability.status_notification,
     "StopTransaction": transactions.stop_transaction,
 }
-HEARD: Final = frozenset({"LogStatusNotification", "SignedFirmwareStatusNotification"})
-"""Messages of the security extension that end here, answered {}: what they tell of, the backend didn't ask for."""
-NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SecurityEventNotification", "SignCertificate"})
+NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SignCertificate"})
 """Actions of a station that the session and the gateway's services answer before the bridge is asked."""
 
 FROM_BACKEND: Final[dict[str, Handler]] = {
+    **{action: functools.partial(_refuse, action) for action in REFUSED},
     "ChangeConfiguration": configuration.change_configuration,
+    "ExtendedTriggerMessage": security_extension.extended_trigger_message,
     "GetConfiguration": configuration.get_configuration,
+    "GetDiagnostics": logs.get_diagnostics,
+    "GetLog": logs.get_log,
+    "UpdateFirmware": firmware.update_firmware,
 }
-NOT_PASSED_ON: Final = SECURITY_OF_A_CENTRAL_SYSTEM | {"UpdateFirmware"}
-"""Actions of a backend that never reach the station: certificates, security logs and triggers are Voltgate's business,
-and firmware that nobody has verified must not be installed."""
-RELAYED_TO_STATION: Final = (OF_A_CENTRAL_SYSTEM | {"DataTransfer"}) - NOT_PASSED_ON - FROM_BACKEND.keys()
+RELAYED_TO_STATION: Final = (OF_A_CENTRAL_SYSTEM | {"DataTransfer"}) - FROM_BACKEND.keys()
 """Actions of a backend that the station hears as they are, and whose answer the backend gets as it is.
 
 RemoteStopTransaction is among them for any transactionId: a station refuses one that it doesn't know, and it alone
@@ -69,8 +88,21 @@ class V16ToV16:
         report: Report,
         clock: Clock,
         save_connector: SaveConnector,
+        afterwards: Afterwards,
+        security_extension: bool = False,
     ) -> None:
-        self._context = Context(books, ledger, call_station, call_backend, note, report, clock, save_connector)
+        self._context = Context(
+            books,
+            ledger,
+            call_station,
+            call_backend,
+            note,
+            report,
+            clock,
+            save_connector,
+            afterwards=afterwards,
+            security_extension=security_extension,
+        )
 
     async def from_station(self, action: str, payload: Json) -> Json:
         """Handle a schema-valid CALL of the station and return the payload of its CALLRESULT.
@@ -84,8 +116,6 @@ class V16ToV16:
             return await handler(self._context, payload)
         if action in RELAYED_TO_BACKEND:
             return await self._context.call_backend(action, payload)
-        if action in HEARD:
-            return {}
         if action in OF_A_CENTRAL_SYSTEM:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the central system")
         if action in NOT_FOR_THE_BRIDGE:
@@ -98,15 +128,13 @@ class V16ToV16:
         Raises :class:`CallError`: the station's own, NotSupported for what isn't passed on or goes the wrong way,
         NotImplemented for what 1.6 doesn't know; and :class:`PeerUnavailable` when the station can't be reached.
         """
+        if action in SECURITY_OF_A_CENTRAL_SYSTEM:
+            check_known(action, security_extension=self._context.security_extension)
         if action in RELAYED_TO_STATION:
             return await self._context.call_station(action, payload)
         handler = FROM_BACKEND.get(action)
         if handler is not None:
             return await handler(self._context, payload)
-        if action == "UpdateFirmware":
-            raise CallError(ErrorCode.NOT_SUPPORTED, "no unverified firmware is passed on to a station")
-        if action in NOT_PASSED_ON:
-            raise CallError(ErrorCode.NOT_SUPPORTED, f"{action}: the gateway is in charge of the station's security")
         if action in OF_A_CHARGE_POINT:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the charge point")
         raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 1.6 has no such action")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from gateway.bridge.books import SAVED_NOW_AND_THEN, Books, Connector, Json, Page
-from gateway.bridge.ports import Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector, SavePage
+from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector, SavePage
 from gateway.bridge.v201_v16.inventory_parts import InventoryParts
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -60,6 +60,10 @@ class Memory:
     """True from an accepted Reset(OnIdle) until a transaction begins: what ends meanwhile ends by SoftReset."""
     diagnostics_asked: bool = False
     """True when the backend has triggered DiagnosticsStatusNotification and has not got it yet."""
+    log_asked: bool = False
+    """The same of LogStatusNotification, by ExtendedTriggerMessage."""
+    firmware_asked: bool = False
+    """The same of SignedFirmwareStatusNotification, by ExtendedTriggerMessage for FirmwareStatusNotification."""
 
 
 @dataclass(slots=True)
@@ -75,6 +79,7 @@ class Context:
     settings: Settings
     save_connector: SaveConnector
     save_page: SavePage
+    afterwards: Afterwards
     report: Report = lambda _kind, _detail: None
     memory: Memory = field(default_factory=Memory)
     carried: Collection[str] = ()

@@ -3,14 +3,16 @@
 import functools
 from typing import Final
 
-from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT
+from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.actions_201 import OF_A_CSMS
 from gateway.bridge.books import Books, Json, Transaction
-from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SaveConnector, SavePage
+from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, Report, SaveConnector, SavePage
+from gateway.bridge.refusals import REFUSED, check_known, refuse
 from gateway.bridge.v201_v16 import (
     authorization,
     availability,
     boot,
+    certificates,
     configuration,
     data_transfer,
     faults,
@@ -18,10 +20,12 @@ from gateway.bridge.v201_v16 import (
     inventory,
     local_answers,
     local_list,
+    logs,
     metering,
     monitoring,
     remote_control,
     reservation,
+    security_events,
     smart_charging,
     transactions,
 )
@@ -29,16 +33,22 @@ from gateway.bridge.v201_v16.connectors import save_numbers, seed
 from gateway.bridge.v201_v16.context import Context, Handler, Settings
 from gateway.wire.errors import CallError, ErrorCode
 
+
+async def _refuse(action: str, context: Context, _: Json) -> Json:
+    return refuse(context.report, action)
+
+
 FROM_STATION: Final[dict[str, Handler]] = {
     **{action: functools.partial(local_answers.answer, action) for action in local_answers.ANSWERS},
     "Authorize": authorization.authorize,
     "DataTransfer": data_transfer.from_station,
     "FirmwareStatusNotification": firmware.firmware_status,
     "Heartbeat": availability.heartbeat,
-    "LogStatusNotification": firmware.log_status,
+    "LogStatusNotification": logs.log_status,
     "MeterValues": metering.relay_meter_values,
     "NotifyEvent": monitoring.notify_event,
     "NotifyReport": inventory.notify_report,
+    "SecurityEventNotification": security_events.security_event,
     "StatusNotification": availability.status_notification,
     "TransactionEvent": transactions.transaction_event,
 }
@@ -46,15 +56,20 @@ NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SignCertificate"})
 """Actions of a station that the session and the gateway's services answer before the bridge is asked."""
 
 FROM_BACKEND: Final[dict[str, Handler]] = {
+    **{action: functools.partial(_refuse, action) for action in REFUSED},
     "CancelReservation": reservation.cancel_reservation,
     "ChangeAvailability": availability.change_availability,
     "ChangeConfiguration": configuration.change_configuration,
     "ClearCache": authorization.clear_cache,
     "ClearChargingProfile": smart_charging.clear_charging_profile,
     "DataTransfer": data_transfer.from_backend,
+    "ExtendedTriggerMessage": remote_control.extended_trigger_message,
     "GetCompositeSchedule": smart_charging.get_composite_schedule,
     "GetConfiguration": configuration.get_configuration,
+    "GetDiagnostics": logs.get_diagnostics,
+    "GetInstalledCertificateIds": certificates.get_installed_certificate_ids,
     "GetLocalListVersion": local_list.get_local_list_version,
+    "GetLog": logs.get_log,
     "RemoteStartTransaction": remote_control.remote_start,
     "RemoteStopTransaction": remote_control.remote_stop,
     "ReserveNow": reservation.reserve_now,
@@ -63,6 +78,7 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "SetChargingProfile": smart_charging.set_charging_profile,
     "TriggerMessage": remote_control.trigger_message,
     "UnlockConnector": remote_control.unlock_connector,
+    "UpdateFirmware": firmware.update_firmware,
 }
 
 
@@ -94,6 +110,7 @@ class V201ToV16:
         settings: Settings,
         save_connector: SaveConnector,
         save_page: SavePage,
+        afterwards: Afterwards,
         report: Report = lambda _kind, _detail: None,
     ) -> None:
         self._context = Context(
@@ -106,6 +123,7 @@ class V201ToV16:
             settings,
             save_connector=save_connector,
             save_page=save_page,
+            afterwards=afterwards,
             report=report,
             carried=FROM_BACKEND.keys(),
         )
@@ -135,6 +153,8 @@ class V201ToV16:
         has one. Raises :class:`CallError` otherwise, NotSupported for what isn't bridged or goes the wrong way, and
         NotImplemented for what 1.6 doesn't know.
         """
+        if action in SECURITY_OF_A_CENTRAL_SYSTEM:
+            check_known(action, security_extension=self._context.settings.security_extension)
         handler = FROM_BACKEND.get(action)
         if handler is not None:
             return await self._handle(handler, payload)

@@ -1,8 +1,10 @@
-"""Firmware and diagnostics (blocks L and N), as far as the station tells of them by itself."""
+"""Firmware (block L): what a station tells of an update. The backend begins none: nobody could verify it."""
 
 from typing import Final
 
 from gateway.bridge.books import Json
+from gateway.bridge.refusals import refuse_update
+from gateway.bridge.requests import Work, find, told
 from gateway.bridge.v201_v16.context import Context
 
 FIRMWARE_STATUSES: Final = {
@@ -21,29 +23,29 @@ FIRMWARE_STATUSES: Final = {
     "InvalidSignature": "InstallationFailed",
     "InstallVerificationFailed": "InstallationFailed",
 }
-"""FirmwareStatus of 2.0.1 -> of 1.6."""
-LOG_STATUSES: Final = {
-    "Idle": "Idle",
-    "Uploading": "Uploading",
-    "Uploaded": "Uploaded",
-    "BadMessage": "UploadFailed",
-    "NotSupportedOperation": "UploadFailed",
-    "PermissionDenied": "UploadFailed",
-    "UploadFailure": "UploadFailed",
-    "AcceptedCanceled": "UploadFailed",
-}
-"""UploadLogStatus of 2.0.1 -> DiagnosticsStatus of 1.6."""
+"""FirmwareStatus of 2.0.1 -> of 1.6. The white paper has the fourteen of 2.0.1."""
+
+
+async def update_firmware(context: Context, _: Json) -> Json:
+    """UpdateFirmware, refused: see :func:`gateway.bridge.refusals.refuse_update`."""
+    return refuse_update(
+        context.report,
+        context.afterwards,
+        context.call_backend,
+        security_extension=context.settings.security_extension,
+    )
 
 
 async def firmware_status(context: Context, payload: Json) -> Json:
-    """FirmwareStatusNotification, relayed. The station is answered whether or not the backend hears it."""
-    await context.ask_backend("FirmwareStatusNotification", {"status": FIRMWARE_STATUSES[payload["status"]]})
-    return {}
+    """FirmwareStatusNotification, relayed. The station is answered whether or not the backend hears it.
 
-
-async def log_status(context: Context, payload: Json) -> Json:
-    """LogStatusNotification: the backend knows of no log but the one that it triggered the status of."""
-    if context.memory.diagnostics_asked:
-        context.memory.diagnostics_asked = False
-        await context.ask_backend("DiagnosticsStatusNotification", {"status": LOG_STATUSES[payload["status"]]})
+    A backend that asked by SignedUpdateFirmware or ExtendedTriggerMessage hears the white paper's message; all others
+    hear of every update the plain one.
+    """
+    request = find(context.books, Work.FIRMWARE, payload.get("requestId"))
+    if request is not None or context.memory.firmware_asked:
+        context.memory.firmware_asked = False
+        await context.ask_backend("SignedFirmwareStatusNotification", told(request, payload))
+    else:
+        await context.ask_backend("FirmwareStatusNotification", {"status": FIRMWARE_STATUSES[payload["status"]]})
     return {}

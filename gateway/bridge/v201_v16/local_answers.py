@@ -14,7 +14,6 @@ _HEARD: Final = (
     "PublishFirmwareStatusNotification",
     "ReportChargingProfiles",
     "ReservationStatusUpdate",
-    "SecurityEventNotification",
 )
 ANSWERS: Final[dict[str, Json]] = {
     **{action: {} for action in _HEARD},

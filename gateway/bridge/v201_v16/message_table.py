@@ -28,12 +28,16 @@ FROM_STATION: Final[dict[str, Row]] = {
     "BootNotification": Row("both admit the station: Voltgate first, then the backend", ("BootNotification",)),
     "ClearedChargingLimit": Row(_KEPT),
     "DataTransfer": Row("data that isn't a string is written as JSON text", ("DataTransfer",)),
-    "FirmwareStatusNotification": Row("fourteen states to seven", ("FirmwareStatusNotification",)),
+    "FirmwareStatusNotification": Row(
+        "fourteen states to seven; all fourteen to a backend that asked in the white paper's words",
+        ("FirmwareStatusNotification", "SignedFirmwareStatusNotification"),
+    ),
     "Get15118EVCertificate": Row("answered Failed: no provider is configured"),
     "GetCertificateStatus": Row("answered Failed: no responder is asked"),
     "Heartbeat": Row("the backend's time; without it, Voltgate's", ("Heartbeat",)),
     "LogStatusNotification": Row(
-        "of a log that the backend asked for, or whose status it triggered", ("DiagnosticsStatusNotification",)
+        "of a log that the backend asked for, under its own requestId, or whose status it triggered",
+        ("DiagnosticsStatusNotification", "LogStatusNotification"),
     ),
     "MeterValues": Row("without transactionId; evseId 0 is connectorId 0", ("MeterValues",)),
     "NotifyChargingLimit": Row(_KEPT),
@@ -47,7 +51,10 @@ FROM_STATION: Final[dict[str, Row]] = {
     "PublishFirmwareStatusNotification": Row(_KEPT),
     "ReportChargingProfiles": Row(_KEPT),
     "ReservationStatusUpdate": Row("answered here: the connector's own status tells"),
-    "SecurityEventNotification": Row("kept in Voltgate's security log"),
+    "SecurityEventNotification": Row(
+        "kept in Voltgate's security log; told to a backend with `security_extension: true`",
+        ("SecurityEventNotification",),
+    ),
     "SignCertificate": Row("signed by Voltgate's authority; the backend has no part in it"),
     "StatusNotification": Row("five states and the transaction to nine states", (_STATUS,)),
     "TransactionEvent": Row(
@@ -60,6 +67,7 @@ FROM_STATION: Final[dict[str, Row]] = {
 
 FROM_BACKEND: Final[dict[str, Row]] = {
     "CancelReservation": Row("the same", ("CancelReservation",)),
+    "CertificateSigned": Row("answered Rejected, and a security event: nobody asked the backend for one"),
     "ChangeAvailability": Row("connectorId 0 is the whole station", ("ChangeAvailability",)),
     "ChangeConfiguration": Row("a key is a variable; those of the station's own security never are", ("SetVariables",)),
     "ClearCache": Row("the same", ("ClearCache",)),
@@ -67,9 +75,19 @@ FROM_BACKEND: Final[dict[str, Row]] = {
         "without a purpose each is cleared, but the station's own constraints", ("ClearChargingProfile",)
     ),
     "DataTransfer": Row("the JSON text of an object or a list is read", ("DataTransfer",)),
+    "DeleteCertificate": Row("answered Failed, and a security event: whom a station trusts is Voltgate's business"),
+    "ExtendedTriggerMessage": Row("SignChargePointCertificate: answered NotImplemented", ("TriggerMessage",)),
     "GetCompositeSchedule": Row("connectorId 0 is the whole station", ("GetCompositeSchedule",)),
     "GetConfiguration": Row("keys are variables", ("GetVariables",)),
+    "GetDiagnostics": Row(
+        "the diagnostics log under a requestId of Voltgate's; to an unfit location: no file, then UploadFailed",
+        ("GetLog",),
+        ("DiagnosticsStatusNotification",),
+    ),
+    "GetInstalledCertificateIds": Row("the roots, without what is below them", ("GetInstalledCertificateIds",)),
     "GetLocalListVersion": Row("in the backend's own numbers", ("GetLocalListVersion",)),
+    "GetLog": Row("under a requestId of Voltgate's; to an unfit location: answered Rejected", ("GetLog",)),
+    "InstallCertificate": Row("answered Rejected, and a security event: whom a station trusts is Voltgate's business"),
     "RemoteStartTransaction": Row("the type of the token is guessed from its form", ("RequestStartTransaction",)),
     "RemoteStopTransaction": Row("only a running transaction of this very station", ("RequestStopTransaction",)),
     "ReserveNow": Row("connectorId 0 is any EVSE, a connector its EVSE", ("ReserveNow",)),
@@ -82,9 +100,15 @@ FROM_BACKEND: Final[dict[str, Row]] = {
         "what 1.6 replaces, by stack level, purpose and connector, is cleared first",
         ("ClearChargingProfile", "SetChargingProfile"),
     ),
+    "SignedUpdateFirmware": Row("answered Rejected, and a security event: Voltgate can't verify it"),
     "TriggerMessage": Row("StatusNotification without a connector: each connector in turn", ("TriggerMessage",)),
     "UnlockConnector": Row(
         "a transaction that keeps it locked is stopped first", ("UnlockConnector", "RequestStopTransaction")
+    ),
+    "UpdateFirmware": Row(
+        "never passed on, and a security event: DownloadFailed follows the answer; with `security_extension: true` "
+        "answered with the CALLERROR NotSupported",
+        asks=("FirmwareStatusNotification",),
     ),
 }
 """By action of a 1.6 backend. What isn't here is answered with the CALLERROR NotSupported."""

@@ -4,17 +4,16 @@ from typing import Final
 
 from gateway.bridge.books import Books, Connector, Json, Page
 from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.refusals import NOT_IMPLEMENTED, SIGN_CERTIFICATE
 from gateway.bridge.v201_v16.charging_profiles import enter, entry_of, transaction_profile
 from gateway.bridge.v201_v16.connectors import evse_of, numbered, plugs
 from gateway.bridge.v201_v16.context import Context
+from gateway.bridge.v201_v16.request_ids import next_id
 from gateway.bridge.v201_v16.tokens import token_for
 from gateway.wire.errors import CallError
 
 REMOTE_STARTS_MAX: Final = 100
 """Remote starts of one station whose transaction may still come; the oldest is forgotten."""
-_EPOCH: Final = 1_735_689_600
-"""2025-01-01T00:00:00Z. remoteStartId counts the seconds since: a restart repeats none, and 31 bits last to 2093."""
-
 _RESET_TYPES: Final = {"Hard": "Immediate", "Soft": "OnIdle"}
 UNLOCK_STATUSES: Final = {
     "Unlocked": "Unlocked",
@@ -28,10 +27,11 @@ TRIGGERS: Final = {
     "DiagnosticsStatusNotification": "LogStatusNotification",
     "FirmwareStatusNotification": "FirmwareStatusNotification",
     "Heartbeat": "Heartbeat",
+    "LogStatusNotification": "LogStatusNotification",
     "MeterValues": "MeterValues",
     "StatusNotification": "StatusNotification",
 }
-"""requestedMessage of 1.6 -> of 2.0.1."""
+"""requestedMessage of 1.6 and its white paper -> of 2.0.1."""
 _BY_MERIT: Final = ("Accepted", "Rejected", "NotImplemented")
 
 
@@ -116,6 +116,28 @@ async def _stopped(context: Context, connector: Connector) -> bool:
 
 async def trigger_message(context: Context, payload: Json) -> Json:
     """TriggerMessage. StatusNotification wants a connector in 2.0.1: without one, each is asked for."""
+    answer = await _trigger(context, payload)
+    if payload["requestedMessage"] == "DiagnosticsStatusNotification" and answer["status"] == "Accepted":
+        context.memory.diagnostics_asked = True
+    return answer
+
+
+async def extended_trigger_message(context: Context, payload: Json) -> Json:
+    """ExtendedTriggerMessage: TriggerMessage, but that firmware and logs are told of in the white paper's words.
+
+    SignChargePointCertificate is NotImplemented: Voltgate runs the stations' certificates.
+    """
+    asked_for = payload["requestedMessage"]
+    if asked_for == SIGN_CERTIFICATE:
+        return dict(NOT_IMPLEMENTED)
+    answer = await _trigger(context, payload)
+    if answer["status"] == "Accepted":
+        context.memory.log_asked |= asked_for == "LogStatusNotification"
+        context.memory.firmware_asked |= asked_for == "FirmwareStatusNotification"
+    return answer
+
+
+async def _trigger(context: Context, payload: Json) -> Json:
     asked_for = payload["requestedMessage"]
     request: Json = {"requestedMessage": TRIGGERS[asked_for]}
     number = payload.get("connectorId", 0)
@@ -126,10 +148,7 @@ async def trigger_message(context: Context, payload: Json) -> Json:
         request["evse"] = _place(connector)
     elif asked_for == "StatusNotification":
         return await _trigger_every_status(context, request)
-    answer = await _relay_status(context, "TriggerMessage", request)
-    if asked_for == "DiagnosticsStatusNotification" and answer["status"] == "Accepted":
-        context.memory.diagnostics_asked = True
-    return answer
+    return await _relay_status(context, "TriggerMessage", request)
 
 
 async def _trigger_every_status(context: Context, request: Json) -> Json:
@@ -155,7 +174,7 @@ def _place(connector: Connector) -> Json:
 
 def _next_remote_start(context: Context) -> int:
     memory = context.memory
-    memory.last_remote_start = max(memory.last_remote_start + 1, int(context.clock().timestamp()) - _EPOCH)
+    memory.last_remote_start = next_id(memory.last_remote_start, context.clock())
     return memory.last_remote_start
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.bridge.books import Books, Connector, Json, Transaction, TransactionState
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import FollowUp, PeerUnavailable
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v16_v16.context import Context
 from gateway.wire.schemas import operation
@@ -117,7 +117,8 @@ class FakeLedger:
 class World:
     """One bridge between its two sides. ``dialogue`` is what both heard, in order."""
 
-    def __init__(self, books: Books | None = None) -> None:
+    def __init__(self, books: Books | None = None, *, security_extension: bool = False) -> None:
+        self.security_extension = security_extension
         numbers = itertools.count(1001)
         self.dialogue: list[tuple[str, str, Json]] = []
         self.station = Peer("station", self.dialogue, {})
@@ -129,7 +130,10 @@ class World:
                 "DiagnosticsStatusNotification": {},
                 "FirmwareStatusNotification": {},
                 "Heartbeat": {"currentTime": "2026-05-01T11:59:59Z"},
+                "LogStatusNotification": {},
                 "MeterValues": {},
+                "SecurityEventNotification": {},
+                "SignedFirmwareStatusNotification": {},
                 "StartTransaction": lambda _: {"transactionId": next(numbers), **ACCEPTED},
                 "StatusNotification": {},
                 "StopTransaction": ACCEPTED,
@@ -141,6 +145,8 @@ class World:
         self.writes = 0
         self.notes: dict[str, str] = {}
         self.reports: list[tuple[str, str]] = []
+        self.follow_ups: list[FollowUp] = []
+        """What is to come after an answer: :meth:`from_backend` sees to it."""
         self.bridge = self._new_bridge()
 
     def _new_bridge(self) -> V16ToV16:
@@ -153,6 +159,8 @@ class World:
             report=lambda kind, detail: self.reports.append((kind, detail)),
             clock=lambda: NOW,
             save_connector=self._save,
+            afterwards=self.follow_ups.append,
+            security_extension=self.security_extension,
         )
 
     @property
@@ -172,10 +180,12 @@ class World:
         return answer
 
     async def from_backend(self, action: str, payload: Json) -> Json:
-        """The backend sends a CALL."""
+        """The backend sends a CALL, and hears what follows its answer."""
         known = operation(Version.V16, action)
         known.request.check(payload)
         answer = await self.bridge.from_backend(action, payload)
+        while self.follow_ups:
+            await self.follow_ups.pop(0)()
         known.response.check(answer)
         return answer
 
@@ -226,6 +236,12 @@ def stop_of(number: int, wh: int = 5000, at: str = "2026-05-01T10:00:00Z") -> Js
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture
+def known_world() -> World:
+    """A world whose backend knows the messages of the white paper."""
+    return World(security_extension=True)
 
 
 @pytest.fixture(scope="session")

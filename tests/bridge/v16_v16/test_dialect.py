@@ -4,15 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT
+from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.books import Json, Transaction
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v16_v16.dialect import (
     FROM_BACKEND,
     FROM_STATION,
-    HEARD,
     NOT_FOR_THE_BRIDGE,
-    NOT_PASSED_ON,
     RELAYED_TO_BACKEND,
     RELAYED_TO_STATION,
     check_direction,
@@ -32,7 +30,7 @@ RELAYED_DOWN: dict[str, tuple[Json, Json]] = {
     "ClearChargingProfile": ({"id": 3}, {"status": "Unknown"}),
     "DataTransfer": ({"vendorId": "acme", "data": "x"}, {"status": "UnknownMessageId", "data": "y"}),
     "GetCompositeSchedule": ({"connectorId": 1, "duration": 60}, {"status": "Rejected"}),
-    "GetDiagnostics": ({"location": "ftp://example.com/"}, {"fileName": "log.zip"}),
+    "GetInstalledCertificateIds": ({"certificateType": "CentralSystemRootCertificate"}, {"status": "NotFound"}),
     "GetLocalListVersion": ({}, {"listVersion": 7}),
     "RemoteStartTransaction": ({"idTag": "TAG", "connectorId": 1}, {"status": "Accepted"}),
     "RemoteStopTransaction": ({"transactionId": 4711}, {"status": "Rejected"}),
@@ -69,7 +67,7 @@ RELAYED_UP: dict[str, tuple[Json, Json]] = {
 
 
 def test_every_action_of_a_station_has_its_place() -> None:
-    parts = [set(FROM_STATION), RELAYED_TO_BACKEND - {"DataTransfer"}, HEARD, NOT_FOR_THE_BRIDGE]
+    parts = [set(FROM_STATION), RELAYED_TO_BACKEND - {"DataTransfer"}, NOT_FOR_THE_BRIDGE]
 
     assert set().union(*parts) == OF_A_CHARGE_POINT
     assert sum(map(len, parts)) == len(OF_A_CHARGE_POINT)
@@ -77,7 +75,7 @@ def test_every_action_of_a_station_has_its_place() -> None:
 
 
 def test_every_action_of_a_backend_has_its_place() -> None:
-    parts = [set(FROM_BACKEND), NOT_PASSED_ON, RELAYED_TO_STATION, OF_A_CHARGE_POINT]
+    parts = [set(FROM_BACKEND), RELAYED_TO_STATION, OF_A_CHARGE_POINT]
 
     assert set().union(*parts) == ACTIONS
     assert sum(map(len, parts)) == len(ACTIONS)
@@ -90,8 +88,9 @@ def test_the_tables_below_are_whole() -> None:
 
 @pytest.mark.parametrize("action", sorted(RELAYED_DOWN))
 async def test_what_the_backend_says_reaches_the_station_and_its_answer_the_backend(
-    world: "World", action: str
+    known_world: "World", action: str
 ) -> None:
+    world = known_world
     request, answer = RELAYED_DOWN[action]
     world.station.answers[action] = answer
 
@@ -110,7 +109,8 @@ async def test_what_the_station_says_reaches_the_backend_and_its_answer_the_stat
     assert world.heard() == [(action, request)]
 
 
-async def test_who_can_not_be_reached_is_not_spoken_for(world: "World") -> None:
+async def test_who_can_not_be_reached_is_not_spoken_for(known_world: "World") -> None:
+    world = known_world
     world.station.up = world.backend.up = False
     for action, (request, _) in RELAYED_DOWN.items():
         with pytest.raises(PeerUnavailable):
@@ -124,6 +124,7 @@ async def test_who_can_not_be_reached_is_not_spoken_for(world: "World") -> None:
     ("action", "payload"),
     [
         ("LogStatusNotification", {"status": "Uploaded", "requestId": 1}),
+        ("SecurityEventNotification", {"type": "MemoryExhaustion", "timestamp": "2026-05-01T08:00:00Z"}),
         ("SignedFirmwareStatusNotification", {"status": "Installed", "requestId": 1}),
     ],
 )
@@ -153,8 +154,7 @@ async def test_what_a_station_must_not_send(world: "World", action: str, code: E
     ("action", "code", "why"),
     [
         *((action, ErrorCode.NOT_SUPPORTED, "charge point") for action in sorted(OF_A_CHARGE_POINT)),
-        *((action, ErrorCode.NOT_SUPPORTED, "security") for action in sorted(NOT_PASSED_ON - {"UpdateFirmware"})),
-        ("UpdateFirmware", ErrorCode.NOT_SUPPORTED, "unverified firmware"),
+        *((action, ErrorCode.NOT_SUPPORTED, "security") for action in sorted(SECURITY_OF_A_CENTRAL_SYSTEM)),
         ("TransactionEvent", ErrorCode.NOT_IMPLEMENTED, "no such action"),
         ("reset", ErrorCode.NOT_IMPLEMENTED, "no such action"),
     ],
@@ -165,6 +165,22 @@ async def test_what_a_backend_must_not_send(world: "World", action: str, code: E
 
     assert refused.value.code is code
     assert world.dialogue == []
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [
+        ("CertificateSigned", "Rejected"),
+        ("DeleteCertificate", "Failed"),
+        ("InstallCertificate", "Rejected"),
+        ("SignedUpdateFirmware", "Rejected"),
+    ],
+)
+async def test_what_no_backend_may_do(known_world: "World", action: str, status: str) -> None:
+    assert await known_world.bridge.from_backend(action, {}) == {"status": status}
+
+    assert known_world.dialogue == []
+    assert len(known_world.reports) == 1
 
 
 @pytest.mark.parametrize(

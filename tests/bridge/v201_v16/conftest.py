@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 
 from gateway.bridge.books import Books, Connector, Json, Page, Transaction, TransactionState
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import FollowUp, PeerUnavailable
 from gateway.bridge.v201_v16 import Settings, V201ToV16, message_table
 from gateway.bridge.v201_v16.context import Context
 
@@ -172,6 +172,7 @@ def _station_answers() -> dict[str, Answer]:
         "ChangeAvailability": accepted,
         "ClearCache": accepted,
         "DataTransfer": accepted,
+        "GetLog": {"status": "Accepted", "filename": "log.zip"},
         "RequestStartTransaction": accepted,
         "RequestStopTransaction": accepted,
         "Reset": accepted,
@@ -189,7 +190,10 @@ def _backend_answers() -> dict[str, Answer]:
         "DiagnosticsStatusNotification": {},
         "FirmwareStatusNotification": {},
         "Heartbeat": {"currentTime": "2026-05-01T11:59:59Z"},
+        "LogStatusNotification": {},
         "MeterValues": {},
+        "SecurityEventNotification": {},
+        "SignedFirmwareStatusNotification": {},
         "StartTransaction": lambda _: {"transactionId": next(numbers), **accepted},
         "StatusNotification": {},
         "StopTransaction": {},
@@ -213,6 +217,8 @@ class World:
         self.pages: dict[Page, Json] = {}
         """The pages as they are on disk."""
         self.page_writes: list[Page] = []
+        self.follow_ups: list[FollowUp] = []
+        """What is to come after an answer: :meth:`from_backend` sees to it."""
         self.bridge = self._new_bridge()
 
     def _new_bridge(self) -> V201ToV16:
@@ -226,6 +232,7 @@ class World:
             settings=self.settings,
             save_connector=self._save,
             save_page=self._save_page,
+            afterwards=self.follow_ups.append,
             report=lambda kind, detail: self.reports.append((kind, detail)),
         )
 
@@ -248,10 +255,12 @@ class World:
         return check("v201", action, answer, response=True)
 
     async def from_backend(self, action: str, payload: Json) -> Json:
-        """The backend sends a CALL."""
+        """The backend sends a CALL, and hears what follows its answer."""
         check("v16", action, payload)
         with kept_to(message_table.FROM_BACKEND.get(action), "station", "backend"):
             answer = await self.bridge.from_backend(action, payload)
+            while self.follow_ups:
+                await self.follow_ups.pop(0)()
         return check("v16", action, answer, response=True)
 
     async def status(self, evse: int, status: str, connector: int = 1, at: str = "2026-05-01T08:00:00Z") -> Json:
@@ -375,6 +384,12 @@ def boot_of(firmware: str | None = "1.0", reason: str = "PowerUp") -> Json:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture
+def known_world() -> World:
+    """A world whose backend knows the messages of the white paper."""
+    return World(Settings(security_extension=True))
 
 
 @pytest.fixture(scope="session")

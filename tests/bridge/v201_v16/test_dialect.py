@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT
+from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.actions_201 import OF_A_CSMS
 from gateway.bridge.books import Books
 from gateway.bridge.v201_v16 import Settings
@@ -20,6 +20,7 @@ from gateway.wire.errors import CallError, ErrorCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.bridge.books import Json
     from tests.bridge.v201_v16.conftest import World
 
 
@@ -62,6 +63,7 @@ async def test_what_a_station_must_not_send(world: "World", action: str, code: E
     ("action", "code"),
     [
         *((action, ErrorCode.NOT_SUPPORTED) for action in sorted(OF_A_CENTRAL_SYSTEM - FROM_BACKEND.keys())),
+        *((action, ErrorCode.NOT_SUPPORTED) for action in sorted(SECURITY_OF_A_CENTRAL_SYSTEM)),
         *((action, ErrorCode.NOT_SUPPORTED) for action in sorted(OF_A_CHARGE_POINT)),
         ("TransactionEvent", ErrorCode.NOT_IMPLEMENTED),
         ("reset", ErrorCode.NOT_IMPLEMENTED),
@@ -73,6 +75,49 @@ async def test_what_a_backend_must_not_send(world: "World", action: str, code: E
 
     assert refused.value.code is code
     assert world.dialogue == []
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "status"),
+    [
+        ("CertificateSigned", {"certificateChain": "x"}, "Rejected"),
+        (
+            "DeleteCertificate",
+            {
+                "certificateHashData": {
+                    "hashAlgorithm": "SHA256",
+                    "issuerNameHash": "n",
+                    "issuerKeyHash": "k",
+                    "serialNumber": "1",
+                }
+            },
+            "Failed",
+        ),
+        (
+            "InstallCertificate",
+            {"certificateType": "CentralSystemRootCertificate", "certificate": "x"},
+            "Rejected",
+        ),
+        (
+            "SignedUpdateFirmware",
+            {
+                "requestId": 7,
+                "firmware": {
+                    "location": "https://example.com/fw",
+                    "retrieveDateTime": "2026-05-01T12:00:00Z",
+                    "signingCertificate": "c",
+                    "signature": "s",
+                },
+            },
+            "Rejected",
+        ),
+    ],
+)
+async def test_what_no_backend_may_do(known_world: "World", action: str, payload: "Json", status: str) -> None:
+    assert await known_world.from_backend(action, payload) == {"status": status}
+
+    assert known_world.dialogue == []
+    assert len(known_world.reports) == 1
 
 
 async def test_the_operators_settings_count(new_world: "Callable[..., World]") -> None:

@@ -1,10 +1,13 @@
-"""Firmware and log statuses as tables."""
+"""Firmware: statuses as tables, updates refused."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import UNVERIFIED_FIRMWARE, PeerUnavailable
+from gateway.bridge.requests import Request, Work, begin
+from gateway.bridge.v201_v16.firmware import FIRMWARE_STATUSES
+from gateway.wire.errors import CallError, ErrorCode
 
 if TYPE_CHECKING:
     from tests.bridge.v201_v16.conftest import World
@@ -36,26 +39,60 @@ async def test_the_station_is_answered_while_the_backend_is_away(world: "World")
     assert await world.from_station("FirmwareStatusNotification", {"status": "Installed", "requestId": 1}) == {}
 
 
+@pytest.mark.parametrize("status", sorted(FIRMWARE_STATUSES))
+async def test_who_asked_by_signed_update_firmware_hears_all_fourteen(known_world: "World", status: str) -> None:
+    begin(known_world.books, Work.FIRMWARE, 501, Request("SignedUpdateFirmware", 7))
+
+    await known_world.from_station("FirmwareStatusNotification", {"status": status, "requestId": 501})
+
+    assert known_world.heard() == [("SignedFirmwareStatusNotification", {"status": status, "requestId": 7})]
+
+
 @pytest.mark.parametrize(
-    ("status", "expected"),
+    ("payload", "expected"),
     [
-        *((s, s) for s in ("Idle", "Uploading", "Uploaded")),
-        *(
-            (s, "UploadFailed")
-            for s in ("BadMessage", "NotSupportedOperation", "PermissionDenied", "UploadFailure", "AcceptedCanceled")
-        ),
+        ({"status": "Idle"}, {"status": "Idle"}),
+        ({"status": "Installing", "requestId": 1}, {"status": "Idle"}),
     ],
+    ids=["nothing to do", "an update of Voltgate's own"],
 )
-async def test_a_log_status_is_relayed_to_who_asked_for_it(world: "World", status: str, expected: str) -> None:
-    await world.from_backend("TriggerMessage", {"requestedMessage": "DiagnosticsStatusNotification"})
-    world.dialogue.clear()
+async def test_who_triggered_the_status_hears_it_once(
+    known_world: "World", payload: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    await known_world.from_backend("ExtendedTriggerMessage", {"requestedMessage": "FirmwareStatusNotification"})
+    assert known_world.heard("station") == [("TriggerMessage", {"requestedMessage": "FirmwareStatusNotification"})]
 
     for _ in range(2):
-        assert await world.from_station("LogStatusNotification", {"status": status}) == {}
+        await known_world.from_station("FirmwareStatusNotification", payload)
 
-    assert world.heard() == [("DiagnosticsStatusNotification", {"status": expected})]
+    plain = FIRMWARE_STATUSES[payload["status"]]
+    assert known_world.heard() == [
+        ("SignedFirmwareStatusNotification", expected),
+        ("FirmwareStatusNotification", {"status": plain}),
+    ]
 
 
-async def test_a_log_status_that_nobody_asked_for_stays_here(world: "World") -> None:
-    assert await world.from_station("LogStatusNotification", {"status": "Uploading", "requestId": 1}) == {}
-    assert world.heard() == []
+UPDATE = {"location": "https://example.com/fw.bin", "retrieveDate": "2026-05-01T12:00:00Z", "retries": 3}
+
+
+async def test_no_firmware_of_the_backend_reaches_the_station(world: "World") -> None:
+    assert await world.from_backend("UpdateFirmware", UPDATE) == {}
+
+    assert world.dialogue == [("backend", "FirmwareStatusNotification", {"status": "DownloadFailed"})]
+    assert [kind for kind, _ in world.reports] == [UNVERIFIED_FIRMWARE]
+
+
+async def test_that_it_failed_is_said_after_the_answer(world: "World") -> None:
+    assert await world.bridge.from_backend("UpdateFirmware", UPDATE) == {}
+
+    assert world.dialogue == []
+    assert len(world.follow_ups) == 1
+
+
+async def test_who_knows_the_white_paper_hears_not_supported(known_world: "World") -> None:
+    with pytest.raises(CallError) as refused:
+        await known_world.from_backend("UpdateFirmware", UPDATE)
+
+    assert refused.value.code is ErrorCode.NOT_SUPPORTED
+    assert known_world.dialogue == []
+    assert [kind for kind, _ in known_world.reports] == [UNVERIFIED_FIRMWARE]

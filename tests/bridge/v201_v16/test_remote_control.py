@@ -336,3 +336,51 @@ class TestTrigger:
 
         assert answer == {"status": "Rejected"}
         assert not world.context.memory.diagnostics_asked
+
+
+class TestExtendedTrigger:
+    @pytest.mark.parametrize(
+        "asked",
+        ["BootNotification", "FirmwareStatusNotification", "Heartbeat", "LogStatusNotification", "MeterValues"],
+    )
+    @pytest.mark.parametrize("status", ["Accepted", "Rejected", "NotImplemented"])
+    async def test_as_a_table(self, known_world: "World", asked: str, status: str) -> None:
+        known_world.station.answers["TriggerMessage"] = {"status": status}
+
+        answer = await known_world.from_backend("ExtendedTriggerMessage", {"requestedMessage": asked})
+
+        assert answer == {"status": status}
+        assert known_world.heard("station") == [("TriggerMessage", {"requestedMessage": asked})]
+        waits = (known_world.context.memory.log_asked, known_world.context.memory.firmware_asked)
+        is_told = status == "Accepted"
+        assert waits == (
+            is_told and asked == "LogStatusNotification",
+            is_told and asked == "FirmwareStatusNotification",
+        )
+
+    async def test_of_a_status_of_a_connector(self, known_world: "World") -> None:
+        await known_world.status(1, "Available")
+        known_world.dialogue.clear()
+
+        asked = {"requestedMessage": "StatusNotification", "connectorId": 1}
+        assert await known_world.from_backend("ExtendedTriggerMessage", asked) == {"status": "Accepted"}
+
+        request = {"requestedMessage": "StatusNotification", "evse": {"id": 1, "connectorId": 1}}
+        assert known_world.heard("station") == [("TriggerMessage", request)]
+
+    async def test_of_a_certificate_is_not_the_backends_business(self, known_world: "World") -> None:
+        answer = await known_world.from_backend(
+            "ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}
+        )
+
+        assert answer == {"status": "NotImplemented"}
+        assert known_world.dialogue == []
+
+    @pytest.mark.parametrize("outcome", [CALLERROR, SILENCE])
+    async def test_that_the_station_does_not_answer(self, known_world: "World", outcome: Exception) -> None:
+        known_world.station.answers["TriggerMessage"] = outcome
+
+        answer = await known_world.from_backend("ExtendedTriggerMessage", {"requestedMessage": "LogStatusNotification"})
+
+        assert answer == {"status": "Rejected"}
+        assert not known_world.context.memory.log_asked

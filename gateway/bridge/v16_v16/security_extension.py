@@ -1,0 +1,24 @@
+"""What is left of the white paper between a 1.6 station and a backend that knows it: security events and triggers."""
+
+from gateway.bridge.books import Json
+from gateway.bridge.refusals import NOT_IMPLEMENTED, SIGN_CERTIFICATE
+from gateway.bridge.v16_v16.context import Context
+
+
+async def security_event(context: Context, payload: Json) -> Json:
+    """SecurityEventNotification, which Voltgate's own log has kept already; a backend that is away misses it."""
+    if context.security_extension:
+        await context.tell_backend("SecurityEventNotification", payload)
+    return {}
+
+
+async def extended_trigger_message(context: Context, payload: Json) -> Json:
+    """ExtendedTriggerMessage. SignChargePointCertificate is NotImplemented: Voltgate runs the certificates."""
+    asked_for = payload["requestedMessage"]
+    if asked_for == SIGN_CERTIFICATE:
+        return dict(NOT_IMPLEMENTED)
+    answer = await context.call_station("ExtendedTriggerMessage", payload)
+    if answer["status"] == "Accepted":
+        context.memory.log_asked |= asked_for == "LogStatusNotification"
+        context.memory.firmware_asked |= asked_for == "FirmwareStatusNotification"
+    return answer
