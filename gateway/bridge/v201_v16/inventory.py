@@ -22,14 +22,13 @@ from gateway.bridge.v201_v16.device_model import (
     refused,
 )
 from gateway.bridge.v201_v16.inventory_parts import InventoryParts
+from gateway.bridge.v201_v16.request_ids import next_request
 from gateway.wire.errors import CallError
 
 NEXT_PART_WITHIN: Final = timedelta(minutes=2)
 """After the answer, or the part before: then the report is given up."""
 ATTEMPTS_MAX: Final = 3
 """Reports that are asked for in vain between two boots."""
-_EPOCH: Final = 1_735_689_600
-"""2025-01-01T00:00:00Z. requestId counts the seconds since: no earlier run has used it, and no operator by hand."""
 _REQUEST: Final = "inventory"
 """The last requestId of ours, on the page of requests."""
 
@@ -48,7 +47,7 @@ async def settle_in(context: Context, boot: Json | None) -> bool:
     if memory.inventories_asked >= ATTEMPTS_MAX:
         return await _do_without(context, "it never came whole")
     memory.inventories_asked += 1
-    request_id = _next_request(context)
+    request_id = next_request(context.books, _REQUEST, now)
     await context.save_page_now(Page.REQUESTS)  # parts of an older report must not pass for this one's
     memory.inventory = InventoryParts(request_id, firmware, now)
     try:
@@ -121,11 +120,3 @@ async def _do_without(context: Context, reason: str) -> bool:
     refused(context.books)
     await context.save_changes()
     return True
-
-
-def _next_request(context: Context) -> int:
-    page = context.books.page(Page.REQUESTS)
-    request_id = max(int(page.get(_REQUEST, 0)) + 1, int(context.clock().timestamp()) - _EPOCH)
-    page[_REQUEST] = request_id
-    context.books.changed(Page.REQUESTS)
-    return request_id

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from gateway.bridge.books import Json, Page
+from gateway.bridge.books import Json
 from gateway.bridge.locations import is_fit
 from gateway.bridge.refusals import refuse_diagnostics, refuse_location
 from gateway.bridge.requests import Request, Work, begin, end, end_older, find, told
 from gateway.bridge.timestamps import backend_utc
 from gateway.bridge.v201_v16.context import Context
-from gateway.bridge.v201_v16.request_ids import next_id
+from gateway.bridge.v201_v16.request_ids import next_request
 
 LOG_STATUSES: Final = {
     "Idle": "Idle",
@@ -78,8 +78,7 @@ async def log_status(context: Context, payload: Json) -> Json:
 async def _ask(context: Context, request: Request, log_type: str, log: Json, payload: Json) -> Json:
     """Send GetLog under a requestId of ours and return the answer, Rejected where there is none."""
     books = context.books
-    requests = books.page(Page.REQUESTS)
-    station_id = requests[_LAST_ID] = next_id(requests.get(_LAST_ID, 0), context.clock())
+    station_id = next_request(books, _LAST_ID, context.clock())
     begin(books, Work.LOG, station_id, request)  # its first status may come before the answer has been looked at
     options: Json = {name: payload[name] for name in ("retries", "retryInterval") if name in payload}
     answer = await context.ask_station("GetLog", {"logType": log_type, "requestId": station_id, "log": log, **options})

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.bridge.v201_v16.request_ids import EPOCH, next_id
+from gateway.bridge.books import Books, Page
+from gateway.bridge.v201_v16.request_ids import EPOCH, next_id, next_request
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -25,6 +26,16 @@ def test_the_next_id(last: int, now: datetime, expected: int) -> None:
 
 def test_one_a_second_is_forgotten_by_nobody() -> None:
     assert next_id(0, NOON + timedelta(seconds=1)) == next_id(0, NOON) + 1
+
+
+def test_ids_of_one_name_are_counted_on_the_page() -> None:
+    books = Books()
+    first = next_request(books, "a", NOON)
+
+    assert books.unsaved == {Page.REQUESTS}
+    assert [next_request(books, name, NOON) - first for name in ("a", "b", "a")] == [1, 0, 2]
+    again = Books(pages={Page.REQUESTS: dict(books.page(Page.REQUESTS))})
+    assert next_request(again, "a", datetime(1999, 1, 1, tzinfo=UTC)) == first + 3
 
 
 def test_it_fits_as_long_as_it_says() -> None:
