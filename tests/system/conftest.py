@@ -133,7 +133,12 @@ class Station:
         await self.connection.send(text)
 
     async def receive(self) -> Any:
-        return json.loads(await asyncio.wait_for(self.connection.recv(), REPLY))
+        """Return the next frame, whatever it is but a question for the inventory: this station gives none."""
+        while True:
+            frame = json.loads(await asyncio.wait_for(self.connection.recv(), REPLY))
+            if frame[2:3] != ["GetBaseReport"]:
+                return frame
+            await self.send(json.dumps([3, frame[1], {"status": "NotSupported"}]))
 
     async def call(self, action: str, payload: Any, message_id: str | None = None) -> Any:
         """Send a CALL and return the whole answer frame."""

@@ -139,7 +139,8 @@ def _is_blocked(context: Context, connector: Connector) -> bool:
 
 def is_heard(connector: Connector) -> bool:
     """True when the backend has heard the state of a connector that was spoken of last."""
-    return connector.reported is not None and UNTOLD not in connector.reported
+    reported = connector.reported or {}
+    return "status" in reported and UNTOLD not in reported
 
 
 def _is_told(connector: Connector, payload: Json) -> bool:

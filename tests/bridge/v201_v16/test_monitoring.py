@@ -57,6 +57,18 @@ async def test_what_a_periodic_monitor_repeats_is_no_news(world: "World") -> Non
     assert states(world) == [(1, "Preparing", "NoError")]
 
 
+async def test_what_another_backend_has_heard_this_one_has_not(world: "World") -> None:
+    """A station that has moved to another backend has been spoken of there, and not here."""
+    event = datum("Connector", "AvailabilityState", "Occupied", {"id": 1, "connectorId": 1})
+    await notify(world, event)
+    world.books.connectors[1, 1].reported = {}
+    world.dialogue.clear()
+
+    await notify(world, event)
+
+    assert states(world) == [(1, "Preparing", "NoError")]
+
+
 async def test_the_availability_of_the_station_is_connector_0(world: "World") -> None:
     await notify(world, datum("ChargingStation", "AvailabilityState", "Unavailable"))
     await notify(world, datum("ChargingStation", "AvailabilityState", "Occupied"))
