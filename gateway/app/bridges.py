@@ -1,10 +1,14 @@
 """Makes a station's bridge: which dialects meet, and what the bridge may touch."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
 import structlog
 
 from gateway.app.clock import now
 from gateway.app.foundation import Foundation
-from gateway.bridge.books import Books
+from gateway.bridge.books import Books, Connector, Json, Page
 from gateway.bridge.ports import FOREIGN_TRANSACTION, Afterwards, Ledger, Note, Report
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import Settings, V201ToV16
@@ -15,6 +19,26 @@ from gateway.session.station import Station
 from gateway.wire.versions import Version
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the bridge of one station may touch."""
+
+    station: Station
+    on: Foundation
+    books: Books
+    ledger: Ledger
+    settings: Settings
+    afterwards: Afterwards
+    note: Note
+    report: Report
+
+    async def save_connector(self, connector: Connector) -> None:
+        await self.on.connectors.save(self.station.identity, connector)
+
+    async def save_page(self, page: Page, content: Json) -> None:
+        await self.on.pages.save(self.station.identity, page, content)
 
 
 def bridge_for(
@@ -29,54 +53,60 @@ def bridge_for(
 ) -> Bridge:
     """Return the bridge between the OCPP version that ``station`` speaks and ``backend``, the one of its backend."""
     note, report = _note_once(station.identity), _report(station, on)
+    parts = _Parts(station, on, books, ledger, settings, afterwards, note, report)
+    return _PAIRS[station.version, backend](parts)
 
-    def make_16() -> Bridge:
-        return V16ToV16(
-            books=books,
-            ledger=ledger,
-            call_station=station.call_station,
-            call_backend=station.call_backend,
-            save_connector=lambda connector: on.connectors.save(station.identity, connector),
-            note=note,
-            report=report,
-            clock=now,
-            afterwards=afterwards,
-            security_extension=settings.security_extension,
-        )
 
-    def make_201_to_16() -> Bridge:
-        return V201ToV16(
-            books=books,
-            ledger=ledger,
-            call_station=station.call_station,
-            call_backend=station.call_backend,
-            save_connector=lambda connector: on.connectors.save(station.identity, connector),
-            save_page=lambda page, content: on.pages.save(station.identity, page, content),
-            note=note,
-            report=report,
-            clock=now,
-            afterwards=afterwards,
-            settings=settings,
-        )
+def _v16_v16(parts: _Parts) -> Bridge:
+    return V16ToV16(
+        books=parts.books,
+        ledger=parts.ledger,
+        call_station=parts.station.call_station,
+        call_backend=parts.station.call_backend,
+        save_connector=parts.save_connector,
+        note=parts.note,
+        report=parts.report,
+        clock=now,
+        afterwards=parts.afterwards,
+        security_extension=parts.settings.security_extension,
+    )
 
-    def make_201() -> Bridge:
-        return V201ToV201(
-            books=books,
-            ledger=ledger,
-            call_station=station.call_station,
-            call_backend=station.call_backend,
-            save_page=lambda page, content: on.pages.save(station.identity, page, content),
-            note=note,
-            report=report,
-            clock=now,
-        )
 
-    pairs = {
-        (Version.V16, Version.V16): make_16,
-        (Version.V201, Version.V16): make_201_to_16,
-        (Version.V201, Version.V201): make_201,
-    }
-    return pairs[station.version, backend]()
+def _v201_v16(parts: _Parts) -> Bridge:
+    return V201ToV16(
+        books=parts.books,
+        ledger=parts.ledger,
+        call_station=parts.station.call_station,
+        call_backend=parts.station.call_backend,
+        save_connector=parts.save_connector,
+        save_page=parts.save_page,
+        note=parts.note,
+        report=parts.report,
+        clock=now,
+        afterwards=parts.afterwards,
+        settings=parts.settings,
+    )
+
+
+def _v201_v201(parts: _Parts) -> Bridge:
+    return V201ToV201(
+        books=parts.books,
+        ledger=parts.ledger,
+        call_station=parts.station.call_station,
+        call_backend=parts.station.call_backend,
+        save_page=parts.save_page,
+        note=parts.note,
+        report=parts.report,
+        clock=now,
+    )
+
+
+_PAIRS: Final[Mapping[tuple[Version, Version], Callable[[_Parts], Bridge]]] = {
+    (Version.V16, Version.V16): _v16_v16,
+    (Version.V201, Version.V16): _v201_v16,
+    (Version.V201, Version.V201): _v201_v201,
+}
+"""The versions of (station, backend) -> what makes their bridge."""
 
 
 def _note_once(identity: str) -> Note:

@@ -111,4 +111,4 @@ FROM_BACKEND: Final[dict[str, Row]] = {
         asks=("FirmwareStatusNotification",),
     ),
 }
-"""By action of a 1.6 backend. What isn't here is answered with the CALLERROR NotSupported."""
+"""By action of a 1.6 backend."""
