@@ -84,6 +84,8 @@ class JournaledLedger:
         """True while the oldest entry waits because the backend has refused it."""
         self._unsaved: dict[str, Transaction] = {}
         """Transactions whose register is newer than the store's: their meter values went straight to the backend."""
+        self._answered: dict[int, Json] = {}
+        """By id: what the backend has answered to entries that could not be taken out of the journal yet."""
         self._sending = asyncio.Lock()
         """Held by whoever talks to the backend; others append behind it instead of waiting."""
         self._stale: int | None = None
@@ -176,8 +178,16 @@ class JournaledLedger:
             return None
         async with self._sending:
             entry = await self._append(tx, action, payload)
+            epoch = self._epoch()
             try:
                 outcome, answer = await self._offer(entry, tx)
+            except StaleEpoch:
+                # In the journal it stays; where a newcomer's epoch has become this owner's, it is settled at once.
+                self._drain_later(None if self._epoch() == epoch else 0.0)
+                answer = self._answered.get(entry.id)
+                if answer is None:
+                    raise
+                return answer
             except Exception:
                 # It is in the journal, and nobody else would look there before the next message of this station.
                 self._drain_later()
@@ -195,25 +205,29 @@ class JournaledLedger:
     async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple["_Outcome", Json | None]:
         """Send one entry and settle it when the backend answers; None when it stays in the journal or was refused.
 
-        What was meant for a backend of another OCPP version, which stood here before, is for a person to look at.
+        What was answered before, and could not be settled then, isn't sent again. What was meant for a backend of
+        another OCPP version, which stood here before, is for a person to look at.
         """
-        if entry.action not in self._actions.values():
+        conf = self._answered.get(entry.id)
+        if conf is None and entry.action not in self._actions.values():
             return await self._give_up(entry, tx, "the backend speaks another OCPP version by now"), None
-        try:
-            conf = await self._call(entry.action, addressed(entry.action, entry.payload, tx))
-        except PeerUnavailable as away:
+        if conf is None:
+            try:
+                conf = await self._call(entry.action, addressed(entry.action, entry.payload, tx))
+            except PeerUnavailable as away:
+                self._is_refused = False
+                self._log.warning("delivery_unknown", action=entry.action, entry=entry.id, reason=str(away))
+                return _Outcome.WAITS, None
+            except CallError as error:
+                return await self._refused(entry, tx, error), None
+            self._doublings = 0
             self._is_refused = False
-            self._log.warning("delivery_unknown", action=entry.action, entry=entry.id, reason=str(away))
-            return _Outcome.WAITS, None
-        except CallError as error:
-            return await self._refused(entry, tx, error), None
-        self._doublings = 0
-        self._is_refused = False
+            self._answered[entry.id] = conf
         enter_answer(entry.action, entry.payload, conf, tx)
         try:
-            await self._remove(self._journal.settle(entry, self._epoch(), tx))
+            await self._remove(entry, self._journal.settle(entry, self._epoch(), tx))
         except StoreAway as away:
-            # The backend has it, so the station may hear. The entry stays, and is sent once more, identically.
+            # The backend has it, so the station may hear. The entry stays; should this process die, it is sent again.
             self._log.error("not_settled", action=entry.action, entry=entry.id, reason=str(away))
             self._drain_later()
         return _Outcome.ANSWERED, conf
@@ -230,14 +244,14 @@ class JournaledLedger:
 
     async def _give_up(self, entry: JournalEntry, tx: Transaction, reason: str) -> "_Outcome":
         enter_refusal(entry.action, entry.payload, tx)
-        await self._remove(self._journal.refuse(entry, self._epoch(), tx, reason))
+        await self._remove(entry, self._journal.refuse(entry, self._epoch(), tx, reason))
         self._log.error("set_aside", action=entry.action, entry=entry.id, reason=reason)
         self._set_aside(entry.action)
         self._doublings = 0
         self._is_refused = False
         return _Outcome.SET_ASIDE
 
-    async def _remove(self, write: Coroutine[Any, Any, None]) -> None:
+    async def _remove(self, entry: JournalEntry, write: Coroutine[Any, Any, None]) -> None:
         """Take one entry out of the journal and off the count: both or neither, should the caller be cancelled.
 
         A drain is, when the backend's leg is lost; the store may have done the write by then.
@@ -246,6 +260,7 @@ class JournaledLedger:
         async def counted() -> None:
             await write
             self._depth -= 1
+            self._answered.pop(entry.id, None)
 
         removal = asyncio.get_running_loop().create_task(counted(), name=f"journal entry {self._identity}")
         try:
@@ -257,23 +272,27 @@ class JournaledLedger:
     async def drain(self) -> None:
         """Deliver the journal, oldest first, until it is empty, the backend leaves, or an entry has to wait.
 
-        When the store fails, it is tried again in a while. So it is, once, when this owner's epoch isn't the newest:
-        that is what a newcomer of the station looks like, whose epoch becomes this owner's in a moment.
+        When the store fails, it is tried again in a while. A newer epoch in the store is mostly that of a newcomer of
+        the station, and becomes this owner's in a moment: then the delivery goes on; where it isn't, it is tried once.
         """
-        epoch = self._epoch()
-        try:
-            async with self._sending:
-                await self._deliver_pending()
+        while True:
+            epoch = self._epoch()
+            try:
+                async with self._sending:
+                    await self._deliver_pending()
+            except StaleEpoch:
+                if self._epoch() != epoch:
+                    continue
+                if epoch != self._stale:
+                    self._stale = epoch
+                    self._drain_later()
+                raise
+            except Exception:
+                self._drain_later()
+                raise
             if not self._depth:
                 self._emptied()
-        except StaleEpoch:
-            if epoch != self._stale:
-                self._stale = epoch
-                self._drain_later()
-            raise
-        except Exception:
-            self._drain_later()
-            raise
+            return
 
     async def _deliver_pending(self) -> None:
         while (counted := self._depth) and self._is_up():
@@ -282,6 +301,7 @@ class JournaledLedger:
                 # Counted here, but gone from the store: another owner has delivered them.
                 self._log.warning("journal_emptied_elsewhere", entries=counted)
                 self._depth -= counted
+                self._answered.clear()
             for entry in entries:
                 if not await self._redeliver(entry):
                     self._drain_later()
@@ -307,10 +327,11 @@ class JournaledLedger:
         if self._retry is None and self._is_up() and not self._sending.locked():
             self._drain_now()
 
-    def _drain_later(self) -> None:
+    def _drain_later(self, wait: float | None = None) -> None:
         """Try again in a while, should the backend stay up; when it comes back, its link drains anyway."""
         if self._retry is None and self._is_up():
-            wait = min(RETRY_WAIT * 2.0**self._doublings, RETRY_WAIT_MAX)
+            if wait is None:
+                wait = min(RETRY_WAIT * 2.0**self._doublings, RETRY_WAIT_MAX)
             self._retry = asyncio.get_running_loop().call_later(wait, self._drain_now)
 
     def _drain_now(self) -> None:

@@ -318,7 +318,7 @@ async def test_a_store_that_fails_after_the_backend_answered_costs_a_repetition_
     assert (tx.state, desk.ledger.depth) == (TransactionState.OPEN, 1)
     monkeypatch.setattr(desk.journal, "settle", settle)
     await desk.ledger.drain()
-    assert desk.backend.heard == [("StartTransaction", START)] * 2
+    assert desk.backend.heard == [("StartTransaction", START)]
     assert (tx.backend_tx, desk.ledger.depth) == (700, 0)
 
 
@@ -364,7 +364,7 @@ async def test_a_drain_that_is_cut_off_while_it_settles_keeps_the_count(
     assert (desk.ledger.depth, desk.journal.entries) == (0, [])
 
 
-async def test_an_answer_that_could_not_be_written_down_is_asked_for_again_identically(
+async def test_an_answer_that_could_not_be_written_down_is_written_down_later(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails(*_: Any) -> None:
@@ -375,7 +375,7 @@ async def test_an_answer_that_could_not_be_written_down_is_asked_for_again_ident
         with pytest.raises(OSError, match="full"):
             await desk.ledger.start(desk.tx(), START)
     await desk.ledger.drain()
-    assert desk.backend.heard == [("StartTransaction", START)] * 2
+    assert desk.backend.heard == [("StartTransaction", START)]
     assert desk.journal.entries == []
 
 
@@ -604,12 +604,42 @@ async def test_a_newcomer_of_the_station_does_not_end_the_delivery(
         desk.backend.up = True
         desk.ledger.nudge()
     else:
-        with pytest.raises(StaleEpoch):
-            await desk.ledger.start(desk.tx(), START)
+        # The backend has it, and it is in the journal: the station may hear.
+        assert await desk.ledger.start(desk.tx(), START) == {"transactionId": 700, "idTagInfo": ACCEPTED}
     async with asyncio.timeout(5):
         await emptied.wait()
     assert (desk.ledger.depth, desk.journal.entries, desk.ledger.is_clear) == (0, [], True)
-    assert desk.backend.heard == [("StartTransaction", START)] * 2
+    assert desk.backend.heard == [("StartTransaction", START)], "what was answered isn't sent again"
+    assert desk.late == [("t1", {"transactionId": 700, "idTagInfo": ACCEPTED})]
+
+
+@pytest.mark.parametrize("from_a_drain", [False, True], ids=["live", "drain"])
+async def test_an_epoch_that_has_become_this_owners_meanwhile_is_not_waited_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, from_a_drain: bool
+) -> None:
+    """A station that comes back while its journal is delivered must not wait for a retry with its next start."""
+    monkeypatch.setattr(module, "RETRY_WAIT", 3600.0)
+    settle, emptied = desk.journal.settle, asyncio.Event()
+
+    async def overtaken(*_: Any) -> None:
+        monkeypatch.setattr(desk.journal, "settle", settle)
+        desk.journal.epoch = desk.epoch = 2
+        raise StaleEpoch
+
+    monkeypatch.setattr(desk.ledger, "_emptied", emptied.set)
+    monkeypatch.setattr(desk.journal, "settle", overtaken)
+    desk.backend.up = not from_a_drain
+    if from_a_drain:
+        await desk.ledger.start(desk.tx(), START)
+        desk.backend.up = True
+        await desk.ledger.drain()
+    else:
+        # The backend has it, and it is in the journal: the station may hear.
+        assert await desk.ledger.start(desk.tx(), START) == {"transactionId": 700, "idTagInfo": ACCEPTED}
+    async with asyncio.timeout(5):
+        await emptied.wait()
+    assert (desk.ledger.depth, desk.ledger.is_clear, desk.ledger._answered) == (0, True, {})
+    assert desk.backend.heard == [("StartTransaction", START)]
 
 
 async def test_the_journal_of_another_owner_is_left_to_it(desk: Desk) -> None:
@@ -624,4 +654,4 @@ async def test_the_journal_of_another_owner_is_left_to_it(desk: Desk) -> None:
         await cast("asyncio.Task[None]", desk.ledger._drainer)
         retries.append(desk.ledger._retry is not None)
     assert retries == [True, False]
-    assert desk.backend.heard == [("StartTransaction", START)] * 2
+    assert desk.backend.heard == [("StartTransaction", START)]
