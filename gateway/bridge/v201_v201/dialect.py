@@ -11,6 +11,7 @@ from gateway.bridge.v201_v201 import (
     availability,
     boot,
     commands,
+    logs,
     relaying,
     station_security,
     transactions,
@@ -30,15 +31,17 @@ FROM_STATION: Final[dict[str, Handler]] = {
     "Heartbeat": availability.heartbeat,
     "NotifyEvent": availability.notify_event,
     "NotifyReport": _notify_report,
+    "SecurityEventNotification": relaying.security_event,
     "StatusNotification": availability.status_notification,
     "TransactionEvent": transactions.transaction_event,
 }
-NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SecurityEventNotification", "SignCertificate"})
+NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SignCertificate"})
 """Actions of a station that the session and the gateway's services answer before the bridge is asked."""
 
 FROM_BACKEND: Final[dict[str, Handler]] = {
     **{action: functools.partial(relaying.to_station, action) for action in sorted(OF_A_CSMS | {"DataTransfer"})},
     **{action: functools.partial(station_security.refuse, action) for action in station_security.REFUSALS},
+    "GetLog": logs.get_log,
     "GetTransactionStatus": commands.get_transaction_status,
     "GetVariables": variables.get_variables,
     "RequestStopTransaction": commands.request_stop,

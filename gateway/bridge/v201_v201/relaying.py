@@ -1,5 +1,6 @@
 """What passes as it is, and what a station is told in its place while the backend is away."""
 
+import contextlib
 from typing import Final
 
 from gateway.bridge.books import Json
@@ -40,6 +41,16 @@ async def to_backend(action: str, context: Context, payload: Json) -> Json:
         return await context.call_backend(action, payload)
     except PeerUnavailable:
         return dict(WHILE_AWAY[action])
+
+
+async def security_event(context: Context, payload: Json) -> Json:
+    """Relay SecurityEventNotification, which Voltgate's own log has kept already.
+
+    The station is answered whether or not the backend hears it: it must not repeat what is kept.
+    """
+    with contextlib.suppress(CallError, PeerUnavailable):
+        await context.call_backend("SecurityEventNotification", payload)
+    return {}
 
 
 async def to_station(action: str, context: Context, payload: Json) -> Json:

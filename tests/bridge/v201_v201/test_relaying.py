@@ -33,6 +33,15 @@ async def test_while_the_backend_is_away_the_station_is_answered(world: "World",
     assert await world.from_station(action, UP[action][0]) == WHILE_AWAY.get(action, {})
 
 
+@pytest.mark.parametrize("outcome", [{}, PeerUnavailable("gone"), CallError(ErrorCode.INTERNAL_ERROR, "no")])
+async def test_a_security_event_is_told_and_the_answer_is_ours(world: "World", outcome: Any) -> None:
+    event = {"type": "SettingSystemTime", "timestamp": "2026-05-01T09:00:00Z", "techInfo": "ntp"}
+    world.backend.answers["SecurityEventNotification"] = outcome
+
+    assert await world.from_station("SecurityEventNotification", event) == {}
+    assert world.heard() == [("SecurityEventNotification", event)]
+
+
 async def test_a_backend_that_refuses_is_quoted(world: "World") -> None:
     world.backend.answers["NotifyReport"] = CallError(ErrorCode.INTERNAL_ERROR, "database down")
     with pytest.raises(CallError, match="database down"):
