@@ -47,6 +47,18 @@ async def test_each_pair_has_its_bridge(
     await factory.close()
 
 
+@pytest.mark.parametrize(("station_speaks", "backend_speaks"), PAIRS)
+async def test_each_bridge_takes_the_security_event_that_is_kept_already(
+    foundation: Foundation, station_speaks: Version, backend_speaks: Version
+) -> None:
+    """The gateway's own service hands it on after it has kept it: a refusal would have the station repeat it."""
+    factory = StationFactory(to_backend_of(foundation, backend_speaks))
+    station = await factory.build(await registered(foundation), station_speaks)
+    event = {"type": "SettingSystemTime", "timestamp": "2026-05-01T09:00:00Z"}
+    assert await station.bridge.from_station("SecurityEventNotification", event) == {}
+    await factory.close()
+
+
 async def test_what_a_station_left_that_its_backend_can_not_serve_any_more_is_offered_all_the_same(
     foundation: Foundation,
 ) -> None:
