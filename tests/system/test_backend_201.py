@@ -56,6 +56,7 @@ async def test_a_day_of_a_station(
             ),
             ("TransactionEvent", transaction_event("Updated", 1, wh=1500.5), {**AUTHORIZED, "totalCost": 1.5}),
             ("NotifyReport", report, {}),
+            ("SecurityEventNotification", {"type": "ResetOrReboot", "timestamp": STATUS["timestamp"]}, {}),
         ):
             assert (await station.call(action, said))[2] == answer
             assert await backend.expect(action) == said
