@@ -8,8 +8,8 @@ import structlog
 
 from gateway.app.clock import now
 from gateway.app.foundation import Foundation
-from gateway.bridge.books import Books, Connector, Json, Page
-from gateway.bridge.ports import FOREIGN_TRANSACTION, Afterwards, Ledger, Note, Report
+from gateway.bridge.books import Connector, Json, Page
+from gateway.bridge.ports import FOREIGN_TRANSACTION, Afterwards, Call, Ledger, Note, Report
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.bridge.v201_v201 import V201ToV201
@@ -27,12 +27,21 @@ class _Parts:
 
     station: Station
     on: Foundation
-    books: Books
+    backend: str
+    """The name of its backend."""
     ledger: Ledger
     settings: Settings
     afterwards: Afterwards
     note: Note
     report: Report
+
+    @property
+    def call_backend(self) -> Call:
+        """Calls the backend; what it says of idTags is remembered, where that is wanted."""
+        return self.on.authorizations.listening(self.backend, self.station.call_backend)
+
+    async def recall(self, id_tag: str) -> Json | None:
+        return await self.on.authorizations.recall(self.backend, id_tag)
 
     async def save_connector(self, connector: Connector) -> None:
         await self.on.connectors.save(self.station.identity, connector)
@@ -46,38 +55,40 @@ def bridge_for(
     on: Foundation,
     *,
     backend: Version,
-    books: Books,
+    backend_name: str,
     ledger: Ledger,
     settings: Settings,
     afterwards: Afterwards,
 ) -> Bridge:
     """Return the bridge between the OCPP version that ``station`` speaks and ``backend``, the one of its backend."""
     note, report = _note_once(station.identity), _report(station, on)
-    parts = _Parts(station, on, books, ledger, settings, afterwards, note, report)
+    parts = _Parts(station, on, backend_name, ledger, settings, afterwards, note, report)
     return _PAIRS[station.version, backend](parts)
 
 
 def _v16_v16(parts: _Parts) -> Bridge:
     return V16ToV16(
-        books=parts.books,
+        books=parts.station.books,
         ledger=parts.ledger,
         call_station=parts.station.call_station,
-        call_backend=parts.station.call_backend,
+        call_backend=parts.call_backend,
         save_connector=parts.save_connector,
         note=parts.note,
         report=parts.report,
         clock=now,
         afterwards=parts.afterwards,
         security_extension=parts.settings.security_extension,
+        authorize_offline=parts.settings.authorize_offline,
+        recall=parts.recall,
     )
 
 
 def _v201_v16(parts: _Parts) -> Bridge:
     return V201ToV16(
-        books=parts.books,
+        books=parts.station.books,
         ledger=parts.ledger,
         call_station=parts.station.call_station,
-        call_backend=parts.station.call_backend,
+        call_backend=parts.call_backend,
         save_connector=parts.save_connector,
         save_page=parts.save_page,
         note=parts.note,
@@ -85,12 +96,13 @@ def _v201_v16(parts: _Parts) -> Bridge:
         clock=now,
         afterwards=parts.afterwards,
         settings=parts.settings,
+        recall=parts.recall,
     )
 
 
 def _v201_v201(parts: _Parts) -> Bridge:
     return V201ToV201(
-        books=parts.books,
+        books=parts.station.books,
         ledger=parts.ledger,
         call_station=parts.station.call_station,
         call_backend=parts.station.call_backend,

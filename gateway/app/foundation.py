@@ -15,6 +15,7 @@ from gateway.store.journal import Journal
 from gateway.store.pages import Pages
 from gateway.store.stations import Stations
 from gateway.transport import HandshakePool, Limits
+from gateway.upstream.authorizations import RememberedAuthorizations
 from gateway.upstream.dialing import BackendAddress
 from gateway.wire.versions import Version
 from policies.engine import Policy
@@ -30,6 +31,7 @@ class Foundation:
     connectors: Connectors
     pages: Pages
     books: StoredBooks
+    authorizations: RememberedAuthorizations
     addresses: Mapping[str, BackendAddress]
     policy: Policy
     tally: Tally

@@ -38,6 +38,7 @@ from gateway.edge.passwords import PasswordChecker
 from gateway.session.ports import StoreAway
 from gateway.session.station import Station
 from gateway.session.tally import Tally
+from gateway.store.authorizations import Authorizations
 from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
@@ -47,6 +48,7 @@ from gateway.store.pending_stations import PendingStations
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
 from gateway.transport import HandshakePool, Limits
+from gateway.upstream.authorizations import RememberedAuthorizations
 from gateway.wire.schemas import operations
 from gateway.wire.versions import Version
 from pki.revocation import CrlStore
@@ -98,7 +100,9 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
     stack.callback(pool.close)
     passwords = PasswordChecker()
     stack.callback(passwords.close)
-    ground = _Ground(config, policy, database, Stations(database), Tasks(), pool, passwords, Tally())
+    authorizations = _authorizations(config, database)
+    stack.push_async_callback(authorizations.flush)
+    ground = _Ground(config, policy, database, Stations(database), authorizations, Tasks(), pool, passwords, Tally())
     services = StationServices(
         config,
         database,
@@ -120,6 +124,11 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
     return gateway
 
 
+def _authorizations(config: Config, database: Database) -> RememberedAuthorizations:
+    remembered = [name for name, backend in config.backends.items() if backend.authorize_offline == "cache"]
+    return RememberedAuthorizations(Authorizations(database), remembered, clock=now)
+
+
 def _policy(config: Config) -> Policy:
     try:
         return load_policy(config.policy)
@@ -135,6 +144,7 @@ class _Ground:
     policy: Policy
     database: Database
     stations: Stations
+    authorizations: RememberedAuthorizations
     tasks: Tasks
     pool: HandshakePool
     passwords: PasswordChecker
@@ -252,6 +262,7 @@ class _Gateway:
         self._tasks.spawn(self.following.follow_crls(), "CRLs")
         self._tasks.spawn(self.following.follow_certificates(), "certificates")
         self._tasks.spawn(self._save_registers(), "registers")
+        self._tasks.spawn(self._ground.authorizations.run(), "authorizations")
         quiet_times = QuietTimes(lambda: self.factory.came, lambda: self.factory.left)
         self._tasks.spawn(quiet_times.run(), "quiet times")
         self._services.start()
@@ -313,6 +324,7 @@ def _factory(
             connectors=Connectors(ground.database),
             pages=Pages(ground.database),
             books=StoredBooks(ground.database),
+            authorizations=ground.authorizations,
             addresses=addresses(ground.config),
             policy=ground.policy,
             tally=ground.tally,

@@ -111,7 +111,7 @@ class StationFactory:
         legs = legs_for(
             station, on, backend, spoken, came_up=lambda: self._catch_up(station), answered=follow_ups.answered
         )
-        ledger = self._ledger(station, books, legs, depth, spoken)
+        ledger = self._ledger(station, books, legs, depth, backend, spoken)
         station.backend = legs.backend
         station.when_accepted = ledger.nudge
         station.when_open = lambda: self._settling.begin(station)
@@ -122,7 +122,7 @@ class StationFactory:
             station,
             on,
             backend=spoken,
-            books=books,
+            backend_name=backend,
             ledger=ledger,
             settings=settings,
             afterwards=follow_ups.add,
@@ -317,7 +317,9 @@ class StationFactory:
         await ledger.drain()
         await station.bridge.backend_connected()
 
-    def _ledger(self, station: Station, books: Books, legs: Legs, depth: int, version: Version) -> JournaledLedger:
+    def _ledger(
+        self, station: Station, books: Books, legs: Legs, depth: int, backend: str, version: Version
+    ) -> JournaledLedger:
         async def late_answer(tx: Transaction, conf: Json) -> None:
             try:
                 await station.bridge.started_late(tx, conf)
@@ -328,7 +330,7 @@ class StationFactory:
             station.identity,
             self._on.journal,
             books.transactions,
-            call=station.call_backend,
+            call=self._on.authorizations.listening(backend, station.call_backend),
             is_up=lambda: legs.backend.is_up and station.record.boot_reported and not station.is_refused,
             epoch=lambda: station.epoch,
             late_answer=late_answer,

@@ -50,6 +50,10 @@ SaveConnector = Callable[[Connector], Awaitable[None]]
 SavePage = Callable[[Page, Json], Awaitable[None]]
 """Persists one page of the station's books as it is at the call."""
 
+Recall = Callable[[str], Awaitable[Json | None]]
+"""``await recall(id_tag)`` returns the IdTagInfo that the station's backend last gave for ``id_tag``, in any letter
+case; None when it has said nothing of it that is recent enough to stand in for its word."""
+
 Clock = Callable[[], datetime]
 """Returns the present time, aware, in UTC."""
 

@@ -4,8 +4,9 @@ Small Protocols, fulfilled by ``store``, ``upstream`` and ``bridge`` and joined 
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from cryptography import x509
@@ -190,6 +191,31 @@ class JournalStore(Protocol):
 
     async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
         """Return the station's journal, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What a backend said of an idTag, and when."""
+
+    backend: str
+    id_tag: str = field(repr=False)
+    """Casefolded: 1.6 compares idTags so."""
+    info: Json = field(repr=False)
+    """IdTagInfo."""
+    heard_at: datetime
+
+
+class AuthorizationStore(Protocol):
+    """What the backends have said of idTags. All methods raise :class:`StoreAway`."""
+
+    async def find(self, backend: str, id_tag: str) -> Authorization | None:
+        """Return what is kept of an idTag, casefolded."""
+
+    async def keep(self, heard: Sequence[Authorization]) -> None:
+        """Keep what is new of it, or fresher by a day than what is kept, in one database transaction."""
+
+    async def forget(self, backends: Collection[str], before: datetime) -> None:
+        """Delete what was heard before a moment, of backends not named, and the oldest beyond the store's bound."""
 
 
 class Socket(Protocol):

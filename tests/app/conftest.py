@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.app.clock import now
 from gateway.app.foundation import Foundation
 from gateway.app.tasks import Tasks
 from gateway.config import Config, load
 from gateway.session.security import SecurityEvent
 from gateway.session.tally import Tally
+from gateway.store.authorizations import Authorizations
 from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
@@ -19,6 +21,7 @@ from gateway.store.journal import Journal
 from gateway.store.pages import Pages
 from gateway.store.stations import Stations
 from gateway.transport import HandshakePool, Limits
+from gateway.upstream.authorizations import RememberedAuthorizations
 from gateway.upstream.dialing import BackendAddress
 from gateway.wire.versions import Version
 from policies.engine import load as load_policy
@@ -60,6 +63,7 @@ async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIte
         connectors=Connectors(database),
         pages=Pages(database),
         books=StoredBooks(database),
+        authorizations=RememberedAuthorizations(Authorizations(database), ["legacy"], clock=now),
         addresses={"legacy": nowhere},
         policy=load_policy("legacy-1.6"),
         tally=Tally(),

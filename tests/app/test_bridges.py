@@ -1,6 +1,7 @@
 """Each pair of dialects has its bridge, and the bridge what it needs."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -100,4 +101,33 @@ async def test_an_event_bears_the_address_of_the_station_that_caused_it(foundati
         ("ForeignTransaction", "CS1", "10.0.0.9"),
         ("DowngradeAttempted", "CS1", None),
     ]
+    await factory.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "asked", "answer"),
+    [
+        (Version.V16, {"idTag": "Tag"}, {"idTagInfo": {"status": "Blocked"}}),
+        (Version.V201, {"idToken": {"idToken": "Tag", "type": "Central"}}, {"idTokenInfo": {"status": "Blocked"}}),
+    ],
+)
+async def test_what_the_backend_said_to_one_station_holds_for_another_while_it_is_away(
+    foundation: Foundation,
+    configured: Callable[..., Any],
+    version: Version,
+    asked: dict[str, Any],
+    answer: dict[str, Any],
+) -> None:
+    legacy = {"url": "wss://csms.example.com/{identity}", "authorize_offline": "cache"}
+    factory = StationFactory(dataclasses.replace(foundation, config=configured(backends={"legacy": legacy})))
+
+    async def says_blocked(_: str, __: dict[str, Any]) -> dict[str, Any]:
+        return {"idTagInfo": {"status": "Blocked"}}
+
+    await foundation.authorizations.listening("legacy", says_blocked)("Authorize", {"idTag": "TAG"})
+    await foundation.authorizations.flush()
+
+    station = await factory.build(await registered(foundation), version)
+
+    assert await station.bridge.from_station("Authorize", asked) == answer
     await factory.close()

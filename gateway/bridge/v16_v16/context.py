@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.bridge.books import Books, Json
-from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector
+from gateway.bridge.offline_authorization import AuthorizeOffline, nothing_known
+from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, PeerUnavailable, Recall, Report, SaveConnector
 from gateway.wire.errors import CallError
 
 
@@ -38,6 +39,9 @@ class Context:
     afterwards: Afterwards
     security_extension: bool = False
     """True: the backend knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
+    authorize_offline: AuthorizeOffline = "refuse"
+    """What Authorize is answered while the backend is away."""
+    recall: Recall = nothing_known
     memory: Memory = field(default_factory=Memory)
 
     async def tell_backend(self, action: str, payload: Json) -> None:

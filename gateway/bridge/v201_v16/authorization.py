@@ -1,17 +1,20 @@
-"""Authorization (block C): the backend alone says who may charge. Where it says nothing, nobody is authorized."""
+"""Authorization (block C): the backend alone says who may charge; while it is away, what ``authorize_offline`` says."""
 
 from gateway.bridge.books import Json
+from gateway.bridge.offline_authorization import offline_info
+from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.timestamps import spell
 from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.tokens import id_token_info, tag_for
+from gateway.wire.errors import CallError
 
 
 async def authorize(context: Context, payload: Json) -> Json:
     """Authorize of the station.
 
-    Without a verdict of the backend (away, or CALLERROR) the answer is ``Unknown``, a status that no 1.6 backend gives,
-    with a cacheExpiryDateTime of now: the station refuses the token today and asks again tomorrow, and its
-    authorization cache doesn't keep a refusal that the backend never spoke.
+    Without a verdict (CALLERROR, or the backend is away and nobody speaks for it) the answer is ``Unknown``, a status
+    that no 1.6 backend gives, with a cacheExpiryDateTime of now: the station refuses the token today and asks again
+    tomorrow, and its authorization cache doesn't keep a refusal that the backend never spoke.
 
     A contract certificate isn't verified here. A request that carries one, or its hash data, is refused as not
     verifiable (C07.FR.17): to ask for the eMAID alone would authorize whoever knows it.
@@ -25,9 +28,19 @@ async def authorize(context: Context, payload: Json) -> Json:
 
 
 async def verdict(context: Context, token: Json) -> Json | None:
-    """Ask the backend to authorize ``token``; return IdTokenInfo, or None when it has no answer."""
-    conf = await context.ask_backend("Authorize", {"idTag": tag_for(context, token)})
-    return None if conf is None else id_token_info(context, conf["idTagInfo"])
+    """Ask the backend to authorize ``token``; return IdTokenInfo, or None without a verdict.
+
+    While it is away, the operator's ``authorize_offline`` has the word. A CALLERROR is an answer: of a backend that is
+    there, and didn't authorize.
+    """
+    id_tag = tag_for(context, token)
+    try:
+        info = (await context.call_backend("Authorize", {"idTag": id_tag}))["idTagInfo"]
+    except CallError:
+        return None
+    except PeerUnavailable:
+        info = await offline_info(context.settings.authorize_offline, context.recall, context.clock(), id_tag)
+    return None if info is None else id_token_info(context, info)
 
 
 async def clear_cache(context: Context, _: Json) -> Json:

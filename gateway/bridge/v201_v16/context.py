@@ -2,10 +2,22 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from gateway.bridge.books import SAVED_NOW_AND_THEN, Books, Connector, Json, Page
-from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, PeerUnavailable, Report, SaveConnector, SavePage
+from gateway.bridge.offline_authorization import AuthorizeOffline, nothing_known
+from gateway.bridge.ports import (
+    Afterwards,
+    Call,
+    Clock,
+    Ledger,
+    Note,
+    PeerUnavailable,
+    Recall,
+    Report,
+    SaveConnector,
+    SavePage,
+)
 from gateway.bridge.v201_v16.inventory_parts import InventoryParts
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -23,7 +35,7 @@ class Settings:
     """Stands in 1.6 for NoAuthorization, for an empty idToken, and for energy that nobody's token accounts for."""
     connectors: Mapping[tuple[int, int], int] | None = None
     """(evseId, connectorId) -> 1.6 connectorId; None: numbered as they are learnt."""
-    authorize_offline: Literal["refuse", "cache", "accept"] = "refuse"
+    authorize_offline: AuthorizeOffline = "refuse"
     """What Authorize is answered while the backend is away."""
     security_extension: bool = False
     """True: the backend knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
@@ -81,6 +93,7 @@ class Context:
     save_page: SavePage
     afterwards: Afterwards
     report: Report = lambda _kind, _detail: None
+    recall: Recall = nothing_known
     memory: Memory = field(default_factory=Memory)
     carried: Collection[str] = ()
     """The backend's actions that the bridge carries."""

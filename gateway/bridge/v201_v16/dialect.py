@@ -6,7 +6,8 @@ from typing import Final
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.actions_201 import OF_A_CSMS
 from gateway.bridge.books import Books, Json, Transaction
-from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, Report, SaveConnector, SavePage
+from gateway.bridge.offline_authorization import nothing_known
+from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, Recall, Report, SaveConnector, SavePage
 from gateway.bridge.refusals import REFUSED, check_known, refuse
 from gateway.bridge.v201_v16 import (
     authorization,
@@ -112,6 +113,7 @@ class V201ToV16:
         save_page: SavePage,
         afterwards: Afterwards,
         report: Report = lambda _kind, _detail: None,
+        recall: Recall = nothing_known,
     ) -> None:
         self._context = Context(
             books,
@@ -126,6 +128,7 @@ class V201ToV16:
             afterwards=afterwards,
             report=report,
             carried=FROM_BACKEND.keys(),
+            recall=recall,
         )
         seed(self._context)
         availability.restore(self._context)

@@ -26,9 +26,9 @@ _AUTHORIZATION_ENDS: Final = frozenset({"Deauthorized", "RemoteStop", "StopAutho
 async def transaction_event(context: Context, payload: Json) -> Json:
     """TransactionEvent of the station.
 
-    ``idTokenInfo`` is in the answer when the event carried an idToken and the backend has said something of it. It
-    hasn't when it is away: then the event is in the journal, and a refusal that comes with the late
-    StartTransaction.conf stops the transaction by RequestStopTransaction (:func:`started_late`).
+    ``idTokenInfo`` is in the answer when the event carried an idToken and the backend has said something of it, or
+    somebody in its place (``authorize_offline``). While it is away the event is in the journal, and a refusal that
+    comes with the late StartTransaction.conf stops the transaction by RequestStopTransaction (:func:`started_late`).
     """
     event = read_event(payload)
     tx = await entry_of(context, event)
@@ -138,7 +138,7 @@ async def _answer(context: Context, tx: Transaction, event: TransactionEvent, co
     info = None
     if conf is not None and "idTagInfo" in conf:
         info = id_token_info(context, conf["idTagInfo"])
-    elif event.kind is not EventType.ENDED and tx.state is not TransactionState.STARTING:
+    elif event.kind is not EventType.ENDED:
         info = await _judge_token(context, tx, event, event.token)
     if info is None:
         return {}
@@ -148,7 +148,7 @@ async def _answer(context: Context, tx: Transaction, event: TransactionEvent, co
 
 
 async def _judge_token(context: Context, tx: Transaction, event: TransactionEvent, token: Json) -> Json | None:
-    """Ask for a token that no StartTransaction carried: one ahead of the cable, or a second one.
+    """Ask for a token of which no StartTransaction.conf spoke: one ahead of the cable, a second one, or no conf came.
 
     A held transaction forgets a token that is refused, so that it isn't begun with it; a running one keeps a token
     that isn't, as the one that may stop it.
@@ -170,7 +170,7 @@ async def _answer_again(context: Context, tx: Transaction, event: TransactionEve
     seq_no, answer = context.memory.answers.get(tx.station_tx, (None, {}))
     if seq_no == event.seq_no:
         return answer
-    if event.token is None or tx.is_over or tx.state is TransactionState.STARTING:
+    if event.token is None or tx.is_over:
         return {}
     info = await verdict(context, event.token)
     return {} if info is None else {"idTokenInfo": info}

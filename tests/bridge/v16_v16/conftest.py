@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.bridge.books import Books, Connector, Json, Transaction, TransactionState
+from gateway.bridge.offline_authorization import AuthorizeOffline
 from gateway.bridge.ports import FollowUp, PeerUnavailable
 from gateway.bridge.v16_v16 import V16ToV16
 from gateway.bridge.v16_v16.context import Context
@@ -117,7 +118,13 @@ class FakeLedger:
 class World:
     """One bridge between its two sides. ``dialogue`` is what both heard, in order."""
 
-    def __init__(self, books: Books | None = None, *, security_extension: bool = False) -> None:
+    def __init__(
+        self,
+        books: Books | None = None,
+        *,
+        security_extension: bool = False,
+        authorize_offline: AuthorizeOffline = "refuse",
+    ) -> None:
         self.security_extension = security_extension
         numbers = itertools.count(1001)
         self.dialogue: list[tuple[str, str, Json]] = []
@@ -147,6 +154,8 @@ class World:
         self.reports: list[tuple[str, str]] = []
         self.follow_ups: list[FollowUp] = []
         """What is to come after an answer: :meth:`from_backend` sees to it."""
+        self.authorize_offline = authorize_offline
+        self.remembered: dict[str, Json] = {}
         self.bridge = self._new_bridge()
 
     def _new_bridge(self) -> V16ToV16:
@@ -161,11 +170,16 @@ class World:
             save_connector=self._save,
             afterwards=self.follow_ups.append,
             security_extension=self.security_extension,
+            authorize_offline=self.authorize_offline,
+            recall=self._recall,
         )
 
     @property
     def context(self) -> Context:
         return self.bridge._context
+
+    async def _recall(self, id_tag: str) -> Json | None:
+        return self.remembered.get(id_tag)
 
     async def _save(self, connector: Connector) -> None:
         self.writes += 1

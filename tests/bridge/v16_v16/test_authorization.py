@@ -1,5 +1,6 @@
 """Authorize: the backend's word, or none."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,26 @@ async def test_while_the_backend_is_away_nobody_is_authorised_and_that_is_not_ke
     answer = await world.from_station("Authorize", ASKED)
 
     assert answer == {"idTagInfo": {"status": "Invalid", "expiryDate": "2026-05-01T12:00:00Z"}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "remembered", "expected"),
+    [
+        ("cache", {"status": "Accepted", "parentIdTag": "P"}, {"status": "Accepted", "parentIdTag": "P"}),
+        ("cache", {"status": "Blocked"}, {"status": "Blocked"}),
+        ("cache", None, {"status": "Invalid", "expiryDate": "2026-05-01T12:00:00Z"}),
+        ("accept", {"status": "Blocked"}, {"status": "Accepted", "expiryDate": "2026-05-01T12:00:00Z"}),
+        ("refuse", {"status": "Accepted"}, {"status": "Invalid", "expiryDate": "2026-05-01T12:00:00Z"}),
+    ],
+)
+async def test_while_the_backend_is_away_the_operator_has_the_word(
+    new_world: Callable[..., "World"], mode: str, remembered: Json | None, expected: Json
+) -> None:
+    world = new_world(authorize_offline=mode)
+    world.remembered = {} if remembered is None else {"TAG": remembered}
+    world.backend.up = False
+
+    assert await world.from_station("Authorize", ASKED) == {"idTagInfo": expected}
 
 
 async def test_a_backend_that_refuses_to_say_is_quoted(world: "World") -> None:

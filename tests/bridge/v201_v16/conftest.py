@@ -219,6 +219,8 @@ class World:
         self.page_writes: list[Page] = []
         self.follow_ups: list[FollowUp] = []
         """What is to come after an answer: :meth:`from_backend` sees to it."""
+        self.remembered: dict[str, Json] = {}
+        """idTag -> IdTagInfo that the backend gave before."""
         self.bridge = self._new_bridge()
 
     def _new_bridge(self) -> V201ToV16:
@@ -234,11 +236,15 @@ class World:
             save_page=self._save_page,
             afterwards=self.follow_ups.append,
             report=lambda kind, detail: self.reports.append((kind, detail)),
+            recall=self._recall,
         )
 
     @property
     def context(self) -> Context:
         return self.bridge._context
+
+    async def _recall(self, id_tag: str) -> Json | None:
+        return self.remembered.get(id_tag)
 
     async def _save(self, connector: Connector) -> None:
         self.saved.append(copy.deepcopy(connector))

@@ -1,11 +1,13 @@
 """Authorize as dialogues: nothing is authorized that the backend didn't authorize."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.v201_v16 import Settings
 from gateway.bridge.v201_v16.tokens import alias_of
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -45,6 +47,56 @@ async def test_without_a_verdict_nobody_is_authorized_and_nothing_is_cached(worl
     assert await world.from_station("Authorize", {"idToken": CARD}) == {
         "idTokenInfo": {"status": "Unknown", "cacheExpiryDateTime": "2026-05-01T12:00:00Z"}
     }
+
+
+UNKNOWN = {"status": "Unknown", "cacheExpiryDateTime": "2026-05-01T12:00:00Z"}
+NOW_ONLY = {"status": "Accepted", "cacheExpiryDateTime": "2026-05-01T12:00:00Z"}
+KNOWN = {"status": "Accepted", "expiryDate": "2026-05-02T00:00:00+02:00", "parentIdTag": "FAMILY"}
+KNOWN_201 = {
+    "status": "Accepted",
+    "cacheExpiryDateTime": "2026-05-01T22:00:00Z",
+    "groupIdToken": {"idToken": "FAMILY", "type": "Central"},
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "remembered", "expected"),
+    [
+        ("refuse", KNOWN, UNKNOWN),
+        ("cache", KNOWN, KNOWN_201),
+        ("cache", {"status": "Blocked"}, {"status": "Blocked"}),
+        ("cache", None, UNKNOWN),
+        ("accept", None, NOW_ONLY),
+        ("accept", {"status": "Blocked"}, NOW_ONLY),
+    ],
+)
+async def test_while_the_backend_is_away_the_operator_has_the_word(
+    new_world: Callable[..., "World"], mode: str, remembered: Json | None, expected: Json
+) -> None:
+    world = new_world(Settings(authorize_offline=mode))  # type: ignore[arg-type]  # one of the three
+    world.remembered = {} if remembered is None else {"04A2B3C4": remembered}
+    world.backend.up = False
+
+    assert await world.from_station("Authorize", {"idToken": CARD}) == {"idTokenInfo": expected}
+
+
+async def test_a_backend_that_answers_with_callerror_is_not_away(new_world: Callable[..., "World"]) -> None:
+    world = new_world(Settings(authorize_offline="accept"))
+    world.backend.answers["Authorize"] = CallError(ErrorCode.INTERNAL_ERROR)
+
+    assert await world.from_station("Authorize", {"idToken": CARD}) == {"idTokenInfo": UNKNOWN}
+
+
+@pytest.mark.parametrize("mode", ["cache", "accept"])
+async def test_a_contract_is_refused_offline_too(new_world: Callable[..., "World"], mode: str) -> None:
+    world = new_world(Settings(authorize_offline=mode))  # type: ignore[arg-type]  # one of the three
+    world.remembered = {"DEABCC12345678": {"status": "Accepted"}}
+    world.backend.up = False
+    request = {"idToken": {"idToken": "DEABCC12345678", "type": "eMAID"}, "certificate": "PEM"}
+
+    answer = await world.from_station("Authorize", request)
+
+    assert answer["idTokenInfo"] == {"status": "Invalid"}
 
 
 @pytest.mark.parametrize("more", [{"certificate": "PEM"}, {"iso15118CertificateHashData": [HASH_DATA]}])
