@@ -21,6 +21,8 @@ class Page(enum.Enum):
     """idTag that stands for an idToken too long for 1.6, casefolded -> that idToken, {idToken, type}."""
     BACKEND = "backend"
     """Whose the transactions in these books are: {name, url} of the configured backend; empty: of none yet."""
+    BEGINNINGS = "beginnings"
+    """The station's transactionId -> what was measured with its begin, MeterValue elements of 1.6, until it is sent."""
     CHARGING_PROFILES = "charging_profiles"
     """The charging profiles that the backend has installed."""
     DEVICE_MODEL = "device_model"
@@ -37,6 +39,10 @@ class Page(enum.Enum):
     """Request ids under way: of logs, firmware, reports."""
     STATUSES = "statuses"
     """``evseId.connectorId`` -> the message about its state that a 2.0.1 backend has not heard yet."""
+    STOP_TAGS = "stop_tags"
+    """The station's transactionId -> the idTag that asked for the stop before the Ended event came."""
+    TO_STOP = "to_stop"
+    """The station's transactionIds that the backend refused and that the station has not agreed to stop yet -> true."""
 
 
 SAVED_NOW_AND_THEN: Final = frozenset({Page.REGISTERS})

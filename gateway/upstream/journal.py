@@ -197,7 +197,13 @@ class JournaledLedger:
         return answer
 
     async def _append(self, tx: Transaction, action: str, payload: Json) -> JournalEntry:
-        entry = await self._journal.append(self._identity, self._epoch(), tx, action, payload)
+        try:
+            entry = await self._journal.append(self._identity, self._epoch(), tx, action, payload)
+        except StoreAway:
+            # It may be there all the same: whether it is, the next drain sees. A count that is too high mends itself.
+            self._depth += 1
+            self._drain_later()
+            raise
         self._depth += 1
         self._unsaved.pop(tx.station_tx, None)
         return entry

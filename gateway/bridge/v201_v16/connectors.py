@@ -137,6 +137,12 @@ async def locate(context: Context, evse_id: int, connector_id: int | None) -> Co
     return next((connector for connector in known if connector.status == "Occupied"), known[0])
 
 
+def is_one_of_several(books: Books, evse_id: int) -> bool:
+    """Return whether the EVSE alone leaves open which connector is meant: it has several, and none is in use."""
+    known = of_evse(books, evse_id)
+    return len(known) > 1 and not any(connector.status == "Occupied" for connector in known)
+
+
 async def station_itself(context: Context) -> Connector:
     """Return the entry for the 1.6 connectorId 0."""
     known = context.books.connectors.get(STATION_ITSELF)

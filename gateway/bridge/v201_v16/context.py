@@ -53,12 +53,10 @@ class Memory:
     """1.6 connectors whose transaction has ended while the cable is still in."""
     since: dict[int, str] = field(default_factory=dict)
     """By 1.6 connectorId: when its state last changed."""
-    stop_tags: dict[str, str] = field(default_factory=dict)
-    """By the station's transactionId: the idTag that asked for the stop before the Ended event came."""
-    to_stop: set[str] = field(default_factory=set)
-    """The station's transactionIds that the backend refused and that the station has not agreed to stop yet."""
     unlocking: set[str] = field(default_factory=set)
     """The station's transactionIds that are stopped so that their connector can be unlocked."""
+    beginnings: dict[str, list[Json]] = field(default_factory=dict)
+    """By the station's transactionId: what was measured with a begin that is being delivered, and isn't on a page."""
     answers: dict[str, tuple[int, Json]] = field(default_factory=dict)
     """By the station's transactionId: the last answer that carried a token's status, and its seqNo."""
     inventory: InventoryParts | None = None

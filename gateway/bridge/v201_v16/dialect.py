@@ -132,6 +132,7 @@ class V201ToV16:
         )
         seed(self._context)
         availability.restore(self._context)
+        metering.restore(books)
 
     async def from_station(self, action: str, payload: Json) -> Json:
         """Handle a schema-valid CALL of the station and return the payload of its CALLRESULT.

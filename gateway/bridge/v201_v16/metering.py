@@ -22,6 +22,15 @@ async def relay_meter_values(context: Context, payload: Json) -> Json:
     return {}
 
 
+def restore(books: Books) -> None:
+    """A transaction's register is saved with its start and stop, the page now and then: the further one is newer."""
+    registers = books.page(Page.REGISTERS)
+    for tx in books.transactions.values():
+        if tx.evse_id is not None and tx.last_register is not None:
+            key = str(tx.evse_id)
+            registers[key] = max(registers.get(key, tx.last_register), tx.last_register)
+
+
 def note_register(books: Books, evse_id: int, wh: int) -> None:
     """Remember where the meter of an EVSE stands: a transaction without a register of its own begins there."""
     books.page(Page.REGISTERS)[str(evse_id)] = wh

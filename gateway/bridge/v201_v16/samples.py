@@ -1,5 +1,6 @@
 """Meter values as pure functions (OCPP 2.0.1 block J): samples for 1.6, and the energy register in whole Wh."""
 
+import json
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
@@ -89,7 +90,7 @@ def sampled_values(sample: Json) -> list[Json]:
     signed = sample.get("signedMeterValue")
     if signed is None:
         return [raw]
-    return [{**raw, "format": "Raw"}, {**raw, "format": "SignedData", "value": signed["signedMeterData"]}]
+    return [{**raw, "format": "Raw"}, {**raw, "format": "SignedData", "value": _signed_text(signed)}]
 
 
 def registers(values: Sequence[Json]) -> Registers:
@@ -127,6 +128,15 @@ def register(sample: Json) -> int | None:
     if abs(wh) > REGISTER_MAX:
         raise CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "sampledValue.value is no energy that a meter counts")
     return int(wh.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def _signed_text(signed: Json) -> str:
+    """Write SignedMeterValueType as OCA's note "Signed Meter Values" has it for 1.6: as JSON text, all of it.
+
+    signedMeterData alone can't be verified by who doesn't know its encoding and the meter's public key.
+    """
+    fields = ("signedMeterData", "signingMethod", "encodingMethod", "publicKey")
+    return json.dumps({name: signed[name] for name in fields if name in signed}, ensure_ascii=False)
 
 
 def decimal_text(value: Decimal) -> str:

@@ -1,5 +1,6 @@
 """StartTransaction and StopTransaction out of a transaction and its events, as pure functions."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.bridge.books import Json, Transaction
@@ -46,11 +47,18 @@ def start_request(tx: Transaction) -> Json:
 
 
 def stop_request(
-    tx: Transaction, event: TransactionEvent, id_tag: str | None, *, soft_reset: bool, unlocked: bool = False
+    tx: Transaction,
+    event: TransactionEvent,
+    id_tag: str | None,
+    *,
+    soft_reset: bool,
+    unlocked: bool = False,
+    begun_with: Sequence[Json] = (),
 ) -> Json:
     """Return StopTransaction.req for an Ended event, without the transactionId, which the ledger knows.
 
-    ``transactionData`` repeats all that was measured with the end, the Transaction.End register included.
+    ``transactionData`` repeats all that was measured with the end, the Transaction.End register included, behind what
+    was measured with a begin of which the backend hears only now.
     """
     payload: Json = {"meterStop": meter_stop(tx, event), "timestamp": event.timestamp}
     reason = stop_reason(event, soft_reset=soft_reset, unlocked=unlocked)
@@ -58,8 +66,8 @@ def stop_request(
         payload["idTag"] = id_tag
     if reason is not None:
         payload["reason"] = reason
-    if event.meter_values:
-        payload["transactionData"] = event.meter_values
+    if begun_with or event.meter_values:
+        payload["transactionData"] = [*begun_with, *event.meter_values]
     return payload
 
 

@@ -4,7 +4,8 @@ from typing import Final
 
 from gateway.bridge.books import Books, Page, Transaction, TransactionState
 from gateway.bridge.timestamps import in_order
-from gateway.bridge.v201_v16.connectors import locate, plugs
+from gateway.bridge.v201_v16 import beginnings
+from gateway.bridge.v201_v16.connectors import is_one_of_several, locate, of_evse, plugs
 from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.metering import note_register
 from gateway.bridge.v201_v16.start_stop import meter_stop
@@ -45,7 +46,8 @@ def is_repeat(tx: Transaction, event: TransactionEvent) -> bool:
     """
     if event.kind is EventType.STARTED:
         was_seen = event.seq_no == tx.last_seq_no and event.timestamp == tx.started_at
-        return was_seen or tx.state is not TransactionState.HELD
+        # One that isn't counted has delivered the start, and not what was measured with it.
+        return was_seen or tx.is_over or (tx.state is not TransactionState.HELD and event.seq_no <= tx.last_seq_no)
     return tx.is_over or (event.kind is EventType.UPDATED and event.seq_no <= tx.last_seq_no)
 
 
@@ -54,6 +56,8 @@ async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> N
     is_newest = event.seq_no >= tx.last_seq_no
     if tx.state is TransactionState.HELD:
         await _learn_start(context, tx, event)
+    if event.kind is EventType.STARTED:
+        beginnings.keep(context, tx, event.meter_values)
     if not is_newest:
         return
     if tx.last_seq_no >= 0 and event.seq_no > tx.last_seq_no + 1:
@@ -65,6 +69,22 @@ async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> N
     if event.charging_state is not None:
         tx.charging_state = event.charging_state
         tx.energy_flowed = tx.energy_flowed or event.charging_state == "Charging"
+
+
+def may_begin(context: Context, tx: Transaction) -> bool:
+    """Return whether a held transaction has what StartTransaction needs: a connector, and a token to begin it with.
+
+    One that charges all the same has the token that was refused (OCPP 2.0.1 E05, MaxEnergyOnInvalidId), or the default
+    idTag. It charges when the station has said so and its register has risen since: the token may still be on its way.
+    """
+    if tx.connector_id is None:
+        return False
+    if tx.id_tag is not None and not tx.deauthorized:
+        return True
+    if not tx.energy_flowed or tx.meter_start is None or (tx.last_register or 0) <= tx.meter_start:
+        return False
+    _name_a_payer(context, tx)
+    return True
 
 
 def recall_start(context: Context, tx: Transaction) -> None:
@@ -84,18 +104,17 @@ def recall_start(context: Context, tx: Transaction) -> None:
 def account_for(context: Context, tx: Transaction, event: TransactionEvent) -> bool:
     """Decide what becomes of a transaction that ends without ever having been started; return whether it is to be.
 
-    It is when its token and connector are known, and when energy flowed, be it under the default idTag and on a
-    guessed connector: no kWh is lost. A cable that was only plugged in and out was no session.
+    It is when its token and connector are known, and when it charged, be it under the default idTag and on a guessed
+    connector: no kWh is lost. A cable that was only plugged in and out, or a token that was refused, was no session.
     """
-    if tx.id_tag is not None and tx.connector_id is not None:
+    if tx.id_tag is not None and tx.connector_id is not None and not tx.deauthorized:
         return True
-    if tx.meter_start is None or meter_stop(tx, event) <= tx.meter_start:
+    has_risen = tx.meter_start is not None and meter_stop(tx, event) > tx.meter_start
+    if not has_risen and not tx.energy_flowed:
         return False
-    if tx.id_tag is None:
-        tx.id_tag = context.settings.default_id_tag
-        context.note("no-token", f"energy flowed without a token; it goes to the backend under {tx.id_tag!r}")
+    _name_a_payer(context, tx)
     if tx.connector_id is None:
-        known = plugs(context.books)
+        known = of_evse(context.books, tx.evse_id or 0) or plugs(context.books)
         tx.connector_id = known[0].number if known else 1
         context.note("no-connector", f"a transaction never named its EVSE; it goes to connector {tx.connector_id}")
     return True
@@ -105,26 +124,54 @@ def forget(context: Context, tx: Transaction) -> None:
     """Drop a transaction and what is remembered beside it."""
     del context.books.transactions[tx.station_tx]
     context.memory.answers.pop(tx.station_tx, None)
-    context.memory.stop_tags.pop(tx.station_tx, None)
-    context.memory.to_stop.discard(tx.station_tx)
     context.memory.unlocking.discard(tx.station_tx)
+    beginnings.forget(context, tx)
+    for page in (Page.STOP_TAGS, Page.TO_STOP):
+        context.books.page(page).pop(tx.station_tx, None)
+
+
+def _name_a_payer(context: Context, tx: Transaction) -> None:
+    if tx.id_tag is None:
+        tx.id_tag = context.settings.default_id_tag
+        context.note("no-token", f"energy flowed without a token; it goes to the backend under {tx.id_tag!r}")
 
 
 async def _learn_start(context: Context, tx: Transaction, event: TransactionEvent) -> None:
-    if event.evse_id is not None:
-        connector = await locate(context, event.evse_id, event.connector_id)
-        tx.evse_id, tx.connector_id = event.evse_id, connector.number
-    if tx.id_tag is None:
-        tx.id_tag = _id_tag(context, event)
+    await _learn_place(context, tx, event)
+    tag = _id_tag(context, event)
+    if tag is not None and (tx.id_tag is None or (tx.deauthorized and event.trigger != "StopAuthorized")):
+        tx.id_tag, tx.deauthorized = tag, False
     if event.kind is EventType.STARTED or tx.started_at is None:
         was_seen = event.kind is EventType.STARTED
         tx.started_at = event.timestamp if was_seen else (event.registers.begin_at or event.timestamp)
     if event.registers.begin is not None:
         tx.meter_start = event.registers.begin
-    elif tx.meter_start is None or event.seq_no < tx.last_seq_no:
-        tx.meter_start = event.registers.first if event.registers.first is not None else tx.meter_start
+    elif (tx.meter_start is None or event.seq_no < tx.last_seq_no) and event.registers.first is not None:
+        tx.meter_start = _register_before(context, tx, event.registers.first)
     tx.reservation_id = event.reservation_id if event.reservation_id is not None else tx.reservation_id
     tx.remote_start_id = event.remote_start_id if event.remote_start_id is not None else tx.remote_start_id
+
+
+def _register_before(context: Context, tx: Transaction, first: int) -> int:
+    """Return where a transaction began of which ``first`` is the first register that came, and not with the begin."""
+    if not tx.energy_flowed:
+        return first
+    before = _last_register(context.books, tx)
+    if before is None:
+        context.note(
+            "meter-start", "a transaction's first energy register came when energy had flowed; it begins there"
+        )
+    return first if before is None else before
+
+
+async def _learn_place(context: Context, tx: Transaction, event: TransactionEvent) -> None:
+    """An EVSE without its connector says nothing new, nor which of several the cable will be in."""
+    if event.evse_id is None:
+        return
+    tx.evse_id = event.evse_id
+    if event.connector_id is None and (tx.connector_id is not None or is_one_of_several(context.books, event.evse_id)):
+        return
+    tx.connector_id = (await locate(context, event.evse_id, event.connector_id)).number
 
 
 def _id_tag(context: Context, event: TransactionEvent) -> str | None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from gateway.bridge.books import Json, Transaction, TransactionState
+from gateway.bridge.books import Json, Page, Transaction, TransactionState
+from gateway.bridge.v201_v16 import beginnings
 from gateway.bridge.v201_v16.authorization import verdict
 from gateway.bridge.v201_v16.availability import infer_cable, publish
 from gateway.bridge.v201_v16.connectors import numbered, of_evse
@@ -17,8 +18,10 @@ from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.start_stop import start_request, stop_request
 from gateway.bridge.v201_v16.tokens import id_token_info, tag_for
 from gateway.bridge.v201_v16.transaction_event import EventType, TransactionEvent, read_event
-from gateway.bridge.v201_v16.transaction_state import account_for, entry_of, is_repeat, learn, recall_start
+from gateway.bridge.v201_v16.transaction_state import account_for, entry_of, is_repeat, learn, may_begin, recall_start
 
+STOPS_MAX: Final = 100
+"""Transactions of one station of whose stop something is kept; the oldest is one that the station lost."""
 _AUTHORIZATION_ENDS: Final = frozenset({"Deauthorized", "RemoteStop", "StopAuthorized"})
 """triggerReason after which a transaction that goes on has no authorization any more."""
 
@@ -40,9 +43,7 @@ async def transaction_event(context: Context, payload: Json) -> Json:
         tx.deauthorized = True
     answer = await _answer(context, tx, event, conf)
     await _publish(context, tx, event)
-    if tx.is_over:
-        context.memory.to_stop.discard(tx.station_tx)
-    elif tx.station_tx in context.memory.to_stop:
+    if tx.station_tx in context.books.page(Page.TO_STOP):
         await _stop_at_station(context, tx)
     return answer
 
@@ -52,59 +53,81 @@ async def started_late(context: Context, tx: Transaction, conf: Json) -> None:
     if _is_refused(conf):
         tx.deauthorized = True
         if not tx.is_over:
-            context.memory.to_stop.add(tx.station_tx)
+            _is_to_stop(context, tx)
+            await context.save_page_now(Page.TO_STOP)
             await _stop_at_station(context, tx)
+            await context.save_changes()
 
 
 async def _go_on(context: Context, tx: Transaction, event: TransactionEvent) -> Json | None:
     """Deliver what a Started or Updated event brings; return the StartTransaction.conf that came of it, if any."""
+    own = event.meter_values if event.kind is EventType.UPDATED else []
+    if tx.state is TransactionState.HELD and not may_begin(context, tx):
+        await _hold(context, tx, event, own)
+        return None
+    values = [each for each in (beginnings.of(context, tx), own) if each]
     conf = None
-    meters = event.kind is EventType.UPDATED and bool(event.meter_values)
-    if tx.state is TransactionState.HELD and tx.id_tag is not None and tx.connector_id is not None:
-        conf = await _start(context, tx, seq_no=None if meters else event.seq_no)
-        if conf is not None and _is_refused(conf) and event.token is None:
-            context.memory.to_stop.add(tx.station_tx)
     if tx.state is TransactionState.HELD:
-        with _counted(tx, event.seq_no):
-            await context.ledger.hold(tx)
-    elif meters:
-        with _counted(tx, event.seq_no):
-            await context.ledger.meter(tx, {"connectorId": tx.connector_id, "meterValue": event.meter_values})
-    else:
-        tx.last_seq_no = max(tx.last_seq_no, event.seq_no)
+        context.memory.soft_reset = False
+        was_told = event.token is not None or tx.deauthorized
+        conf = await _start(context, tx, seq_no=None if values else event.seq_no)
+        if conf is not None and _is_refused(conf) and not was_told:
+            _is_to_stop(context, tx)
+    for each in values:
+        with _counted(tx, event.seq_no if each is values[-1] else None):
+            await context.ledger.meter(tx, {"connectorId": tx.connector_id, "meterValue": each})
+    beginnings.forget(context, tx)
+    tx.last_seq_no = max(tx.last_seq_no, event.seq_no)
     return conf
+
+
+async def _hold(context: Context, tx: Transaction, event: TransactionEvent, values: list[Json]) -> None:
+    """Nothing can be begun yet. What is measured meanwhile belongs to no transaction of 1.6, and is told as such."""
+    await beginnings.save(context, tx)
+    with _counted(tx, event.seq_no):
+        await context.ledger.hold(tx)
+    if values and tx.connector_id is not None:
+        await context.ask_backend("MeterValues", {"connectorId": tx.connector_id, "meterValue": values})
 
 
 async def _start(context: Context, tx: Transaction, *, seq_no: int | None) -> Json | None:
     """Hand StartTransaction to the ledger; ``seq_no`` is the event's, unless more is to come of the event."""
     recall_start(context, tx)
-    context.memory.soft_reset = False
     with _counted(tx, seq_no):
         conf = await context.ledger.start(tx, start_request(tx))
-    if conf is not None and _is_refused(conf):
-        tx.deauthorized = True
-        if tx.id_tag == context.settings.default_id_tag:
+    if conf is not None:
+        tx.deauthorized = _is_refused(conf)
+        if tx.deauthorized and tx.id_tag == context.settings.default_id_tag:
             context.note("default-tag", f"the backend refuses the default idTag; register {tx.id_tag!r} there")
     return conf
 
 
 async def _end(context: Context, tx: Transaction, event: TransactionEvent) -> Json | None:
     """Deliver what an Ended event brings; return StopTransaction.conf, if it has come."""
-    memory = context.memory
-    soft_reset = memory.soft_reset
     if tx.state is TransactionState.HELD:
         if not account_for(context, tx, event):
             with _counted(tx, event.seq_no):
                 await context.ledger.close(tx)
             return None
         await _start(context, tx, seq_no=None)
-    id_tag = tag_for(context, event.token) if event.token is not None else memory.stop_tags.get(tx.station_tx)
-    unlocked = tx.station_tx in memory.unlocking
-    payload = stop_request(tx, event, id_tag, soft_reset=soft_reset, unlocked=unlocked)
+    stop_tags = context.books.page(Page.STOP_TAGS)
+    id_tag = tag_for(context, event.token) if event.token is not None else stop_tags.get(tx.station_tx)
+    memory = context.memory
+    payload = stop_request(
+        tx,
+        event,
+        id_tag,
+        soft_reset=memory.soft_reset,
+        unlocked=tx.station_tx in memory.unlocking,
+        begun_with=beginnings.of(context, tx),
+    )
     with _counted(tx, event.seq_no):
         conf = await context.ledger.stop(tx, payload)
-    memory.stop_tags.pop(tx.station_tx, None)
+    # Not worth a write: what a restart finds of it again belongs to no transaction that runs.
+    stop_tags.pop(tx.station_tx, None)
     memory.unlocking.discard(tx.station_tx)
+    context.books.page(Page.TO_STOP).pop(tx.station_tx, None)
+    beginnings.forget(context, tx)
     return conf
 
 
@@ -150,19 +173,30 @@ async def _answer(context: Context, tx: Transaction, event: TransactionEvent, co
 async def _judge_token(context: Context, tx: Transaction, event: TransactionEvent, token: Json) -> Json | None:
     """Ask for a token of which no StartTransaction.conf spoke: one ahead of the cable, a second one, or no conf came.
 
-    A held transaction forgets a token that is refused, so that it isn't begun with it; a running one keeps a token
-    that isn't, as the one that may stop it.
+    A held transaction isn't begun with a token that is refused; a running one keeps a token that isn't, as the one that
+    may stop it.
     """
     info = await verdict(context, token)
     is_refused = info is not None and info["status"] != "Accepted"
     tag = tag_for(context, token)
     if tx.state is TransactionState.HELD:
         if is_refused and tx.id_tag == tag:
-            tx.id_tag = None
+            tx.deauthorized = True
             await context.ledger.hold(tx)
     elif not is_refused and (event.trigger == "StopAuthorized" or tag != tx.id_tag):
-        context.memory.stop_tags[tx.station_tx] = tag
+        if event.trigger == "Authorized":
+            context.note("second-token", "a running transaction got another token; all of it stays under the first")
+        _may_stop(context, tx, tag)
     return info
+
+
+def _may_stop(context: Context, tx: Transaction, tag: str) -> None:
+    stop_tags = context.books.page(Page.STOP_TAGS)
+    if stop_tags.pop(tx.station_tx, None) != tag:
+        context.books.changed(Page.STOP_TAGS)
+    stop_tags[tx.station_tx] = tag
+    while len(stop_tags) > STOPS_MAX:
+        del stop_tags[next(iter(stop_tags))]
 
 
 async def _answer_again(context: Context, tx: Transaction, event: TransactionEvent) -> Json:
@@ -196,9 +230,18 @@ async def _stop_at_station(context: Context, tx: Transaction) -> None:
     """
     answer = await context.ask_station("RequestStopTransaction", {"transactionId": tx.station_tx})
     if answer is not None and answer["status"] == "Accepted":
-        context.memory.to_stop.discard(tx.station_tx)
+        context.books.page(Page.TO_STOP).pop(tx.station_tx, None)
+        context.books.changed(Page.TO_STOP)
     else:
         context.note("refused-start", "the backend refused a transaction, and the station doesn't stop it when asked")
+
+
+def _is_to_stop(context: Context, tx: Transaction) -> None:
+    to_stop = context.books.page(Page.TO_STOP)
+    to_stop[tx.station_tx] = True
+    while len(to_stop) > STOPS_MAX:
+        del to_stop[next(iter(to_stop))]
+    context.books.changed(Page.TO_STOP)
 
 
 def _is_refused(conf: Json) -> bool:

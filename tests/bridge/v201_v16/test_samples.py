@@ -1,5 +1,6 @@
 """Meter values as tables: numbers, units, measurands, and the energy register in Wh."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -143,7 +144,7 @@ def test_a_signed_value_stands_beside_the_plain_one() -> None:
 
     assert sampled_values(sample(1500, "Wh", context="Transaction.End", signedMeterValue=signed)) == [
         {"value": "1500", "unit": "Wh", "context": "Transaction.End", "format": "Raw"},
-        {"value": "OCMF|{}|{}", "unit": "Wh", "context": "Transaction.End", "format": "SignedData"},
+        {"value": json.dumps(signed), "unit": "Wh", "context": "Transaction.End", "format": "SignedData"},
     ]
 
 

@@ -232,7 +232,7 @@ class TestStart:
         await world.event("Ended", 2, wh=1200)
 
         assert world.actions("station") == []
-        assert world.context.memory.to_stop == set()
+        assert world.books.page(Page.TO_STOP) == {}
 
     async def test_a_backend_that_will_not_have_it_is_asked_for_the_token_alone(self, world: "World") -> None:
         world.ledger.refuses_start = True
@@ -261,7 +261,7 @@ class TestHeld:
             "idTokenInfo": {"status": "Blocked"}
         }
         await world.event("Updated", 1, trigger="CablePluggedIn", evse=1, wh=1000)
-        assert world.actions() == ["Authorize", "StatusNotification"]
+        assert world.actions() == ["Authorize", "MeterValues", "StatusNotification"]
 
         assert await world.event("Updated", 2, trigger="Authorized", token=CARD) == ACCEPTED
 

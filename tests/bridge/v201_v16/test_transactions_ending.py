@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.bridge.books import Json, TransactionState
+from gateway.bridge.books import Json, Page, TransactionState
 
 if TYPE_CHECKING:
     from tests.bridge.v201_v16.conftest import World
@@ -100,7 +100,7 @@ class TestEnd:
         assert heard[0] == ("Authorize", {"idTag": "FRIEND"})
         assert heard[1] == status(1, "Finishing")
         assert heard[2][1]["idTag"] == "FRIEND"
-        assert world.context.memory.stop_tags == {}
+        assert world.books.page(Page.STOP_TAGS) == {}
 
     async def test_a_refused_second_token_stops_nothing(self, world: "World") -> None:
         await begun(world)
@@ -118,7 +118,7 @@ class TestEnd:
 
         assert await world.event("Updated", 1, trigger="Authorized", token=CARD) == ACCEPTED
 
-        assert world.context.memory.stop_tags == {}
+        assert world.books.page(Page.STOP_TAGS) == {}
 
     async def test_the_answer_carries_what_the_backend_says_of_the_token(self, world: "World") -> None:
         await begun(world)
