@@ -189,8 +189,8 @@ class JournalStore(Protocol):
         Raises :class:`JournalFull` when so much is kept of this station that a person has to look first.
         """
 
-    async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
-        """Return the station's journal, oldest first."""
+    async def pending(self, identity: str, limit: int = 100, *, beside: Sequence[str] = ()) -> Sequence[JournalEntry]:
+        """Return the station's journal, oldest first, without what is of the transactions ``beside``."""
 
 
 @dataclass(frozen=True, slots=True)

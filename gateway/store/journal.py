@@ -59,6 +59,7 @@ _PENDING: Final = (
     .order_by(JournalRow.id)
     .limit(bindparam("at_most"))
 )
+_PENDING_BESIDE: Final = _PENDING.where(JournalRow.station_tx.not_in(bindparam("beside", expanding=True)))
 _DEPTHS: Final = select(Station.identity, Station.pending).where(Station.pending > 0)
 
 _REFUSED: Final = (
@@ -247,10 +248,14 @@ class Journal:
 
         await self._database.write(work)
 
-    async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
-        """Return the first ``limit`` entries of the station's journal, oldest first."""
-        key = {"of_identity": identity, "at_most": limit}
-        rows = await self._database.read(lambda connection: connection.execute(_PENDING, key).mappings().all())
+    async def pending(self, identity: str, limit: int = 100, *, beside: Sequence[str] = ()) -> Sequence[JournalEntry]:
+        """Return the first ``limit`` entries of the station's journal, oldest first.
+
+        Those of the transactions ``beside``, by the station's name for them, are left out.
+        """
+        statement = _PENDING_BESIDE if beside else _PENDING
+        key = {"of_identity": identity, "at_most": limit} | ({"beside": list(beside)} if beside else {})
+        rows = await self._database.read(lambda connection: connection.execute(statement, key).mappings().all())
         return [JournalEntry(**_with_payload(row)) for row in rows]
 
     async def depths(self) -> dict[str, int]:

@@ -3,12 +3,13 @@
 A start or a stop is written to the journal before it is sent, and removed when the backend has answered. Meter values
 are sent straight away while the backend is up (the station's own unanswered message is the journal then) and written
 only when they can't be. What has no known outcome is sent again, identically.
+
+What the backend refuses (CALLERROR), and may take another time, keeps back the rest of its own transaction alone.
 """
 
 import asyncio
-import enum
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -16,33 +17,15 @@ from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, enter_refusal, judges_late
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import JournalEntry, JournalStore, Register, StaleEpoch, StoreAway
-from gateway.wire.errors import CallError, ErrorCode
+from gateway.upstream import offers
+from gateway.upstream.offers import REFUSALS_MAX, KeptBack, Outcome
+from gateway.wire.errors import CallError
 from gateway.wire.versions import Version
-
-MESSAGE_ATTEMPTS: Final = 3
-"""Times that a message is offered to a backend that finds fault with it (TransactionMessageAttempts of 1.6)."""
-TROUBLE_ATTEMPTS: Final = 300
-"""Times that a message is offered to a backend that has trouble of its own: about a day."""
-TROUBLE: Final = frozenset({ErrorCode.INTERNAL_ERROR, ErrorCode.GENERIC_ERROR})
-"""Codes of a CALLERROR that say nothing of the message: its database is down, say."""
-RETRY_WAIT: Final = 10.0
-"""Seconds between two attempts of one message while the backend is up (TransactionMessageRetryInterval of 1.6)."""
-RETRY_WAIT_MAX: Final = 300.0
-"""Seconds up to which that wait doubles from one CALLERROR to the next."""
 
 log = structlog.get_logger(__name__)
 
 LateAnswer = Callable[[Transaction, Json], Awaitable[None]]
 """Told of an answer that says who may charge and came after the station had been answered without it."""
-
-
-class _Outcome(enum.Enum):
-    """What became of an entry that was offered to the backend."""
-
-    ANSWERED = "answered"
-    SET_ASIDE = "set aside"
-    WAITS = "waits"
-    """It stays in the journal: nothing is known, or the backend may take it another time."""
 
 
 class JournaledLedger:
@@ -79,9 +62,11 @@ class JournaledLedger:
         self._actions = ACTIONS[backend]
         self._emptied = emptied
         self._set_aside = set_aside
-        self._doublings = 0
-        self._is_refused = False
-        """True while the oldest entry waits because the backend has refused it."""
+        self._kept_back = KeptBack()
+        self._only_kept_back = not depth
+        """True while no entry waits but those of transactions that are kept back, or none at all."""
+        self._rests = False
+        """True while the journal is left alone until the retry: the backend or the store gave no answer."""
         self._unsaved: dict[str, Transaction] = {}
         """Transactions whose register is newer than the store's: their meter values went straight to the backend."""
         self._answered: dict[int, Json] = {}
@@ -102,7 +87,11 @@ class JournaledLedger:
     @property
     def is_clear(self) -> bool:
         """True when nothing older waits and the backend is there: the order is kept by sending at once."""
-        return self._depth == 0 and self._is_up() and not self._sending.locked()
+        return self._depth == 0 and self._can_send
+
+    @property
+    def _can_send(self) -> bool:
+        return self._is_up() and not self._sending.locked()
 
     @property
     def may_begin(self) -> bool:
@@ -111,7 +100,11 @@ class JournaledLedger:
         That is so too when the backend is there and has refused what waits: it will be offered again for up to a day,
         and no session after it shall be kept from beginning for so long.
         """
-        return self.is_clear or (self._is_refused and self._is_up() and not self._sending.locked())
+        return self._can_send and (self._depth == 0 or bool(self._kept_back))
+
+    def _is_clear_for(self, tx: Transaction) -> bool:
+        """True when a message of ``tx`` that is sent now overtakes none but those of refused transactions."""
+        return self._can_send and self._only_kept_back and tx.station_tx not in self._kept_back
 
     def take_registers(self) -> list[Register]:
         """Return the registers that the store doesn't have yet; the caller saves them."""
@@ -131,31 +124,34 @@ class JournaledLedger:
     async def start(self, tx: Transaction, payload: Json) -> Json | None:
         """Deliver the message that begins a transaction; return the answer, or None when the backend has given none."""
         tx.state = TransactionState.STARTING
-        return await self._deliver(tx, self._actions[Step.START], payload)
+        return await self._deliver(tx, self._actions[Step.START], payload, at_once=self.may_begin)
 
     async def stop(self, tx: Transaction, payload: Json) -> Json | None:
         """Deliver the message that ends a transaction; return the answer, or None when the backend has given none."""
         tx.state = TransactionState.STOPPING
-        return await self._deliver(tx, self._actions[Step.STOP], payload)
+        return await self._deliver(tx, self._actions[Step.STOP], payload, at_once=self._is_clear_for(tx))
 
     async def meter(self, tx: Transaction, payload: Json) -> Json | None:
         """Deliver a message of a running transaction; return the answer, or None when the backend has given none."""
         action = self._actions[Step.METER]
-        if self.is_clear:
-            async with self._sending:
-                try:
-                    answer = await self._call(action, addressed(action, payload, tx))
-                except (PeerUnavailable, CallError) as error:
-                    self._is_refused = isinstance(error, CallError)
-                    self._log.warning("meter_values_journalled", reason=str(error))
-                else:
-                    self._unsaved[tx.station_tx] = tx
-                    return answer
-            await self._append(tx, action, payload)
-            self._drain_later()
-        else:
+        if not self._is_clear_for(tx):
             await self._append(tx, action, payload)
             self._drain_soon()
+            return None
+        async with self._sending:
+            try:
+                answer = await self._call(action, addressed(action, payload, tx))
+            except (PeerUnavailable, CallError) as error:
+                self._log.warning("meter_values_journalled", reason=str(error))
+                outcome = Outcome.REFUSED if isinstance(error, CallError) else Outcome.UNKNOWN
+            else:
+                self._unsaved[tx.station_tx] = tx
+                return answer
+            is_done = self._only_kept_back
+            await self._append(tx, action, payload)
+            if outcome is Outcome.REFUSED:
+                self._kept_back.add(tx.station_tx, attempts=0)
+            self._offered(outcome, is_done=is_done)
         return None
 
     async def close(self, tx: Transaction) -> None:
@@ -171,12 +167,13 @@ class JournaledLedger:
 
     # --- delivery
 
-    async def _deliver(self, tx: Transaction, action: str, payload: Json) -> Json | None:
-        if not self.is_clear:
+    async def _deliver(self, tx: Transaction, action: str, payload: Json, *, at_once: bool) -> Json | None:
+        if not at_once:
             await self._append(tx, action, payload)
             self._drain_soon()
             return None
         async with self._sending:
+            is_done = self._only_kept_back
             entry = await self._append(tx, action, payload)
             epoch = self._epoch()
             try:
@@ -192,11 +189,19 @@ class JournaledLedger:
                 # It is in the journal, and nobody else would look there before the next message of this station.
                 self._drain_later()
                 raise
-        if outcome is not _Outcome.ANSWERED:
-            self._drain_later()
+            self._offered(outcome, is_done=is_done)
         return answer
 
+    def _offered(self, outcome: Outcome, *, is_done: bool) -> None:
+        """A message was offered at once. ``is_done``: before it, nothing waited but what is refused."""
+        if outcome is Outcome.UNKNOWN:
+            self._drain_later()
+        self._only_kept_back = is_done and not self._rests
+        if self._kept_back:
+            self._drain_in(self._kept_back.wait)  # nothing else waits for that
+
     async def _append(self, tx: Transaction, action: str, payload: Json) -> JournalEntry:
+        self._only_kept_back = self._only_kept_back and tx.station_tx in self._kept_back
         try:
             entry = await self._journal.append(self._identity, self._epoch(), tx, action, payload)
         except StoreAway:
@@ -208,7 +213,7 @@ class JournaledLedger:
         self._unsaved.pop(tx.station_tx, None)
         return entry
 
-    async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple["_Outcome", Json | None]:
+    async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple[Outcome, Json | None]:
         """Send one entry and settle it when the backend answers; None when it stays in the journal or was refused.
 
         What was answered before, and could not be settled then, isn't sent again. What was meant for a backend of
@@ -221,13 +226,10 @@ class JournaledLedger:
             try:
                 conf = await self._call(entry.action, addressed(entry.action, entry.payload, tx))
             except PeerUnavailable as away:
-                self._is_refused = False
                 self._log.warning("delivery_unknown", action=entry.action, entry=entry.id, reason=str(away))
-                return _Outcome.WAITS, None
+                return Outcome.UNKNOWN, None
             except CallError as error:
                 return await self._refused(entry, tx, error), None
-            self._doublings = 0
-            self._is_refused = False
             self._answered[entry.id] = conf
         enter_answer(entry.action, entry.payload, conf, tx)
         try:
@@ -236,26 +238,23 @@ class JournaledLedger:
             # The backend has it, so the station may hear. The entry stays; should this process die, it is sent again.
             self._log.error("not_settled", action=entry.action, entry=entry.id, reason=str(away))
             self._drain_later()
-        return _Outcome.ANSWERED, conf
+        return Outcome.ANSWERED, conf
 
-    async def _refused(self, entry: JournalEntry, tx: Transaction, error: CallError) -> "_Outcome":
+    async def _refused(self, entry: JournalEntry, tx: Transaction, error: CallError) -> Outcome:
         attempt = entry.attempts + 1
         self._log.warning("delivery_refused", action=entry.action, entry=entry.id, attempt=attempt, reason=str(error))
-        if attempt < (TROUBLE_ATTEMPTS if error.code in TROUBLE else MESSAGE_ATTEMPTS):
+        if offers.may_be_taken(error.code, attempt):
             await self._journal.retry(entry, self._epoch())
-            self._doublings = entry.attempts
-            self._is_refused = True
-            return _Outcome.WAITS
+            self._kept_back.add(entry.station_tx, entry.attempts)
+            return Outcome.REFUSED
         return await self._give_up(entry, tx, str(error))
 
-    async def _give_up(self, entry: JournalEntry, tx: Transaction, reason: str) -> "_Outcome":
+    async def _give_up(self, entry: JournalEntry, tx: Transaction, reason: str) -> Outcome:
         enter_refusal(entry.action, entry.payload, tx)
         await self._remove(entry, self._journal.refuse(entry, self._epoch(), tx, reason))
         self._log.error("set_aside", action=entry.action, entry=entry.id, reason=reason)
         self._set_aside(entry.action)
-        self._doublings = 0
-        self._is_refused = False
-        return _Outcome.SET_ASIDE
+        return Outcome.SET_ASIDE
 
     async def _remove(self, entry: JournalEntry, write: Coroutine[Any, Any, None]) -> None:
         """Take one entry out of the journal and off the count: both or neither, should the caller be cancelled.
@@ -276,13 +275,18 @@ class JournaledLedger:
             raise
 
     async def drain(self) -> None:
-        """Deliver the journal, oldest first, until it is empty, the backend leaves, or an entry has to wait.
+        """Deliver the journal, oldest first, until it is empty or the backend leaves; what it refuses stays.
 
         When the store fails, it is tried again in a while. A newer epoch in the store is mostly that of a newcomer of
         the station, and becomes this owner's in a moment: then the delivery goes on; where it isn't, it is tried once.
         """
+        self._offer_all_again()
+        await self._drain()
+
+    async def _drain(self) -> None:
         while True:
             epoch = self._epoch()
+            self._rests = False
             try:
                 async with self._sending:
                     await self._deliver_pending()
@@ -301,54 +305,86 @@ class JournaledLedger:
             return
 
     async def _deliver_pending(self) -> None:
-        while (counted := self._depth) and self._is_up():
-            entries = await self._journal.pending(self._identity)
+        refusals = 0
+        while (counted := self._depth) and self._may_go_on(refusals):
+            entries = await self._journal.pending(self._identity, beside=self._kept_back.names)
+            if not entries and self._kept_back:
+                self._only_kept_back = True
+                break
             if not entries:
                 # Counted here, but gone from the store: another owner has delivered them.
                 self._log.warning("journal_emptied_elsewhere", entries=counted)
                 self._depth -= counted
                 self._answered.clear()
             for entry in entries:
-                if not await self._redeliver(entry):
+                if entry.station_tx in self._kept_back:
+                    continue
+                outcome = await self._redeliver(entry)
+                refusals += outcome is Outcome.REFUSED
+                if outcome is Outcome.UNKNOWN:
                     self._drain_later()
-                    return
+                if not self._may_go_on(refusals):
+                    break
+        self._only_kept_back = self._only_kept_back or not self._depth
+        if self._kept_back:
+            self._drain_in(self._kept_back.wait)  # nothing else waits for that
 
-    async def _redeliver(self, entry: JournalEntry) -> bool:
-        """Offer one entry of the journal again; return whether the next one may follow."""
+    def _may_go_on(self, refusals: int) -> bool:
+        return self._is_up() and not self._rests and refusals < REFUSALS_MAX
+
+    async def _redeliver(self, entry: JournalEntry) -> Outcome:
+        """Offer one entry of the journal again."""
         tx = self._transactions[entry.station_tx]
         outcome, conf = await self._offer(entry, tx)
         if conf is not None:
             self._log.info("delivered_late", action=entry.action, entry=entry.id)
             if judges_late(entry.action, entry.payload, conf):
                 await self._late_answer(tx, conf)
-        return outcome is not _Outcome.WAITS
+        return outcome
 
     def nudge(self) -> None:
         """Something that kept the journal from being delivered is over: deliver it."""
         if self._depth:
+            self._offer_all_again()
             self._drain_soon()
+
+    def _offer_all_again(self) -> None:
+        self._kept_back.release_all()
+        self._only_kept_back = not self._depth
 
     def _drain_soon(self) -> None:
         """Deliver what was appended: the drain under way does it, the retry that is due, or a drain of its own."""
-        if self._retry is None and self._is_up() and not self._sending.locked():
+        if not self._rests and not self._only_kept_back and self._can_send:
             self._drain_now()
 
     def _drain_later(self, wait: float | None = None) -> None:
         """Try again in a while, should the backend stay up; when it comes back, its link drains anyway."""
-        if self._retry is None and self._is_up():
-            if wait is None:
-                wait = min(RETRY_WAIT * 2.0**self._doublings, RETRY_WAIT_MAX)
-            self._retry = asyncio.get_running_loop().call_later(wait, self._drain_now)
+        self._rests = self._is_up()
+        self._drain_in(offers.RETRY_WAIT if wait is None else wait)
+
+    def _drain_in(self, wait: float) -> None:
+        """Drain in ``wait`` seconds, unless that is to be done sooner anyway."""
+        loop = asyncio.get_running_loop()
+        if not self._is_up() or (self._retry is not None and self._retry.when() <= loop.time() + wait):
+            return
+        if self._retry is not None:
+            self._retry.cancel()
+        self._retry = loop.call_later(wait, self._retry_now)
+
+    def _retry_now(self) -> None:
+        self._retry = None
+        self._kept_back.release_due()
+        self._only_kept_back = not self._depth
+        self._drain_now()
 
     def _drain_now(self) -> None:
-        self._retry = None
         if self._drainer is None or self._drainer.done():
             loop = asyncio.get_running_loop()
             self._drainer = loop.create_task(self._drain_quietly(), name=f"journal {self._identity}")
 
     async def _drain_quietly(self) -> None:
         try:
-            await self.drain()
+            await self._drain()
         except StaleEpoch:
             self._log.info("journal_has_another_owner")
         except Exception:  # noqa: BLE001 - the journal is durable: the next drain tries again

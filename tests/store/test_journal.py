@@ -67,6 +67,14 @@ async def test_messages_keep_their_order(journal: Journal, epoch: int) -> None:
     assert await journal.pending("CS1") == [*entries[:2], *entries[3:]]
 
 
+async def test_what_is_of_some_transactions_can_be_left_out(journal: Journal, epoch: int) -> None:
+    names = ["T1", "T2", "T1", "T3", "T2"]
+    entries = [await journal.append("CS1", epoch, Transaction(name), "MeterValues", {}) for name in names]
+    assert await journal.pending("CS1", beside=["T1"]) == [entries[1], entries[3], entries[4]]
+    assert await journal.pending("CS1", limit=1, beside=["T1", "T2", "T9"]) == [entries[3]]
+    assert await journal.pending("CS1", beside=["T1", "T2", "T3"]) == []
+
+
 async def test_an_id_is_never_used_again(journal: Journal, epoch: int) -> None:
     first = await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD)
     await journal.settle(first, epoch, tx())

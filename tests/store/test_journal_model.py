@@ -139,6 +139,8 @@ class JournalModel(RuleBasedStateMachine):
     @invariant()
     def it_holds_what_the_model_holds(self) -> None:
         assert self.run(self.journal.pending(STATION)) == self.waiting
+        others = [entry for entry in self.waiting if entry.station_tx != "T1"]
+        assert self.run(self.journal.pending(STATION, beside=["T1"])) == others
         assert self.run(self.journal.depths()) == ({STATION: len(self.waiting)} if self.waiting else {})
         books = self.run(self.journal.transactions(STATION)) if self.epochs else []
         assert {tx.station_tx: tx for tx in books} == self.books

@@ -65,8 +65,8 @@ class MemoryJournal:
         self._check(epoch)
         self.refused.append((action, reason))
 
-    async def pending(self, identity: str, limit: int = 100) -> Sequence[JournalEntry]:
-        return self.entries[:limit]
+    async def pending(self, identity: str, limit: int = 100, *, beside: Sequence[str] = ()) -> Sequence[JournalEntry]:
+        return [entry for entry in self.entries if entry.station_tx not in beside][:limit]
 
     def restarted(self) -> dict[str, Transaction]:
         """The transactions as a new process loads them."""

@@ -203,12 +203,13 @@ async def _set_foreign_aside(context: Context, action: str, payload: Json) -> No
 
 
 async def _make_room(context: Context) -> None:
-    """Keep the books bounded, whatever is made up. The journal must be empty: it refers to them."""
+    """Keep the books bounded, whatever is made up."""
     running = [tx for tx in context.books.transactions.values() if not tx.is_over]
     for tx in running[: max(0, len(running) - RUNNING_MAX + 1)]:
         context.note("never-stopped", "a transaction was given up that never ended: too many began after it")
         await context.ledger.close(tx)
-    ended = [tx for tx in context.books.transactions.values() if tx.is_over]
+    # One whose stop is in the journal stays: that refers to it.
+    ended = [tx for tx in context.books.transactions.values() if tx.state is TransactionState.ENDED]
     for tx in ended[: max(0, len(ended) - ENDED_MAX)]:
         del context.books.transactions[tx.station_tx]
 

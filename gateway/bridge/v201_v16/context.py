@@ -57,6 +57,8 @@ class Memory:
     """The station's transactionIds that are stopped so that their connector can be unlocked."""
     beginnings: dict[str, list[Json]] = field(default_factory=dict)
     """By the station's transactionId: what was measured with a begin that is being delivered, and isn't on a page."""
+    counted: set[str] = field(default_factory=set)
+    """The station's transactionIds whose last_seq_no is exact: not that of a message before a restart."""
     answers: dict[str, tuple[int, Json]] = field(default_factory=dict)
     """By the station's transactionId: the last answer that carried a token's status, and its seqNo."""
     inventory: InventoryParts | None = None

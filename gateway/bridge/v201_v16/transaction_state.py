@@ -60,8 +60,9 @@ async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> N
         beginnings.keep(context, tx, event.meter_values)
     if not is_newest:
         return
-    if tx.last_seq_no >= 0 and event.seq_no > tx.last_seq_no + 1:
+    if tx.station_tx in context.memory.counted and event.seq_no > tx.last_seq_no + 1:
         context.note("sequence-gap", "seqNo of a transaction's events has gaps: the station has dropped events")
+    context.memory.counted.add(tx.station_tx)
     if event.registers.last is not None:
         tx.last_register = event.registers.last
         if tx.evse_id is not None:
@@ -125,6 +126,7 @@ def forget(context: Context, tx: Transaction) -> None:
     del context.books.transactions[tx.station_tx]
     context.memory.answers.pop(tx.station_tx, None)
     context.memory.unlocking.discard(tx.station_tx)
+    context.memory.counted.discard(tx.station_tx)
     beginnings.forget(context, tx)
     for page in (Page.STOP_TAGS, Page.TO_STOP):
         context.books.page(page).pop(tx.station_tx, None)

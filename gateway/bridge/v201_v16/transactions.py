@@ -179,7 +179,7 @@ async def _judge_token(context: Context, tx: Transaction, event: TransactionEven
     info = await verdict(context, token)
     is_refused = info is not None and info["status"] != "Accepted"
     tag = tag_for(context, token)
-    if tx.state is TransactionState.HELD:
+    if tx.state is TransactionState.HELD and event.trigger != "StopAuthorized":
         if is_refused and tx.id_tag == tag:
             tx.deauthorized = True
             await context.ledger.hold(tx)

@@ -78,6 +78,19 @@ async def test_the_token_that_asked_for_the_stop_outlives_a_kill(world: "World")
     assert money(world)[-1][1]["idTag"] == "OTHER"
 
 
+async def test_the_token_that_asked_for_the_stop_is_known_of_what_is_begun_at_its_end(world: "World") -> None:
+    world.backend.answers["Authorize"] = lambda asked: {
+        "idTagInfo": {"status": "Accepted" if asked["idTag"] == "OTHER" else "Blocked"}
+    }
+    await world.event("Started", 0, trigger="Authorized", token=CARD)
+    await world.event("Updated", 1, trigger="CablePluggedIn", evse=1, wh=1000, state="Charging")
+    await world.event("Updated", 2, trigger="StopAuthorized", token="OTHER")
+    await world.event("Ended", 3, wh=1500)
+
+    (_, start), (_, stop) = [each for each in money(world) if each[0] != "MeterValues"]
+    assert (start["idTag"], stop["idTag"]) == (CARD, "OTHER")
+
+
 async def test_that_a_refused_transaction_is_to_be_stopped_outlives_a_kill(world: "World") -> None:
     world.backend.up = False
     await world.event("Started", 0, evse=1, token=CARD, wh=1000)

@@ -1,0 +1,78 @@
+"""What becomes of a message that is offered to a backend, and when one that it refuses (CALLERROR) is offered again."""
+
+import asyncio
+import enum
+from typing import Final
+
+from gateway.wire.errors import ErrorCode
+
+MESSAGE_ATTEMPTS: Final = 3
+"""Times that a message is offered to a backend that finds fault with it (TransactionMessageAttempts of 1.6)."""
+TROUBLE_ATTEMPTS: Final = 300
+"""Times that a message is offered to a backend that has trouble of its own: about a day."""
+TROUBLE: Final = frozenset({ErrorCode.INTERNAL_ERROR, ErrorCode.GENERIC_ERROR})
+"""Codes of a CALLERROR that say nothing of the message: its database is down, say."""
+RETRY_WAIT: Final = 10.0
+"""Seconds between two attempts of one message while the backend is up (TransactionMessageRetryInterval of 1.6)."""
+RETRY_WAIT_MAX: Final = 300.0
+"""Seconds up to which that wait doubles from one CALLERROR to the next."""
+REFUSALS_MAX: Final = 10
+"""Messages that a backend refuses in one drain; then it refuses everything, and the rest isn't offered now."""
+TIMER_SLACK: Final = 0.1
+"""Seconds by which a timer may come early."""
+
+
+class Outcome(enum.Enum):
+    """What became of an entry that was offered to the backend."""
+
+    ANSWERED = "answered"
+    SET_ASIDE = "set aside"
+    REFUSED = "refused"
+    """It stays in the journal: the backend may take it another time."""
+    UNKNOWN = "unknown"
+    """It stays in the journal: nobody knows whether the backend has it."""
+
+
+class KeptBack:
+    """The transactions whose oldest message the backend has refused, by the station's name for them.
+
+    Each has the time of the event loop when its message is offered again.
+    """
+
+    def __init__(self) -> None:
+        self._due: dict[str, float] = {}
+
+    def __contains__(self, station_tx: str) -> bool:
+        return station_tx in self._due
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return list(self._due)
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the first is due; there must be one."""
+        return max(0.0, min(self._due.values()) - asyncio.get_running_loop().time())
+
+    def add(self, station_tx: str, attempts: int) -> None:
+        """Its oldest message was refused, as it had been ``attempts`` times before."""
+        wait = min(RETRY_WAIT * 2.0**attempts, RETRY_WAIT_MAX)
+        self._due[station_tx] = asyncio.get_running_loop().time() + wait
+
+    def release_due(self) -> None:
+        """Those whose time has come are kept back no longer."""
+        now = asyncio.get_running_loop().time() + TIMER_SLACK
+        self._due = {station_tx: due for station_tx, due in self._due.items() if due > now}
+
+    def release_all(self) -> None:
+        """None is kept back any longer."""
+        self._due.clear()
+
+
+def may_be_taken(code: ErrorCode, attempt: int) -> bool:
+    """Return whether a message that was refused with ``code``, the ``attempt``-th time now, is offered once more."""
+    return attempt < (TROUBLE_ATTEMPTS if code in TROUBLE else MESSAGE_ATTEMPTS)

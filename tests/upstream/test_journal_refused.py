@@ -1,0 +1,270 @@
+"""What a backend refuses (CALLERROR) keeps back its own transaction, and no other."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.bridge.books import Json, Transaction, TransactionState
+from gateway.bridge.ports import PeerUnavailable
+from gateway.upstream import journal as module
+from gateway.upstream import offers
+from gateway.upstream.journal import JournaledLedger
+from gateway.wire.errors import CallError, ErrorCode
+
+ACCEPTED = {"status": "Accepted"}
+
+
+class Backend:
+    """Refuses what is of the connectors in ``refuses``, as trouble of its own; a start gets the connector's number."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.refuses: set[int] = set()
+        self.heard: list[tuple[int, str]] = []
+        self.offered = 0
+
+    async def call(self, action: str, payload: Json) -> Json:
+        await asyncio.sleep(0)
+        if not self.up:
+            raise PeerUnavailable("gone")
+        self.offered += 1
+        number: int = payload["transactionId"] if action != "StartTransaction" else payload["connectorId"]
+        if number in self.refuses:
+            raise CallError(ErrorCode.INTERNAL_ERROR, "database down")
+        self.heard.append((number, action))
+        return {"transactionId": number, "idTagInfo": ACCEPTED} if action == "StartTransaction" else {}
+
+
+class Desk:
+    """A ledger whose transactions are numbered by their connector; ``tx(1)`` has begun at the backend."""
+
+    def __init__(self, journal: Any) -> None:
+        self.journal = journal
+        self.backend = Backend()
+        self.transactions: dict[str, Transaction] = {}
+        self.ledger = self._new(0)
+
+    def _new(self, depth: int) -> JournaledLedger:
+        async def late(_: Transaction, __: Json) -> None: ...
+
+        return JournaledLedger(
+            "CS1",
+            self.journal,
+            self.transactions,
+            call=self.backend.call,
+            is_up=lambda: self.backend.up,
+            epoch=lambda: 1,
+            late_answer=late,
+            depth=depth,
+        )
+
+    async def restart(self) -> None:
+        await self.ledger.quiesce()
+        self.ledger = self._new(len(self.journal.entries))
+
+    def tx(self, number: int) -> Transaction:
+        opened = Transaction(str(number), TransactionState.OPEN, backend_tx=number, connector_id=number)
+        return self.transactions.setdefault(str(number), opened)
+
+    async def start(self, number: int) -> Json | None:
+        tx = self.transactions[str(number)] = Transaction(str(number), connector_id=number)
+        return await self.ledger.start(tx, {"connectorId": number})
+
+    async def meter(self, number: int) -> None:
+        await self.ledger.meter(self.tx(number), {"connectorId": number})
+
+    async def stop(self, number: int) -> Json | None:
+        return await self.ledger.stop(self.tx(number), {"meterStop": 1})
+
+    async def time_passes(self) -> None:
+        """What was refused is due."""
+        self.ledger._kept_back.release_all()
+        self.ledger._retry_now()
+        await self.settle()
+
+    async def settle(self) -> None:
+        if self.ledger._drainer is not None:
+            await asyncio.wait([self.ledger._drainer])
+
+    def waiting(self) -> list[tuple[str, str]]:
+        return [(entry.station_tx, entry.action) for entry in self.journal.entries]
+
+
+@pytest.fixture
+async def desk(memory_journal: Any) -> Any:
+    made = Desk(memory_journal)
+    yield made
+    await made.ledger.quiesce()
+
+
+async def test_another_transaction_goes_on_at_once_and_in_order(desk: Desk) -> None:
+    desk.backend.refuses = {1}
+    await desk.meter(1)
+    await desk.stop(1)
+
+    assert await desk.start(2) is not None
+    await desk.meter(2)
+    assert await desk.stop(2) == {}
+
+    assert desk.backend.heard == [(2, "StartTransaction"), (2, "MeterValues"), (2, "StopTransaction")]
+    assert desk.waiting() == [("1", "MeterValues"), ("1", "StopTransaction")]
+    desk.backend.refuses = set()
+    await desk.time_passes()
+    assert desk.backend.heard[3:] == [(1, "MeterValues"), (1, "StopTransaction")]
+    assert (desk.ledger.depth, desk.ledger.is_clear) == (0, True)
+
+
+async def test_a_refused_start_keeps_back_its_own_meter_values_and_stop(desk: Desk) -> None:
+    desk.backend.refuses = {1}
+    assert await desk.start(1) is None
+    await desk.meter(1)
+    assert await desk.stop(1) is None
+    offered = desk.backend.offered
+    assert await desk.start(2) is not None
+    assert (offered, desk.backend.offered) == (1, 2)
+
+    desk.backend.refuses = set()
+    await desk.time_passes()
+
+    assert [action for number, action in desk.backend.heard if number == 1] == [
+        "StartTransaction",
+        "MeterValues",
+        "StopTransaction",
+    ]
+
+
+async def test_after_an_outage_all_but_the_refused_is_delivered(desk: Desk) -> None:
+    desk.backend.up = False
+    for number in (1, 2, 3):
+        await desk.start(number)
+    for number in (1, 2, 3):
+        await desk.stop(number)
+    desk.backend.up, desk.backend.refuses = True, {2}
+
+    await desk.ledger.drain()
+
+    assert desk.backend.heard == [
+        (1, "StartTransaction"),
+        (3, "StartTransaction"),
+        (1, "StopTransaction"),
+        (3, "StopTransaction"),
+    ]
+    assert desk.waiting() == [("2", "StartTransaction"), ("2", "StopTransaction")]
+    assert await desk.start(4) is not None
+
+
+async def test_while_the_backend_is_merely_away_nothing_overtakes(desk: Desk) -> None:
+    desk.backend.up = False
+    await desk.meter(1)
+    assert await desk.start(2) is None
+    assert not desk.ledger.may_begin
+
+
+async def test_an_answer_that_never_came_keeps_back_everybody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.backend.refuses = {1}
+    await desk.meter(1)
+    with monkeypatch.context() as patch:
+
+        async def lose(_: str, __: Json) -> Json:
+            raise PeerUnavailable("no answer in time")
+
+        patch.setattr(desk.ledger, "_call", lose)
+        await desk.meter(2)
+    await desk.meter(3)
+    await desk.settle()
+
+    assert desk.backend.heard == []
+    await desk.time_passes()
+    assert desk.backend.heard == [(2, "MeterValues"), (3, "MeterValues")]
+
+
+async def test_a_backend_that_refuses_everything_is_left_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REFUSALS_MAX", 2)
+    desk.backend.up = False
+    for number in range(1, 6):
+        await desk.meter(number)
+    desk.backend.up, desk.backend.refuses = True, {1, 2, 3, 4, 5}
+
+    await desk.ledger.drain()
+    assert desk.backend.offered == 2
+    await desk.meter(5)
+    await desk.settle()
+    assert [entry.attempts for entry in desk.journal.entries] == [1, 1, 1, 1, 0, 0]
+    desk.backend.refuses = set()
+    await desk.time_passes()
+    assert desk.backend.heard == [(number, "MeterValues") for number in (1, 2, 3, 4, 5, 5)]
+
+
+async def test_the_sooner_retry_holds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offers, "RETRY_WAIT", 100.0)
+    desk.backend.refuses = {1, 2}
+    await desk.meter(1)
+    first = desk.ledger._retry
+    monkeypatch.setattr(offers, "RETRY_WAIT", 10.0)
+    await desk.meter(2)
+    second = desk.ledger._retry
+    await desk.meter(1)
+    assert first is not None
+    assert second is not None
+    assert (first.cancelled(), desk.ledger._retry) == (True, second)
+    assert round(first.when() - second.when()) == 90
+
+
+async def test_a_retry_finds_nothing_due_and_waits_on(desk: Desk) -> None:
+    desk.backend.refuses = {1}
+    await desk.meter(1)
+    offered = desk.backend.offered
+    desk.ledger._retry_now()
+    await desk.settle()
+    assert desk.backend.offered == offered
+    assert desk.ledger._retry is not None
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["start", "meter", "stop"]), st.integers(1, 4)),
+        st.tuples(st.sampled_from(["refuse", "heal"]), st.integers(1, 4)),
+        st.tuples(st.sampled_from(["down", "up", "retry", "restart"]), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+async def happen(desk: Desk, said: dict[int, list[str]], step: str, number: int) -> None:
+    """Let the station do ``step``, where it can."""
+    actions = said.setdefault(number, [])
+    if step == "start" and not actions:
+        actions.append("StartTransaction")
+        await desk.start(number)
+    elif step != "start" and actions and actions[-1] != "StopTransaction":
+        actions.append("MeterValues" if step == "meter" else "StopTransaction")
+        await (desk.meter if step == "meter" else desk.stop)(number)
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps=STEPS)
+async def test_within_a_transaction_the_order_is_kept_whatever_happens(new_journal: Any, steps: Any) -> None:
+    desk = Desk(new_journal())
+    said: dict[int, list[str]] = {}
+    for step, number in steps:
+        if step in {"start", "meter", "stop"}:
+            await happen(desk, said, step, number)
+        elif step in {"refuse", "heal"}:
+            (desk.backend.refuses.add if step == "refuse" else desk.backend.refuses.discard)(number)
+        elif step == "retry":
+            await desk.time_passes()
+        elif step == "restart":
+            await desk.restart()
+        else:
+            desk.backend.up = step == "up"
+            await desk.ledger.drain()
+        await desk.settle()
+    desk.backend.up, desk.backend.refuses = True, set()
+    await desk.ledger.drain()
+    await desk.ledger.quiesce()
+    heard = {number: [action for each, action in desk.backend.heard if each == number] for number in said}
+    assert heard == said
+    assert (desk.ledger.depth, desk.journal.entries) == (0, [])

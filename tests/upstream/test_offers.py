@@ -1,0 +1,44 @@
+"""How long a refused transaction waits."""
+
+import asyncio
+
+import pytest
+
+from gateway.upstream.offers import KeptBack, may_be_taken
+from gateway.wire.errors import ErrorCode
+
+
+@pytest.mark.parametrize(("attempts", "wait"), [(0, 10), (1, 20), (4, 160), (5, 300), (299, 300)])
+async def test_the_wait_doubles_up_to_a_bound(attempts: int, wait: int) -> None:
+    kept = KeptBack()
+    kept.add("t1", attempts)
+    assert round(kept.wait) == wait
+    assert ("t1" in kept, len(kept), kept.names) == (True, 1, ["t1"])
+
+
+async def test_only_those_whose_time_has_come_are_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = asyncio.get_running_loop().time()
+    kept = KeptBack()
+    kept.add("soon", 0)
+    kept.add("late", 3)
+    kept.release_due()
+    assert kept.names == ["soon", "late"]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now + 11)
+    assert kept.wait == 0.0
+    kept.release_due()
+    assert kept.names == ["late"]
+    kept.release_all()
+    assert len(kept) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "attempts"),
+    [
+        (ErrorCode.INTERNAL_ERROR, 300),
+        (ErrorCode.GENERIC_ERROR, 300),
+        (ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, 3),
+        (ErrorCode.NOT_SUPPORTED, 3),
+    ],
+)
+def test_how_often_a_message_is_offered(code: ErrorCode, attempts: int) -> None:
+    assert [may_be_taken(code, attempt) for attempt in (1, attempts - 1, attempts)] == [True, True, False]
