@@ -17,6 +17,7 @@ from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, enter_refusal, judges_late
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import JournalEntry, JournalStore, Register, StaleEpoch, StoreAway
+from gateway.session.stages import NotSendable
 from gateway.upstream import offers
 from gateway.upstream.offers import REFUSALS_MAX, KeptBack, Outcome
 from gateway.wire.errors import CallError
@@ -243,7 +244,8 @@ class JournaledLedger:
     async def _refused(self, entry: JournalEntry, tx: Transaction, error: CallError) -> Outcome:
         attempt = entry.attempts + 1
         self._log.warning("delivery_refused", action=entry.action, entry=entry.id, attempt=attempt, reason=str(error))
-        if offers.may_be_taken(error.code, attempt):
+        # What breaks the schema or the policy on our own side breaks it the next time too.
+        if not isinstance(error, NotSendable) and offers.may_be_taken(error.code, attempt):
             await self._journal.retry(entry, self._epoch())
             self._kept_back.add(entry.station_tx, entry.attempts)
             return Outcome.REFUSED

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
+from gateway.session.stages import NotSendable
 from gateway.upstream import journal as module
 from gateway.upstream import offers
 from gateway.upstream.journal import JournaledLedger
@@ -23,6 +24,8 @@ class Backend:
     def __init__(self) -> None:
         self.up = True
         self.refuses: set[int] = set()
+        self.unsendable: set[str] = set()
+        """Actions that our own side doesn't let out."""
         self.heard: list[tuple[int, str]] = []
         self.offered = 0
 
@@ -30,6 +33,8 @@ class Backend:
         await asyncio.sleep(0)
         if not self.up:
             raise PeerUnavailable("gone")
+        if action in self.unsendable:
+            raise NotSendable(ErrorCode.INTERNAL_ERROR, "idTag: too long")
         self.offered += 1
         number: int = payload["transactionId"] if action != "StartTransaction" else payload["connectorId"]
         if number in self.refuses:
@@ -115,6 +120,18 @@ async def test_another_transaction_goes_on_at_once_and_in_order(desk: Desk) -> N
     await desk.time_passes()
     assert desk.backend.heard[3:] == [(1, "MeterValues"), (1, "StopTransaction")]
     assert (desk.ledger.depth, desk.ledger.is_clear) == (0, True)
+
+
+async def test_what_our_own_side_does_not_let_out_is_set_aside_at_once(desk: Desk) -> None:
+    """The schema and the policy say the same of it in ten seconds, and for a day."""
+    desk.backend.unsendable = {"MeterValues", "StopTransaction"}
+    await desk.meter(1)
+    await desk.stop(1)
+    await desk.time_passes()
+
+    assert (desk.waiting(), desk.ledger.depth, desk.backend.offered) == ([], 0, 0)
+    assert [action for action, _ in desk.journal.refused] == ["MeterValues", "StopTransaction"]
+    assert await desk.start(2) is not None
 
 
 async def test_a_refused_start_keeps_back_its_own_meter_values_and_stop(desk: Desk) -> None:
