@@ -50,6 +50,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Runtime:
+    station: Station
     legs: Legs
     ledger: JournaledLedger
     books: Books
@@ -58,8 +59,11 @@ class _Runtime:
 
     @property
     def may_move(self) -> bool:
-        """True when its backend has heard all that it must hear of this station."""
-        return not self.ledger.depth and not self.books.has_running
+        """True when its backend has heard all that it must hear of this station.
+
+        A CALL in hand may be a StartTransaction that the backend has and has not answered.
+        """
+        return not self.ledger.depth and not self.station.is_handling and not self.books.has_running
 
 
 class StationFactory:
@@ -127,7 +131,7 @@ class StationFactory:
             settings=settings,
             afterwards=follow_ups.add,
         )
-        self._runtimes[record.identity] = _Runtime(legs, ledger, books, backend)
+        self._runtimes[record.identity] = _Runtime(station, legs, ledger, books, backend)
         self.follow(record)
         return station
 

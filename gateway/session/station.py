@@ -173,6 +173,11 @@ class Station:
         if self.gate.is_open:
             self.when_open()
 
+    @property
+    def is_handling(self) -> bool:
+        """True while a CALL of the station is in hand, be it one of a connection that is gone."""
+        return self._from_station_turn.locked()
+
     # --- the two legs
 
     async def call_station(self, action: str, payload: Json) -> Json:

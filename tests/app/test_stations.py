@@ -225,6 +225,35 @@ async def test_one_that_comes_back_by_itself_moves_then_if_it_may(routed: Founda
     await factory.close()
 
 
+async def test_no_station_moves_while_its_backend_may_have_what_it_was_not_answered(routed: Foundation) -> None:
+    """A StartTransaction on its way is in no books yet: repeated to another backend it would be two transactions."""
+    factory = StationFactory(routed)
+    record = await _registered(routed)
+    depot = dataclasses.replace(record, group="depot")
+    station, socket = await _connected(factory, record)
+    station.gate.answered(BootStatus.ACCEPTED)
+    answered = asyncio.Event()
+
+    async def asks(_: str, __: Any) -> Any:
+        await answered.wait()
+        return {}
+
+    station.bridge = SimpleNamespace(from_station=asks)
+    handling = asyncio.create_task(station.from_station("TransactionEvent", {}))
+    await asyncio.sleep(0)
+    factory.follow(depot)
+    factory.move_on()
+    assert socket.closed == []
+    station.cut(1006, "the network is gone")
+    assert (await factory.directory.enter(depot, Proof(2), Version.V201)).station is station
+
+    answered.set()
+    await handling
+    assert (await factory.directory.enter(depot, Proof(2), Version.V201)).station is not station
+    await factory.directory.close()
+    await factory.close()
+
+
 async def test_after_a_restart_with_other_routes_a_journal_still_goes_where_it_belongs(routed: Foundation) -> None:
     factory = StationFactory(routed)
     record = await _registered(routed)
