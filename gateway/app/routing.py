@@ -125,8 +125,17 @@ class Belonging:
             return
         page = self._routing.page(backend)
         if books.page(Page.BACKEND) != page:
-            await self._stored.belong(record.identity, page, is_new=is_new)
-            books.pages[Page.BACKEND] = page
+            beside = _left_behind(books) if is_new else {}
+            await self._stored.belong(record.identity, page, is_new=is_new, beside=beside)
+            books.pages |= {Page.BACKEND: page, **beside}
+
+
+def _left_behind(books: Books) -> dict[Page, Json]:
+    """Return the pages that change when a station moves.
+
+    What it says of these transactions from now on isn't for its new backend, which may know others by their numbers.
+    """
+    return {Page.BEFORE: {tx.station_tx: tx.started_at for tx in books.transactions.values()}}
 
 
 def unfinished(books: Books, depth: int) -> str | None:

@@ -23,6 +23,8 @@ class Page(enum.Enum):
     """Whose the transactions in these books are: {name, url} of the configured backend; empty: of none yet."""
     BEGINNINGS = "beginnings"
     """The station's transactionId -> what was measured with its begin, MeterValue elements of 1.6, until it is sent."""
+    BEFORE = "before"
+    """Transactions that ended at the backend which the station had before: station_tx -> started_at."""
     CHARGING_PROFILES = "charging_profiles"
     """The charging profiles that the backend has installed."""
     DEVICE_MODEL = "device_model"
@@ -138,6 +140,11 @@ class Books:
         Those of ``SAVED_NOW_AND_THEN`` wait for the next sweep: a meter value costs no write.
         """
         self.unsaved.add(page)
+
+    def belongs_before(self, tx: Transaction) -> bool:
+        """True for one that ended at the backend which the station had before: that of now has no business with it."""
+        before = self.page(Page.BEFORE)
+        return tx.is_over and tx.station_tx in before and before[tx.station_tx] == tx.started_at
 
     @property
     def running(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from sqlalchemy import Connection, bindparam, false, func, select, update
 
@@ -74,17 +75,21 @@ class StoredBooks:
 
         return await self._database.read(work)
 
-    async def belong(self, identity: str, page: Json, *, is_new: bool) -> None:
+    async def belong(
+        self, identity: str, page: Json, *, is_new: bool, beside: Mapping[Page, Json] = MappingProxyType({})
+    ) -> None:
         """The station's books belong to the backend of ``page`` from now on.
 
         ``is_new``: it isn't the one that they belonged to, and has heard nothing of the station's boot and of how its
-        2.0.1 connectors stand. Raises StoreUnavailable.
+        2.0.1 connectors stand. ``beside``: pages that change with it, in the same SQL transaction. Raises
+        StoreUnavailable.
         """
-        content = json_text(page)
+        rows = [(each.value, json_text(content)) for each, content in {Page.BACKEND: page, **beside}.items()]
 
         def work(connection: Connection) -> None:
             # The station's row first, as everywhere.
-            write_page(connection, identity, Page.BACKEND.value, content)
+            for name, content in rows:
+                write_page(connection, identity, name, content)
             if is_new:
                 connection.execute(_UNTELL_BOOT, {"of_identity": identity})
                 connection.execute(_UNTELL_STATES, {"of_identity": identity})

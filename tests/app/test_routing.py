@@ -102,8 +102,9 @@ class Stored:
         self.standings_kept = standings
         self.asked: list[str | None] = []
 
-    async def belong(self, identity: str, page: Any, *, is_new: bool) -> None:
+    async def belong(self, identity: str, page: Any, *, is_new: bool, beside: Any) -> None:
         self.written.append((identity, page, is_new))
+        self.beside = beside
 
     async def standings(self, identity: str | None = None) -> dict[str, Standing]:
         self.asked.append(identity)
@@ -144,10 +145,13 @@ async def test_one_moves_when_nothing_is_left_and_its_new_backend_has_heard_noth
         (2, 1): Connector(2, 1, 2, "Available", None),
         (-1, 1): Connector(-1, 1, -2, "Untold", {"status": "Charging"}),
     }
-    books = Books({"t": Transaction("t", TransactionState.ENDED)}, connectors, {Page.BACKEND: LEGACY})
+    ended = Transaction("t", TransactionState.ENDED, started_at="2026-01-01T00:00:00Z")
+    books = Books({"t": ended}, connectors, {Page.BACKEND: LEGACY})
     record, backend = await place.settle(BOOTED, books, 0, Version.V201)
     assert (record, backend) == (replace(BOOTED, boot_reported=False), "north")
     assert stored.written == [("ABB-1", NORTH, True)]
+    assert stored.beside == {Page.BEFORE: {"t": "2026-01-01T00:00:00Z"}}
+    assert books.belongs_before(ended)
     assert [each.reported for each in connectors.values()] == [{}, None, {"status": "Charging"}]
 
 

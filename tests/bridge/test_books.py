@@ -46,6 +46,22 @@ def test_the_transaction_that_runs_on_a_connector(number: int, name: str | None)
     assert (found and found.station_tx) == name
 
 
+@pytest.mark.parametrize(
+    ("state", "began", "is_former"),
+    [
+        (TransactionState.ENDED, "2026-01-01T00:00:00Z", True),
+        (TransactionState.ENDED, "2026-02-01T00:00:00Z", False),  # the number was given again
+        (TransactionState.OPEN, "2026-01-01T00:00:00Z", False),
+    ],
+)
+def test_what_ended_at_the_backend_of_before(state: TransactionState, began: str, is_former: bool) -> None:
+    books = Books(pages={Page.BEFORE: {"1": "2026-01-01T00:00:00Z", "2": None}})
+
+    assert books.belongs_before(Transaction("1", state, started_at=began)) is is_former
+    assert books.belongs_before(Transaction("2", TransactionState.ENDED))
+    assert not books.belongs_before(Transaction("3", TransactionState.ENDED))
+
+
 def test_books_begin_empty_and_are_not_shared() -> None:
     one, other = Books(), Books()
     one.page(Page.ALIASES)["a"] = {}

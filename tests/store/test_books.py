@@ -76,7 +76,10 @@ async def test_a_new_backend_has_heard_nothing(database: Database, stations: Sta
 
 async def test_one_that_never_booted_has_no_boot_to_report(database: Database, stations: Stations) -> None:
     await stations.add("CS1", profile=2, serial=None, backend=None, password_hash=None)
-    await StoredBooks(database).belong("CS1", NORTH, is_new=True)
+    stored = StoredBooks(database)
+    await stored.belong("CS1", NORTH, is_new=True, beside={Page.BEFORE: {"tx": None}})
+    books, _ = await stored.load("CS1")
+    assert books.pages == {Page.BACKEND: NORTH, Page.BEFORE: {"tx": None}}
     record = await stations.find("CS1")
     assert record is not None
     assert record.boot_reported

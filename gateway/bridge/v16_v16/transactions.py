@@ -6,7 +6,8 @@ and the meter values of a transaction that the backend knows go through the ledg
 
 A transaction belongs to the station that opened it through Voltgate (attack A7). What names another one is set aside
 for a person: the backend never hears it, and it isn't lost. So are the stop and the meter values of a transaction that
-the station had opened before Voltgate stood in front of it: nobody can tell them from a stranger's.
+the station had opened before Voltgate stood in front of it: nobody can tell them from a stranger's. And so is what it
+says late of one that ended at the backend which it had before.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from gateway.bridge.books import Books, Json, Transaction, TransactionState
+from gateway.bridge.former_transactions import set_former_aside
 from gateway.bridge.ports import FOREIGN_TRANSACTION, PeerUnavailable
 from gateway.bridge.v16_v16.context import Context
 
@@ -94,7 +96,9 @@ async def meter_values(context: Context, payload: Json) -> Json:
     if tx is not None:
         await context.ledger.meter(tx, _without_number(payload))
         return {}
-    if _ended(context.books, number) is not None:
+    if (tx := _ended(context.books, number)) is not None:
+        if context.books.belongs_before(tx):
+            return await set_former_aside(context.ledger, context.note, "MeterValues", payload, number)
         return await _relay(context, payload)
     if number in OF_NO_TRANSACTION:
         return await _relay(context, _without_number(payload))
@@ -157,6 +161,8 @@ async def _stop_again(context: Context, tx: Transaction, payload: Json) -> Json:
     """With as many Wh as before it is a repetition from before a restart. Else it is news, and the station's own."""
     if tx.last_register == payload["meterStop"]:
         return {}
+    if context.books.belongs_before(tx):
+        return await set_former_aside(context.ledger, context.note, "StopTransaction", payload, tx.backend_tx)
     context.note("stopped-twice", "a transaction was stopped twice with different registers; the backend hears both")
     return await _stop(context, tx, payload)
 

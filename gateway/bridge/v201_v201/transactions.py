@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from gateway.bridge.books import Json, Transaction, TransactionState
+from gateway.bridge.former_transactions import set_former_aside
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v201.authorization import verdict
 from gateway.bridge.v201_v201.context import Context, EventName, Events
@@ -35,6 +36,8 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     known = context.books.transactions.get(payload["transactionInfo"]["transactionId"])
     if known is not None and _is_repeat(context, known, name):
         return await _answer_again(context, known, name, payload)
+    if known is not None and context.books.belongs_before(known) and not _is_another(known, name):
+        return await set_former_aside(context.ledger, context.note, "TransactionEvent", payload, known.station_tx)
     tx = known if known is not None and not _is_another(known, name) else await _enter(context, payload)
     with _unless_kept(tx):
         answer = await _deliver(context, tx, name, payload) or {}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.bridge.books import Json, TransactionState
+from gateway.bridge.books import Json, Page, TransactionState
 from gateway.bridge.v201_v201.transactions import ENDED_MAX, RUNNING_MAX
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -222,3 +222,18 @@ async def test_what_the_journal_refers_to_stays_in_the_books(world: "World") -> 
     for number in range(ENDED_MAX + 5):
         await world.event("Ended", tx=f"E{number}")
     assert len(world.books.transactions) == ENDED_MAX + 5
+
+
+async def test_what_ended_at_the_backend_of_before_is_not_news_to_this_one(world: "World") -> None:
+    for kind, seq_no in (("Started", 0), ("Updated", 1), ("Ended", 3)):
+        await world.event(kind, seq_no)
+    world.restart()
+    world.books.pages[Page.BEFORE] = {tx.station_tx: tx.started_at for tx in world.books.transactions.values()}
+    world.heard()
+
+    assert await world.event("Ended", 3) == {}
+    assert world.ledger.aside == []
+    assert await world.event("Updated", 2) == {}
+    assert world.heard() == []
+    assert [payload["seqNo"] for _, payload, _ in world.ledger.aside] == [2]
+    assert set(world.notes) == {"former-transaction"}
