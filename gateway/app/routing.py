@@ -125,17 +125,19 @@ class Belonging:
             return
         page = self._routing.page(backend)
         if books.page(Page.BACKEND) != page:
-            beside = _left_behind(books) if is_new else {}
+            beside = _left_behind(books, self._routing.version(backend, page)) if is_new else {}
             await self._stored.belong(record.identity, page, is_new=is_new, beside=beside)
             books.pages |= {Page.BACKEND: page, **beside}
 
 
-def _left_behind(books: Books) -> dict[Page, Json]:
-    """Return the pages that change when a station moves.
+def _left_behind(books: Books, version: Version) -> dict[Page, Json]:
+    """Return the pages that change when a station moves to a backend that speaks ``version``.
 
     What it says of these transactions from now on isn't for its new backend, which may know others by their numbers.
+    States that nobody of 2.0.1 has heard are out of date when the next one of 2.0.1 comes after one of 1.6.
     """
-    return {Page.BEFORE: {tx.station_tx: tx.started_at for tx in books.transactions.values()}}
+    pages: dict[Page, Json] = {Page.BEFORE: {tx.station_tx: tx.started_at for tx in books.transactions.values()}}
+    return pages if version is Version.V201 else {**pages, Page.STATUSES: {}}
 
 
 def unfinished(books: Books, depth: int) -> str | None:

@@ -150,9 +150,20 @@ async def test_one_moves_when_nothing_is_left_and_its_new_backend_has_heard_noth
     record, backend = await place.settle(BOOTED, books, 0, Version.V201)
     assert (record, backend) == (replace(BOOTED, boot_reported=False), "north")
     assert stored.written == [("ABB-1", NORTH, True)]
-    assert stored.beside == {Page.BEFORE: {"t": "2026-01-01T00:00:00Z"}}
+    assert stored.beside == {Page.BEFORE: {"t": "2026-01-01T00:00:00Z"}, Page.STATUSES: {}}
     assert books.belongs_before(ended)
     assert [each.reported for each in connectors.values()] == [{}, None, {"status": "Charging"}]
+
+
+async def test_what_no_backend_of_2_0_1_has_heard_is_told_to_the_next_but_not_after_one_of_1_6(
+    routing: Routing, mixed: Routing
+) -> None:
+    untold: Any
+    for to, untold in ((routing, {}), (mixed, {"1.1": {}})):
+        place, _ = belonging(to)
+        books = Books(pages={Page.BACKEND: LEGACY, Page.STATUSES: {"1.1": {}}})
+        await place.settle(BOOTED, books, 0, Version.V201)
+        assert books.page(Page.STATUSES) == untold
 
 
 async def test_one_that_never_booted_has_no_boot_to_report(routing: Routing) -> None:
