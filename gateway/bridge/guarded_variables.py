@@ -8,9 +8,19 @@ from gateway.bridge.ports import DOWNGRADE, RECONFIGURATION, Report
 
 _COMPONENTS: Final = frozenset({"networkconfiguration", "securityctrlr"})
 _VARIABLES: Final = frozenset(
-    {"activenetworkprofile", "networkconfigurationpriority", "networkprofileconnectionattempts"}
+    {
+        "activenetworkprofile",
+        "additionalrootcertificatecheck",
+        "basicauthpassword",
+        "networkconfigurationpriority",
+        "networkprofileconnectionattempts",
+        "securityprofile",
+    }
 )
-_SECRET: Final = re.compile("password|secret|privatekey|vpnkey|pin$", re.IGNORECASE)
+"""Whatever the component: there are stations that keep them elsewhere, or look at the variable's name alone."""
+_SECRET: Final = re.compile(
+    "password|passphrase|passwd|pwd$|psk$|secret|privatekey|apikey|authorizationkey|vpnkey|pin$", re.IGNORECASE
+)
 NAME_MAX: Final = 50
 """Characters of the name of a component or variable (identifierString[50])."""
 
