@@ -78,8 +78,10 @@ def _unfit(config: "Config", name: str, mirror: str) -> Iterator[str]:
         yield f"has mirrors of its own: nothing is mirrored twice; take them from backends.{mirror}"
     if len({other.protocol, backend.protocol}) > 1:
         yield f"speaks {other.protocol}, not {backend.protocol}: what it would hear is in another language"
-    if other.url == backend.url:
-        yield f"has the URL of backends.{name}: it would take each station's connection from it"
+    earlier = backend.mirrors[: backend.mirrors.index(mirror)]
+    for taken in (name, *(each for each in earlier if each in config.backends)):
+        if other.url == config.backends[taken].url:
+            yield f"has the URL of backends.{taken}: one would take each station's connection from the other"
 
 
 _RULES: Final[tuple[Callable[["Config"], Iterator[Fault]], ...]] = (

@@ -93,8 +93,15 @@ def test_a_mirror_is_not_where_the_backend_is() -> None:
     backends = {"a": _backend("h", mirrors=["b"]), "b": _backend("h")}
     config = Config.model_validate({"backends": backends, "default_backend": "a"})
     assert [text for _, text in broken_by_routing(config)] == [
-        "has the URL of backends.a: it would take each station's connection from it"
+        "has the URL of backends.a: one would take each station's connection from the other"
     ]
+
+
+def test_two_mirrors_are_not_in_one_place() -> None:
+    backends = {"a": _backend("a", mirrors=["b", "c"]), "b": _backend("h"), "c": _backend("h")}
+    assert faults(backends=backends) == {
+        "backends.a.mirrors[1]": "has the URL of backends.b: one would take each station's connection from the other"
+    }
 
 
 @pytest.mark.parametrize(
