@@ -17,7 +17,7 @@ HERE: Final = Path(__file__).parent
 class NewStation(Protocol):
     """Registers a station that may use a security profile from this one up."""
 
-    def __call__(self, profile: int, *, by_command: bool = False) -> Station:
+    def __call__(self, profile: int, protocol: str = "ocpp2.0.1", *, by_command: bool = False) -> Station:
         """Return it, not connected."""
 
 
@@ -60,8 +60,8 @@ def new_station(third_party: Stations, gateway: Gateway, backend: Backend) -> It
     """Register stations. After the test, neither side may have found fault."""
     stations: list[Station] = []
 
-    def new(profile: int, *, by_command: bool = False) -> Station:
-        stations.append(third_party.new(gateway, profile, by_command=by_command))
+    def new(profile: int, protocol: str = "ocpp2.0.1", *, by_command: bool = False) -> Station:
+        stations.append(third_party.new(gateway, profile, protocol, by_command=by_command))
         return stations[-1]
 
     yield new

@@ -21,7 +21,9 @@ ADMIN: Final = re.compile(r"listening (http://127\.0\.0\.1:\d+) admin")
 class Gateway:
     """`python -m gateway init` and `serve`, and the station registry through `station add`."""
 
-    def __init__(self, folder: Path, backend_port: int, protocol: str = "ocpp1.6") -> None:
+    def __init__(
+        self, folder: Path, backend_port: int, protocol: str = "ocpp1.6", *, security_extension: bool = False
+    ) -> None:
         self.folder = folder
         self._log = folder.parent / "gateway.log"
         self._read = 0
@@ -31,6 +33,7 @@ class Gateway:
             "VOLTGATE__ADMIN__BIND": "127.0.0.1:0",
             "VOLTGATE__BACKENDS__LEGACY__URL": f"ws://127.0.0.1:{backend_port}/{{identity}}",
             "VOLTGATE__BACKENDS__LEGACY__PROTOCOL": protocol,
+            "VOLTGATE__BACKENDS__LEGACY__SECURITY_EXTENSION": json.dumps(security_extension),
             "VOLTGATE__LOG__FORMAT": "json",
         }
         self.command("init", str(folder))
@@ -64,13 +67,14 @@ class Gateway:
         assert ended.returncode == 0, f"voltgate {' '.join(arguments)}: {ended.returncode}\n{ended.stderr}"
         return ended.stdout
 
-    def register(self, identity: str, profile: int, serial: str, *, by_command: bool) -> str:
+    def register(self, identity: str, profile: int, serial: str, protocol: str, *, by_command: bool) -> str:
         """Register a station, by `station add` or (ten times faster) by the admin API, and return its password."""
         if by_command:
-            wish = (identity, "--profile", str(profile), "--serial", serial, "--json", "--config", self.config)
-            added: Json = json.loads(self.command("station", "add", *wish))
+            wish = (identity, "--profile", str(profile), "--serial", serial, "--protocol", protocol)
+            added: Json = json.loads(self.command("station", "add", *wish, "--json", "--config", self.config))
         else:
-            added = self.api("stations", {"identity": identity, "profile": profile, "serial": serial})
+            wanted = {"identity": identity, "profile": profile, "serial": serial, "pinned_version": protocol}
+            added = self.api("stations", wanted)
         password: str = added["password"]
         return password
 

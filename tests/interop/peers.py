@@ -62,10 +62,17 @@ class Peer(Child):
 
     def calls(self, identity: str, *actions: str) -> list[tuple[str, Json]]:
         """Return all CALLs of these actions that came in for a station, as (action, payload), oldest first."""
+        came = self._came(identity)
+        return [(said["action"], said["payload"]) for said in came if said["action"] in actions]
+
+    def everything(self, identity: str) -> list[str]:
+        """Return the actions of all CALLs that came in for a station, oldest first."""
+        return [said["action"] for said in self._came(identity)]
+
+    def _came(self, identity: str) -> list[Json]:
         # The command's end is a line behind everything that was said before it.
         self.do("nothing")
-        came = [said for said in self.said if said["event"] == "call" and said["identity"] == identity]
-        return [(said["action"], said["payload"]) for said in came if said["action"] in actions]
+        return [said for said in self.said if said["event"] == "call" and said["identity"] == identity]
 
     def complaints(self) -> list[Json]:
         """Return what ocpp-rpc found fault with since the last time, and no test expected."""
@@ -87,6 +94,12 @@ class Backend(Peer):
         answer: Json = self.do("call", identity=identity, action=action, payload=payload)
         return answer
 
+    def refused(self, identity: str, action: str, payload: Json) -> Refusal:
+        """Call a charge point with what it must refuse."""
+        answer = self.end(self.begin("call", identity=identity, action=action, payload=payload))
+        assert isinstance(answer, Refusal), f"{action} was answered: {answer}"
+        return answer
+
     def ledger(self, identity: str) -> list[tuple[str, Json]]:
         """Return what moved money, in the order in which it came."""
         return self.calls(identity, *self.LEDGER)
@@ -97,15 +110,18 @@ class Backend(Peer):
 
 
 class Station:
-    """One of the third party's 2.0.1 stations, registered at the gateway."""
+    """One of the third party's stations, registered at the gateway."""
 
-    def __init__(self, peer: Peer, gateway: Gateway, number: int, profile: int, *, by_command: bool) -> None:
+    def __init__(
+        self, peer: Peer, gateway: Gateway, number: int, profile: int, protocol: str, *, by_command: bool
+    ) -> None:
         self._peer = peer
+        self.protocol = protocol
         self.gateway = gateway
         self.identity = f"CS-{number:04}"
         self.serial = f"SN.{number:06}"
         self.profile = profile
-        self.password = gateway.register(self.identity, profile, self.serial, by_command=by_command)
+        self.password = gateway.register(self.identity, profile, self.serial, protocol, by_command=by_command)
         self.certificate: Json = {}
         """{cert, key} as PEM, once it has one."""
 
@@ -117,6 +133,10 @@ class Station:
         """Return all CALLs of the CSMS of these actions, as (action, payload)."""
         return self._peer.calls(self.identity, *actions)
 
+    def everything(self) -> list[str]:
+        """Return the actions of all CALLs of the CSMS, oldest first."""
+        return self._peer.everything(self.identity)
+
     def answer(self, action: str, payload: Json | None = None, *, error: Json | None = None) -> None:
         """Answer CALLs of ``action`` so from now on: by a payload, or by an error {code, message}."""
         answer = {"error": error} if error else {"payload": payload}
@@ -125,6 +145,7 @@ class Station:
     def try_to_connect(self, **changes: Any) -> Any:
         """Connect, with some arguments changed; return {protocol, cipher}, or the :class:`Refusal` that it met."""
         arguments: Json = {"endpoint": self.gateway.endpoints[self.profile], "identity": self.identity}
+        arguments["protocols"] = [self.protocol]
         if self.profile >= 2:
             arguments["tls"] = {"ca": self.gateway.ca, **self.certificate}
         if self.profile <= 2:
@@ -164,6 +185,9 @@ class Station:
 
     def boot(self) -> Json:
         """Send BootNotification."""
+        if self.protocol == "ocpp1.6":
+            made = {"chargePointVendor": "Party & Sons", "chargePointModel": "Third"}
+            return self.call("BootNotification", {**made, "chargePointSerialNumber": self.serial})
         names = {"model": "Third", "vendorName": "Party & Sons", "firmwareVersion": "1.0", "serialNumber": self.serial}
         return self.call("BootNotification", {"reason": "PowerUp", "chargingStation": names})
 
@@ -172,6 +196,8 @@ class Station:
         self.connect()
         assert self.boot()["status"] == "Accepted"
         status = {"timestamp": "2026-01-01T08:00:00Z", "connectorStatus": "Available", "evseId": 1, "connectorId": 1}
+        if self.protocol == "ocpp1.6":
+            status = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
         assert self.call("StatusNotification", status) == {}
 
     def enrol(self) -> None:
@@ -194,9 +220,9 @@ class Stations(Peer):
         super().__init__("stations", "station.mjs")
         self._numbers = itertools.count(1)
 
-    def new(self, gateway: Gateway, profile: int, *, by_command: bool) -> Station:
+    def new(self, gateway: Gateway, profile: int, protocol: str, *, by_command: bool) -> Station:
         """Register one more."""
-        return Station(self, gateway, next(self._numbers), profile, by_command=by_command)
+        return Station(self, gateway, next(self._numbers), profile, protocol, by_command=by_command)
 
 
 def make_csr(common_name: str, organization: str = OPERATOR) -> tuple[str, str]:

@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from gateway.bridge.actions_16 import SECURITY_OF_A_CENTRAL_SYSTEM
+from tests.interop.test_station_messages import HASH
+
 if TYPE_CHECKING:
     from tests.interop.child import Json
     from tests.interop.conftest import NewStation
@@ -14,6 +17,23 @@ EVSE: Final = {"id": 1, "connectorId": 1}
 PERIODS: Final = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.1}]}
 DEFAULT: Final = {"stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Relative"}
 CARD: Final = {"idToken": "04A2B3C4", "type": "ISO14443"}
+LOCATION: Final = "https://logs.example.com/"
+ROOT: Final = {"certificateType": "ManufacturerRootCertificate"}
+FIRMWARE: Final = {
+    "location": LOCATION,
+    "retrieveDateTime": "2026-01-01T00:00:00Z",
+    "signingCertificate": "PEM",
+    "signature": "c2ln",
+}
+WHITE_PAPER: "Final[dict[str, Json]]" = {
+    "CertificateSigned": {"certificateChain": "PEM"},
+    "DeleteCertificate": {"certificateHashData": HASH},
+    "ExtendedTriggerMessage": {"requestedMessage": "Heartbeat"},
+    "GetInstalledCertificateIds": ROOT,
+    "GetLog": {"logType": "DiagnosticsLog", "requestId": 3, "log": {"remoteLocation": LOCATION}},
+    "InstallCertificate": {**ROOT, "certificate": "PEM"},
+    "SignedUpdateFirmware": {"requestId": 4, "firmware": FIRMWARE},
+}
 DIALOGUES: "Final[list[tuple[str, Json, str, Json, Json, Json]]]" = [
     # the backend's CALL, what the station is asked, what it answers, what the backend hears
     ("Reset", {"type": "Hard"}, "Reset", {"type": "Immediate"}, ACCEPTED, ACCEPTED),
@@ -194,6 +214,14 @@ def test_diagnostics_and_firmware(station: "Station", backend: "Backend") -> Non
     heard = backend.event("call", identity=station.identity, action="FirmwareStatusNotification")
     assert heard["payload"] == {"status": "DownloadFailed"}
     assert station.calls("UpdateFirmware") == []
+
+
+def test_the_white_paper_where_the_operator_has_not_said_so(station: "Station", backend: "Backend") -> None:
+    """With ``security_extension: true``: test_message_table."""
+    assert WHITE_PAPER.keys() == SECURITY_OF_A_CENTRAL_SYSTEM
+    for action, request in WHITE_PAPER.items():
+        assert (action, backend.refused(station.identity, action, request).code) == (action, "NotSupported")
+    assert station.calls("TriggerMessage", "GetLog", *WHITE_PAPER) == []
 
 
 def test_stopping_a_transaction_of_nobody(station: "Station", backend: "Backend") -> None:

@@ -47,7 +47,7 @@ FROM_STATION: Final[dict[str, Row]] = {
     "NotifyEVChargingSchedule": Row("answered Accepted"),
     "NotifyEvent": Row("AvailabilityState, and problems that explain a Faulted connector", (_STATUS,)),
     "NotifyMonitoringReport": Row(_KEPT),
-    "NotifyReport": Row("kept: connectors, limits, the device model", (_STATUS,)),
+    "NotifyReport": Row("kept: connectors, limits, the device model"),
     "PublishFirmwareStatusNotification": Row(_KEPT),
     "ReportChargingProfiles": Row(_KEPT),
     "ReservationStatusUpdate": Row("answered here: the connector's own status tells"),
