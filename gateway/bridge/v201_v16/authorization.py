@@ -20,6 +20,7 @@ async def authorize(context: Context, payload: Json) -> Json:
     verifiable (C07.FR.17): to ask for the eMAID alone would authorize whoever knows it.
     """
     if "certificate" in payload or "iso15118CertificateHashData" in payload:
+        context.note("contract-certificate", "a contract certificate can't be verified yet: Authorize is refused")
         return {"idTokenInfo": {"status": "Invalid"}, "certificateStatus": "CertChainError"}
     info = await verdict(context, payload["idToken"])
     if info is None:

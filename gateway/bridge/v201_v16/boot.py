@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.bridge.books import Json
 from gateway.bridge.boot_interval import sane_interval
+from gateway.bridge.ports import Note
 from gateway.bridge.timestamps import backend_utc
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -15,6 +16,12 @@ def boot_serial(payload: Json) -> str | None:
     """Return the serial number that BootNotificationRequest names, or None."""
     serial: str | None = payload["chargingStation"].get("serialNumber")
     return serial
+
+
+def note_boot(payload: Json, note: Note) -> None:
+    """Say what :func:`boot_request` cuts."""
+    if len(payload["chargingStation"]["vendorName"]) > VENDOR_MAX:
+        note("boot-vendor", f"vendorName was cut to the {VENDOR_MAX} characters of chargePointVendor")
 
 
 def boot_request(payload: Json) -> Json:

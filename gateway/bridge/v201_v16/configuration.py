@@ -15,7 +15,7 @@ from gateway.bridge.v201_v16.configuration_keys import (
     vendor_variable,
 )
 from gateway.bridge.v201_v16.configuration_questions import all_keys, may_set, phase_rotation_of, question
-from gateway.bridge.v201_v16.configuration_words import BY_DATA_TYPE, PLAIN, NotSayable, items
+from gateway.bridge.v201_v16.configuration_words import BY_DATA_TYPE, PLAIN, NotSayable, is_exact, items
 from gateway.bridge.v201_v16.connectors import numbered
 from gateway.bridge.v201_v16.context import UNSUPPORTED, Context
 from gateway.bridge.v201_v16.device_model import facts_of, is_missing
@@ -107,6 +107,12 @@ def assignments(context: Context, key: str, value: str) -> list[tuple[Variable, 
     if not may_set(context, mapped.variable):
         return []
     said = mapped.words.to_station(value)
+    if not is_exact(mapped.words, value, said):
+        context.note(
+            "configuration-measurands",
+            f"{key} is set to {said}: 2.0.1 has no measurand of one phase, "
+            "and without the energy register a session's energy isn't known",
+        )
     along = [other for other in mapped.also if may_set(context, other.variable)]
     return [(mapped.variable, said), *((other.variable, other.words.to_station(value)) for other in along)]
 

@@ -18,6 +18,7 @@ from gateway.bridge.v201_v16.configuration_keys import (
     Variable,
     vendor_variable,
 )
+from gateway.bridge.v201_v16.configuration_words import is_exact
 from gateway.bridge.v201_v16.connectors import plugs
 from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.device_model import connectors_of, facts_of, is_known, is_missing, value_of
@@ -107,9 +108,16 @@ def _mapped(context: Context, key: Key) -> Question | None:
 
     def compose(found: Found) -> str | None:
         value = found.get(key.variable.path)
-        return None if value is None else key.words.to_backend(value)
+        return None if value is None else _to_backend(context, key, value)
 
     return None if access == "W" else Question(key.readonly or access == "R", (key.variable,), compose)
+
+
+def _to_backend(context: Context, key: Key, value: str) -> str:
+    translated = key.words.to_backend(value)
+    if not is_exact(key.words, value, translated):
+        context.note("configuration-measurands", "measurands that 1.6 doesn't know are left out of a configuration key")
+    return translated
 
 
 def _vendor(context: Context, key: str) -> Question | None:

@@ -179,6 +179,7 @@ class V201ToV16:
 
     async def booted(self, payload: Json) -> None:
         """The station has sent this BootNotificationRequest: what doesn't outlive a boot is forgotten."""
+        boot.note_boot(payload, self._context.note)
         faults.booted(self._context.books, payload)
         inventory.booted(self._context, payload)
         await self._context.save_changes()

@@ -18,7 +18,7 @@ from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.timestamps import backend_utc
 from gateway.bridge.v201_v16.configuration_keys import Variable, name_of
 from gateway.bridge.v201_v16.context import UNSUPPORTED, Context
-from gateway.bridge.v201_v16.tokens import id_token_info, token_for
+from gateway.bridge.v201_v16.tokens import CENTRAL, id_token_info, token_for
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.strict_json import dumps
 
@@ -114,7 +114,10 @@ def _entries(context: Context, payload: Json) -> list[Json] | None:
     """Translate the entries; None when one can't be sent. Without idTagInfo an entry is deleted, in both versions."""
     entries = []
     for entry in payload.get("localAuthorizationList", ()):
-        translated: Json = {"idToken": token_for(context, entry["idTag"])}
+        token = token_for(context, entry["idTag"])
+        if token["type"] == CENTRAL:
+            context.note("token-type", f"a token of the local list whose form is no card's goes as {CENTRAL}")
+        translated: Json = {"idToken": token}
         info: Json | None = entry.get("idTagInfo")
         if info is None and payload["updateType"] == "Full":
             return None

@@ -36,7 +36,7 @@ async def get_diagnostics(context: Context, payload: Json) -> Json:
         return refuse_diagnostics(context.report, context.afterwards, context.call_backend)
     log = {
         "remoteLocation": payload["location"],
-        **_times(payload, oldestTimestamp="startTime", latestTimestamp="stopTime"),
+        **_times(context, payload, oldestTimestamp="startTime", latestTimestamp="stopTime"),
     }
     answer = await _ask(context, _DIAGNOSTICS, "DiagnosticsLog", log, payload)
     return {"fileName": answer["filename"]} if "filename" in answer and answer["status"] != "Rejected" else {}
@@ -49,7 +49,7 @@ async def get_log(context: Context, payload: Json) -> Json:
         return refuse_location(context.report, "GetLog")
     asked = {
         "remoteLocation": log["remoteLocation"],
-        **_times(log, oldestTimestamp="oldestTimestamp", latestTimestamp="latestTimestamp"),
+        **_times(context, log, oldestTimestamp="oldestTimestamp", latestTimestamp="latestTimestamp"),
     }
     answer = await _ask(context, Request("GetLog", payload["requestId"]), payload["logType"], asked, payload)
     return {name: answer[name] for name in ("status", "filename") if name in answer}
@@ -90,7 +90,9 @@ async def _ask(context: Context, request: Request, log_type: str, log: Json, pay
     return {"status": "Rejected"} if answer is None else answer
 
 
-def _times(payload: Json, **names: str) -> Json:
+def _times(context: Context, payload: Json, **names: str) -> Json:
     """Return the timestamps in UTC; one that can't be read bounds nothing."""
     times = {name: backend_utc(payload[given]) for name, given in names.items() if given in payload}
+    if None in times.values():
+        context.note("log-times", "the backend's time for a log is unreadable and was left out")
     return {name: time for name, time in times.items() if time is not None}

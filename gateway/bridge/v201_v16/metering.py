@@ -12,7 +12,7 @@ async def relay_meter_values(context: Context, payload: Json) -> Json:
     No session depends on them: while the backend is away they are dropped.
     """
     evse_id: int = payload["evseId"]
-    values = meter_values(payload["meterValue"])
+    values = meter_values(payload["meterValue"], context.note)
     last = registers(payload["meterValue"]).last
     number = (await locate(context, evse_id, None)).number if evse_id != 0 else 0
     if last is not None and evse_id != 0:

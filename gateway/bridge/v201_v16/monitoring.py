@@ -13,7 +13,7 @@ from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.faults import Fault, enter
 
 INFO_MAX: Final = 50
-"""Characters of StatusNotification.info and vendorErrorCode; techInfo has up to 500."""
+"""Characters of StatusNotification.info; techInfo has up to 500, techCode as many as vendorErrorCode."""
 
 _AVAILABILITY: Final = "AvailabilityState"
 _STATUSES: Final = frozenset({"Available", "Occupied", "Reserved", "Unavailable", "Faulted"})
@@ -109,11 +109,10 @@ def _problem(context: Context, event: Json) -> set[int]:
     if is_there is None:
         return set()
     evse: Json = event["component"].get("evse", {})
-    fault = Fault(
-        error_code(event),
-        info=event.get("techInfo", "")[:INFO_MAX] or None,
-        vendor_error_code=event.get("techCode", "")[:INFO_MAX] or None,
-    )
+    info = event.get("techInfo", "")
+    if len(info) > INFO_MAX:
+        context.note("fault-text", f"the techInfo of a problem was cut to {INFO_MAX} characters")
+    fault = Fault(error_code(event), info=info[:INFO_MAX] or None, vendor_error_code=event.get("techCode") or None)
     evse_id, connector_id = evse.get("id", 0), evse.get("connectorId", 0)
     enter(context.books, evse_id, connector_id, event["component"]["name"].casefold(), fault if is_there else None)
     return {max(0, evse_id)}

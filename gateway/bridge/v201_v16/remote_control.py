@@ -82,6 +82,8 @@ async def reset(context: Context, payload: Json) -> Json:
     if answer is None or answer["status"] == "Rejected":
         return {"status": "Rejected"}
     context.memory.soft_reset = payload["type"] == "Soft"
+    if answer["status"] == "Scheduled":
+        context.note("reset-scheduled", "the station resets once no transaction runs; the backend hears Accepted")
     return {"status": "Accepted"}
 
 

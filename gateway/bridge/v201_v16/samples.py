@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
 
 from gateway.bridge.books import Json
+from gateway.bridge.ports import Note
 from gateway.bridge.timestamps import in_order, utc
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -42,6 +43,8 @@ _UNITS: Final = {
     )
 }
 """Units of 1.6. Hertz isn't among them: StopTransaction's schema refuses it, and Frequency has no other unit."""
+_IMPLIED: Final = {"Frequency": frozenset({"hz", "hertz"})}
+"""Units that 1.6 has no word for and needs none, by measurand."""
 _ENERGY_EXPONENTS: Final = {"wh": 0, "kwh": 3}
 
 
@@ -59,30 +62,36 @@ class Registers(NamedTuple):
     """The latest of all."""
 
 
-def meter_values(values: Iterable[Json]) -> list[Json]:
+def meter_values(values: Iterable[Json], note: Note) -> list[Json]:
     """Translate MeterValue elements; samples of measurands that 1.6 doesn't know are left out, empty elements too.
 
-    Raises :class:`CallError` for a timestamp or a number that can't be.
+    What can't be said in 1.6 goes to ``note``. Raises :class:`CallError` for a timestamp or a number that can't be.
     """
     translated = []
     for value in values:
         timestamp = utc(value["timestamp"], "meterValue.timestamp")
-        samples = [sample for raw in value["sampledValue"] for sample in sampled_values(raw)]
+        samples = [sample for raw in value["sampledValue"] for sample in sampled_values(raw, note)]
         if samples:
             translated.append({"timestamp": timestamp, "sampledValue": samples})
     return translated
 
 
-def sampled_values(sample: Json) -> list[Json]:
+def sampled_values(sample: Json, note: Note) -> list[Json]:
     """Translate one SampledValue: to one, or to two where the meter signed it.
 
     To none where 1.6 has no such measurand, or where it would read an energy of unknown unit as Wh. Without a unit
     that 1.6 knows, any other value goes without one.
     """
     measurand: str = sample.get("measurand", REGISTER)
-    unit = _unit(sample)
-    if measurand not in MEASURANDS or (unit is None and measurand.startswith("Energy.")):
+    if measurand not in MEASURANDS:
+        note("measurand", f"samples of {measurand} are left out: 1.6 has no such measurand")
         return []
+    unit = _unit(sample)
+    if unit is None and measurand.startswith("Energy."):
+        note("energy-unit", f"samples of {measurand} are left out: 1.6 would read their unit as Wh")
+        return []
+    if unit is None and _is_lost(sample, measurand):
+        note("unit", f"samples of {measurand} go without a unit: 1.6 doesn't know theirs")
     context: Json = {name: sample[name] for name in ("context", "measurand", "phase", "location") if name in sample}
     raw: Json = {"value": decimal_text(_scaled(sample)), **context}
     if unit is not None:
@@ -159,3 +168,9 @@ def _unit(sample: Json) -> str | None:
     if unit is None:
         return "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else None
     return _UNITS.get(unit.casefold())
+
+
+def _is_lost(sample: Json, measurand: str) -> bool:
+    """True where the station names a unit that 1.6 has no word for, and needs one."""
+    unit = sample.get("unitOfMeasure", {}).get("unit")
+    return unit is not None and unit.casefold() not in _IMPLIED.get(measurand, ())

@@ -13,6 +13,9 @@ ID_TAG_MAX: Final = 20
 ALIASES_MAX: Final = 1000
 """Long tokens of one station that are remembered behind their alias; the oldest is forgotten."""
 
+CENTRAL: Final = "Central"
+"""The type of a token that a server made up."""
+
 _EMAID: Final = re.compile(r"[A-Z]{2}-?[A-Z0-9]{3}-?C[A-Z0-9]{8}(?:-?[A-Z0-9])?", re.IGNORECASE)
 _ISO14443: Final = re.compile(r"(?:[0-9A-F]{8}|[0-9A-F]{14})", re.IGNORECASE)
 _ISO15693: Final = re.compile(r"[0-9A-F]{16}", re.IGNORECASE)
@@ -34,7 +37,7 @@ def type_of(id_tag: str) -> str:
         return "ISO14443"
     if _ISO15693.fullmatch(id_tag):
         return "ISO15693"
-    return "Central"
+    return CENTRAL
 
 
 def tag_for(context: Context, token: Json) -> str:

@@ -4,6 +4,7 @@ import enum
 from typing import NamedTuple
 
 from gateway.bridge.books import Json
+from gateway.bridge.ports import Note
 from gateway.bridge.timestamps import utc
 from gateway.bridge.v201_v16.samples import Registers, meter_values, registers
 
@@ -36,8 +37,8 @@ class TransactionEvent(NamedTuple):
     registers: Registers
 
 
-def read_event(payload: Json) -> TransactionEvent:
-    """Read a schema-valid TransactionEventRequest.
+def read_event(payload: Json, note: Note) -> TransactionEvent:
+    """Read a schema-valid TransactionEventRequest; what of its meter values can't be said in 1.6 goes to ``note``.
 
     Raises :class:`CallError` for a timestamp or a number that can't be. An ``evse`` without a place is no evse: the
     session counts, and it may be known from another event where it takes place.
@@ -59,7 +60,7 @@ def read_event(payload: Json) -> TransactionEvent:
         stopped_reason=info.get("stoppedReason"),
         remote_start_id=info.get("remoteStartId"),
         reservation_id=payload.get("reservationId"),
-        meter_values=meter_values(values),
+        meter_values=meter_values(values, note),
         registers=registers(values),
     )
 

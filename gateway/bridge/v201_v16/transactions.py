@@ -33,7 +33,7 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     somebody in its place (``authorize_offline``). While it is away the event is in the journal, and a refusal that
     comes with the late StartTransaction.conf stops the transaction by RequestStopTransaction (:func:`started_late`).
     """
-    event = read_event(payload)
+    event = read_event(payload, context.note)
     tx = await entry_of(context, event)
     if is_repeat(tx, event):
         return await _answer_again(context, tx, event)

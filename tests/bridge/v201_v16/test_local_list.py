@@ -375,7 +375,7 @@ class TestParts:
         assert await send(world, 5, tags(*"abcd")) == "Accepted"
         assert await send(world, 6, tags(*"abcde")) == "Failed"
         assert lister.tokens == set("abcd")
-        assert world.notes.keys() == {"local-list-parts"}
+        assert "local-list-parts" in world.notes
         assert PARTS_MAX > 2
 
     @pytest.mark.parametrize("value", ["0", "-1", "many", "", "²"])

@@ -22,6 +22,8 @@ from gateway.bridge.v201_v16.samples import (
 from gateway.wire.errors import CallError, ErrorCode
 
 AT = "2026-05-01T08:00:00Z"
+unheard = dict[str, str]().__setitem__
+"""Takes notes that the test doesn't read."""
 
 
 def sample(value: float, unit: str | None = None, multiplier: int | None = None, **more: Any) -> Json:
@@ -120,7 +122,7 @@ def test_numbers_are_written_without_exponent(value: Decimal, text: str) -> None
 def test_a_sample_keeps_its_words_and_gets_a_unit_of_1_6(raw: Json, expected: Json) -> None:
     same: Json = {name: raw[name] for name in ("context", "measurand", "phase", "location") if name in raw}
 
-    assert sampled_values(raw) == [{**expected, **same}]
+    assert sampled_values(raw, unheard) == [{**expected, **same}]
 
 
 @pytest.mark.parametrize(
@@ -136,13 +138,34 @@ def test_a_sample_keeps_its_words_and_gets_a_unit_of_1_6(raw: Json, expected: Js
     ],
 )
 def test_what_1_6_would_misread_is_left_out(raw: Json) -> None:
-    assert sampled_values(raw) == []
+    assert sampled_values(raw, unheard) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "topic"),
+    [
+        (sample(1), None),
+        (sample(1, "kwh"), None),
+        (sample(50, "Hz", measurand="Frequency"), None),
+        (sample(50, measurand="Frequency"), None),
+        (sample(0.9, measurand="Power.Factor"), None),
+        (sample(1, measurand="Energy.Apparent.Import"), "measurand"),
+        (sample(1, "MWh"), "energy-unit"),
+        (sample(1, "mA", measurand="Current.Import"), "unit"),
+        (sample(1, "ppm", measurand="Frequency"), "unit"),
+    ],
+)
+def test_what_1_6_can_not_say_is_noted(raw: Json, topic: str | None) -> None:
+    notes: dict[str, str] = {}
+    sampled_values(raw, notes.__setitem__)
+
+    assert list(notes) == ([] if topic is None else [topic])
 
 
 def test_a_signed_value_stands_beside_the_plain_one() -> None:
     signed = {"signedMeterData": "OCMF|{}|{}", "signingMethod": "", "encodingMethod": "OCMF", "publicKey": ""}
 
-    assert sampled_values(sample(1500, "Wh", context="Transaction.End", signedMeterValue=signed)) == [
+    assert sampled_values(sample(1500, "Wh", context="Transaction.End", signedMeterValue=signed), unheard) == [
         {"value": "1500", "unit": "Wh", "context": "Transaction.End", "format": "Raw"},
         {"value": json.dumps(signed), "unit": "Wh", "context": "Transaction.End", "format": "SignedData"},
     ]
@@ -152,7 +175,7 @@ def test_every_measurand_and_unit_is_one_of_1_6(fits: Callable[..., Json]) -> No
     units = ["Wh", "kWh", "varh", "kvarh", "W", "kW", "VA", "kVA", "var", "kvar", "A", "V", "K", "Celsius", "Percent"]
     raw = [sample(1, unit, measurand=measurand) for measurand in sorted(MEASURANDS) for unit in [*units, "Fahrenheit"]]
 
-    values = meter_values([{"timestamp": AT, "sampledValue": raw}])
+    values = meter_values([{"timestamp": AT, "sampledValue": raw}], unheard)
 
     assert len(values[0]["sampledValue"]) == len(raw)
     fits("v16", "MeterValues", {"connectorId": 1, "meterValue": values})
@@ -166,12 +189,12 @@ def test_elements_without_any_sample_are_left_out() -> None:
         {"timestamp": AT, "sampledValue": [sample(1, measurand="Energy.Active.Net")]},
     ]
 
-    assert meter_values(values) == [
+    assert meter_values(values, unheard) == [
         {"timestamp": AT, "sampledValue": [{"value": "1", "measurand": "Voltage", "unit": "V"}]}
     ]
 
 
-@pytest.mark.parametrize("read", [meter_values, registers])
+@pytest.mark.parametrize("read", [lambda values: meter_values(values, unheard), registers])
 def test_a_bad_timestamp_is_refused(read: Callable[[list[Json]], object]) -> None:
     with pytest.raises(CallError, match=r"meterValue\.timestamp"):
         read([{"timestamp": "noon", "sampledValue": [sample(1)]}])

@@ -49,7 +49,9 @@ def test_start(fits: Callable[..., Json], reservation: int | None) -> None:
 def test_every_reason_of_2_0_1_is_one_of_1_6(
     fits: Callable[..., Json], new_event: NewEvent, stopped: str, expected: str
 ) -> None:
-    event = read_event(fits("v201", "TransactionEvent", new_event("Ended", reason=stopped)))
+    event = read_event(
+        fits("v201", "TransactionEvent", new_event("Ended", reason=stopped)), dict[str, str]().__setitem__
+    )
 
     payload = stop_request(Transaction("TX"), event, None, soft_reset=False)
 
@@ -78,7 +80,7 @@ def test_every_reason_of_2_0_1_is_one_of_1_6(
 def test_the_trigger_steers_the_reason(
     new_event: NewEvent, trigger: str, stopped: str | None, soft_reset: bool, expected: str | None
 ) -> None:
-    event = read_event(new_event("Ended", trigger=trigger, reason=stopped))
+    event = read_event(new_event("Ended", trigger=trigger, reason=stopped), dict[str, str]().__setitem__)
 
     assert stop_reason(event, soft_reset=soft_reset) == expected
     assert ("reason" in stop_request(Transaction("TX"), event, None, soft_reset=soft_reset)) == (expected is not None)
@@ -104,11 +106,13 @@ def test_the_register_at_the_end(
 ) -> None:
     tx = Transaction("TX", last_register=last_register, meter_start=meter_start)
 
-    assert meter_stop(tx, read_event(new_event("Ended", wh=wh, context=context))) == expected
+    assert (
+        meter_stop(tx, read_event(new_event("Ended", wh=wh, context=context), dict[str, str]().__setitem__)) == expected
+    )
 
 
 def test_what_was_measured_at_the_end_goes_along(fits: Callable[..., Json], new_event: NewEvent) -> None:
-    event = read_event(new_event("Ended", wh=1500, context="Transaction.End"))
+    event = read_event(new_event("Ended", wh=1500, context="Transaction.End"), dict[str, str]().__setitem__)
 
     payload = stop_request(Transaction("TX"), event, "TAG", soft_reset=False)
 

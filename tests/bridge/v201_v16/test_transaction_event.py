@@ -31,7 +31,7 @@ def test_all_fields(new_event: NewEvent) -> None:
     )
 
     sample = {"value": "1500", "unit": "Wh", "context": "Transaction.End"}
-    assert read_event(payload) == TransactionEvent(
+    assert read_event(payload, dict[str, str]().__setitem__) == TransactionEvent(
         kind=EventType.ENDED,
         station_tx="TX-9",
         seq_no=7,
@@ -51,7 +51,7 @@ def test_all_fields(new_event: NewEvent) -> None:
 
 
 def test_required_fields_only(new_event: NewEvent) -> None:
-    event = read_event(new_event("Started", trigger="CablePluggedIn"))
+    event = read_event(new_event("Started", trigger="CablePluggedIn"), dict[str, str]().__setitem__)
 
     assert (event.kind, event.seq_no, event.offline) == (EventType.STARTED, 0, False)
     absent = (
@@ -64,11 +64,11 @@ def test_required_fields_only(new_event: NewEvent) -> None:
 
 @pytest.mark.parametrize("evse", [{"id": 0}, {"id": -1, "connectorId": 0}])
 def test_a_place_that_can_not_be_is_none(new_event: NewEvent, evse: Json) -> None:
-    event = read_event(new_event("Started", evse=evse))
+    event = read_event(new_event("Started", evse=evse), dict[str, str]().__setitem__)
 
     assert (event.evse_id, event.connector_id) == (None, None)
 
 
 def test_a_bad_time_is_refused(new_event: NewEvent) -> None:
     with pytest.raises(CallError, match="timestamp is not"):
-        read_event(new_event("Started", at="2026-05-01T10:00:00"))
+        read_event(new_event("Started", at="2026-05-01T10:00:00"), dict[str, str]().__setitem__)

@@ -27,7 +27,7 @@ HELD, OPEN, STOPPING, ENDED = (
 
 @pytest.fixture
 def event(new_event: "Callable[..., Json]") -> "Callable[..., TransactionEvent]":
-    return lambda *args, **fields: read_event(new_event(*args, **fields))
+    return lambda *args, **fields: read_event(new_event(*args, **fields), dict[str, str]().__setitem__)
 
 
 @pytest.mark.parametrize(
