@@ -1,5 +1,6 @@
 """OCPP-J frames: text to frame and back (OCPP-J 2.0.1 Part 4, 4.2; OCPP-J 1.6, 4.2)."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ MESSAGE_ID_MAX: Final = 36
 """Characters of a messageId (OCPP-J 2.0.1 Part 4, 4.1.4)."""
 UNREADABLE_ID: Final = "-1"
 """The messageId of a CALLERROR for a frame whose own could not be read (OCPP-J 2.0.1 Part 4, 4.2.3)."""
+
+_HEAD: Final = re.compile(rb'[ \t\r\n]*\[[ \t\r\n]*([234])[ \t\r\n]*,[ \t\r\n]*"([ !#-\[\]-~]{1,36})"[ \t\r\n]*,')
+"""Message type and messageId, of plain characters, at the head of a frame: no JSON reader sees anything else there."""
 
 Payload = dict[str, Any]
 
@@ -70,7 +74,7 @@ def decode(text: bytes) -> Frame:
     try:
         frame = strict_json.loads(text)
     except strict_json.JsonRejected as error:
-        raise FrameRejected(ErrorCode.RPC_FRAMEWORK_ERROR, f"not acceptable as JSON: {error}") from None
+        raise _unacceptable(text, f"not acceptable as JSON: {error}") from None
     if type(frame) is not list or not frame:
         raise FrameRejected(ErrorCode.RPC_FRAMEWORK_ERROR, "a frame is an array of at least three elements")
     kind = frame[0]
@@ -92,6 +96,19 @@ def decode(text: bytes) -> Frame:
     if kind == CALLERROR:
         return _decode_error(message_id, frame)
     raise FrameRejected(ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, "unknown message type", message_id=message_id)
+
+
+def _unacceptable(text: bytes, reason: str) -> FrameRejected:
+    """Return the refusal of what isn't JSON, under its own messageId if the head names it (Part 4, 4.2.3).
+
+    Under "-1" nobody would know whose it is: an answer's CALL would wait for the end of its time, and be sent again.
+    """
+    head = _HEAD.match(text)
+    if head is None:
+        return FrameRejected(ErrorCode.RPC_FRAMEWORK_ERROR, reason)
+    kind, message_id = head.groups()
+    is_answer = int(kind) in {CALLRESULT, CALLERROR}
+    return FrameRejected(ErrorCode.RPC_FRAMEWORK_ERROR, reason, message_id=message_id.decode(), is_answer=is_answer)
 
 
 def _decode_call(message_id: str, frame: list[Any]) -> Call:

@@ -113,8 +113,11 @@ def test_a_callerror_is_read_leniently(text: bytes, code: ErrorCode, description
         b'[2,["1"],"Heartbeat",{}]',
         b'[2,true,"Heartbeat",{}]',
         b'[7,"","Heartbeat",{}]',
-        b'[2,"1","Heartbeat",{"a":1,"a":2}]',
-        b'[2,"1","Heartbeat",{"a":NaN}]',
+        b'[7,"1",{"a":NaN}]',
+        b'[2,"\\u0031","Heartbeat",{"a":NaN}]',
+        b'[2,"\xc3\xa9","Heartbeat",{"a":NaN}]',
+        text_of(2, LONGEST_ID + "i", "Heartbeat", {"a": "\0"}),
+        b'x[2,"1","Heartbeat",{"a":NaN}]',
         b"\xff\xfe",
     ],
 )
@@ -124,6 +127,22 @@ def test_a_frame_whose_id_cannot_be_read_is_answered_under_minus_one(text: bytes
     assert refusal.message_id == UNREADABLE_ID == "-1"
     assert refusal.error.code is ErrorCode.RPC_FRAMEWORK_ERROR
     assert not refusal.is_answer
+
+
+@pytest.mark.parametrize(
+    ("head", "is_answer"),
+    [(b'[2,"%b","Heartbeat"', False), (b'\r\n [ 3 ,\t"%b" ', True), (b'[4,"%b","NotSupported",""', True)],
+)
+@pytest.mark.parametrize("message_id", ["1", LONGEST_ID, " [2],{3}!~"])
+@pytest.mark.parametrize("payload", [b'{"a":1,"a":2}]', b'{"a":NaN}]', b'{"a":1e30}]', b'{"a":"\\u0000"}]', b'"', b""])
+def test_what_is_not_json_is_answered_under_the_id_that_its_head_names(
+    head: bytes, is_answer: bool, message_id: str, payload: bytes
+) -> None:
+    """OCPP-J 2.0.1 Part 4, 4.2.3: "-1" is for what can't be read."""
+    refusal = refusal_of(head % message_id.encode() + b"," + payload)
+
+    assert refusal.error.code is ErrorCode.RPC_FRAMEWORK_ERROR
+    assert (refusal.message_id, refusal.is_answer) == (message_id, is_answer)
 
 
 @pytest.mark.parametrize(
