@@ -314,6 +314,10 @@ class Peer:
             answer = await self._handle(call.action, call.payload)
             self._stages.outgoing(known, Kind.RESULT, call.action, answer)
             text = frames.encode_result(call.message_id, answer)
+        except InvalidAnswer as error:
+            # The other side's fault: every other code would tell this one that its own payload is wrong.
+            self._refuse(call, CallError(ErrorCode.GENERIC_ERROR, error.description))
+            return
         except CallError as error:
             self._refuse(call, error)
             return

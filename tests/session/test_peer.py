@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.session.peer import INBOX_HIGH, POLICY_VIOLATION, Unanswerable
-from gateway.session.stages import BACKEND_16, STATION_201, Side
+from gateway.session.stages import BACKEND_16, STATION_201, InvalidAnswer, Side
 from gateway.session.strikes import STRIKES_MAX
 from gateway.session.tally import Leg, Outcome
 from gateway.transport.messages import Closed
@@ -143,6 +143,11 @@ async def test_a_handlers_call_error_is_the_answer(talk: "Talk") -> None:
     talk.handler.answers["Heartbeat"] = CallError(ErrorCode.NOT_SUPPORTED, "x" * 300, {"hint": 1})
 
     assert await talk.hears(call("1")) == [[4, "1", "NotSupported", "x" * 255, {"hint": 1}]]
+
+
+async def test_an_invalid_answer_of_the_other_side_blames_no_payload(talk: "Talk") -> None:
+    talk.handler.answers["Heartbeat"] = InvalidAnswer(ErrorCode.FORMAT_VIOLATION, "invalid answer")
+    assert await talk.hears(call("1")) == [[4, "1", "GenericError", "invalid answer", {}]]
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("secret"), KeyError("secret"), TimeoutError(), RecursionError()])
