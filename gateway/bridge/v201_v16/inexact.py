@@ -36,6 +36,7 @@ INEXACT: Final = {
     "reservation-evse": "A reservation of one connector reserves its EVSE, with all connectors of it.",
     "second-token": "A running transaction that gets another token stays under the first: 1.6 has one per transaction.",
     "sequence-gap": "A station has dropped events of a transaction: its seqNo has gaps.",
+    "sequence-order": "A station's seqNo doesn't rise within a transaction: its events are told apart by their time.",
     "status-refused": "A StatusNotification that the backend refuses is not repeated.",
     "token-alias": "An idToken over 20 characters goes under an alias of 20: register the alias as its idTag.",
     "token-type": "A token of a local list whose form is no card's is given the type Central.",

@@ -1,5 +1,6 @@
 """What the books learn of a transaction from its events (OCPP 2.0.1 block E), before the ledger is told anything."""
 
+from collections import deque
 from typing import Final
 
 from gateway.bridge.books import Books, Page, Transaction, TransactionState
@@ -18,6 +19,8 @@ ENDED_MAX: Final = 100
 HELD_MAX: Final = 100
 """Transactions of one station that may wait for a token or an EVSE at once; it has as many EVSEs at most. The oldest is
 one that the station lost: it never ends."""
+DELIVERED_MAX: Final = 16
+"""Events of one transaction that are known again; a station repeats the last one, until it is answered."""
 
 
 async def entry_of(context: Context, event: TransactionEvent) -> Transaction:
@@ -39,21 +42,37 @@ async def entry_of(context: Context, event: TransactionEvent) -> Transaction:
     return tx
 
 
-def is_repeat(tx: Transaction, event: TransactionEvent) -> bool:
+def is_repeat(context: Context, tx: Transaction, event: TransactionEvent) -> bool:
     """Return whether all that comes of ``event`` has been delivered.
 
-    Not by seqNo alone: a Started or Ended that comes late, or from a station that doesn't count, moves money too.
+    Not by seqNo alone: an event that comes late, or from a station that doesn't count, moves money too. After a restart
+    an Updated may be told twice, identically.
     """
     if event.kind is EventType.STARTED:
         was_seen = event.seq_no == tx.last_seq_no and event.timestamp == tx.started_at
         # One that isn't counted has delivered the start, and not what was measured with it.
         return was_seen or tx.is_over or (tx.state is not TransactionState.HELD and event.seq_no <= tx.last_seq_no)
-    return tx.is_over or (event.kind is EventType.UPDATED and event.seq_no <= tx.last_seq_no)
+    if tx.is_over or event.kind is EventType.ENDED:
+        return tx.is_over
+    known = context.memory.delivered.get(tx.station_tx)
+    return 0 < event.seq_no == tx.last_seq_no if known is None else (event.seq_no, event.timestamp) in known
+
+
+def has_delivered(context: Context, tx: Transaction, event: TransactionEvent) -> None:
+    """All that comes of ``event`` has been delivered: it is known when the station repeats it."""
+    known = context.memory.delivered.setdefault(tx.station_tx, deque(maxlen=DELIVERED_MAX))
+    known.append((event.seq_no, event.timestamp))
 
 
 async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> None:
     """Enter what the event says. Learning it twice changes nothing."""
-    is_newest = event.seq_no >= tx.last_seq_no
+    known = context.memory.delivered.get(tx.station_tx, ())
+    came_later = bool(known) and in_order(event.timestamp) > max(in_order(timestamp) for _, timestamp in known)
+    is_newest = event.seq_no >= tx.last_seq_no or came_later
+    if came_later and event.seq_no <= tx.last_seq_no:
+        context.note(
+            "sequence-order", "seqNo doesn't rise within a transaction: its events are told apart by their time"
+        )
     if tx.state is TransactionState.HELD:
         await _learn_start(context, tx, event)
     if event.kind is EventType.STARTED:
@@ -127,6 +146,7 @@ def forget(context: Context, tx: Transaction) -> None:
     context.memory.answers.pop(tx.station_tx, None)
     context.memory.unlocking.discard(tx.station_tx)
     context.memory.counted.discard(tx.station_tx)
+    context.memory.delivered.pop(tx.station_tx, None)
     beginnings.forget(context, tx)
     for page in (Page.STOP_TAGS, Page.TO_STOP):
         context.books.page(page).pop(tx.station_tx, None)

@@ -18,7 +18,15 @@ from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.start_stop import start_request, stop_request
 from gateway.bridge.v201_v16.tokens import id_token_info, tag_for
 from gateway.bridge.v201_v16.transaction_event import EventType, TransactionEvent, read_event
-from gateway.bridge.v201_v16.transaction_state import account_for, entry_of, is_repeat, learn, may_begin, recall_start
+from gateway.bridge.v201_v16.transaction_state import (
+    account_for,
+    entry_of,
+    has_delivered,
+    is_repeat,
+    learn,
+    may_begin,
+    recall_start,
+)
 
 STOPS_MAX: Final = 100
 """Transactions of one station of whose stop something is kept; the oldest is one that the station lost."""
@@ -35,10 +43,11 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     """
     event = read_event(payload, context.note)
     tx = await entry_of(context, event)
-    if is_repeat(tx, event):
+    if is_repeat(context, tx, event):
         return await _answer_again(context, tx, event)
     await learn(context, tx, event)
     conf = await (_end if event.kind is EventType.ENDED else _go_on)(context, tx, event)
+    has_delivered(context, tx, event)
     if event.trigger in _AUTHORIZATION_ENDS:
         tx.deauthorized = True
     answer = await _answer(context, tx, event, conf)

@@ -7,7 +7,15 @@ import pytest
 from gateway.bridge.books import Page, Transaction, TransactionState
 from gateway.bridge.v201_v16 import transaction_state
 from gateway.bridge.v201_v16.transaction_event import TransactionEvent, read_event
-from gateway.bridge.v201_v16.transaction_state import account_for, entry_of, is_repeat, learn, recall_start
+from gateway.bridge.v201_v16.transaction_state import (
+    DELIVERED_MAX,
+    account_for,
+    entry_of,
+    has_delivered,
+    is_repeat,
+    learn,
+    recall_start,
+)
 from gateway.wire.errors import CallError, ErrorCode
 
 if TYPE_CHECKING:
@@ -39,7 +47,7 @@ def event(new_event: "Callable[..., Json]") -> "Callable[..., TransactionEvent]"
         ("Started", 0, ENDED, True),
         ("Updated", 3, OPEN, False),
         ("Updated", 2, OPEN, True),
-        ("Updated", 1, HELD, True),
+        ("Updated", 1, HELD, False),
         ("Updated", 3, STOPPING, True),
         ("Ended", 3, OPEN, False),
         ("Ended", 0, OPEN, False),
@@ -47,10 +55,26 @@ def event(new_event: "Callable[..., Json]") -> "Callable[..., TransactionEvent]"
         ("Ended", 3, ENDED, True),
     ],
 )
-def test_what_is_a_repetition(
-    event: "Callable[..., TransactionEvent]", kind: str, seq_no: int, state: TransactionState, expected: bool
+def test_what_is_a_repetition_after_a_restart(
+    world: "World",
+    event: "Callable[..., TransactionEvent]",
+    kind: str,
+    seq_no: int,
+    state: TransactionState,
+    expected: bool,
 ) -> None:
-    assert is_repeat(Transaction("TX-1", state, last_seq_no=2), event(kind, seq_no)) is expected
+    assert is_repeat(world.context, Transaction("TX-1", state, last_seq_no=2), event(kind, seq_no)) is expected
+
+
+def test_what_was_delivered_is_known_by_its_number_and_time(
+    world: "World", event: "Callable[..., TransactionEvent]"
+) -> None:
+    tx = Transaction("TX-1", OPEN, last_seq_no=0)
+    for minute in range(DELIVERED_MAX + 1):
+        has_delivered(world.context, tx, event("Updated", 0, at=f"2026-05-01T09:{minute:02}:00Z"))
+
+    again = [event("Updated", 0, at=f"2026-05-01T09:{minute:02}:00Z") for minute in (0, 1, 16, 17)]
+    assert [is_repeat(world.context, tx, each) for each in again] == [False, True, True, False]
 
 
 async def test_ended_transactions_are_bounded(
