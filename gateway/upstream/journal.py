@@ -19,14 +19,11 @@ from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import JournalEntry, JournalStore, Register, StaleEpoch, StoreAway
 from gateway.session.stages import NotSendable
 from gateway.upstream import offers
-from gateway.upstream.offers import REFUSALS_MAX, KeptBack, Outcome
+from gateway.upstream.offers import REFUSALS_MAX, KeptBack, LateAnswer, Outcome
 from gateway.wire.errors import CallError
 from gateway.wire.versions import Version
 
 log = structlog.get_logger(__name__)
-
-LateAnswer = Callable[[Transaction, Json], Awaitable[None]]
-"""Told of an answer that says who may charge and came after the station had been answered without it."""
 
 
 class JournaledLedger:
@@ -202,17 +199,21 @@ class JournaledLedger:
             self._drain_in(self._kept_back.wait)  # nothing else waits for that
 
     async def _append(self, tx: Transaction, action: str, payload: Json) -> JournalEntry:
-        self._only_kept_back = self._only_kept_back and tx.station_tx in self._kept_back
         try:
             entry = await self._journal.append(self._identity, self._epoch(), tx, action, payload)
         except StoreAway:
             # It may be there all the same: whether it is, the next drain sees. A count that is too high mends itself.
-            self._depth += 1
+            self._appended(tx)
             self._drain_later()
             raise
-        self._depth += 1
+        self._appended(tx)
         self._unsaved.pop(tx.station_tx, None)
         return entry
+
+    def _appended(self, tx: Transaction) -> None:
+        """One entry more waits: a drain that has ended while it was written saw nothing of it."""
+        self._depth += 1
+        self._only_kept_back = self._only_kept_back and tx.station_tx in self._kept_back
 
     async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple[Outcome, Json | None]:
         """Send one entry and settle it when the backend answers; None when it stays in the journal or was refused.
@@ -269,12 +270,7 @@ class JournaledLedger:
             self._depth -= 1
             self._answered.pop(entry.id, None)
 
-        removal = asyncio.get_running_loop().create_task(counted(), name=f"journal entry {self._identity}")
-        try:
-            await asyncio.shield(removal)
-        except asyncio.CancelledError:
-            await asyncio.wait([removal])
-            raise
+        await offers.to_its_end(counted(), f"journal entry {self._identity}")
 
     async def drain(self) -> None:
         """Deliver the journal, oldest first, until it is empty or the backend leaves; what it refuses stays.
@@ -310,6 +306,8 @@ class JournaledLedger:
         refusals = 0
         while (counted := self._depth) and self._may_go_on(refusals):
             entries = await self._journal.pending(self._identity, beside=self._kept_back.names)
+            if not entries and self._depth > counted:
+                continue  # appended since it was read
             if not entries and self._kept_back:
                 self._only_kept_back = True
                 break

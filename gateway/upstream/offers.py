@@ -2,8 +2,10 @@
 
 import asyncio
 import enum
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
+from gateway.bridge.books import Json, Transaction
 from gateway.wire.errors import ErrorCode
 
 MESSAGE_ATTEMPTS: Final = 3
@@ -20,6 +22,9 @@ REFUSALS_MAX: Final = 10
 """Messages that a backend refuses in one drain; then it refuses everything, and the rest isn't offered now."""
 TIMER_SLACK: Final = 0.1
 """Seconds by which a timer may come early."""
+
+LateAnswer = Callable[[Transaction, Json], Awaitable[None]]
+"""Told of an answer that says who may charge and came after the station had been answered without it."""
 
 
 class Outcome(enum.Enum):
@@ -76,3 +81,13 @@ class KeptBack:
 def may_be_taken(code: ErrorCode, attempt: int) -> bool:
     """Return whether a message that was refused with ``code``, the ``attempt``-th time now, is offered once more."""
     return attempt < (TROUBLE_ATTEMPTS if code in TROUBLE else MESSAGE_ATTEMPTS)
+
+
+async def to_its_end(work: Coroutine[Any, Any, None], name: str) -> None:
+    """Do ``work`` whole; a caller that is cancelled meanwhile is so when that is done."""
+    doing = asyncio.get_running_loop().create_task(work, name=name)
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise

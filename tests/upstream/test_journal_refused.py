@@ -285,3 +285,62 @@ async def test_within_a_transaction_the_order_is_kept_whatever_happens(new_journ
     heard = {number: [action for each, action in desk.backend.heard if each == number] for number in said}
     assert heard == said
     assert (desk.ledger.depth, desk.journal.entries) == (0, [])
+
+
+@pytest.mark.parametrize("refused", [set(), {1}])
+@pytest.mark.parametrize("is_written_first", [True, False])
+async def test_what_is_being_written_when_a_drain_ends_is_delivered_and_not_overtaken(
+    desk: Desk, refused: set[int], is_written_first: bool
+) -> None:
+    """The store takes its time with a start that goes behind a drain, and the drain comes to its end meanwhile."""
+    desk.backend.up = False
+    await desk.meter(1)
+    desk.backend.up, desk.backend.refuses = True, refused
+    append, call, asked, go_on = desk.journal.append, desk.backend.call, asyncio.Event(), asyncio.Event()
+
+    async def slow_append(*args: Any) -> Any:
+        entry = await append(*args) if is_written_first else None
+        asked.set()
+        await go_on.wait()
+        return entry or await append(*args)
+
+    async def slow_call(action: str, payload: Json) -> Json:
+        await asked.wait()
+        return await call(action, payload)
+
+    desk.journal.append, desk.ledger._call = slow_append, slow_call
+    drain = asyncio.ensure_future(desk.ledger.drain())
+    await asyncio.sleep(0)
+    start = asyncio.ensure_future(desk.start(2))
+    await drain
+    go_on.set()
+    await start
+    await desk.stop(2)
+    await desk.settle()
+
+    heard = [(number, action) for number, action in desk.backend.heard if number != 1]
+    assert heard == [(2, "StartTransaction"), (2, "StopTransaction")]
+    assert desk.ledger.depth == len(desk.journal.entries) == len(refused)
+
+
+async def test_what_is_written_while_a_drain_reads_is_delivered_and_not_overtaken(desk: Desk) -> None:
+    """The drain has read that nothing waits but what is refused; before it hears so, a start is appended."""
+    desk.backend.up = False
+    await desk.meter(1)
+    desk.backend.up, desk.backend.refuses = True, {1}
+    pending = desk.journal.pending
+    begun: list[Json | None] = []
+
+    async def slow_pending(identity: str, *, beside: list[str]) -> Any:
+        found = await pending(identity, beside=beside)
+        if not found and not begun:
+            begun.append(await desk.start(2))
+        return found
+
+    desk.journal.pending = slow_pending
+    await desk.ledger.drain()
+    await desk.stop(2)
+    await desk.settle()
+
+    heard = [(number, action) for number, action in desk.backend.heard if number != 1]
+    assert (begun, heard) == ([None], [(2, "StartTransaction"), (2, "StopTransaction")])

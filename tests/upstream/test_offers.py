@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.upstream.offers import KeptBack, may_be_taken
+from gateway.upstream.offers import KeptBack, may_be_taken, to_its_end
 from gateway.wire.errors import ErrorCode
 
 
@@ -42,3 +42,19 @@ async def test_only_those_whose_time_has_come_are_released(monkeypatch: pytest.M
 )
 def test_how_often_a_message_is_offered(code: ErrorCode, attempts: int) -> None:
     assert [may_be_taken(code, attempt) for attempt in (1, attempts - 1, attempts)] == [True, True, False]
+
+
+async def test_who_is_cancelled_during_a_write_is_so_after_it() -> None:
+    go_on, done = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        await go_on.wait()
+        done.set()
+
+    caller = asyncio.ensure_future(to_its_end(write(), "a write"))
+    await asyncio.sleep(0)
+    caller.cancel()
+    asyncio.get_running_loop().call_soon(go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert done.is_set()
