@@ -218,15 +218,16 @@ class JournaledLedger:
     async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple[Outcome, Json | None]:
         """Send one entry and settle it when the backend answers; None when it stays in the journal or was refused.
 
-        What was answered before, and could not be settled then, isn't sent again. What was meant for a backend of
-        another OCPP version, which stood here before, is for a person to look at.
+        What was answered before, and could not be settled then, isn't sent again; what is in the words of another OCPP
+        version, which the backend spoke before, is for a person to look at.
         """
         conf = self._answered.get(entry.id)
         if conf is None and entry.action not in self._actions.values():
             return await self._give_up(entry, tx, "the backend speaks another OCPP version by now"), None
         if conf is None:
             try:
-                conf = await self._call(entry.action, addressed(entry.action, entry.payload, tx))
+                with self._kept_back.offering(tx.station_tx, self._is_up):
+                    conf = await self._call(entry.action, addressed(entry.action, entry.payload, tx))
             except PeerUnavailable as away:
                 self._log.warning("delivery_unknown", action=entry.action, entry=entry.id, reason=str(away))
                 return Outcome.UNKNOWN, None
@@ -260,10 +261,7 @@ class JournaledLedger:
         return Outcome.SET_ASIDE
 
     async def _remove(self, entry: JournalEntry, write: Coroutine[Any, Any, None]) -> None:
-        """Take one entry out of the journal and off the count: both or neither, should the caller be cancelled.
-
-        A drain is, when the backend's leg is lost; the store may have done the write by then.
-        """
+        """Take one entry out of the journal and off the count: both or neither, though a lost leg cancels its drain."""
 
         async def counted() -> None:
             await write

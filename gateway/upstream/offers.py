@@ -2,11 +2,13 @@
 
 import asyncio
 import enum
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from gateway.bridge.books import Json, Transaction
-from gateway.wire.errors import ErrorCode
+from gateway.bridge.ports import PeerUnavailable
+from gateway.wire.errors import CallError, ErrorCode
 
 MESSAGE_ATTEMPTS: Final = 3
 """Times that a message is offered to a backend that finds fault with it (TransactionMessageAttempts of 1.6)."""
@@ -20,6 +22,8 @@ RETRY_WAIT_MAX: Final = 300.0
 """Seconds up to which that wait doubles from one CALLERROR to the next."""
 REFUSALS_MAX: Final = 10
 """Messages that a backend refuses in one drain; then it refuses everything, and the rest isn't offered now."""
+LOSSES_MAX: Final = 5
+"""Times in a row that a message may be offered at once although the backend left without an answer to it."""
 TIMER_SLACK: Final = 0.1
 """Seconds by which a timer may come early."""
 
@@ -41,11 +45,14 @@ class Outcome(enum.Enum):
 class KeptBack:
     """The transactions whose oldest message the backend has refused, by the station's name for them.
 
-    Each has the time of the event loop when its message is offered again.
+    Each has the time of the event loop when its message is offered again. So it is with one whose message never gets an
+    answer because the backend closes each time: it must not keep the leg, and all others with it, from ever lasting.
     """
 
     def __init__(self) -> None:
         self._due: dict[str, float] = {}
+        self._losses: dict[str, int] = {}
+        """Times in a row that the leg was lost while a transaction's oldest message waited for its answer."""
 
     def __contains__(self, station_tx: str) -> bool:
         return station_tx in self._due
@@ -74,8 +81,29 @@ class KeptBack:
         self._due = {station_tx: due for station_tx, due in self._due.items() if due > now}
 
     def release_all(self) -> None:
-        """None is kept back any longer."""
-        self._due.clear()
+        """The backend is there anew: none is kept back any longer but those with which it has always left."""
+        self._due = {station_tx: due for station_tx, due in self._due.items() if self._is_fatal(station_tx)}
+        self.release_due()
+
+    @contextmanager
+    def offering(self, station_tx: str, is_up: Callable[[], bool]) -> Iterator[None]:
+        """Watch how one offer of a transaction's oldest message ends."""
+        was_up = is_up()
+        try:
+            yield
+        except PeerUnavailable:
+            if was_up and not is_up():
+                losses = self._losses[station_tx] = self._losses.get(station_tx, 0) + 1
+                if self._is_fatal(station_tx):
+                    self.add(station_tx, losses - LOSSES_MAX)
+            raise
+        except CallError:
+            self._losses.pop(station_tx, None)
+            raise
+        self._losses.pop(station_tx, None)
+
+    def _is_fatal(self, station_tx: str) -> bool:
+        return self._losses.get(station_tx, 0) >= LOSSES_MAX
 
 
 def may_be_taken(code: ErrorCode, attempt: int) -> bool:

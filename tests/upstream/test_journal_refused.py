@@ -24,6 +24,8 @@ class Backend:
     def __init__(self) -> None:
         self.up = True
         self.refuses: set[int] = set()
+        self.leaves_at: set[str] = set()
+        """Actions at which it closes the connection."""
         self.unsendable: set[str] = set()
         """Actions that our own side doesn't let out."""
         self.heard: list[tuple[int, str]] = []
@@ -33,6 +35,10 @@ class Backend:
         await asyncio.sleep(0)
         if not self.up:
             raise PeerUnavailable("gone")
+        if action in self.leaves_at:
+            self.offered += 1
+            self.up = False
+            raise PeerUnavailable("closed")
         if action in self.unsendable:
             raise NotSendable(ErrorCode.INTERNAL_ERROR, "idTag: too long")
         self.offered += 1
@@ -132,6 +138,30 @@ async def test_what_our_own_side_does_not_let_out_is_set_aside_at_once(desk: Des
     assert (desk.waiting(), desk.ledger.depth, desk.backend.offered) == ([], 0, 0)
     assert [action for action, _ in desk.journal.refused] == ["MeterValues", "StopTransaction"]
     assert await desk.start(2) is not None
+
+
+async def test_a_message_at_which_the_backend_always_leaves_holds_up_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offered at each reconnection, it kept the leg from ever lasting, and was booked anew each time."""
+    desk.backend.leaves_at = {"MeterValues"}
+    await desk.meter(1)
+    for _ in range(offers.LOSSES_MAX):
+        assert await desk.start(2) is None
+        desk.backend.up = True
+        await desk.ledger.drain()
+    assert desk.backend.heard == []
+    desk.backend.up = True
+    await desk.ledger.drain()
+    assert [action for _, action in desk.backend.heard] == ["StartTransaction"] * offers.LOSSES_MAX
+    assert await desk.stop(2) == {}
+    assert (desk.backend.up, desk.backend.offered) == (True, 2 * offers.LOSSES_MAX + 2)
+
+    desk.backend.leaves_at = set()
+    monkeypatch.setattr(offers, "TIMER_SLACK", offers.RETRY_WAIT_MAX)
+    await desk.ledger.drain()
+    assert desk.backend.heard[-1] == (1, "MeterValues")
+    assert (desk.ledger.depth, desk.ledger._kept_back._losses) == (0, {})
 
 
 async def test_a_refused_start_keeps_back_its_own_meter_values_and_stop(desk: Desk) -> None:
