@@ -243,7 +243,7 @@ class Peer:
         if isinstance(frame, frames.CallErrorFrame):
             self._settle(ticket, frame.error)
         else:
-            self._settle(ticket, self._stages.answer(ticket.call.action, frame.payload) or frame.payload)
+            self._settle(ticket, self._stages.answer(ticket.call.action, frame.payload))
         self._pump()
 
     def _settle(self, ticket: Ticket, outcome: Json | CallError) -> None:

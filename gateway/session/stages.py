@@ -43,6 +43,8 @@ class Stages:
         self._side = side
         self._policy = policy
         self._log = log
+        self._mended: set[str] = set()
+        """Actions to which an answer came that had to be mended."""
 
     def incoming(self, known: Operation, call: Call) -> None:
         """Return when the peer's CALL may be handled. Raises CallError."""
@@ -64,10 +66,14 @@ class Stages:
         except CallError as error:
             raise NotSendable(ErrorCode.INTERNAL_ERROR, error.description) from None
 
-    def answer(self, action: str, payload: Json) -> InvalidAnswer | None:
-        """Return what is wrong with the peer's answer to ``action``, or None. Never raises: somebody waits for it."""
+    def answer(self, action: str, payload: Json) -> Json | InvalidAnswer:
+        """Return the peer's answer to ``action`` as it may be used, or what is wrong with it.
+
+        Of a backend's answer what its schema doesn't know is left out, and so are nulls: old ones send such, and charge
+        points read over it. Never raises: somebody waits for it.
+        """
         try:
-            operation(self._side.version, action).response.check(payload)
+            payload = self._fitting(action, payload)
             self._policy.inspect(self._side.incoming, Kind.RESULT, action, payload)
         except CallError as error:
             self._log.warning("invalid_answer", action=action, reason=error.description)
@@ -78,4 +84,19 @@ class Stages:
         except Exception:  # noqa: BLE001 - logged whole; fails closed
             self._log.exception("answer_not_judged", action=action)
             return InvalidAnswer(ErrorCode.INTERNAL_ERROR, f"the answer to {action} could not be checked")
-        return None
+        return payload
+
+    def _fitting(self, action: str, payload: Json) -> Json:
+        """Return an answer that fits its schema. Raises CallError."""
+        schema = operation(self._side.version, action).response
+        try:
+            schema.check(payload)
+        except CallError as error:
+            mended = schema.mended(payload) if self._side.leg is Leg.BACKEND else None
+            if mended is None:
+                raise
+            if action not in self._mended:  # a backend that does it does it each time
+                self._mended.add(action)
+                self._log.warning("answer_mended", action=action, reason=error.description)
+            return mended
+        return payload

@@ -4,6 +4,7 @@ A violation becomes the error code that the version's table names for it (OCPP-J
 in the payload but without the peer's value.
 """
 
+import copy
 import functools
 import importlib.resources
 import json
@@ -51,9 +52,23 @@ class Schema:
         if not self._validator.is_valid(payload):
             raise self._violation(payload)
 
+    def mended(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """Return ``payload`` without nulls and unknown fields that break the schema; None if it doesn't fit even so."""
+        mended = copy.deepcopy(payload)
+        for error in self._validator.iter_errors(payload):
+            kind, path = _kind_of(error), list(error.instance_path)
+            names = error.kind.unexpected if kind == "AdditionalProperties" else [path.pop()] if path else []
+            holder: Any = mended
+            for step in path:
+                holder = holder[step]
+            for name in names:
+                if kind in _UNKNOWN_FIELD or (isinstance(holder, dict) and holder.get(name, name) is None):
+                    holder.pop(name, None)
+        return mended if self._validator.is_valid(mended) else None
+
     def _violation(self, payload: dict[str, Any]) -> CallError:
         first = next(iter(self._validator.iter_errors(payload)))
-        kind = type(first.kind).__name__.removeprefix("ValidationErrorKind_")
+        kind = _kind_of(first)
         code = _CODES.get(kind, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION)
         place = ".".join(str(step) for step in first.instance_path) or "the payload"
         return CallError(code, f"{self.name}: {place}: {_complaint(kind, first.kind)}")
@@ -79,6 +94,13 @@ _COMPLAINTS: Final[Mapping[str, Callable[[Any], str]]] = {
     "Type": lambda _: "is of the wrong type",
 }
 """Kind of violation -> our own words for it, naming only what the schema itself names."""
+
+
+_UNKNOWN_FIELD: Final = frozenset({"AdditionalProperties", "FalseSchema"})
+
+
+def _kind_of(error: Any) -> str:
+    return type(error.kind).__name__.removeprefix("ValidationErrorKind_")
 
 
 def _complaint(kind: str, rule: Any) -> str:

@@ -79,7 +79,22 @@ def test_what_the_peer_is_sent(
 
 
 def test_an_answer_of_the_peer_that_is_in_order(policy: "FakePolicy") -> None:
-    assert Stages(STATION_16, policy, LOG).answer("Reset", {"status": "Accepted"}) is None
+    assert Stages(STATION_16, policy, LOG).answer("Reset", {"status": "Accepted"}) == {"status": "Accepted"}
+
+
+def test_what_an_old_backend_says_besides_is_left_out_and_noted_once(policy: "FakePolicy") -> None:
+    said = {"transactionId": 7, "idTagInfo": {"status": "Accepted", "expiryDate": None, "x": [1]}, "extra": {}}
+    with structlog.testing.capture_logs() as logs:
+        stages = Stages(BACKEND_16, policy, structlog.get_logger())
+        for _ in range(2):
+            used = stages.answer("StartTransaction", said)
+            assert used == {"transactionId": 7, "idTagInfo": {"status": "Accepted"}}
+    assert [line["event"] for line in logs] == ["answer_mended"]
+    assert "x" in said["idTagInfo"]  # type: ignore[operator]  # a dict
+
+
+def test_of_a_station_nothing_is_left_out(policy: "FakePolicy") -> None:
+    assert isinstance(Stages(STATION_16, policy, LOG).answer("Reset", {"status": "Accepted", "x": 1}), InvalidAnswer)
 
 
 @pytest.mark.parametrize(

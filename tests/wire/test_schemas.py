@@ -336,3 +336,23 @@ def containers(value: Any) -> Iterator[Any]:
         yield value
         for inner in value.values() if isinstance(value, dict) else value:
             yield from containers(inner)
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "mended"),
+    [
+        ("Heartbeat", {"currentTime": "2026-01-01T00:00:00Z", "more": 1}, {"currentTime": "2026-01-01T00:00:00Z"}),
+        ("StatusNotification", {"status": "Accepted"}, {}),
+        ("Authorize", {"idTagInfo": {"status": "Blocked", "parentIdTag": None}}, {"idTagInfo": {"status": "Blocked"}}),
+        ("Reset", {"status": None}, None),
+        ("Authorize", {"idTagInfo": {"status": "Accepted", "expiryDate": "soon", "x": 1}}, None),
+        ("StartTransaction", {"transactionId": "7", "idTagInfo": {"status": "Accepted"}}, None),
+        ("GetConfiguration", {"configurationKey": [None, {"key": "A", "readonly": True, "value": None}]}, None),
+        (
+            *("GetConfiguration", {"configurationKey": [{"key": "A", "readonly": True, "value": None, "x": 1}]}),
+            {"configurationKey": [{"key": "A", "readonly": True}]},
+        ),
+    ],
+)
+def test_what_says_nothing_is_left_out(action: str, payload: dict[str, Any], mended: dict[str, Any] | None) -> None:
+    assert operation(Version.V16, action).response.mended(payload) == mended
