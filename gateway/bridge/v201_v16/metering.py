@@ -23,12 +23,18 @@ async def relay_meter_values(context: Context, payload: Json) -> Json:
 
 
 def restore(books: Books) -> None:
-    """A transaction's register is saved with its start and stop, the page now and then: the further one is newer."""
+    """A transaction's register is saved with its start and stop, the page now and then: the further one is newer.
+
+    Of each EVSE's transactions only the newest counts: its meter may have been swapped since the others.
+    """
     registers = books.page(Page.REGISTERS)
-    for tx in books.transactions.values():
-        if tx.evse_id is not None and tx.last_register is not None:
-            key = str(tx.evse_id)
-            registers[key] = max(registers.get(key, tx.last_register), tx.last_register)
+    newest = {
+        str(tx.evse_id): tx.last_register
+        for tx in books.transactions.values()
+        if tx.evse_id is not None and tx.last_register is not None
+    }
+    for evse_id, wh in newest.items():
+        registers[evse_id] = max(registers.get(evse_id, wh), wh)
 
 
 def note_register(books: Books, evse_id: int, wh: int) -> None:

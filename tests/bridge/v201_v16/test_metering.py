@@ -44,3 +44,16 @@ async def test_are_answered_whatever_the_backend_does(world: "World", outcome: E
 async def test_of_an_evse_that_can_not_be(world: "World") -> None:
     with pytest.raises(CallError):
         await world.from_station("MeterValues", {"evseId": -1, "meterValue": values()})
+
+
+async def test_after_a_swap_of_the_meter_and_a_restart_a_session_begins_at_the_new_one(world: "World") -> None:
+    for number, (begin, end) in enumerate([(900_000, 910_000), (5, 500)]):
+        session: dict[str, Any] = {"tx": f"TX-{number}", "at": f"2026-05-0{number + 1}T08:00:00Z"}
+        await world.event("Started", 0, **session, token="TAG1", evse=1, wh=begin)
+        await world.event("Ended", 1, **session, wh=end)
+    world.restart()
+    world.heard()
+
+    await world.event("Started", 0, tx="TX-2", at="2026-05-03T08:00:00Z", token="TAG1", evse=1)
+
+    assert dict(world.heard())["StartTransaction"]["meterStart"] == 500
