@@ -33,9 +33,10 @@ class Gateway:
             "VOLTGATE__ADMIN__BIND": "127.0.0.1:0",
             "VOLTGATE__BACKENDS__LEGACY__URL": f"ws://127.0.0.1:{backend_port}/{{identity}}",
             "VOLTGATE__BACKENDS__LEGACY__PROTOCOL": protocol,
-            "VOLTGATE__BACKENDS__LEGACY__SECURITY_EXTENSION": json.dumps(security_extension),
             "VOLTGATE__LOG__FORMAT": "json",
         }
+        if security_extension:
+            self._env["VOLTGATE__BACKENDS__LEGACY__SECURITY_EXTENSION"] = "true"
         self.command("init", str(folder))
         self._stderr = self._log.open("w")
         serve = [sys.executable, "-m", "gateway", "serve", "--config", self.config]
