@@ -5,17 +5,19 @@ from typing import Final
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.actions_201 import OF_A_CSMS
+from gateway.bridge.guarded_keys import OF_THE_BACKEND_LEG
 from gateway.bridge.security_event_names import TO_16
 from gateway.bridge.v201_v16 import message_table
 from gateway.bridge.v201_v16.certificates import CERTIFICATE_TYPES
 from gateway.bridge.v201_v16.configuration_keys import FEATURES, KEYS, LIMITS, PHASE_ROTATION, Key, Variable
+from gateway.bridge.v201_v16.configuration_questions import COUNTED, SUPPORTED_PROFILES
 from gateway.bridge.v201_v16.firmware import FIRMWARE_STATUSES
 from gateway.bridge.v201_v16.inexact import INEXACT
 from gateway.bridge.v201_v16.logs import LOG_STATUSES
 from gateway.bridge.v201_v16.message_table import Row
 from gateway.bridge.v201_v16.monitoring import ERROR_CODES
 from gateway.bridge.v201_v16.remote_control import TRIGGERS, UNLOCK_STATUSES
-from gateway.bridge.v201_v16.samples import MEASURANDS
+from gateway.bridge.v201_v16.samples import MEASURANDS, UNITS
 from gateway.bridge.v201_v16.start_stop import REASONS
 from gateway.bridge.v201_v16.status import OCCUPIED
 
@@ -31,10 +33,15 @@ _OTHER_STATES: Final = """\
 Available, Reserved, Unavailable and Faulted keep their names, but that Available is Preparing while a transaction waits
 for its cable, and Unavailable while another connector of the EVSE is in use.
 """
+_OTHER_UNITS: Final = """\
+Any other is left out, and an energy in it altogether. Hz is too, but Frequency has no other unit.
+"""
 _VENDOR_KEYS: Final = """\
 Any other variable is the key `Component.Variable`, with `[instance]` behind either name and `@evse.connector` at the
 end; those of the station's own security and connection are not.
 """
+_GUARDED_KEYS: Final = """\
+Unknown to the backend, whose connection ends at Voltgate, and never set at a station (in whatever case): """
 
 
 def page() -> str:
@@ -79,6 +86,7 @@ def _values() -> str:
         _words("UnlockStatus", "UnlockStatus of 1.6", UNLOCK_STATUSES),
         _words("requestedMessage of 1.6", "of 2.0.1", TRIGGERS),
         f"Measurands that both versions know: {_names(sorted(MEASURANDS))}. Samples of others are left out.\n",
+        f"Units that 1.6 knows: {_names(UNITS)}; the multiplier is worked into the value.\n{_OTHER_UNITS}",
     ]
     return "\n".join(["## Values\n", *tables])
 
@@ -87,10 +95,18 @@ def _configuration() -> str:
     keys = [(f"`{name}`", _variables(key), "read" if key.readonly else "read, write") for name, key in KEYS.items()]
     rotation = (f"`{PHASE_ROTATION}`", "`Connector.PhaseRotation` of each connector", "read, write")
     limits = [(f"`{name}`", f"maxLimit of `{_spelled(variable)}`", "read") for name, variable in LIMITS.items()]
-    table = _table(("1.6", "2.0.1", "access"), sorted([*keys, rotation, *limits]))
+    own = [(f"`{name}`", "none: Voltgate counts by itself", "read") for name in COUNTED]
+    profiles = [(f"`{name}`", "`Available` of the components behind, see below", "read") for name in SUPPORTED_PROFILES]
+    table = _table(("1.6", "2.0.1", "access"), sorted([*keys, rotation, *limits, *own, *profiles]))
     features = _names(name for name, each in FEATURES.items() if each.actions <= message_table.FROM_BACKEND.keys())
     return "\n".join(
-        ["## Configuration keys\n", table, f"Feature profiles, where the station has them: {features}.\n", _VENDOR_KEYS]
+        [
+            "## Configuration keys\n",
+            table,
+            f"Feature profiles, where the station has them: {features}.\n",
+            _VENDOR_KEYS,
+            f"{_GUARDED_KEYS}{_names(sorted(OF_THE_BACKEND_LEG))}.\n",
+        ]
     )
 
 

@@ -32,9 +32,9 @@ def _count(names: list[str]) -> str:
 
 
 _LIMITS: Final = {name.casefold(): variable for name, variable in LIMITS.items()}
-_SUPPORTED_PROFILES: Final = "SupportedFeatureProfiles"
-_PROFILES: Final = {_SUPPORTED_PROFILES.casefold(): ",".join, f"{_SUPPORTED_PROFILES}MaxLength".casefold(): _count}
+SUPPORTED_PROFILES: Final = {"SupportedFeatureProfiles": ",".join, "SupportedFeatureProfilesMaxLength": _count}
 """What follows from the supported feature profiles."""
+_PROFILES: Final = {name.casefold(): say for name, say in SUPPORTED_PROFILES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Question:
 
 def all_keys() -> list[str]:
     """Return the keys that GetConfiguration without any asks for: those that 1.6 names."""
-    return [*KEYS, *LIMITS, PHASE_ROTATION, *COUNTED, _SUPPORTED_PROFILES, f"{_SUPPORTED_PROFILES}MaxLength"]
+    return [*KEYS, *LIMITS, PHASE_ROTATION, *COUNTED, *SUPPORTED_PROFILES]
 
 
 def question(context: Context, key: str) -> Question | None:

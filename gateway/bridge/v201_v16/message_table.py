@@ -25,7 +25,9 @@ FROM_STATION: Final[dict[str, Row]] = {
         "idToken to idTag; a longer one goes under an alias. With a contract certificate: refused, not verifiable yet",
         ("Authorize",),
     ),
-    "BootNotification": Row("both admit the station: Voltgate first, then the backend", ("BootNotification",)),
+    "BootNotification": Row(
+        "both admit the station: Voltgate first, then the backend, which doesn't hear the reason", ("BootNotification",)
+    ),
     "ClearedChargingLimit": Row(_KEPT),
     "DataTransfer": Row("data that isn't a string is written as JSON text", ("DataTransfer",)),
     "FirmwareStatusNotification": Row(
@@ -58,7 +60,8 @@ FROM_STATION: Final[dict[str, Row]] = {
     "SignCertificate": Row("signed by Voltgate's authority; the backend has no part in it"),
     "StatusNotification": Row("five states and the transaction to nine states", (_STATUS,)),
     "TransactionEvent": Row(
-        "Started, once token and EVSE are known, Updated, Ended; each message once, journalled",
+        "Started, once token and EVSE are known, Updated, Ended; each message once, journalled. Of the fields, offline, "
+        "numberOfPhasesUsed, cableMaxCurrent and timeSpentCharging aren't told",
         ("Authorize", "MeterValues", "StartTransaction", "StopTransaction", _STATUS),
         ("RequestStopTransaction",),
     ),

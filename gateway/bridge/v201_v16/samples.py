@@ -35,14 +35,13 @@ MEASURANDS: Final = frozenset(
 )
 """Measurands that both versions know: Net and Apparent energies are only in 2.0.1, Temperature and RPM only in 1.6."""
 
-_UNITS: Final = {
-    unit.casefold(): unit
-    for unit in (
-        *("Wh", "kWh", "varh", "kvarh", "W", "kW", "VA", "kVA", "var", "kvar"),
-        *("A", "V", "K", "Celsius", "Fahrenheit", "Percent"),
-    )
-}
-"""Units of 1.6. Hertz isn't among them: StopTransaction's schema refuses it, and Frequency has no other unit."""
+UNITS: Final = (
+    *("Wh", "kWh", "varh", "kvarh", "W", "kW", "VA", "kVA", "var", "kvar"),
+    *("A", "V", "K", "Celsius", "Fahrenheit", "Percent"),
+)
+"""Units of 1.6, whose case 2.0.1 ignores. Hertz isn't among them: StopTransaction's schema refuses it, and Frequency
+has no other unit."""
+_BY_SMALL_NAME: Final = {unit.casefold(): unit for unit in UNITS}
 _IMPLIED: Final = {"Frequency": frozenset({"hz", "hertz"})}
 """Units that 1.6 has no word for and needs none, by measurand."""
 _ENERGY_EXPONENTS: Final = {"wh": 0, "kwh": 3}
@@ -167,7 +166,7 @@ def _unit(sample: Json) -> str | None:
     unit: str | None = sample.get("unitOfMeasure", {}).get("unit")
     if unit is None:
         return "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else None
-    return _UNITS.get(unit.casefold())
+    return _BY_SMALL_NAME.get(unit.casefold())
 
 
 def _is_lost(sample: Json, measurand: str) -> bool:
