@@ -14,7 +14,7 @@ from gateway.bridge.v201_v16.connectors import (
     station_itself,
 )
 from gateway.bridge.v201_v16.context import Context
-from gateway.bridge.v201_v16.faults import nearest
+from gateway.bridge.v201_v16.faults import nearest, vendor
 from gateway.bridge.v201_v16.status import CABLE_IN, derive, derive_station, phase_of, recall
 from gateway.wire.errors import CallError
 
@@ -108,7 +108,8 @@ def present(context: Context, connector: Connector) -> Json:
     payload: Json = {"connectorId": connector.number, "errorCode": "NoError", "status": status}
     if status == "Faulted":
         fault = nearest(context.books, connector)
-        optional = {"info": fault.info, "vendorErrorCode": fault.vendor_error_code}
+        of_vendor = vendor(context.books) if fault.vendor_error_code else None
+        optional = {"info": fault.info, "vendorErrorCode": fault.vendor_error_code, "vendorId": of_vendor}
         payload["errorCode"] = fault.error_code
         payload.update({name: text for name, text in optional.items() if text})
     since = context.memory.since.get(connector.number)

@@ -11,6 +11,7 @@ from gateway.bridge.books import Books, Connector, Json, Page
 FAULTS_MAX: Final = 256
 """Problems of one station that are remembered; the oldest is forgotten."""
 _PROBLEMS: Final = "problems"
+_VENDOR: Final = "vendor"
 _WITHOUT_REBOOT: Final = "Triggered"
 """reason of a BootNotification that somebody asked for: nothing has booted, and nothing is reported anew."""
 
@@ -57,9 +58,22 @@ def nearest(books: Books, connector: Connector) -> Fault:
 
 
 def booted(books: Books, boot: Json) -> None:
-    """The station has sent BootNotification: every problem is forgotten, unless it was only asked to send it."""
+    """The station has sent BootNotification: every problem is forgotten, unless it was only asked to send it.
+
+    Its vendorName is kept: it is whose vendorErrorCodes are.
+    """
+    name = boot["chargingStation"]["vendorName"]
+    if vendor(books) != name:
+        books.page(Page.FAULTS)[_VENDOR] = name
+        books.changed(Page.FAULTS)
     if boot["reason"] != _WITHOUT_REBOOT and books.page(Page.FAULTS).pop(_PROBLEMS, None):
         books.changed(Page.FAULTS)
+
+
+def vendor(books: Books) -> str | None:
+    """Return the vendorName of the last BootNotification; None before the first."""
+    name: str | None = books.page(Page.FAULTS).get(_VENDOR)
+    return name
 
 
 def _problems(books: Books) -> list[list[Any]]:

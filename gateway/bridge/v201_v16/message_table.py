@@ -60,7 +60,7 @@ FROM_STATION: Final[dict[str, Row]] = {
     "SignCertificate": Row("signed by Voltgate's authority; the backend has no part in it"),
     "StatusNotification": Row("five states and the transaction to nine states", (_STATUS,)),
     "TransactionEvent": Row(
-        "Started, once token and EVSE are known, Updated, Ended; each message once, journalled. Of the fields, offline, "
+        "Started, once token and EVSE are known, Updated, Ended; each message once, journalled. The fields offline, "
         "numberOfPhasesUsed, cableMaxCurrent and timeSpentCharging aren't told",
         ("Authorize", "MeterValues", "StartTransaction", "StopTransaction", _STATUS),
         ("RequestStopTransaction",),

@@ -104,8 +104,24 @@ async def test_a_boot_is_the_end_of_every_problem(
     assert nearest(world.books, PLUG) == expected
 
 
+@pytest.mark.parametrize(("fault", "expected"), [(LEAK, "V"), (HOT, None)])
+async def test_a_vendor_error_code_is_the_vendors(
+    world: "World", new_boot: "Callable[..., Json]", fault: Fault, expected: str | None
+) -> None:
+    await world.bridge.booted(new_boot())
+    world.restart()
+    enter(world.books, 1, 0, "x", fault)
+
+    await world.status(1, "Faulted")
+
+    ((_, told),) = world.heard()
+    assert told.get("vendorId") == expected
+
+
 def test_a_boot_without_problems_is_not_written(new_boot: "Callable[..., Json]") -> None:
     books = Books()
+    booted(books, new_boot())
+    books.unsaved.clear()
 
     booted(books, new_boot())
 
