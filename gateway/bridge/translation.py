@@ -7,6 +7,7 @@ from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, SECURITY_OF_A_CENTRAL
 from gateway.bridge.actions_201 import OF_A_CSMS
 from gateway.bridge.guarded_keys import OF_THE_BACKEND_LEG
 from gateway.bridge.security_event_names import TO_16
+from gateway.bridge.v16_v16 import inexact as v16_v16_inexact
 from gateway.bridge.v201_v16 import message_table
 from gateway.bridge.v201_v16.certificates import CERTIFICATE_TYPES
 from gateway.bridge.v201_v16.configuration_keys import FEATURES, KEYS, LIMITS, PHASE_ROTATION, Key, Variable
@@ -111,8 +112,16 @@ def _configuration() -> str:
 
 
 def _inexact() -> str:
-    table = _table(("topic", "what"), ((f"`{topic}`", text) for topic, text in sorted(INEXACT.items())))
-    return f"## What can't be exact\n\nThe log says so once per station, as `inexact_mapping`.\n\n{table}"
+    of_16 = _topics(v16_v16_inexact.INEXACT)
+    return (
+        f"## What can't be exact\n\nThe log says so once per station, as `inexact_mapping`.\n\n{_topics(INEXACT)}\n"
+        "The messages of a 1.6 station pass as they are, but for what [divergences](divergences.md) names. Of these, "
+        f"too, the log tells:\n\n{of_16}"
+    )
+
+
+def _topics(inexact: Mapping[str, str]) -> str:
+    return _table(("topic", "what"), ((f"`{topic}`", text) for topic, text in sorted(inexact.items())))
 
 
 def _variables(key: Key) -> str:
