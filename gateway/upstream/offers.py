@@ -23,7 +23,7 @@ RETRY_WAIT_MAX: Final = 300.0
 REFUSALS_MAX: Final = 10
 """Messages that a backend refuses in one drain; then it refuses everything, and the rest isn't offered now."""
 LOSSES_MAX: Final = 5
-"""Times in a row that a message may be offered at once although the backend left without an answer to it."""
+"""Times in a row that a message may be offered at once although the backend gave no answer to it."""
 TIMER_SLACK: Final = 0.1
 """Seconds by which a timer may come early."""
 
@@ -46,13 +46,14 @@ class KeptBack:
     """The transactions whose oldest message the backend has refused, by the station's name for them.
 
     Each has the time of the event loop when its message is offered again. So it is with one whose message never gets an
-    answer because the backend closes each time: it must not keep the leg, and all others with it, from ever lasting.
+    answer, because the backend closes each time or is silent: it must not hold up all others, and be booked anew by a
+    backend that doesn't compare, every few seconds for ever.
     """
 
     def __init__(self) -> None:
         self._due: dict[str, float] = {}
         self._losses: dict[str, int] = {}
-        """Times in a row that the leg was lost while a transaction's oldest message waited for its answer."""
+        """Times in a row that a transaction's oldest message was sent and not answered."""
 
     def __contains__(self, station_tx: str) -> bool:
         return station_tx in self._due
@@ -81,8 +82,8 @@ class KeptBack:
         self._due = {station_tx: due for station_tx, due in self._due.items() if due > now}
 
     def release_all(self) -> None:
-        """The backend is there anew: none is kept back any longer but those with which it has always left."""
-        self._due = {station_tx: due for station_tx, due in self._due.items() if self._is_fatal(station_tx)}
+        """The backend is there anew: none is kept back any longer but those that it has never answered."""
+        self._due = {station_tx: due for station_tx, due in self._due.items() if self._is_ignored(station_tx)}
         self.release_due()
 
     @contextmanager
@@ -92,9 +93,9 @@ class KeptBack:
         try:
             yield
         except PeerUnavailable:
-            if was_up and not is_up():
+            if was_up:
                 losses = self._losses[station_tx] = self._losses.get(station_tx, 0) + 1
-                if self._is_fatal(station_tx):
+                if self._is_ignored(station_tx):
                     self.add(station_tx, losses - LOSSES_MAX)
             raise
         except CallError:
@@ -102,7 +103,7 @@ class KeptBack:
             raise
         self._losses.pop(station_tx, None)
 
-    def _is_fatal(self, station_tx: str) -> bool:
+    def _is_ignored(self, station_tx: str) -> bool:
         return self._losses.get(station_tx, 0) >= LOSSES_MAX
 
 

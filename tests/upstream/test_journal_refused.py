@@ -25,7 +25,8 @@ class Backend:
         self.up = True
         self.refuses: set[int] = set()
         self.leaves_at: set[str] = set()
-        """Actions at which it closes the connection."""
+        """Actions at which it closes the connection, or is silent."""
+        self.is_silent = False
         self.unsendable: set[str] = set()
         """Actions that our own side doesn't let out."""
         self.heard: list[tuple[int, str]] = []
@@ -37,8 +38,8 @@ class Backend:
             raise PeerUnavailable("gone")
         if action in self.leaves_at:
             self.offered += 1
-            self.up = False
-            raise PeerUnavailable("closed")
+            self.up = self.is_silent
+            raise PeerUnavailable("no answer")
         if action in self.unsendable:
             raise NotSendable(ErrorCode.INTERNAL_ERROR, "idTag: too long")
         self.offered += 1
@@ -140,10 +141,12 @@ async def test_what_our_own_side_does_not_let_out_is_set_aside_at_once(desk: Des
     assert await desk.start(2) is not None
 
 
-async def test_a_message_at_which_the_backend_always_leaves_holds_up_no_other(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_a_message_that_the_backend_never_answers_holds_up_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, *, is_silent: bool
 ) -> None:
     """Offered at each reconnection, it kept the leg from ever lasting, and was booked anew each time."""
+    desk.backend.is_silent = is_silent
     desk.backend.leaves_at = {"MeterValues"}
     await desk.meter(1)
     for _ in range(offers.LOSSES_MAX):
