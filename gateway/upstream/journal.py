@@ -348,7 +348,7 @@ class JournaledLedger:
 
     def _offer_all_again(self) -> None:
         self._kept_back.release_all()
-        self._only_kept_back = not self._depth
+        self._only_kept_back, self._rests = not self._depth, False
 
     def _drain_soon(self) -> None:
         """Deliver what was appended: the drain under way does it, the retry that is due, or a drain of its own."""
@@ -357,7 +357,7 @@ class JournaledLedger:
 
     def _drain_later(self, wait: float | None = None) -> None:
         """Try again in a while, should the backend stay up; when it comes back, its link drains anyway."""
-        self._rests = self._is_up()
+        self._rests = True
         self._drain_in(offers.RETRY_WAIT if wait is None else wait)
 
     def _drain_in(self, wait: float) -> None:

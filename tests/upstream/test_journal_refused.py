@@ -31,9 +31,13 @@ class Backend:
         """Actions that our own side doesn't let out."""
         self.heard: list[tuple[int, str]] = []
         self.offered = 0
+        self.is_cut = False
+        """True: the connection is lost with the next message."""
 
     async def call(self, action: str, payload: Json) -> Json:
         await asyncio.sleep(0)
+        if self.is_cut:
+            self.up = self.is_cut = False
         if not self.up:
             raise PeerUnavailable("gone")
         if action in self.leaves_at:
@@ -213,6 +217,17 @@ async def test_while_the_backend_is_merely_away_nothing_overtakes(desk: Desk) ->
     assert not desk.ledger.may_begin
 
 
+async def test_after_a_cut_nothing_overtakes_before_the_journal_is_delivered(desk: Desk) -> None:
+    """The leg is up a moment before its greeting has come to the journal."""
+    desk.backend.is_cut = True
+    await desk.start(1)
+    desk.backend.up = True
+    await desk.meter(1)
+    await desk.settle()
+    await desk.ledger.drain()
+    assert desk.backend.heard == [(1, "StartTransaction"), (1, "MeterValues")]
+
+
 async def test_an_answer_that_never_came_keeps_back_everybody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.backend.refuses = {1}
     await desk.meter(1)
@@ -277,7 +292,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["start", "meter", "stop"]), st.integers(1, 4)),
         st.tuples(st.sampled_from(["refuse", "heal"]), st.integers(1, 4)),
-        st.tuples(st.sampled_from(["down", "up", "retry", "restart"]), st.just(0)),
+        st.tuples(st.sampled_from(["down", "cut", "up", "drain", "retry", "restart"]), st.just(0)),
     ),
     max_size=40,
 )
@@ -308,11 +323,12 @@ async def test_within_a_transaction_the_order_is_kept_whatever_happens(new_journ
             await desk.time_passes()
         elif step == "restart":
             await desk.restart()
-        else:
-            desk.backend.up = step == "up"
+        elif step == "drain":
             await desk.ledger.drain()
+        else:
+            desk.backend.up, desk.backend.is_cut = step != "down", step == "cut"
         await desk.settle()
-    desk.backend.up, desk.backend.refuses = True, set()
+    desk.backend.up, desk.backend.is_cut, desk.backend.refuses = True, False, set()
     await desk.ledger.drain()
     await desk.ledger.quiesce()
     heard = {number: [action for each, action in desk.backend.heard if each == number] for number in said}

@@ -304,7 +304,9 @@ def _end(draft: Draft, token: str | None) -> None:
 MISHAPS: Final = [
     *[None] * 6,
     "down",
+    "cut",
     "up",
+    "up early",
     "retry",
     "sweep",
     "kill",
@@ -347,7 +349,7 @@ class Backend:
     def __init__(self) -> None:
         self.is_up = True
         self.script: list[str] = []
-        """What becomes of the next messages that move money: "lose", "late" or "trouble"."""
+        """What becomes of the next messages that move money: "lose", "cut", "late" or "trouble"."""
         self.numbers: dict[str, int] = {}
         self.starts: dict[int, Json] = {}
         self.heard: dict[int, list[tuple[str, Json]]] = {}
@@ -356,6 +358,7 @@ class Backend:
         operation(Version.V16, action).request.check(payload)
         await asyncio.sleep(0)
         outcome = self.script.pop(0) if self.script and action != "StatusNotification" else ""
+        self.is_up = self.is_up and outcome != "cut"
         if not self.is_up or outcome == "lose":
             raise PeerUnavailable("the backend is away")
         if outcome == "trouble":
@@ -511,6 +514,15 @@ class Gateway:
         await self.ledger.drain()
         await self.bridge.backend_connected()
 
+    async def greet(self) -> None:
+        """What :meth:`come_up` does; a process that is killed meanwhile does it anew."""
+        try:
+            await self.come_up()
+        except Killed:
+            await self.restart()
+        except StoreAway:
+            pass
+
 
 def _count(left: int | None) -> tuple[bool, int | None]:
     if left is None:
@@ -532,7 +544,9 @@ async def mishap(gateway: Gateway, kind: str | None, when: int) -> None:
         gateway.kills_in = when
     elif kind == "store":
         gateway.fails_in = when
-    elif kind in {"lose", "late", "trouble"}:
+    elif kind == "up early":  # the greeting, and with it the journal, comes after the station's message
+        gateway.backend.is_up = True
+    elif kind in {"lose", "cut", "late", "trouble"}:
         gateway.backend.script = [""] * (when // 2) + [kind] * (1 + when % 2)
 
 
@@ -553,9 +567,11 @@ async def play(gateway: Gateway, steps: list[Step], tag_of: dict[str, str]) -> N
         await gateway.send(action, payload)
         if action == "TransactionEvent":
             sent.append(payload)
-        if kind == "repeat":
+        if kind == "up early":
+            await gateway.greet()
+        elif kind == "repeat":
             await gateway.send(action, payload)
-        elif kind == "earlier" and sent:
+        elif kind == "earlier" and sent and not gateway.restarts:  # after one, an old Updated may be told twice
             await gateway.send("TransactionEvent", sent[when % len(sent)])
     gateway.backend.script, gateway.kills_in, gateway.fails_in = [], None, None
     await gateway.retry()
