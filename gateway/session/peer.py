@@ -352,7 +352,10 @@ class Peer:
             if isinstance(ticket, Ticket):
                 self._settle(ticket, InvalidAnswer(rejected.error.code, rejected.error.description))
                 self._pump()
-        elif self._side.version is not Version.V16 or rejected.message_id != frames.UNREADABLE_ID:
+        elif self._side.version is not Version.V16:
+            message_id = rejected.message_id if rejected.is_json else frames.UNREADABLE_ID  # Part 4, 4.2.3
+            self._send(frames.encode_error(message_id, rejected.error, self._side.version))
+        elif rejected.message_id != frames.UNREADABLE_ID:
             # OCPP-J 1.6 has no messageId for a frame that could not be read: it is only logged there.
             self._send(frames.encode_error(rejected.message_id, rejected.error, self._side.version))
 

@@ -55,14 +55,24 @@ class FrameRejected(Exception):
     """A text that isn't an OCPP-J frame.
 
     ``message_id`` is the frame's own where it could be read, else "-1". ``is_answer`` tells that it was meant as
-    CALLRESULT or CALLERROR: such a frame is never answered with a CALLERROR.
+    CALLRESULT or CALLERROR: such a frame is never answered with a CALLERROR. Where the text isn't JSON (``is_json``),
+    ``message_id`` is what its head names.
     """
 
-    def __init__(self, code: ErrorCode, text: str, *, message_id: str = UNREADABLE_ID, is_answer: bool = False) -> None:
+    def __init__(
+        self,
+        code: ErrorCode,
+        text: str,
+        *,
+        message_id: str = UNREADABLE_ID,
+        is_answer: bool = False,
+        is_json: bool = True,
+    ) -> None:
         super().__init__(text)
         self.error = CallError(code, text)
         self.message_id = message_id
         self.is_answer = is_answer
+        self.is_json = is_json
 
 
 def decode(text: bytes) -> Frame:
@@ -99,16 +109,16 @@ def decode(text: bytes) -> Frame:
 
 
 def _unacceptable(text: bytes, reason: str) -> FrameRejected:
-    """Return the refusal of what isn't JSON, under its own messageId if the head names it (Part 4, 4.2.3).
+    """Return the refusal of what isn't JSON, with its own messageId if the head names it.
 
     Under "-1" nobody would know whose it is: an answer's CALL would wait for the end of its time, and be sent again.
     """
-    head = _HEAD.match(text)
+    code, head = ErrorCode.RPC_FRAMEWORK_ERROR, _HEAD.match(text)
     if head is None:
-        return FrameRejected(ErrorCode.RPC_FRAMEWORK_ERROR, reason)
+        return FrameRejected(code, reason, is_json=False)
     kind, message_id = head.groups()
     is_answer = int(kind) in {CALLRESULT, CALLERROR}
-    return FrameRejected(ErrorCode.RPC_FRAMEWORK_ERROR, reason, message_id=message_id.decode(), is_answer=is_answer)
+    return FrameRejected(code, reason, message_id=message_id.decode(), is_answer=is_answer, is_json=False)
 
 
 def _decode_call(message_id: str, frame: list[Any]) -> Call:

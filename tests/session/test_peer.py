@@ -328,6 +328,8 @@ async def test_a_ping_tells_who_is_alive(talk: "Talk") -> None:
     [
         (b"\xff", [4, "-1", "RpcFrameworkError"], None),
         (b"[2", [4, "-1", "RpcFrameworkError"], None),
+        (b'[2,"1","Heartbeat",{', [4, "-1", "RpcFrameworkError"], [4, "1", "GenericError"]),
+        (b'[2,"1","Heartbeat",{"a":NaN}]', [4, "-1", "RpcFrameworkError"], [4, "1", "GenericError"]),
         (b'[2,"","Heartbeat",{}]', [4, "-1", "RpcFrameworkError"], None),
         (b'[true,"1","Heartbeat",{}]', [4, "-1", "RpcFrameworkError"], None),
         (b'[2,"1","Heartbeat"]', [4, "1", "FormatViolation"], [4, "1", "FormationViolation"]),

@@ -135,14 +135,13 @@ def test_a_frame_whose_id_cannot_be_read_is_answered_under_minus_one(text: bytes
 )
 @pytest.mark.parametrize("message_id", ["1", LONGEST_ID, " [2],{3}!~"])
 @pytest.mark.parametrize("payload", [b'{"a":1,"a":2}]', b'{"a":NaN}]', b'{"a":1e30}]', b'{"a":"\\u0000"}]', b'"', b""])
-def test_what_is_not_json_is_answered_under_the_id_that_its_head_names(
+def test_what_is_not_json_has_the_id_that_its_head_names(
     head: bytes, is_answer: bool, message_id: str, payload: bytes
 ) -> None:
-    """OCPP-J 2.0.1 Part 4, 4.2.3: "-1" is for what can't be read."""
     refusal = refusal_of(head % message_id.encode() + b"," + payload)
 
     assert refusal.error.code is ErrorCode.RPC_FRAMEWORK_ERROR
-    assert (refusal.message_id, refusal.is_answer) == (message_id, is_answer)
+    assert (refusal.message_id, refusal.is_answer, refusal.is_json) == (message_id, is_answer, False)
 
 
 @pytest.mark.parametrize(
