@@ -3,13 +3,14 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 
 from gateway.admin.shown import certificate_shown, event_shown, pending_shown, station_shown, upgrade_shown
+from gateway.app.authorities import open_authority
 from gateway.app.problems import StartFailed
 from gateway.app.routing import RoutesShown, Routing
 from gateway.bridge.pairs import SERVED_BY
@@ -30,7 +31,6 @@ from gateway.store.unavailable import StoreUnavailable
 from gateway.store.upgrades import Upgrades
 from gateway.wire.versions import Version
 from pki.authority import AuthorityUnavailable
-from pki.authority.local import LocalAuthority
 
 __all__ = [
     "Records",
@@ -70,7 +70,7 @@ async def records(config: Config) -> AsyncIterator[Records]:
         database = await Database.open(config.store.connect_url(), exclusive=False)
         try:
             certificates, events, noted = Certificates(database), SecurityEvents(database), _Noted()
-            authority = _AuthorityOnDisk(config.authority.station.local.dir)
+            authority = _Authority(config)
             try:
                 yield Records(
                     stations=registration(database, config),
@@ -136,18 +136,28 @@ class _Noted:
         self.rows.append(EventRow(event))
 
 
-class _AuthorityOnDisk:
-    """The embedded CA, opened when it is needed; where there is none, none is made."""
+class _Authority:
+    """The stations' authority, opened when it is needed; where there is no embedded CA, none is made."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, config: Config) -> None:
+        self._config = config
 
     async def revoke(self, serial: str, reason: x509.ReasonFlags) -> None:
-        try:
-            is_there = await asyncio.to_thread((self._folder / "root.pem").exists)
-        except OSError as error:
-            raise AuthorityUnavailable(f"{self._folder}: {error.strerror}") from error
-        if not is_there:
-            raise AuthorityUnavailable(f"{self._folder} holds no CA; its list, wherever it is, doesn't name {serial}")
-        authority = await asyncio.to_thread(LocalAuthority.open, self._folder)
-        await authority.revoke(serial, reason)
+        use = self._config.authority.station
+        if use.local is not None:
+            await asyncio.to_thread(_must_be_there, use.local.dir, serial)
+        async with AsyncExitStack() as stack:
+            try:
+                authority = await open_authority("station", use, self._config, stack)
+            except StartFailed as error:
+                raise AuthorityUnavailable(str(error)) from error
+            await authority.revoke(serial, reason)
+
+
+def _must_be_there(folder: Path, serial: str) -> None:
+    try:
+        is_there = (folder / "root.pem").exists()
+    except OSError as error:
+        raise AuthorityUnavailable(f"{folder}: {error.strerror}") from error
+    if not is_there:
+        raise AuthorityUnavailable(f"{folder} holds no CA; its list, wherever it is, doesn't name {serial}")

@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.admin.api import Parts
 from gateway.admin.metrics import Levels, Metrics
 from gateway.admin.server import application
+from gateway.app.authorities import open_authorities
 from gateway.app.backends import addresses
 from gateway.app.clock import now
 from gateway.app.commands import Commands
@@ -103,8 +104,10 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
     authorizations = _authorizations(config, database)
     stack.push_async_callback(authorizations.flush)
     ground = _Ground(config, policy, database, Stations(database), authorizations, Tasks(), pool, passwords, Tally())
+    authorities = await open_authorities(config, stack)
     services = StationServices(
         config,
+        authorities,
         database,
         ground.stations,
         ground.tally,
@@ -112,7 +115,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
         is_connected=lambda name: gateway.is_connected(name),  # noqa: PLW0108 - the gateway is made after it
     )
     stack.push_async_callback(services.close)
-    crls = CrlStore(issuers=[*trust_anchors(config), *await services.authority.chain()], clock=now)
+    crls = CrlStore(issuers=[*trust_anchors(config), *await authorities.known_issuers()], clock=now)
     gateway = _Gateway(ground, services, crls, stack)
     stack.push_async_callback(ground.tasks.close)
     stack.push_async_callback(gateway.factory.close)
@@ -164,7 +167,7 @@ class _Gateway:
         self.factory = _factory(ground, services, limits, self._joined)
         self._directory = self.factory.directory
         revocations = Revocations(
-            services.certificates_on_file, services.authority.crl, ground.config.revocation.crls, crls
+            services.pki.on_file, services.pki.authorities.station.crl, ground.config.revocation.crls, crls
         )
         failures = Failures(_failure_limits(ground.config))
         self.listeners = station_listeners(
@@ -274,10 +277,10 @@ class _Gateway:
             registration=registration(self._ground.database, self._config),
             routes=routes_shown(self._ground.database, self._config),
             live=self._directory.get,
-            commands=Commands(services.certificates, services.rotation, services.upgrades),
+            commands=Commands(services.pki.certificates, services.rotation, services.upgrades),
             upgrades=services.upgrades,
-            certificates=services.certificates_on_file,
-            revoke=services.revocation.revoke,
+            certificates=services.pki.on_file,
+            revoke=services.pki.revocation.revoke,
             security_events=services.events,
         )
 
@@ -334,7 +337,7 @@ def _factory(
             tasks=ground.tasks,
             security=services.security,
             joined=joined,
-            when_provisional=services.renew_provisional,
+            when_provisional=services.pki.renew_provisional,
         )
     )
 

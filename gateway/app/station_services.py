@@ -1,37 +1,31 @@
-"""What the gateway does for its stations itself, put together: certificates, passwords, upgrades, the security log."""
+"""What the gateway does for its stations itself, put together: PKI, passwords, upgrades, the security log."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
-from cryptography.hazmat.primitives.hashes import SHA256
 
+from gateway.app.authorities import Authorities
 from gateway.app.clock import now
-from gateway.app.inventory import Inventory
+from gateway.app.pki_services import PkiServices
 from gateway.app.problems import StartFailed
 from gateway.app.records import password_rules
 from gateway.app.tasks import Tasks
 from gateway.bridge.books import Json
 from gateway.config import Config
-from gateway.services.certificates import StationCertificates
 from gateway.services.credentials import CredentialRotation
-from gateway.services.provisional import ProvisionalRenewal
-from gateway.services.revocation import CertificateRevocation
 from gateway.services.security_events import SecurityEventLog
 from gateway.services.upgrade_steps import UpgradeOffer, UpgradeSteps
 from gateway.services.upgrades import ProfileUpgrades
 from gateway.session.ports import StoreAway
 from gateway.session.station import Service, Station
 from gateway.session.tally import Tally
-from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
 from gateway.store.security_events import SecurityEvents
 from gateway.store.stations import Stations
 from gateway.store.upgrades import Upgrades
 from gateway.wire.versions import Version
-from pki.authority import AuthorityError
-from pki.authority.local import LocalAuthority
 
 FLUSH_WITHIN: Final = 5.0
 """Seconds in which the last security events must be written when the gateway stops."""
@@ -45,6 +39,7 @@ class StationServices:
     def __init__(
         self,
         config: Config,
+        authorities: Authorities,
         database: Database,
         stations: Stations,
         tally: Tally,
@@ -52,47 +47,32 @@ class StationServices:
         *,
         is_connected: Callable[[str], bool],
     ) -> None:
-        """Open the authority. Raises StartFailed."""
+        """Put them together. Raises StartFailed."""
         self._tasks = tasks
-        self._in_use: dict[str, str] = {}
-        """By identity: the fingerprint of the certificate that it came with last."""
-        self.authority = _authority(config)
-        self.certificates_on_file = Certificates(database)
         self.events = SecurityEvents(database)
         self.security = SecurityEventLog(self.events, tally, keep=config.limits.security_events)
-        inventory = Inventory(self.certificates_on_file)
-        self.certificates = StationCertificates(
-            self.authority, inventory, self.security, operator=config.operator, spawn=tasks.spawn
-        )
+        self.pki = PkiServices(config, authorities, database, self.security, tasks)
         self.rotation = CredentialRotation(stations, password_rules(), self.security)
-        self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
-            self.certificates_on_file, self.authority, self.security
-        )
         self.upgrades = ProfileUpgrades(
             Upgrades(database),
             UpgradeSteps(
                 operator=config.operator,
                 offer=offers(config).get,
-                renewal=self.certificates,
-                installed=inventory,
+                renewal=self.pki.certificates,
+                installed=self.pki.inventory,
                 now=now,
             ),
             self.security,
             is_connected=is_connected,
             spawn=tasks.spawn,
         )
-        self._provisional = ProvisionalRenewal(self.certificates, self.security)
 
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:
         """The actions of a station that the gateway answers itself."""
         return {
-            (version, action): service
-            for version in Version
-            for action, service in (
-                ("SignCertificate", self.certificates.sign_certificate),
-                ("SecurityEventNotification", self._security_event),
-            )
+            **self.pki.by_action,
+            **{(version, "SecurityEventNotification"): self._security_event for version in Version},
         }
 
     async def _security_event(self, station: Station, payload: Json) -> Json:
@@ -107,12 +87,13 @@ class StationServices:
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
         await self.upgrades.load()
-        self._in_use = await self.certificates_on_file.installed()
+        await self.pki.load()
 
     def start(self) -> None:
         """Begin what goes on beside the stations."""
         self._tasks.spawn(self.security.run(), "security events")
         self._tasks.spawn(self.upgrades.run(), "upgrades")
+        self.pki.start()
 
     async def close(self) -> None:
         """Write down the last security events."""
@@ -125,28 +106,17 @@ class StationServices:
         """A station's WebSocket is open."""
         self._tasks.spawn(self._welcome(station), f"welcome {station.identity}")
 
-    def renew_provisional(self, station: Station) -> None:
-        """A station that was let in on a certificate that must be replaced is to get a new one now."""
-        self._tasks.spawn(self._provisional.renew(station), f"renewal {station.identity}")
-
     async def _welcome(self, station: Station) -> None:
         """Go on with what was begun for this station, and note which certificate it uses."""
         if station.provisional is not None:
-            self.renew_provisional(station)
+            self.pki.renew_provisional(station)
         try:
             if station.provisional is None:
                 await self.upgrades.came_back(station.identity, station.profile)
             await self.upgrades.resume(station)
-            if station.proof.path:
-                await self._note_in_use(station.identity, station.proof.path[0].fingerprint(SHA256()).hex())
+            await self.pki.welcome(station)
         except StoreAway as away:
             log.error("welcome_incomplete", identity=station.identity, reason=str(away))  # noqa: TRY400 - it says it all
-
-    async def _note_in_use(self, identity: str, fingerprint: str) -> None:
-        """Mark the certificate as installed, once for as long as the station comes with it."""
-        if self._in_use.get(identity) != fingerprint:
-            await self.certificates_on_file.in_use(fingerprint)
-            self._in_use[identity] = fingerprint
 
 
 def offers(config: Config) -> Mapping[int, UpgradeOffer]:
@@ -166,11 +136,3 @@ def offers(config: Config) -> Mapping[int, UpgradeOffer]:
         for profile in listener.security_profiles:
             found.setdefault(profile, UpgradeOffer(listener.public_url, pem))
     return found
-
-
-def _authority(config: Config) -> LocalAuthority:
-    directory = config.authority.station.local.dir
-    try:
-        return LocalAuthority.open(directory, organization=config.operator)
-    except AuthorityError as error:
-        raise StartFailed(f"authority.station.local.dir: {error}") from None

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from gateway.config.check_authority import check_authority, root_of_stations
 from gateway.config.check_crls import check_crl
 from gateway.config.check_listener import check_listener
 from gateway.config.check_network import check_address, check_networks
@@ -20,15 +21,11 @@ from gateway.config.problems import Problem
 from gateway.config.secrets import Scheme, SecretError, SecretRef, exposure
 from gateway.config.tree import DEFAULT_OPERATOR, Backend, Config
 from gateway.config.values import ip_address
-from pki.authority import AuthorityError
-from pki.authority.ca_folder import FILES
-from pki.authority.local import LocalAuthority
 
 __all__ = ["Problem", "check"]
 
 TOKEN_LENGTH_MIN: Final = 16
 """Characters of an administration token that nobody guesses."""
-ISSUING: Final = "issuing.pem"
 """The certificate of the embedded CA that signs, in its folder."""
 SQLITE_HEADER: Final = b"SQLite format 3\0"
 """What each SQLite file begins with."""
@@ -69,8 +66,9 @@ class _Looking:
             text = f"isn't set: {DEFAULT_OPERATOR} becomes the O of every station certificate; name yourself"
             yield Problem.warning("operator", text)
         yield from self.store()
-        authority, found = self.authority()
-        yield from found
+        for name, use in self.config.authority.uses():
+            yield from check_authority(f"authority.{name}", use, self.secret, self.now)
+        authority = root_of_stations(self.config.authority.station, self.now)
         for index, listener in enumerate(self.config.listeners):
             root = authority[0] if authority else None
             yield from check_listener(f"listeners[{index}]", listener, root, environ=self.environ, now=self.now)
@@ -89,20 +87,6 @@ class _Looking:
                 yield Problem.error("store.url", f"{path} isn't a SQLite database; name another file")
         elif self.config.store.password is not None:
             yield from self.secret("store.password", self.config.store.password)
-
-    def authority(self) -> tuple[list[x509.Certificate], list[Problem]]:
-        """Look at the local CA without making it. Returns its certificates, the root first, where there are any."""
-        place, folder = "authority.station.local.dir", self.config.authority.station.local.dir
-        if folder.exists() and not folder.is_dir():
-            return [], [Problem.error(place, f"{folder} isn't a folder; name another one")]
-        if not any((folder / name).exists() for name in FILES):
-            text = f"{folder} holds no CA yet; the first `voltgate serve` makes one, whose root stations don't know"
-            return [], [Problem.warning(place, text)]
-        try:
-            root = LocalAuthority.open(folder, clock=self.clock).root
-        except AuthorityError as error:
-            return [], [Problem.error(place, str(error))]
-        return [root, x509.load_pem_x509_certificate((folder / ISSUING).read_bytes())], []
 
     def revocation(self, authority: Sequence[x509.Certificate]) -> Iterator[Problem]:
         known = [*authority, *self.trusted()]

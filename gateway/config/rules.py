@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from gateway.config.authorities import broken_by_authority
 from gateway.config.rules_backend import broken_by_backend
 from gateway.config.rules_listener import broken_by_listener
 from gateway.config.rules_routes import broken_by_routing
@@ -29,6 +30,8 @@ def broken_rules(config: "Config") -> Iterator[Fault]:
     for name, backend in config.backends.items():
         for key, text in broken_by_backend(backend):
             yield ("backends", name, *key), text
+    for key, text in broken_by_authority(config.authority):
+        yield ("authority", *key), text
     for rule in _RULES:
         yield from rule(config)
 

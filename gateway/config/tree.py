@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gateway.config import environment, source
+from gateway.config.authorities import Authority
 from gateway.config.faults import annotation_at, describe
 from gateway.config.routes import ConnectorTable, Route
 from gateway.config.rules import broken_rules
@@ -185,34 +186,6 @@ class Backend(Section):
     def url_for(self, identity: str) -> str:
         """Return the URL of a station's WebSocket, its identity percent-encoded."""
         return expand_url(self.url, identity)
-
-
-class LocalAuthority(Section):
-    """The embedded CA."""
-
-    dir: FilePath = Path("certs/dev/ca")
-
-
-def _refuse_later(value: Any) -> None:
-    if value is not None:
-        raise ValueError("comes with a later version; use local")
-
-
-Later = Annotated[None, BeforeValidator(_refuse_later)]
-
-
-class StationAuthority(Section):
-    """Who signs station certificates."""
-
-    local: LocalAuthority = _default(dict)
-    vault: Later = None
-    est: Later = None
-
-
-class Authority(Section):
-    """Who signs, per certificate use."""
-
-    station: StationAuthority = _default(dict)
 
 
 class Admin(Section):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, Text, UniqueConstraint, false
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, Text, UniqueConstraint, false, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from gateway.store.columns import RowId, UtcTime
@@ -203,7 +203,7 @@ class AuthorizationRow(Model):
 
 
 class CertificateRow(Model):
-    """One certificate that was issued for a station. It outlives the station, so that it can still be revoked."""
+    """One certificate that was issued, or seen. It outlives the station, so that it can still be revoked."""
 
     __tablename__ = "certificates"
     __table_args__ = (
@@ -214,6 +214,7 @@ class CertificateRow(Model):
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     identity: Mapped[str]
+    """Empty for one of the gateway's own."""
     serial: Mapped[str] = mapped_column(unique=True)
     fingerprint: Mapped[str] = mapped_column(unique=True)
     subject: Mapped[str]
@@ -225,6 +226,87 @@ class CertificateRow(Model):
     changed_at: Mapped[datetime]
     reason: Mapped[str | None]
     """Why it was revoked."""
+    usage: Mapped[str] = mapped_column(server_default="station")
+    """Whose key of ``authority`` signed it: station, v2g, server; or ``seen``: none of ours did."""
+    profile: Mapped[str] = mapped_column(server_default="charging_station")
+    authority_told: Mapped[bool] = mapped_column(server_default=true())
+    """False while it is revoked here and its authority couldn't be told."""
+    last_seen: Mapped[datetime | None]
+    """When it was last shown at a door, to the day."""
+
+
+class CertificateHistoryRow(Model):
+    """One step in the life of a certificate."""
+
+    __tablename__ = "certificate_history"
+    __table_args__ = (Index(None, "serial", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    serial: Mapped[str]
+    state: Mapped[str]
+    at: Mapped[datetime]
+    detail: Mapped[str]
+
+
+class CertificateRequestRow(Model):
+    """One CSR that passed the review: until its certificate is delivered, and for a while after."""
+
+    __tablename__ = "certificate_requests"
+    __table_args__ = (Index(None, "identity", "id"), Index(None, "state"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    identity: Mapped[str] = mapped_column(ForeignKey("stations.identity", ondelete="CASCADE"))
+    usage: Mapped[str]
+    state: Mapped[str]
+    csr: Mapped[str]
+    key_fingerprint: Mapped[str]
+    words: Mapped[str]
+    """JSON: how the station said it, so that the answer is in the same words."""
+    serial: Mapped[str | None]
+    """Of the certificate that was issued."""
+    attempts: Mapped[int]
+    detail: Mapped[str]
+    requested_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class RenewalRow(Model):
+    """Where the renewal of one station's certificate stands."""
+
+    __tablename__ = "renewals"
+
+    identity: Mapped[str] = mapped_column(ForeignKey("stations.identity", ondelete="CASCADE"), primary_key=True)
+    usage: Mapped[str] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime]
+    attempts: Mapped[int]
+    problem: Mapped[str]
+    alerted_at: Mapped[datetime | None]
+
+
+class StationTrustRow(Model):
+    """What one station trusts, as it said itself, and how far it is from what it should."""
+
+    __tablename__ = "station_trust"
+
+    identity: Mapped[str] = mapped_column(ForeignKey("stations.identity", ondelete="CASCADE"), primary_key=True)
+    content: Mapped[str]
+    """JSON."""
+    is_settled: Mapped[bool]
+    changed_at: Mapped[datetime]
+
+
+class RootRotationRow(Model):
+    """One change of a root that stations trust, from the first station to the last."""
+
+    __tablename__ = "root_rotations"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    state: Mapped[str]
+    content: Mapped[str]
+    """JSON."""
+    started_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
 
 
 class StationKey(Model):

@@ -36,6 +36,8 @@ class SigningRequest:
     common_name: str
     organization: str
     profile: CertificateProfile
+    names: tuple[str, ...] = ()
+    """Host names and IP addresses for the subject alternative names, where the profile has them."""
 
 
 @dataclass(frozen=True, slots=True)

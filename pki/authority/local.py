@@ -37,14 +37,19 @@ class LocalAuthority:
 
     @classmethod
     def open(
-        cls, folder: Path, *, organization: str | None = None, clock: Callable[[], datetime] = utc_now
+        cls,
+        folder: Path,
+        *,
+        organization: str | None = None,
+        label: str = LABEL,
+        clock: Callable[[], datetime] = utc_now,
     ) -> "LocalAuthority":
-        """Open the CA in ``folder``; make it, with ``organization`` as its O, where there is none.
+        """Open the CA in ``folder``; make it, with ``organization`` as its O and ``label`` in its names, if need be.
 
         Blocks on the disk. Raises :class:`pki.authority.AuthorityUnavailable`.
         """
         now = clock()
-        return cls(folder, open_hierarchy(folder, lambda: new_hierarchy(LABEL, organization, now), now), clock)
+        return cls(folder, open_hierarchy(folder, lambda: new_hierarchy(label, organization, now), now), clock)
 
     @property
     def root(self) -> x509.Certificate:
@@ -86,6 +91,7 @@ class LocalAuthority:
                 common_name=request.common_name,
                 organization=request.organization,
                 now=now,
+                names=request.names,
             )
         except (KeyRefused, ValueError) as error:
             raise SigningRefused(str(error)) from error

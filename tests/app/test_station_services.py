@@ -2,113 +2,31 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 from structlog.testing import capture_logs
 
 from gateway.app import station_services
 from gateway.app.problems import StartFailed
-from gateway.app.station_services import StationServices, offers
-from gateway.app.tasks import Tasks
+from gateway.app.station_services import offers
 from gateway.config import Config
-from gateway.session.boot import BootGate
-from gateway.session.ports import BootStatus, Proof, Provisional, StationRecord, StoreAway
+from gateway.session.ports import Proof, StoreAway
 from gateway.session.security import Kind, SecurityEvent
-from gateway.session.station import Station
-from gateway.session.tally import Tally
 from gateway.session.upgrades import UpgradeRecord
-from gateway.store.certificates import CertificateState
-from gateway.store.database import Database
-from gateway.store.stations import Stations
 from gateway.wire.versions import Version
+from tests.app.house import FakeStation, House, open_house, runtime
 
 PATIENCE = 10.0
 """Seconds after which a test has failed."""
 
 
-@dataclass
-class FakeStation:
-    """A connected station that accepts whatever it is asked."""
-
-    identity: str = "CS1"
-    proof: Proof = field(default_factory=lambda: Proof(2))
-    record: StationRecord = field(default_factory=lambda: StationRecord("CS1", 2, "SN1"))
-    version: Version = Version.V201
-    gate: BootGate = field(default_factory=lambda: BootGate(BootStatus.PENDING))
-    is_connected: bool = True
-    bridge: SimpleNamespace = field(default_factory=SimpleNamespace)
-    calls: asyncio.Queue[tuple[str, Any]] = field(default_factory=asyncio.Queue)
-
-    @property
-    def provisional(self) -> Provisional | None:
-        return self.proof.provisional
-
-    @property
-    def profile(self) -> int:
-        return self.proof.profile
-
-    async def call_station(self, action: str, payload: Any) -> Any:
-        self.calls.put_nowait((action, payload))
-        return {"status": "Accepted"}
-
-    def disconnect(self, code: int, reason: str) -> None:
-        self.is_connected = False
-
-    async def asked(self) -> tuple[str, Any]:
-        async with asyncio.timeout(PATIENCE):
-            return await self.calls.get()
-
-
-def runtime(station: FakeStation) -> Station:
-    return cast("Station", station)
-
-
-class House:
-    """The services, and what they stand on."""
-
-    def __init__(self, config: Config, database: Database) -> None:
-        self.tasks = Tasks()
-        self.stations = Stations(database)
-        self.services = StationServices(
-            config, database, self.stations, Tally(), self.tasks, is_connected=lambda _: False
-        )
-
-    async def idle(self) -> None:
-        """Wait for what was begun."""
-        async with asyncio.timeout(PATIENCE):
-            while self.tasks._running:
-                await asyncio.wait(list(self.tasks._running))
-
-    async def certificate(self, station: FakeStation) -> x509.Certificate:
-        """Have the station's CSR signed, and take what comes."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "SN1")])
-        csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
-        sign = self.services.by_action[station.version, "SignCertificate"]
-        assert await sign(runtime(station), {"csr": csr.public_bytes(Encoding.PEM).decode()}) == {"status": "Accepted"}
-        action, payload = await station.asked()
-        assert action == "CertificateSigned"
-        await self.idle()
-        return x509.load_pem_x509_certificate(payload["certificateChain"].encode())
-
-
 @pytest.fixture
 async def house(configured: Callable[..., Config], tmp_path: Path) -> AsyncIterator[House]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/voltgate.db", exclusive=True)
-    made = House(configured(), database)
-    await made.stations.add("CS1", profile=2, serial="SN1", backend=None, password_hash=None)
-    yield made
-    await made.tasks.close()
-    await database.close()
+    async with open_house(configured(), tmp_path) as made:
+        yield made
 
 
 def test_the_actions_of_both_versions_that_never_reach_a_backend(house: House) -> None:
@@ -131,41 +49,6 @@ async def test_a_security_event_goes_to_the_bridge_once_it_is_kept(house: House,
 
     assert await report(runtime(station), payload) == {}
     assert kept_before == [("SecurityEventNotification", "SettingSystemTime", ["SettingSystemTime"])]
-
-
-async def test_a_certificate_is_signed_delivered_and_in_the_inventory(house: House) -> None:
-    leaf = await house.certificate(FakeStation())
-    (record,) = await house.services.certificates_on_file.list("CS1")
-    assert (int(record.serial, 16), record.state) == (leaf.serial_number, CertificateState.INSTALLED)
-
-
-async def test_whoever_comes_with_a_newer_certificate_has_given_up_the_older(house: House) -> None:
-    station = FakeStation()
-    older, newer = await house.certificate(station), await house.certificate(station)
-    station.proof = Proof(3, path=(newer, older))
-    house.services.joined(runtime(station))
-    await house.idle()
-    states = {int(each.serial, 16): each.state for each in await house.services.certificates_on_file.list("CS1")}
-    assert states == {
-        older.serial_number: CertificateState.SUPERSEDED,
-        newer.serial_number: CertificateState.INSTALLED,
-    }
-
-
-@pytest.mark.parametrize("begin", [StationServices.joined, StationServices.renew_provisional])
-async def test_a_provisional_station_is_asked_for_a_csr_by_itself(
-    house: House, begin: Callable[[StationServices, Station], None]
-) -> None:
-    station = FakeStation(proof=Proof(3, provisional=Provisional.FACTORY))
-    begin(house.services, runtime(station))
-    assert await station.asked() == ("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"})
-
-
-async def test_one_that_has_not_booted_is_not_asked_yet(house: House) -> None:
-    station = FakeStation(proof=Proof(3, provisional=Provisional.FACTORY), gate=BootGate(BootStatus.NONE))
-    house.services.joined(runtime(station))
-    await house.idle()
-    assert station.calls.empty()
 
 
 async def test_an_upgrade_is_done_when_the_station_comes_under_its_new_profile(house: House) -> None:
@@ -214,14 +97,6 @@ async def test_a_store_that_hangs_does_not_hold_up_the_end(house: House, monkeyp
 async def test_what_runs_beside_the_stations_is_owned(house: House) -> None:
     house.services.start()
     assert {task.get_name() for task in house.tasks._running} == {"security events", "upgrades"}
-
-
-async def test_a_ca_that_can_not_be_used_ends_the_start(configured: Callable[..., Config], house: House) -> None:
-    config = configured()
-    folder = config.authority.station.local.dir
-    (folder / "issuing.key").unlink()
-    with pytest.raises(StartFailed, match=r"authority.station.local.dir: .*holds half a CA"):
-        House(config, house.stations._database)
 
 
 def _listener(profiles: list[int], **more: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.config import Config
+from gateway.config.authorities import LocalAuthority
 from gateway.config.rules import broken_rules
 from gateway.config.source import spell
 
@@ -90,4 +91,6 @@ def test_secrets_that_have_no_place(keys: dict[str, Any], key: str) -> None:
 
 
 def test_paths_without_a_context_start_at_the_working_directory() -> None:
-    assert Config.model_validate({"backends": BACKENDS}).authority.station.local.dir == Path.cwd() / "certs/dev/ca"
+    assert Config.model_validate({"backends": BACKENDS}).authority.station.local == LocalAuthority(
+        dir=Path.cwd() / "certs/dev/ca"
+    )

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.config import Config, ConfigError, load
+from gateway.config.authorities import LocalAuthority
 from gateway.config.values import Address
 
 MINIMAL = "backends: {legacy: {url: 'wss://csms.example.com/ocpp/{identity}'}}\n"
@@ -79,7 +80,7 @@ def test_the_example_of_the_design(tmp_path: Path) -> None:
     assert backend.auth is not None
     assert backend.auth.basic.user_for("CP-1") == "CP-1"
     assert repr(backend.auth.basic.password) == "SecretRef(file:secrets/backend/{identity})"
-    assert config.authority.station.local.dir == tmp_path / "certs/dev/ca"
+    assert config.authority.station.local == LocalAuthority(dir=tmp_path / "certs/dev/ca")
     assert config.store.sqlite_path == tmp_path / "voltgate.db"
     assert config.admin.token is not None
     assert config.admin.token.resolve(environ={"VOLTGATE_ADMIN_TOKEN": "t"}) == "t"
@@ -189,16 +190,6 @@ def test_the_environment_overrides(tmp_path: Path, environ: dict[str, str], key:
     assert str(here) == value.format(tmp_path)
 
 
-@pytest.mark.parametrize("use", ["vault", "est"])
-def test_authorities_of_later_versions_are_refused(tmp_path: Path, use: str) -> None:
-    text = MINIMAL + f"authority: {{station: {{{use}: {{address: x}}}}}}\n"
-
-    assert refusal(tmp_path, text) == [
-        f"voltgate.yaml:2: authority.station.{use}: comes with a later version; use local"
-    ]
-    assert loaded(tmp_path, MINIMAL + f"authority: {{station: {{{use}: }}}}\n").authority.station.vault is None
-
-
 def test_a_stores_password_stays_out_of_the_tree(tmp_path: Path) -> None:
     config = loaded(tmp_path, MINIMAL + "store: {url: 'postgresql+asyncpg://u@db/v', password: env:DB_PASSWORD}\n")
 
@@ -219,4 +210,4 @@ def test_a_relative_file_gives_absolute_paths(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "voltgate.yaml").write_text(MINIMAL)
     monkeypatch.chdir(tmp_path)
 
-    assert load(Path("voltgate.yaml"), {}).authority.station.local.dir == tmp_path / "certs/dev/ca"
+    assert load(Path("voltgate.yaml"), {}).authority.station.local == LocalAuthority(dir=tmp_path / "certs/dev/ca")

@@ -1,0 +1,63 @@
+"""The certificate authorities of one gateway, by use, opened from the configuration."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+from cryptography import x509
+
+from gateway.app.problems import StartFailed
+from gateway.config import Config
+from gateway.config.authorities import AuthorityUse, LocalAuthority
+from pki.authority import AuthorityError, CertificateAuthority
+from pki.authority.local import LocalAuthority as EmbeddedAuthority
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """Who signs, by use: ``station`` always, ``v2g`` and ``server`` where they are configured."""
+
+    by_use: Mapping[str, CertificateAuthority]
+
+    @property
+    def station(self) -> CertificateAuthority:
+        """Who signs the stations' own certificates."""
+        return self.by_use["station"]
+
+    async def known_issuers(self) -> list[x509.Certificate]:
+        """Return the CA certificates of all that answer; one that is away is logged, and learned of later."""
+        found = []
+        for use, authority in self.by_use.items():
+            try:
+                found += await authority.chain()
+            except AuthorityError as error:
+                log.error("authority_away", use=use, reason=str(error))  # noqa: TRY400 - its own words say it
+        return found
+
+
+async def open_authorities(config: Config, stack: AsyncExitStack) -> Authorities:
+    """Open all that are configured; ``stack`` closes them. An authority that is away now is no reason to fail.
+
+    Raises StartFailed for what can't ever be used: an embedded CA that is damaged, credentials that can't be read.
+    """
+    opened = {name: await open_authority(name, use, config, stack) for name, use in config.authority.uses()}
+    return Authorities(opened)
+
+
+async def open_authority(name: str, use: AuthorityUse, config: Config, stack: AsyncExitStack) -> CertificateAuthority:
+    """Open the authority of one use. Raises StartFailed."""
+    if use.local is not None:
+        return await asyncio.to_thread(_embedded, name, use.local, config.operator)
+    stack.push_async_callback(asyncio.sleep, 0)  # the seam for authorities that hold connections
+    raise StartFailed(f"authority.{name}: must be local: the others aren't built yet")
+
+
+def _embedded(name: str, local: LocalAuthority, operator: str) -> CertificateAuthority:
+    try:
+        return EmbeddedAuthority.open(local.dir, organization=operator, label=f"Voltgate {name}")
+    except AuthorityError as error:
+        raise StartFailed(f"authority.{name}.local.dir: {error}") from None

@@ -1,0 +1,68 @@
+"""What the authorities of a configuration point to: CA folders, credentials, trust anchors."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+
+from gateway.config.authorities import AuthorityUse, LocalAuthority
+from gateway.config.check_tls import check_roots
+from gateway.config.problems import Problem
+from gateway.config.secrets import SecretRef
+from pki.authority import AuthorityError
+from pki.authority.ca_folder import FILES
+from pki.authority.local import LocalAuthority as EmbeddedAuthority
+
+ISSUING: Final = "issuing.pem"
+
+
+def check_authority(
+    place: str, use: AuthorityUse, secret: Callable[[str, SecretRef], Iterator[Problem]], now: datetime
+) -> Iterator[Problem]:
+    """Yield what is wrong with the authority of one use; ``secret`` looks at one secret reference."""
+    if use.local is not None:
+        yield from embedded(f"{place}.local.dir", use.local, now)[1]
+    for name, part in (("vault", use.vault), ("est", use.est)):
+        if part is not None and part.roots is not None:
+            yield from check_roots(f"{place}.{name}.roots", part.roots, now)[0]
+    for key, reference in _secrets(use):
+        yield from secret(f"{place}.{key}", reference)
+
+
+def embedded(place: str, local: LocalAuthority, now: datetime) -> tuple[Sequence[x509.Certificate], list[Problem]]:
+    """Look at an embedded CA without making it. Returns its certificates, the root first, where there are any."""
+    folder = local.dir
+    if folder.exists() and not folder.is_dir():
+        return [], [Problem.error(place, f"{folder} isn't a folder; name another one")]
+    if not any((folder / name).exists() for name in FILES):
+        text = f"{folder} holds no CA yet; the first `voltgate serve` makes one, whose root stations don't know"
+        return [], [Problem.warning(place, text)]
+    try:
+        root = EmbeddedAuthority.open(folder, clock=lambda: now).root
+    except AuthorityError as error:
+        return [], [Problem.error(place, str(error))]
+    return [root, x509.load_pem_x509_certificate((folder / ISSUING).read_bytes())], []
+
+
+def _secrets(use: AuthorityUse) -> Iterator[tuple[str, SecretRef]]:
+    if use.vault is not None:
+        auth = use.vault.auth
+        if auth.token is not None:
+            yield "vault.auth.token", auth.token
+        if auth.approle is not None:
+            yield "vault.auth.approle.secret_id", auth.approle.secret_id
+        if auth.tls is not None:
+            yield "vault.auth.tls.key", auth.tls.key
+        if auth.jwt is not None:
+            yield "vault.auth.jwt.token", auth.jwt.token
+    if use.est is not None:
+        for name in ("key", "password"):
+            reference = getattr(use.est.auth, name)
+            if reference is not None:
+                yield f"est.auth.{name}", reference
+
+
+def root_of_stations(use: AuthorityUse, now: datetime) -> Sequence[x509.Certificate]:
+    """Return the CA certificates of an embedded station authority, the root first; nothing where another signs."""
+    return embedded("", use.local, now)[0] if use.local is not None else ()

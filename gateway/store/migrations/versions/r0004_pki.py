@@ -1,0 +1,105 @@
+"""The stations' PKI: the life of each certificate, CSRs under way, renewals, what stations trust."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from gateway.store.columns import RowId, UtcTime
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Add the columns and tables; nothing that is there changes."""
+    _certificates()
+    _certificate_requests()
+    _renewals()
+    _trust()
+
+
+def _text(name: str, *, nullable: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), nullable=nullable)
+
+
+def _time(name: str, *, nullable: bool = False) -> sa.Column[sa.DateTime]:
+    return sa.Column(name, UtcTime(), nullable=nullable)
+
+
+def _of_station(table: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["identity"], ["stations.identity"], name=f"fk_{table}_identity", ondelete="CASCADE")
+
+
+def _certificates() -> None:
+    for name, default in (("usage", "station"), ("profile", "charging_station")):
+        op.add_column("certificates", sa.Column(name, sa.Text(), server_default=default, nullable=False))
+    op.add_column("certificates", sa.Column("authority_told", sa.Boolean(), server_default=sa.true(), nullable=False))
+    op.add_column("certificates", _time("last_seen", nullable=True))
+    op.create_table(
+        "certificate_history",
+        sa.Column("id", RowId, nullable=False),
+        _text("serial"),
+        _text("state"),
+        _time("at"),
+        _text("detail"),
+        sa.PrimaryKeyConstraint("id", name="pk_certificate_history"),
+    )
+    op.create_index("ix_certificate_history_serial_id", "certificate_history", ["serial", "id"])
+
+
+def _certificate_requests() -> None:
+    op.create_table(
+        "certificate_requests",
+        sa.Column("id", RowId, nullable=False, autoincrement=True),
+        _text("identity"),
+        _text("usage"),
+        _text("state"),
+        _text("csr"),
+        _text("key_fingerprint"),
+        _text("words"),
+        _text("serial", nullable=True),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        _text("detail"),
+        _time("requested_at"),
+        _time("changed_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_certificate_requests"),
+        _of_station("certificate_requests"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_certificate_requests_identity_id", "certificate_requests", ["identity", "id"])
+    op.create_index("ix_certificate_requests_state", "certificate_requests", ["state"])
+
+
+def _renewals() -> None:
+    op.create_table(
+        "renewals",
+        _text("identity"),
+        _text("usage"),
+        _time("due_at"),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        _text("problem"),
+        _time("alerted_at", nullable=True),
+        sa.PrimaryKeyConstraint("identity", "usage", name="pk_renewals"),
+        _of_station("renewals"),
+    )
+
+
+def _trust() -> None:
+    op.create_table(
+        "station_trust",
+        _text("identity"),
+        _text("content"),
+        sa.Column("is_settled", sa.Boolean(), nullable=False),
+        _time("changed_at"),
+        sa.PrimaryKeyConstraint("identity", name="pk_station_trust"),
+        _of_station("station_trust"),
+    )
+    op.create_table(
+        "root_rotations",
+        sa.Column("id", RowId, nullable=False, autoincrement=True),
+        _text("state"),
+        _text("content"),
+        _time("started_at"),
+        _time("changed_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_root_rotations"),
+        sqlite_autoincrement=True,
+    )
