@@ -7,7 +7,7 @@ each under CAs of its own kind, since a station may know only one of both (OCPP 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,11 @@ from pki.authority.ca_folder import open_hierarchy
 from pki.authority.local import LABEL as STATION_LABEL
 from pki.issuing import Hierarchy, issue, new_hierarchy, new_key
 from pki.pem_files import FOLDER_MODE, PUBLIC_MODE, SECRET_MODE, certificates_pem, key_pem, write_file
-from pki.profiles import COMMON_NAME_MAX, HOST_NAME, as_ip
+from pki.profiles import COMMON_NAME_MAX, HOST_NAME, as_ip, with_lifetime
 
 CSMS_LABEL: Final = "Voltgate CSMS"
+SERVER_LIFETIME: Final = timedelta(days=365)
+"""Of a server certificate that nobody renews; what an authority issues lives for less than a day (A00.FR.701)."""
 RSA_BITS: Final = 2048
 """Of the RSA server key: what every station can do, and quick enough for a machine under test."""
 STATION_CA: Final = "ca"
@@ -86,7 +88,7 @@ def _server_certificate(  # every argument is a part of what it writes
         key = new_key(use_rsa=kind.use_rsa, rsa_bits=RSA_BITS)
         leaf = issue(
             csms.issuing,
-            profiles.csms_server(),
+            with_lifetime(profiles.csms_server(), SERVER_LIFETIME),
             key.public_key(),
             common_name=names[0],
             organization=operator,

@@ -112,7 +112,7 @@ def issue(
     usages = profile.key_usage.rsa if isinstance(key, rsa.RSAPublicKey) else profile.key_usage.ec
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_subject(common_name, organization))
+        .subject_name(_subject(common_name, organization, profile.subject.domain_component))
         .issuer_name(ca.subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
@@ -171,9 +171,13 @@ def _hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
     return hashes.SHA384() if is_large else hashes.SHA256()
 
 
-def _subject(common_name: str, organization: str | None) -> x509.Name:
-    owner = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
-    return x509.Name([*owner, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _subject(common_name: str, organization: str | None, domain_component: str | None = None) -> x509.Name:
+    parts = (
+        (NameOID.DOMAIN_COMPONENT, domain_component),
+        (NameOID.ORGANIZATION_NAME, organization),
+        (NameOID.COMMON_NAME, common_name),
+    )
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts if value])
 
 
 def _usage(usages: Sequence[str]) -> x509.KeyUsage:

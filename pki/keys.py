@@ -7,7 +7,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pki.profiles import KeyPolicy
+from pki.profiles import KeyPolicy, Range
 
 RSA_EXPONENT: Final = 65537
 STRONG_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
@@ -37,8 +37,10 @@ def check_key(key: object, policy: KeyPolicy) -> PublicKey:
         if curve not in policy.curves:
             raise KeyRefused(f"the curve {key.curve.name} isn't one of {', '.join(policy.curves)}")
         return key
+    if policy.rsa_bits is None:
+        raise KeyRefused(f"only ECDSA keys on {', '.join(policy.curves)} are accepted")
     if isinstance(key, rsa.RSAPublicKey):
-        _check_rsa(key, policy)
+        _check_rsa(key, policy.rsa_bits)
         return key
     raise KeyRefused("only ECDSA and RSA keys are accepted")
 
@@ -48,8 +50,7 @@ def fingerprint(key: PublicKey) -> str:
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
-def _check_rsa(key: rsa.RSAPublicKey, policy: KeyPolicy) -> None:
-    bits = policy.rsa_bits
+def _check_rsa(key: rsa.RSAPublicKey, bits: Range) -> None:
     if not bits.minimum <= key.key_size <= bits.maximum:
         raise KeyRefused(f"an RSA key has {bits.minimum} to {bits.maximum} bits, this one {key.key_size}")
     numbers = key.public_numbers()

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
 
 import structlog
 from cryptography import x509
@@ -13,6 +15,10 @@ from gateway.config import Config
 from gateway.config.authorities import AuthorityUse, LocalAuthority
 from pki.authority import AuthorityError, CertificateAuthority
 from pki.authority.local import LocalAuthority as EmbeddedAuthority
+from pki.profiles import CertificateProfile, load_profile, with_lifetime
+
+PROFILES: Final = {"station": "charging_station", "v2g": "secc", "server": "csms_server"}
+"""The certificate profile of each use, where no other is named."""
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +28,15 @@ class Authorities:
     """Who signs, by use: ``station`` always, ``v2g`` and ``server`` where they are configured."""
 
     by_use: Mapping[str, CertificateAuthority]
+    lifetimes: Mapping[str, timedelta | None] = field(default_factory=dict)
+    """By use: ``authority.<use>.lifetime``."""
+
+    def profile(self, use: str, name: str | None = None) -> CertificateProfile:
+        """Return a certificate profile (the use's own, or the one of ``name``) with the lifetime that ``use`` is given.
+
+        Raises KeyError when there is no such use or profile.
+        """
+        return with_lifetime(load_profile(name or PROFILES[use]), self.lifetimes.get(use))
 
     @property
     def station(self) -> CertificateAuthority:
@@ -45,7 +60,7 @@ async def open_authorities(config: Config, stack: AsyncExitStack) -> Authorities
     Raises StartFailed for what can't ever be used: an embedded CA that is damaged, credentials that can't be read.
     """
     opened = {name: await open_authority(name, use, config, stack) for name, use in config.authority.uses()}
-    return Authorities(opened)
+    return Authorities(opened, {name: use.lifetime for name, use in config.authority.uses()})
 
 
 async def open_authority(name: str, use: AuthorityUse, config: Config, stack: AsyncExitStack) -> CertificateAuthority:

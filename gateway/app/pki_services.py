@@ -31,7 +31,12 @@ class PkiServices:
         self.on_file = Certificates(database)
         self.inventory = Inventory(self.on_file)
         self.certificates = StationCertificates(
-            authorities.station, self.inventory, security, operator=config.operator, spawn=tasks.spawn
+            authorities.station,
+            self.inventory,
+            security,
+            operator=config.operator,
+            spawn=tasks.spawn,
+            profile=authorities.profile("station"),
         )
         self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
             self.on_file, authorities.station, security

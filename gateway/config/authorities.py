@@ -11,22 +11,21 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, mo
 from gateway.config.secrets import IDENTITY
 from gateway.config.source import Fault, KeyPath
 from gateway.config.values import FilePath, List, Network, Secret, Section, Text, ip_address, url_parts
+from pki.profiles import parse_duration
 
 LIFETIME_MIN: Final = timedelta(minutes=10)
 LIFETIME_MAX: Final = timedelta(days=3650)
 KUBERNETES_TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 """Where a pod finds the token of its service account."""
 
-_LIFETIME: Final = re.compile(r"([1-9][0-9]{0,5})(m|h|d)")
-_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _KINDS: Final = ("local", "vault", "est")
 
 
 def _lifetime(value: Any) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    found = _LIFETIME.fullmatch(value) if isinstance(value, str) else None
-    lifetime = int(found[1]) * _UNITS[found[2]] if found else None
+    try:
+        lifetime = parse_duration(value)
+    except ValueError:
+        lifetime = None
     if lifetime is None or not LIFETIME_MIN <= lifetime <= LIFETIME_MAX:
         raise ValueError("must be 10m to 3650d: a number of minutes (m), hours (h) or days (d), such as 90d")
     return lifetime

@@ -17,7 +17,7 @@ from pki.paths import load_roots
 from pki.pem_files import parse_key
 
 EXPIRES_SOON: Final = timedelta(days=30)
-"""How long before the end a certificate is reported."""
+"""How long before the end a certificate is reported; one that lives for a short time, in its last third."""
 
 
 def check_pair(
@@ -82,7 +82,7 @@ def _check_chain(place: str, path: Path, certificates: list[x509.Certificate], n
         name, ends = certificate.subject.rfc4514_string(), certificate.not_valid_after_utc
         if ends < now:
             yield Problem.error(place, f"{path}: {name} expired on {ends:%Y-%m-%d}; renew it")
-        elif ends < now + EXPIRES_SOON:
+        elif ends < now + min(EXPIRES_SOON, (ends - certificate.not_valid_before_utc) / 3):
             yield Problem.warning(place, f"{path}: {name} expires on {ends:%Y-%m-%d}; renew it")
         if certificate.not_valid_before_utc > now:
             yield Problem.error(place, f"{path}: {name} is valid from {certificate.not_valid_before_utc} on")

@@ -16,6 +16,7 @@ from gateway.session.strikes import Strikes
 from gateway.wire.versions import Version
 from pki.authority import AuthorityError, CertificateAuthority, IssuedCertificate
 from pki.csr import CsrRejected, ReviewedCsr, review
+from pki.profiles import CertificateProfile
 
 STATION_CERTIFICATE: Final = "ChargingStationCertificate"
 """certificateType of the certificate for TLS; also what its absence means (A02.FR.13)."""
@@ -80,11 +81,13 @@ class StationCertificates:
         operator: str,
         spawn: Spawn,
         clock: Callable[[], float] = time.monotonic,
+        profile: CertificateProfile | None = None,
     ) -> None:
         self._authority = authority
         self._inventory = inventory
         self._security = security
         self._operator = operator
+        self._profile = profile
         self._spawn = spawn
         self._clock = clock
         self._requests: dict[str, Strikes] = {}
@@ -155,7 +158,11 @@ class StationCertificates:
 
     async def _review(self, station: ConnectedStation, text: str) -> ReviewedCsr:
         csr = await asyncio.to_thread(
-            review, text, common_name=station.record.certificate_name, organization=self._operator
+            review,
+            text,
+            common_name=station.record.certificate_name,
+            organization=self._operator,
+            profile=self._profile,
         )
         owner = await self._inventory.key_owner(csr.key_fingerprint)
         if owner not in {None, station.identity}:

@@ -38,6 +38,8 @@ class SigningRequest:
     profile: CertificateProfile
     names: tuple[str, ...] = ()
     """Host names and IP addresses for the subject alternative names, where the profile has them."""
+    chain_size_max: int | None = None
+    """Characters of a chain that this station takes (OCPP 2.0.1 SecurityCtrlr.MaxCertificateChainSize), when known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from gateway.app.problems import StartFailed
 from gateway.config import Config
 from pki.authority import AuthorityUnavailable, CertificateAuthority
 from pki.authority.local import LocalAuthority
+from pki.profiles import load_profile
 
 
 async def test_each_use_has_its_own(configured: Callable[..., Config], tmp_path: Path) -> None:
@@ -22,6 +24,9 @@ async def test_each_use_has_its_own(configured: Callable[..., Config], tmp_path:
         opened = await open_authorities(config, stack)
         issuers = await opened.known_issuers()
     assert sorted(opened.by_use) == ["station", "v2g"]
+    assert opened.profile("station").validity.lifetime == timedelta(days=90)
+    assert opened.profile("v2g") is load_profile("secc")
+    assert opened.profile("v2g", "secc_20") is load_profile("secc_20")
     names = [issuer.subject.rfc4514_string() for issuer in issuers]
     assert [("station" in name, "v2g" in name) for name in names] == [(True, False)] * 2 + [(False, True)] * 2
 

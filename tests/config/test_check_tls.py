@@ -11,7 +11,7 @@ from gateway.config.check_tls import check_kinds, check_pair, check_roots, check
 from gateway.config.secrets import SecretRef
 from pki.issuing import Hierarchy, issue, new_hierarchy
 from pki.pem_files import certificates_pem, key_pem
-from pki.profiles import charging_station, csms_server
+from pki.profiles import charging_station, csms_server, with_lifetime
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def leaf(ca: Hierarchy, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def server(ca: Hierarchy, key: ec.EllipticCurvePrivateKey, names: list[str]) -> x509.Certificate:
-    public, profile = key.public_key(), csms_server()
+    public, profile = key.public_key(), with_lifetime(csms_server(), timedelta(days=365))
     return issue(ca.issuing, profile, public, common_name="csms.example.com", organization="O", now=NOW, names=names)
 
 
@@ -99,6 +99,20 @@ def test_a_chain_that_is_not_there(tmp_path: Path) -> None:
 
     assert [str(each) for each in problems] == [f"error: tls.chain: {tmp_path}/c.pem: No such file or directory"]
     assert chain == []
+
+
+def test_a_short_life_is_reported_in_its_last_third(
+    tmp_path: Path, ca: Hierarchy, key: ec.EllipticCurvePrivateKey
+) -> None:
+    leaf = issue(
+        ca.issuing, csms_server(), key.public_key(), common_name="a.example", organization="O", now=NOW, names=["a"]
+    )
+    begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    last_third = ends - (ends - begins) / 3
+
+    assert look(tmp_path, pem(leaf), key_pem(key), last_third) == []
+    (line,) = look(tmp_path, pem(leaf), key_pem(key), last_third + timedelta(seconds=1))
+    assert "expires on 2026-06-02; renew it" in line
 
 
 def test_a_weak_key(tmp_path: Path, ca: Hierarchy) -> None:

@@ -88,6 +88,22 @@ def test_an_rsa_station_certificate(hierarchy: Hierarchy, rsa_key: rsa.RSAPrivat
     assert usages(station(hierarchy, rsa_key.public_key(), now)) == {"digital_signature"}
 
 
+def test_an_secc_certificate_bears_its_role(hierarchy: Hierarchy, ec_key: ec.EllipticCurvePrivateKey) -> None:
+    """[V2G2-925]: vehicles look for DC=CPO."""
+    certificate = issue(
+        hierarchy.issuing,
+        profiles.secc(),
+        ec_key.public_key(),
+        common_name="SECC-1",
+        organization="Example CPO",
+        now=hierarchy.issuing.certificate.not_valid_before_utc + CA_BACKDATE,
+    )
+
+    assert certificate.subject.rfc4514_string() == "CN=SECC-1,O=Example CPO,DC=CPO"
+    assert usages(certificate) == {"digital_signature", "key_agreement"}
+    assert len(certificate.public_bytes(Encoding.DER)) <= 800
+
+
 def test_serial_numbers_are_random(hierarchy: Hierarchy, ec_key: ec.EllipticCurvePrivateKey, now: datetime) -> None:
     serials = {station(hierarchy, ec_key.public_key(), now).serial_number for _ in range(20)}
 

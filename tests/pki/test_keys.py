@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.keys import KeyRefused, check_key, fingerprint
-from pki.profiles import Curve, KeyPolicy, Range, charging_station
+from pki.profiles import Curve, KeyPolicy, Range, charging_station, secc
 
 POLICY = charging_station().keys
 PRIMES_TO_167 = [n for n in range(3, 168) if all(n % d for d in range(2, n))]
@@ -37,6 +37,11 @@ def test_rsa(rsa_key: rsa.RSAPrivateKey) -> None:
     key = rsa_key.public_key()
 
     assert check_key(key, POLICY) is key
+
+
+def test_a_policy_without_rsa(rsa_key: rsa.RSAPrivateKey) -> None:
+    with pytest.raises(KeyRefused, match="only ECDSA keys on P-256 are accepted"):
+        check_key(rsa_key.public_key(), secc().keys)
 
 
 def test_a_policy_with_fewer_curves() -> None:
