@@ -45,13 +45,14 @@ NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SignCertificate"})
 FROM_BACKEND: Final[dict[str, Handler]] = {
     **{action: functools.partial(_refuse, action) for action in REFUSED},
     "ChangeConfiguration": configuration.change_configuration,
+    "DataTransfer": security_extension.data_transfer,
     "ExtendedTriggerMessage": security_extension.extended_trigger_message,
     "GetConfiguration": configuration.get_configuration,
     "GetDiagnostics": logs.get_diagnostics,
     "GetLog": logs.get_log,
     "UpdateFirmware": firmware.update_firmware,
 }
-RELAYED_TO_STATION: Final = (OF_A_CENTRAL_SYSTEM | {"DataTransfer"}) - FROM_BACKEND.keys()
+RELAYED_TO_STATION: Final = OF_A_CENTRAL_SYSTEM - FROM_BACKEND.keys()
 """Actions of a backend that the station hears as they are, and whose answer the backend gets as it is.
 
 RemoteStopTransaction is among them for any transactionId: a station refuses one that it doesn't know, and it alone

@@ -1,5 +1,6 @@
 """What is left of the white paper between a 1.6 station and a backend that knows it: security events and triggers."""
 
+from gateway.bridge import plug_and_charge_16
 from gateway.bridge.books import Json
 from gateway.bridge.refusals import NOT_IMPLEMENTED, SIGN_CERTIFICATE
 from gateway.bridge.v16_v16.context import Context
@@ -22,3 +23,9 @@ async def extended_trigger_message(context: Context, payload: Json) -> Json:
         context.memory.log_asked |= asked_for == "LogStatusNotification"
         context.memory.firmware_asked |= asked_for == "FirmwareStatusNotification"
     return answer
+
+
+async def data_transfer(context: Context, payload: Json) -> Json:
+    """DataTransfer of the backend, as it is; what reaches for the station's certificates in it is refused."""
+    refusal = plug_and_charge_16.refusal(context.report, payload)
+    return await context.call_station("DataTransfer", payload) if refusal is None else refusal

@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any
 
+from gateway.bridge import plug_and_charge_16
 from gateway.bridge.books import Json
 from gateway.bridge.v201_v16.context import Context
 from gateway.wire.strict_json import JsonRejected, dumps, loads
@@ -15,7 +16,13 @@ async def from_station(context: Context, payload: Json) -> Json:
 
 
 async def from_backend(context: Context, payload: Json) -> Json:
-    """DataTransfer of the backend; Rejected when the station has no answer."""
+    """DataTransfer of the backend; Rejected when the station has no answer.
+
+    What reaches for the station's certificates in it is refused.
+    """
+    refusal = plug_and_charge_16.refusal(context.report, payload)
+    if refusal is not None:
+        return refusal
     answer = await context.ask_station("DataTransfer", for_station(payload))
     return {"status": "Rejected"} if answer is None else for_backend(answer)
 

@@ -39,8 +39,9 @@ NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SignCertificate"})
 """Actions of a station that the session and the gateway's services answer before the bridge is asked."""
 
 FROM_BACKEND: Final[dict[str, Handler]] = {
-    **{action: functools.partial(relaying.to_station, action) for action in sorted(OF_A_CSMS | {"DataTransfer"})},
+    **{action: functools.partial(relaying.to_station, action) for action in sorted(OF_A_CSMS)},
     **{action: functools.partial(station_security.refuse, action) for action in station_security.REFUSALS},
+    "DataTransfer": station_security.data_transfer,
     "GetLog": logs.get_log,
     "GetTransactionStatus": commands.get_transaction_status,
     "GetVariables": variables.get_variables,

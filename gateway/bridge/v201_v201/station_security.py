@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from gateway.bridge import plug_and_charge_16
 from gateway.bridge.books import Json
 from gateway.bridge.guarded_keys import HIGHEST_PROFILE
 from gateway.bridge.ports import DOWNGRADE, RECONFIGURATION
@@ -46,6 +47,12 @@ async def trigger_message(context: Context, payload: Json) -> Json:
     if payload["requestedMessage"] in _CERTIFICATE_TRIGGERS:
         return _refusal("Rejected")
     return await context.call_station("TriggerMessage", payload)
+
+
+async def data_transfer(context: Context, payload: Json) -> Json:
+    """DataTransfer of the backend, as it is; what reaches for the station's certificates in it is refused."""
+    refusal = plug_and_charge_16.refusal(context.report, payload)
+    return await context.call_station("DataTransfer", payload) if refusal is None else refusal
 
 
 def _refusal(status: str, *, has_info: bool = True) -> Json:

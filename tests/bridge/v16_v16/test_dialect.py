@@ -28,7 +28,6 @@ RELAYED_DOWN: dict[str, tuple[Json, Json]] = {
     "ChangeAvailability": ({"connectorId": 0, "type": "Operative"}, {"status": "Scheduled"}),
     "ClearCache": ({}, {"status": "Accepted"}),
     "ClearChargingProfile": ({"id": 3}, {"status": "Unknown"}),
-    "DataTransfer": ({"vendorId": "acme", "data": "x"}, {"status": "UnknownMessageId", "data": "y"}),
     "GetCompositeSchedule": ({"connectorId": 1, "duration": 60}, {"status": "Rejected"}),
     "GetInstalledCertificateIds": ({"certificateType": "CentralSystemRootCertificate"}, {"status": "NotFound"}),
     "GetLocalListVersion": ({}, {"listVersion": 7}),

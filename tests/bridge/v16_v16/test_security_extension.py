@@ -53,3 +53,18 @@ async def test_a_trigger_of_a_station_that_is_away(known_world: "World") -> None
 
     with pytest.raises(PeerUnavailable):
         await known_world.from_backend("ExtendedTriggerMessage", {"requestedMessage": "Heartbeat"})
+
+
+async def test_certificates_do_not_reach_a_station_in_a_data_transfer_either(world: "World") -> None:
+    request = {"vendorId": "iso15118", "messageId": "InstallCertificate", "data": "{}"}
+    answer = await world.from_backend("DataTransfer", request)
+    assert answer == {"status": "Accepted", "data": '{"status":"Rejected"}'}
+    assert [kind for kind, _ in world.reports] == ["ReconfigurationOfSecurityParameters"]
+    assert world.dialogue == []
+
+
+async def test_another_vendors_data_transfer_is_relayed(world: "World") -> None:
+    world.station.answers["DataTransfer"] = {"status": "UnknownMessageId", "data": "y"}
+    request = {"vendorId": "acme", "messageId": "InstallCertificate", "data": "x"}
+    assert await world.from_backend("DataTransfer", request) == {"status": "UnknownMessageId", "data": "y"}
+    assert world.heard("station") == [("DataTransfer", request)]

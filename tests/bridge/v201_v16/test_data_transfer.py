@@ -90,3 +90,11 @@ async def test_without_an_answer_is_rejected(world: "World", outcome: Exception)
 
     assert await world.from_station("DataTransfer", {"vendorId": "V"}) == rejected
     assert await world.from_backend("DataTransfer", {"vendorId": "V"}) == rejected
+
+
+async def test_what_reaches_for_certificates_is_refused(world: "World") -> None:
+    request = {"vendorId": "org.openchargealliance.iso15118pnc", "messageId": "CertificateSigned", "data": "{}"}
+    answer = await world.from_backend("DataTransfer", request)
+    assert answer == {"status": "Accepted", "data": '{"status":"Rejected"}'}
+    assert [kind for kind, _ in world.reports] == ["ReconfigurationOfSecurityParameters"]
+    assert world.dialogue == []

@@ -82,3 +82,11 @@ async def test_a_backend_triggers_no_csr(world: "World", asked_for: str, passes:
     answer = await world.from_backend("TriggerMessage", {"requestedMessage": asked_for})
     assert answer["status"] == ("Accepted" if passes else "Rejected")
     assert bool(world.dialogue) is passes
+
+
+async def test_certificates_in_a_data_transfer(world: "World") -> None:
+    wrapped = {"vendorId": "org.openchargealliance.iso15118pnc", "messageId": "DeleteCertificate", "data": {}}
+    answer = await world.from_backend("DataTransfer", wrapped)
+    assert answer == {"status": "Accepted", "data": '{"status":"Failed"}'}
+    assert [kind for kind, _ in world.reports] == [RECONFIGURATION]
+    assert world.dialogue == []
