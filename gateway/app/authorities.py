@@ -5,17 +5,20 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from cryptography import x509
 
 from gateway.app.problems import StartFailed
 from gateway.config import Config
-from gateway.config.authorities import AuthorityUse, LocalAuthority
+from gateway.config.authorities import AuthorityUse, LocalAuthority, VaultAuthority
 from pki.authority import AuthorityError, CertificateAuthority
 from pki.authority.local import LocalAuthority as EmbeddedAuthority
 from pki.profiles import CertificateProfile, load_profile, with_lifetime
+
+if TYPE_CHECKING:
+    from gateway.app.vaults import VaultConnections
 
 PROFILES: Final = {"station": "charging_station", "v2g": "secc", "server": "csms_server"}
 """The certificate profile of each use, where no other is named."""
@@ -59,16 +62,40 @@ async def open_authorities(config: Config, stack: AsyncExitStack) -> Authorities
 
     Raises StartFailed for what can't ever be used: an embedded CA that is damaged, credentials that can't be read.
     """
-    opened = {name: await open_authority(name, use, config, stack) for name, use in config.authority.uses()}
+    opening = _Opening(config, stack)
+    opened = {name: await opening.open(name, use) for name, use in config.authority.uses()}
     return Authorities(opened, {name: use.lifetime for name, use in config.authority.uses()})
 
 
 async def open_authority(name: str, use: AuthorityUse, config: Config, stack: AsyncExitStack) -> CertificateAuthority:
     """Open the authority of one use. Raises StartFailed."""
-    if use.local is not None:
-        return await asyncio.to_thread(_embedded, name, use.local, config.operator)
-    stack.push_async_callback(asyncio.sleep, 0)  # the seam for authorities that hold connections
-    raise StartFailed(f"authority.{name}: must be local: the others aren't built yet")
+    return await _Opening(config, stack).open(name, use)
+
+
+class _Opening:
+    """Opens authorities; uses of the same Vault share what they can."""
+
+    def __init__(self, config: Config, stack: AsyncExitStack) -> None:
+        self._config = config
+        self._stack = stack
+        self._vaults: VaultConnections | None = None
+
+    async def open(self, name: str, use: AuthorityUse) -> CertificateAuthority:
+        """Raises StartFailed."""
+        if use.local is not None:
+            return await asyncio.to_thread(_embedded, name, use.local, self._config.operator)
+        if use.vault is not None:
+            return await self._vault(name, use.vault)
+        raise StartFailed(f"authority.{name}: must be local or vault: est isn't built yet")
+
+    async def _vault(self, name: str, vault: VaultAuthority) -> CertificateAuthority:
+        # Imported here: hvac takes 0.4 s to load, and most deployments have no Vault.
+        from gateway.app.vaults import VaultConnections  # noqa: PLC0415  # see above
+        from pki.authority.vault import VaultAuthority as VaultRole  # noqa: PLC0415  # see above
+
+        self._vaults = self._vaults or VaultConnections(self._stack)
+        connection = await self._vaults.connect(f"authority.{name}.vault", vault)
+        return VaultRole(connection, mount=vault.mount, role=vault.role)
 
 
 def _embedded(name: str, local: LocalAuthority, operator: str) -> CertificateAuthority:

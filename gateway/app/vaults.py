@@ -1,0 +1,102 @@
+"""Connections to Vault or OpenBao, out of the configuration: one for all uses that name the same credentials."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from gateway.app.problems import StartFailed
+from gateway.app.secret_files import readable_path
+from gateway.app.tasks import Tasks
+from gateway.config.authorities import VaultAuth, VaultAuthority
+from gateway.config.secrets import SecretError, SecretRef
+from pki.vault.connection import VaultConnection
+from pki.vault.failures import CredentialMissing
+from pki.vault.logins import AppRoleLogin, CertificateLogin, JwtLogin, KubernetesLogin, Login, TokenLogin
+from pki.vault.tls import ClientCertificate, TlsTrust
+
+
+class VaultConnections:
+    """Opens each once; ``stack`` closes them, and ends the tasks that keep their tokens."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._opened: dict[VaultAuthority, VaultConnection] = {}
+
+    async def connect(self, place: str, vault: VaultAuthority) -> VaultConnection:
+        """Return the connection; nothing is asked of Vault yet. ``place`` is the section's key.
+
+        Raises StartFailed for a credential that can't be read.
+        """
+        key = vault.model_copy(update={"mount": "", "role": ""})
+        if key not in self._opened:
+            self._opened[key] = await self._open(place, vault)
+        return self._opened[key]
+
+    async def _open(self, place: str, vault: VaultAuthority) -> VaultConnection:
+        login, trust = login_of(vault.auth), trust_of(vault)
+        try:
+            await asyncio.to_thread(_read_all, login, trust)
+        except CredentialMissing as error:
+            raise StartFailed(f"{place}: {error}") from None
+        connection = VaultConnection(
+            vault.address, login, trust=trust, namespace=vault.namespace, timeout=vault.timeout
+        )
+        tasks = Tasks()
+        self._stack.push_async_callback(connection.close)
+        self._stack.push_async_callback(tasks.close)
+        tasks.spawn(connection.keep_alive(), f"token of {place}")
+        return connection
+
+
+def login_of(auth: VaultAuth) -> Login:
+    """Return the one way to log in that ``auth`` names."""
+    if auth.approle is not None:
+        return AppRoleLogin(auth.approle.role_id, _reader(auth.approle.secret_id), auth.approle.mount)
+    if auth.kubernetes is not None:
+        return KubernetesLogin(auth.kubernetes.role, auth.kubernetes.token_file, auth.kubernetes.mount)
+    if auth.tls is not None:
+        return CertificateLogin(auth.tls.role, auth.tls.mount)
+    if auth.jwt is not None:
+        return JwtLogin(auth.jwt.role, _reader(auth.jwt.token), auth.jwt.mount)
+    if auth.token is not None:
+        return TokenLogin(_reader(auth.token))
+    raise ValueError("names no way to log in")
+
+
+def trust_of(vault: VaultAuthority) -> TlsTrust:
+    """Return whom the connections trust, and which certificate they show."""
+    tls = vault.auth.tls
+    if tls is None:
+        return TlsTrust(vault.roots)
+    key = tls.key
+
+    @contextlib.contextmanager
+    def key_file() -> Iterator[Path]:
+        with _as_missing(), readable_path(key) as path:
+            yield path
+
+    return TlsTrust(vault.roots, ClientCertificate(tls.chain, key_file))
+
+
+def _reader(secret: SecretRef) -> Callable[[], str]:
+    def read() -> str:
+        with _as_missing():
+            return secret.resolve().strip()
+
+    return read
+
+
+@contextlib.contextmanager
+def _as_missing() -> Iterator[None]:
+    try:
+        yield
+    except SecretError as error:
+        raise CredentialMissing(str(error)) from None
+
+
+def _read_all(login: Login, trust: TlsTrust) -> None:
+    """Read what will be needed: a reference that leads nowhere is found at the start."""
+    trust.context()
+    login.check()
