@@ -4,12 +4,14 @@ One check per function, each raising :class:`CsrRejected`. The subject of what i
 configuration; the request is held against it, so that a station that asks for somebody else's name hears about it.
 """
 
+import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AttributeOID, ExtensionOID, NameOID
 
 from pki import profiles
@@ -17,10 +19,14 @@ from pki.authority import SigningRequest
 from pki.keys import KeyRefused, check_key, fingerprint
 from pki.profiles import CertificateProfile
 
+_ESCAPED_BREAK: Final = re.compile(r"\\r\\n|\\n")
+"""A line break that was escaped once more than it should have been: some stations write their PEM so into JSON."""
 _PEM: Final = re.compile(
-    r"\s*-----BEGIN (?P<label>(?:NEW )?CERTIFICATE REQUEST)-----\s[A-Za-z0-9+/=\s]+-----END (?P=label)-----\s*",
+    r"\s*-----BEGIN (?P<label>(?:NEW )?CERTIFICATE REQUEST)-----\s(?P<body>[A-Za-z0-9+/=\s]+)"
+    r"-----END (?P=label)-----\s*",
     re.ASCII,
 )
+_OBJECT_IDENTIFIER: Final = 0x06
 _HARMLESS_SUBJECT: Final = frozenset(
     {
         NameOID.COMMON_NAME,
@@ -104,9 +110,10 @@ def _parse(pem: str, profile: CertificateProfile) -> x509.CertificateSigningRequ
     """One PEM block, nothing around it (A02.FR.03)."""
     if len(pem) > profile.request_size_max:
         raise CsrRejected(f"is larger than {profile.request_size_max} characters", check="size")
-    if not _PEM.fullmatch(pem):
+    block = _PEM.fullmatch(_ESCAPED_BREAK.sub("\n", pem))
+    if block is None:
         raise CsrRejected("isn't one PEM block CERTIFICATE REQUEST (A02.FR.03)", check="pem")
-    return x509.load_pem_x509_csr(pem.encode("ascii"))
+    return x509.load_der_x509_csr(base64.b64decode("".join(block["body"].split()), validate=True))
 
 
 def _name_can_be_certified(_: x509.CertificateSigningRequest, expected: Expectation) -> None:
@@ -127,6 +134,28 @@ def _key_is_strong(csr: x509.CertificateSigningRequest, expected: Expectation) -
         check_key(key, expected.profile.keys)
     except KeyRefused as error:
         raise CsrRejected(str(error), check="key") from None
+    if isinstance(key, ec.EllipticCurvePublicKey) and not _curve_is_named(csr):
+        raise CsrRejected("the curve is spelled out, it must be named (RFC 5480 2.1.1)", check="key")
+
+
+def _curve_is_named(csr: x509.CertificateSigningRequest) -> bool:
+    """CVE-2020-0601: the parser takes the parameters of a known curve too, and an authority may copy them."""
+    _, request = next(_elements(csr.tbs_certrequest_bytes))
+    _version, _subject, (_, key_info), *_ = _elements(request)
+    _, algorithm = next(_elements(key_info))
+    return [tag for tag, _ in _elements(algorithm)] == [_OBJECT_IDENTIFIER, _OBJECT_IDENTIFIER]
+
+
+def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield tag and content of each element of DER that was parsed before (X.690 8.1.2, 8.1.3)."""
+    at = 0
+    while at < len(der):
+        tag, length, at = der[at], der[at + 1], at + 2
+        if length & 0x80:
+            size = length & 0x7F
+            length, at = int.from_bytes(der[at : at + size]), at + size
+        yield tag, der[at : at + length]
+        at += length
 
 
 def _signature_hash_is_strong(csr: x509.CertificateSigningRequest, expected: Expectation) -> None:
@@ -156,6 +185,14 @@ def _organization_is_the_operators(csr: x509.CertificateSigningRequest, expected
     found = [name.value for name in csr.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
     if found not in ([], [expected.organization]):
         raise CsrRejected("the O isn't the operator's (set SecurityCtrlr.OrganizationName)", check="organization")
+
+
+def _role_is_the_profiles(csr: x509.CertificateSigningRequest, expected: Expectation) -> None:
+    """[V2G2-925]: a DC says for which part somebody holds a certificate. Without one the authority puts it in."""
+    wanted = expected.profile.subject.domain_component
+    found = [name.value for name in csr.subject.get_attributes_for_oid(NameOID.DOMAIN_COMPONENT)]
+    if wanted is not None and found not in ([], [wanted]):
+        raise CsrRejected(f"the DC isn't {wanted} (ISO 15118-2 V2G2-925)", check="domain_component")
 
 
 def _subject_holds_nothing_strange(csr: x509.CertificateSigningRequest, _: Expectation) -> None:
@@ -201,6 +238,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _key_is_possessed,
     _name_is_the_stations,
     _organization_is_the_operators,
+    _role_is_the_profiles,
     _subject_holds_nothing_strange,
     _attributes_hold_nothing_strange,
     _no_alternative_names,

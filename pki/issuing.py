@@ -4,7 +4,7 @@ Everything is signed with ECDSA and SHA-256 or SHA-384, or RSA and SHA-256; all 
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from pki.keys import RSA_EXPONENT, PublicKey
 from pki.profiles import CertificateProfile, as_ip, check_common_name
+from pki.subject import wanted_subject
 
 ROOT_LIFETIME: Final = timedelta(days=20 * 365)
 ISSUING_LIFETIME: Final = timedelta(days=10 * 365)
@@ -112,7 +113,7 @@ def issue(
     usages = profile.key_usage.rsa if isinstance(key, rsa.RSAPublicKey) else profile.key_usage.ec
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_subject(common_name, organization, profile.subject.domain_component))
+        .subject_name(_name(wanted_subject(profile, common_name, organization)))
         .issuer_name(ca.subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
@@ -171,13 +172,13 @@ def _hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
     return hashes.SHA384() if is_large else hashes.SHA256()
 
 
-def _subject(common_name: str, organization: str | None, domain_component: str | None = None) -> x509.Name:
-    parts = (
-        (NameOID.DOMAIN_COMPONENT, domain_component),
-        (NameOID.ORGANIZATION_NAME, organization),
-        (NameOID.COMMON_NAME, common_name),
-    )
-    return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts if value])
+def _subject(common_name: str, organization: str | None) -> x509.Name:
+    owner = {NameOID.ORGANIZATION_NAME: organization} if organization else {}
+    return _name({**owner, NameOID.COMMON_NAME: common_name})
+
+
+def _name(attributes: Mapping[x509.ObjectIdentifier, str]) -> x509.Name:
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes.items()])
 
 
 def _usage(usages: Sequence[str]) -> x509.KeyUsage:

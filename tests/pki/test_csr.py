@@ -118,6 +118,28 @@ def test_what_is_refused(make_csr: MakeCsr, changes: dict[str, Any], check: str)
     assert refusal(make_csr(**changes)) == check
 
 
+@pytest.mark.parametrize(("component", "is_refused"), [("CPO", False), ("MO", True)])
+def test_the_role_that_a_secc_asks_for(make_csr: MakeCsr, component: str, is_refused: bool) -> None:
+    pem = make_csr(names=[(NameOID.DOMAIN_COMPONENT, component), *GOOD_NAMES])
+    if is_refused:
+        assert refusal(pem, profile=profiles.secc()) == "domain_component"
+    else:
+        assert look(pem, profile=profiles.secc()).profile is profiles.secc()
+    assert (
+        look(make_csr(), profile=profiles.secc()).request_for("Example CPO", chain_size_max=5600).chain_size_max == 5600
+    )
+
+
+def test_what_a_secc_can_not_have(make_csr: MakeCsr, rsa_key: rsa.RSAPrivateKey) -> None:
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"key": rsa_key}, "key"),
+        ({"key": ec.generate_private_key(ec.SECP521R1())}, "key"),
+        ({"algorithm": hashes.SHA512()}, "signature_hash"),
+    ]
+    for changes, check in refused:
+        assert refusal(make_csr(**changes), profile=profiles.secc()) == check
+
+
 def test_weak_keys_and_hashes(make_csr: MakeCsr) -> None:
     assert refusal(make_csr(key=ec.generate_private_key(ec.SECP256K1()))) == "key"
     assert refusal(make_csr(key=rsa.generate_private_key(65537, 1024))) == "key"  # noqa: S505  # weak, that's the point
