@@ -79,7 +79,7 @@ _CERTIFICATE: Final = _object(
         "fingerprint": _text("SHA-256 of its DER, in hex."),
         "not_before": _TIME,
         "not_after": _TIME,
-        "state": {"enum": ["issued", "installed", "rejected", "superseded", "revoked"]},
+        "state": {"enum": ["issued", "installed", "in_use", "rejected", "superseded", "revoked", "expired"]},
         "reason": _text("Why it was revoked.", null=True),
         "issued_at": _TIME,
         "changed_at": _TIME,

@@ -151,7 +151,7 @@ class CertificateRecord(Protocol):
 
     @property
     def state(self) -> enum.Enum:
-        """Its value: issued, installed, rejected, superseded, revoked."""
+        """Its value: issued, installed, in_use, rejected, superseded, revoked, expired."""
 
     @property
     def reason(self) -> str | None:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from cryptography.hazmat.primitives.hashes import SHA256
-
 from gateway.app.authorities import Authorities
+from gateway.app.certificates_at_doors import CertificatesAtDoors
 from gateway.app.inventory import Inventory
 from gateway.app.tasks import Tasks
 from gateway.config import Config
@@ -13,6 +12,7 @@ from gateway.services.provisional import ProvisionalRenewal
 from gateway.services.revocation import CertificateRevocation
 from gateway.session.security import SecurityLog
 from gateway.session.station import Service, Station
+from gateway.store.certificate_uses import CertificateUses
 from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
 from gateway.wire.versions import Version
@@ -25,11 +25,10 @@ class PkiServices:
         self, config: Config, authorities: Authorities, database: Database, security: SecurityLog, tasks: Tasks
     ) -> None:
         self._tasks = tasks
-        self._in_use: dict[str, str] = {}
-        """By identity: the fingerprint of the certificate that it came with last."""
         self.authorities = authorities
         self.on_file = Certificates(database)
         self.inventory = Inventory(self.on_file)
+        self._doors = CertificatesAtDoors(CertificateUses(database), authorities)
         self.certificates = StationCertificates(
             authorities.station,
             self.inventory,
@@ -50,7 +49,7 @@ class PkiServices:
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
-        self._in_use = await self.on_file.installed()
+        await self._doors.load()
 
     def start(self) -> None:
         """Begin what goes on beside the stations."""
@@ -58,14 +57,8 @@ class PkiServices:
     async def welcome(self, station: Station) -> None:
         """A station has connected: note which certificate it uses. Raises StoreAway."""
         if station.proof.path:
-            await self._note_in_use(station.identity, station.proof.path[0].fingerprint(SHA256()).hex())
+            await self._doors.shown(station.identity, station.proof.path[0])
 
     def renew_provisional(self, station: Station) -> None:
         """A station that was let in on a certificate that must be replaced is to get a new one now."""
         self._tasks.spawn(self._provisional.renew(station), f"renewal {station.identity}")
-
-    async def _note_in_use(self, identity: str, fingerprint: str) -> None:
-        """Mark the certificate as installed, once for as long as the station comes with it."""
-        if self._in_use.get(identity) != fingerprint:
-            await self.on_file.in_use(fingerprint)
-            self._in_use[identity] = fingerprint

@@ -1,74 +1,52 @@
-"""The certificates that were issued for stations, and the public keys that stations have asked with."""
+"""The inventory: every certificate that was issued or seen, and the public keys that stations have asked with."""
 
-import enum
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
 
 from gateway.store import registry
-from gateway.store.columns import bounded_text, utc_now
+from gateway.store.certificate_records import (
+    COLUMNS,
+    STATION,
+    CertificateAmbiguous,
+    CertificateKnown,
+    CertificateRecord,
+    CertificateState,
+    CertificateUnknown,
+    Step,
+    canonical_serial,
+    to_record,
+    to_row,
+)
+from gateway.store.certificate_steps import find_named, note_step, revoke_all
+from gateway.store.columns import utc_now
 from gateway.store.database import Database
-from gateway.store.models import CertificateRow, StationKey
+from gateway.store.models import CertificateHistoryRow, CertificateRow, StationKey
 
-REASON_MAX: Final = 200
-"""Characters kept of the reason why a certificate was revoked."""
+__all__ = [
+    "CertificateAmbiguous",
+    "CertificateKnown",
+    "CertificateRecord",
+    "CertificateState",
+    "CertificateUnknown",
+    "Certificates",
+    "KeyOfAnother",
+    "Step",
+    "canonical_serial",
+]
 
-
-class CertificateState(enum.Enum):
-    """What became of an issued certificate."""
-
-    ISSUED = "issued"
-    """The CA has signed it; the station has not shown it yet."""
-    INSTALLED = "installed"
-    """The station accepted it, or connected with it."""
-    REJECTED = "rejected"
-    """The station refused it (CertificateSigned answered Rejected)."""
-    SUPERSEDED = "superseded"
-    """A newer one is in use."""
-    REVOKED = "revoked"
-    """Revoked for good: no other state follows."""
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateRecord:
-    """One certificate of a station.
-
-    ``serial`` is the certificate's serial number in lower-case hex without leading zeros, ``fingerprint`` the SHA-256
-    of its DER in hex, ``chain`` the PEM of leaf and intermediates, ``changed_at`` when it got its state. Times are UTC.
-    """
-
-    identity: str
-    serial: str
-    fingerprint: str
-    subject: str
-    not_before: datetime
-    not_after: datetime
-    state: CertificateState
-    chain: str
-    issued_at: datetime
-    changed_at: datetime
-    reason: str | None = None
-    """Why it was revoked."""
-
-
-class CertificateKnown(Exception):
-    """A certificate of this serial number or fingerprint is recorded already."""
-
-
-class CertificateUnknown(KeyError):
-    """No certificate of this serial number is recorded."""
-
-    def __init__(self, serial: str) -> None:
-        super().__init__(serial)
-        self.serial = serial
-
-    def __str__(self) -> str:
-        return f"no certificate with the serial number {self.serial!r} is recorded"
+_ISSUED, _INSTALLED, _IN_USE = CertificateState.ISSUED, CertificateState.INSTALLED, CertificateState.IN_USE
+_REJECTED, _SUPERSEDED = CertificateState.REJECTED, CertificateState.SUPERSEDED
+_BEFORE: Final[Mapping[CertificateState, Collection[CertificateState]]] = {
+    _INSTALLED: {_ISSUED, _REJECTED},
+    _REJECTED: {_ISSUED, _INSTALLED},
+    _IN_USE: {_ISSUED, _INSTALLED, _REJECTED, _SUPERSEDED},
+    _SUPERSEDED: {_ISSUED, _INSTALLED, _REJECTED, _IN_USE},
+}
+"""The states that each may follow: a station may come with a certificate before it is noted that it accepted it."""
 
 
 class KeyOfAnother(Exception):
@@ -79,70 +57,34 @@ class KeyOfAnother(Exception):
         self.owner = owner
 
 
-_COLUMNS: Final = (
-    CertificateRow.identity,
-    CertificateRow.serial,
-    CertificateRow.fingerprint,
-    CertificateRow.subject,
-    CertificateRow.not_before,
-    CertificateRow.not_after,
-    CertificateRow.state,
-    CertificateRow.chain,
-    CertificateRow.issued_at,
-    CertificateRow.changed_at,
-    CertificateRow.reason,
-)
-_ALL: Final = select(*_COLUMNS).order_by(CertificateRow.id)
-_OF_STATION: Final = _ALL.where(CertificateRow.identity == bindparam("of_identity"))
+_ALL: Final = select(*COLUMNS).order_by(CertificateRow.id)
 _NEWEST: Final = (
-    select(*_COLUMNS)
-    .where(CertificateRow.identity == bindparam("of_identity"))
+    select(*COLUMNS)
+    .where(CertificateRow.identity == bindparam("of_identity"), CertificateRow.usage == bindparam("of_usage"))
     .order_by(CertificateRow.id.desc())
     .limit(1)
 )
-_FIND: Final = select(*_COLUMNS).where(CertificateRow.serial == bindparam("of_serial"))
-_INSTALLED_ONES: Final = (
-    select(CertificateRow.identity, func.min(CertificateRow.fingerprint).label("fingerprint"))
-    .where(CertificateRow.state == CertificateState.INSTALLED.value)
-    .group_by(CertificateRow.identity)
-    .having(func.count() == 1)
-)
-_ADD: Final = insert(CertificateRow)
-_MARK: Final = update(CertificateRow).where(
-    CertificateRow.serial == bindparam("of_serial"), CertificateRow.state != CertificateState.REVOKED.value
-)
+_BY_ID: Final = select(*COLUMNS).where(CertificateRow.id == bindparam("of_id"))
+_ADD: Final = insert(CertificateRow).returning(CertificateRow.id)
+_MARK: Final = update(CertificateRow).where(CertificateRow.id == bindparam("of_id"))
 _REVOKED: Final = select(CertificateRow.fingerprint).where(CertificateRow.state == CertificateState.REVOKED.value)
-_INSTALLED: Final = CertificateState.INSTALLED.value
-_OLDER: Final = aliased(CertificateRow)
-_HAS_OLDER: Final = exists().where(
-    _OLDER.identity == CertificateRow.identity, _OLDER.id < CertificateRow.id, _OLDER.state == _INSTALLED
-)
-_IN_USE: Final = select(CertificateRow.identity, CertificateRow.id).where(
-    CertificateRow.fingerprint == bindparam("of_fingerprint"),
-    CertificateRow.state != CertificateState.REVOKED.value,
-    or_(CertificateRow.state != _INSTALLED, _HAS_OLDER),
-)
-_INSTALL: Final = update(CertificateRow).where(
-    CertificateRow.id == bindparam("of_id"),
-    CertificateRow.state.not_in([_INSTALLED, CertificateState.REVOKED.value]),
-)
-_SUPERSEDE: Final = update(CertificateRow).where(
-    CertificateRow.identity == bindparam("of_identity"),
-    CertificateRow.id < bindparam("of_id"),
-    CertificateRow.state == _INSTALLED,
+_HISTORY: Final = (
+    select(CertificateHistoryRow.state, CertificateHistoryRow.at, CertificateHistoryRow.detail)
+    .where(CertificateHistoryRow.certificate_id == bindparam("of_id"))
+    .order_by(CertificateHistoryRow.id)
 )
 _KEY_OWNER: Final = select(StationKey.identity).where(StationKey.fingerprint == bindparam("of_fingerprint"))
 _REMEMBER_KEY: Final = insert(StationKey)
 
 
 class Certificates:
-    """The certificates and keys of all stations, also of those that have been removed."""
+    """The certificates and keys of all stations, also of those that have been removed, and the gateway's own."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
         self._clock = clock
 
-    async def add(
+    async def add(  # noqa: PLR0913 - the fields of a certificate, each by its name
         self,
         identity: str,
         *,
@@ -152,8 +94,11 @@ class Certificates:
         not_before: datetime,
         not_after: datetime,
         chain: str,
+        usage: str = STATION,
+        profile: str = "charging_station",
+        detail: str = "",
     ) -> CertificateRecord:
-        """Record a certificate that was issued just now.
+        """Record a certificate that was issued just now; ``identity`` is empty for one of the gateway's own.
 
         Raises :class:`CertificateKnown`, and ValueError for a serial number that isn't hex.
         """
@@ -169,108 +114,118 @@ class Certificates:
             chain,
             now,
             now,
+            usage=usage,
+            profile=profile,
         )
-        row = {column.key: getattr(record, column.key) for column in _COLUMNS} | {"state": record.state.value}
+
+        def work(connection: Connection) -> RowMapping:
+            added = connection.execute(_ADD, to_row(record)).scalar_one()
+            note_step(connection, added, CertificateState.ISSUED, now, detail)
+            return connection.execute(_BY_ID, {"of_id": added}).mappings().one()
+
         try:
-            await self._database.write(lambda connection: connection.execute(_ADD, row))
+            return to_record(await self._database.write(work), now)
         except IntegrityError as error:
             raise CertificateKnown(f"the certificate {record.serial} is recorded already") from error
-        return record
 
-    async def find(self, serial: str) -> CertificateRecord | None:
-        """Return the certificate of this serial number (hex as people write it), or None."""
-        key = {"of_serial": canonical_serial(serial)}
-        row = await self._database.read(lambda connection: connection.execute(_FIND, key).mappings().first())
-        return None if row is None else _record(row)
+    async def find(self, name: str) -> CertificateRecord | None:
+        """Return the certificate of this serial number or SHA-256 fingerprint (hex as people write it), or None.
 
-    async def newest(self, identity: str) -> CertificateRecord | None:
-        """Return the certificate that was issued last for the station, whatever its state, or None."""
-        key = {"of_identity": identity}
-        row = await self._database.read(lambda connection: connection.execute(_NEWEST, key).mappings().first())
-        return None if row is None else _record(row)
-
-    async def list(self, identity: str | None = None) -> Sequence[CertificateRecord]:
-        """Return the certificates of one station or of all, in the order of their issue."""
-        statement = _ALL if identity is None else _OF_STATION
-        key = {} if identity is None else {"of_identity": identity}
-        rows = await self._database.read(lambda connection: connection.execute(statement, key).mappings().all())
-        return [_record(row) for row in rows]
-
-    async def mark(self, serial: str, state: CertificateState) -> CertificateRecord:
-        """Give a certificate a state and return its record as it is now: one that is revoked stays so.
-
-        Raises :class:`CertificateUnknown`, and ValueError for REVOKED: that is :meth:`revoke`'s to say.
+        Raises :class:`CertificateAmbiguous`, and ValueError for what isn't hex.
         """
-        if state is CertificateState.REVOKED:
-            raise ValueError("a certificate is revoked by revoke(), which running gateways hear of")
-        key = {"of_serial": canonical_serial(serial)}
-        values = {**key, "state": state.value, "changed_at": self._clock()}
+        row = await self._database.read(lambda connection: find_named(connection, name))
+        return None if row is None else to_record(row, self._clock())
+
+    async def newest(self, identity: str, usage: str = STATION) -> CertificateRecord | None:
+        """Return the certificate of this usage that was recorded last for the station, whatever its state, or None."""
+        key = {"of_identity": identity, "of_usage": usage}
+        row = await self._database.read(lambda connection: connection.execute(_NEWEST, key).mappings().first())
+        return None if row is None else to_record(row, self._clock())
+
+    async def list(
+        self,
+        identity: str | None = None,
+        *,
+        states: Collection[CertificateState] | None = None,
+        usage: str | None = None,
+        expiring_before: datetime | None = None,
+        after_id: int = 0,
+        limit: int | None = None,
+    ) -> Sequence[CertificateRecord]:
+        """Return the certificates that fit, in the order in which they were recorded; None: any.
+
+        ``expiring_before``: those whose time ends by then, and hasn't ended yet. The next page begins after the id of
+        the last one's.
+        """
+        now = self._clock()
+        conditions = [CertificateRow.id > after_id]
+        if identity is not None:
+            conditions.append(CertificateRow.identity == identity)
+        if states is not None:
+            conditions.append(_in_states(states, now))
+        if usage is not None:
+            conditions.append(CertificateRow.usage == usage)
+        if expiring_before is not None:
+            conditions += [CertificateRow.not_after > now, CertificateRow.not_after <= expiring_before]
+        statement = _ALL.where(*conditions).limit(limit)
+        rows = await self._database.read(lambda connection: connection.execute(statement).mappings().all())
+        return [to_record(row, now) for row in rows]
+
+    async def history(self, record: CertificateRecord) -> Sequence[Step]:
+        """Return the steps in the life of a certificate, the first one first; the newest of them, if they are many."""
+        key = {"of_id": record.id}
+        rows = await self._database.read(lambda connection: connection.execute(_HISTORY, key).all())
+        return [Step(CertificateState(row.state), row.at, row.detail) for row in rows]
+
+    async def mark(self, name: str, state: CertificateState, detail: str = "") -> CertificateRecord:
+        """Give a certificate a state and return its record as it is now.
+
+        What can't follow its present state changes nothing: one that is in use isn't merely installed any more, one
+        that is revoked stays so. Raises :class:`CertificateUnknown`, and ValueError for REVOKED, which is
+        :meth:`revoke`'s to say, and for what isn't marked but follows.
+        """
+        if state not in _BEFORE:
+            raise ValueError(f"no certificate is marked as {state.value}: that is said by revoke(), or by the dates")
+        now = self._clock()
 
         def work(connection: Connection) -> RowMapping | None:
-            connection.execute(_MARK, values)
-            return connection.execute(_FIND, key).mappings().first()
+            row = find_named(connection, name, ours=True)
+            if row is None or CertificateState(row["state"]) not in _BEFORE[state]:
+                return row
+            connection.execute(_MARK, {"of_id": row["id"], "state": state.value, "changed_at": now})
+            note_step(connection, row["id"], state, now, detail)
+            return connection.execute(_BY_ID, {"of_id": row["id"]}).mappings().one()
 
         row = await self._database.write(work)
         if row is None:
-            raise CertificateUnknown(serial)
-        return _record(row)
+            raise CertificateUnknown(name)
+        return to_record(row, now)
 
-    async def revoke(self, serial: str, reason: str = "unspecified") -> CertificateRecord:
+    async def revoke(self, name: str, reason: str = "unspecified", detail: str = "") -> CertificateRecord:
         """Revoke a certificate for good and return its record; of one that is revoked already nothing changes.
 
-        Moves the registry's revision. ``reason`` is a CRLReason (RFC 5280 5.3.1), kept up to ``REASON_MAX`` characters.
-        Raises :class:`CertificateUnknown`, and ValueError for a serial number that isn't hex.
+        Moves the registry's revision, and leaves it to be told to its authority (:class:`RevocationOutbox`).
+        ``reason`` is a CRLReason (RFC 5280 5.3.1), kept up to ``REASON_MAX`` characters. Raises
+        :class:`CertificateUnknown`, :class:`CertificateAmbiguous`, and ValueError for what isn't hex.
         """
-        key = {"of_serial": canonical_serial(serial)}
-        values = {
-            **key,
-            "state": CertificateState.REVOKED.value,
-            "changed_at": self._clock(),
-            "reason": bounded_text(reason, REASON_MAX),
-        }
+        now = self._clock()
 
         def work(connection: Connection) -> RowMapping | None:
-            if connection.execute(_MARK, values).rowcount:
+            row = find_named(connection, name)
+            if row is None:
+                return None
+            if revoke_all(connection, [row["id"]], reason, now, detail or reason):
                 registry.revise(connection)
-            return connection.execute(_FIND, key).mappings().first()
+            return connection.execute(_BY_ID, {"of_id": row["id"]}).mappings().one()
 
         row = await self._database.write(work)
         if row is None:
-            raise CertificateUnknown(serial)
-        return _record(row)
+            raise CertificateUnknown(name)
+        return to_record(row, now)
 
     async def revoked_fingerprints(self) -> frozenset[str]:
         """Return the fingerprints (as in a record) of all that are revoked, the expired ones too."""
         return frozenset(await self._database.read(lambda connection: connection.scalars(_REVOKED).all()))
-
-    async def installed(self) -> dict[str, str]:
-        """Return the fingerprint of the installed certificate of each station that has just one, by identity."""
-        rows = await self._database.read(lambda connection: connection.execute(_INSTALLED_ONES).all())
-        return {row.identity: row.fingerprint for row in rows}
-
-    async def in_use(self, fingerprint: str) -> None:
-        """A station has connected with this certificate: it is INSTALLED, and older INSTALLED ones SUPERSEDED.
-
-        One read when that is known already, or when the certificate isn't recorded here (a manufacturer's).
-        """
-        key = {"of_fingerprint": fingerprint.lower()}
-        found = await self._database.read(lambda connection: connection.execute(_IN_USE, key).first())
-        if found is None:
-            return
-        now = self._clock()
-        installed = {"of_id": found.id, "state": _INSTALLED, "changed_at": now}
-        superseded = {
-            "of_identity": found.identity,
-            "of_id": found.id,
-            "state": CertificateState.SUPERSEDED.value,
-            "changed_at": now,
-        }
-
-        def work(connection: Connection) -> None:
-            connection.execute(_INSTALL, installed)
-            connection.execute(_SUPERSEDE, superseded)
-
-        await self._database.write(work)
 
     async def key_owner(self, fingerprint: str) -> str | None:
         """Return the identity that this public key (SHA-256 of its SPKI, hex) was first seen from, or None."""
@@ -288,15 +243,13 @@ class Certificates:
                 raise KeyOfAnother(owner) from None
 
 
-def canonical_serial(serial: str) -> str:
-    """Return a serial number in the form that is stored: lower-case hex, no colons, no leading zeros.
-
-    ``0A:FF`` and ``aff`` are the same. Raises ValueError for what isn't hex.
-    """
-    return format(int(serial.replace(":", ""), 16), "x")
-
-
-def _record(row: RowMapping) -> CertificateRecord:
-    values = dict(row)
-    values["state"] = CertificateState(values["state"])
-    return CertificateRecord(**values)
+def _in_states(states: Collection[CertificateState], now: datetime) -> ColumnElement[bool]:
+    """Tell which rows are shown in one of these states."""
+    stored = [state.value for state in states if state not in {CertificateState.REVOKED, CertificateState.EXPIRED}]
+    alternatives = [and_(CertificateRow.state.in_(stored), CertificateRow.not_after > now)]
+    revoked = CertificateState.REVOKED.value
+    if CertificateState.REVOKED in states:
+        alternatives.append(CertificateRow.state == revoked)
+    if CertificateState.EXPIRED in states:
+        alternatives.append(and_(CertificateRow.state != revoked, CertificateRow.not_after <= now))
+    return or_(*alternatives)

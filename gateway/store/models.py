@@ -3,7 +3,18 @@
 from datetime import datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, Text, UniqueConstraint, false, true
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+    true,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from gateway.store.columns import RowId, UtcTime
@@ -209,13 +220,30 @@ class CertificateRow(Model):
     __table_args__ = (
         Index(None, "identity", "id"),
         Index(None, "state", "fingerprint"),
+        Index(None, "serial"),
+        Index(None, "usage", "state", "not_after"),
+        # Serial numbers are an issuer's own: manufacturers begin at 1, all of them.
+        Index(
+            "uq_certificates_usage_serial",
+            "usage",
+            "serial",
+            unique=True,
+            sqlite_where=text("usage <> 'seen'"),
+            postgresql_where=text("usage <> 'seen'"),
+        ),
+        Index(
+            "ix_certificates_untold",
+            "id",
+            sqlite_where=text("NOT authority_told"),
+            postgresql_where=text("NOT authority_told"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     identity: Mapped[str]
     """Empty for one of the gateway's own."""
-    serial: Mapped[str] = mapped_column(unique=True)
+    serial: Mapped[str]
     fingerprint: Mapped[str] = mapped_column(unique=True)
     subject: Mapped[str]
     not_before: Mapped[datetime]
@@ -230,19 +258,19 @@ class CertificateRow(Model):
     """Whose key of ``authority`` signed it: station, v2g, server; or ``seen``: none of ours did."""
     profile: Mapped[str] = mapped_column(server_default="charging_station")
     authority_told: Mapped[bool] = mapped_column(server_default=true())
-    """False while it is revoked here and its authority couldn't be told."""
+    """False while it is revoked here and its authority must still be told."""
     last_seen: Mapped[datetime | None]
-    """When it was last shown at a door, to the day."""
+    """When it was last shown at a door: the first time of that day (UTC)."""
 
 
 class CertificateHistoryRow(Model):
     """One step in the life of a certificate."""
 
     __tablename__ = "certificate_history"
-    __table_args__ = (Index(None, "serial", "id"),)
+    __table_args__ = (Index(None, "certificate_id", "id"),)
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    serial: Mapped[str]
+    certificate_id: Mapped[int] = mapped_column(RowId, ForeignKey("certificates.id", ondelete="CASCADE"))
     state: Mapped[str]
     at: Mapped[datetime]
     detail: Mapped[str]

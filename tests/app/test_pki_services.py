@@ -33,7 +33,7 @@ async def test_whoever_comes_with_a_newer_certificate_has_given_up_the_older(hou
     states = {int(each.serial, 16): each.state for each in await house.services.pki.on_file.list("CS1")}
     assert states == {
         older.serial_number: CertificateState.SUPERSEDED,
-        newer.serial_number: CertificateState.INSTALLED,
+        newer.serial_number: CertificateState.IN_USE,
     }
 
 

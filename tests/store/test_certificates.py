@@ -3,19 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.store.certificate_records import DETAIL_MAX, REASON_MAX
 from gateway.store.certificates import (
-    REASON_MAX,
+    CertificateAmbiguous,
     CertificateKnown,
     CertificateRecord,
     Certificates,
     CertificateState,
     CertificateUnknown,
     KeyOfAnother,
+    Step,
     canonical_serial,
 )
 from gateway.store.database import Database
@@ -25,10 +28,20 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 FROM = datetime(2026, 3, 1, tzinfo=timezone(timedelta(hours=2)))
 TO = datetime(2027, 3, 1, tzinfo=UTC)
+MOMENT = timedelta(microseconds=1)
+INSTALLED, IN_USE = CertificateState.INSTALLED, CertificateState.IN_USE
+REJECTED, SUPERSEDED = CertificateState.REJECTED, CertificateState.SUPERSEDED
 
 
 async def add(
-    certificates: Certificates, identity: str, serial: str, *, fingerprint: str | None = None
+    certificates: Certificates,
+    identity: str,
+    serial: str,
+    *,
+    fingerprint: str | None = None,
+    not_after: datetime | None = None,
+    usage: str = "station",
+    profile: str = "charging_station",
 ) -> CertificateRecord:
     return await certificates.add(
         identity,
@@ -36,9 +49,15 @@ async def add(
         fingerprint=fingerprint or f"FF{serial}",
         subject=f"CN={identity},O=Example CPO",
         not_before=FROM,
-        not_after=TO,
+        not_after=not_after or TO,
         chain="-----BEGIN CERTIFICATE-----\n",
+        usage=usage,
+        profile=profile,
     )
+
+
+def states(records: Sequence[CertificateRecord]) -> dict[str, str]:
+    return {record.serial: record.state.value for record in records}
 
 
 async def test_a_certificate_is_found_as_it_was_issued(certificates: Certificates) -> None:
@@ -55,6 +74,9 @@ async def test_a_certificate_is_found_as_it_was_issued(certificates: Certificate
         chain="-----BEGIN CERTIFICATE-----\n",
         issued_at=NOW,
         changed_at=NOW,
+        usage="station",
+        profile="charging_station",
+        id=added.id,
     )
 
 
@@ -92,10 +114,132 @@ async def test_a_certificate_is_recorded_once(certificates: Certificates, serial
 async def test_a_state_is_marked_with_its_time(certificates: Certificates, database: Database) -> None:
     await add(certificates, "CS1", "1")
     later = Certificates(database, lambda: LATER)
-    for state in set(CertificateState) - {CertificateState.REVOKED}:
+    for state in (REJECTED, INSTALLED, IN_USE, SUPERSEDED, IN_USE):
         record = await later.mark("01", state)
         assert (record.state, record.changed_at, record.issued_at) == (state, LATER, NOW)
         assert await certificates.find("1") == record
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(IN_USE, INSTALLED), (IN_USE, REJECTED), (SUPERSEDED, INSTALLED), (SUPERSEDED, REJECTED), (INSTALLED, INSTALLED)],
+)
+async def test_what_is_heard_late_or_twice_changes_nothing(
+    certificates: Certificates, database: Database, before: CertificateState, after: CertificateState
+) -> None:
+    await add(certificates, "CS1", "1")
+    was = await certificates.mark("1", before)
+    assert await Certificates(database, lambda: LATER).mark("1", after) == was
+    assert len(await certificates.history(was)) == 2
+
+
+async def test_a_certificate_has_expired_when_its_time_is_over(certificates: Certificates, database: Database) -> None:
+    for serial in ("1", "2"):
+        await add(certificates, "CS1", serial)
+    await certificates.mark("1", INSTALLED)
+    await certificates.revoke("2")
+    for clock, state in ((lambda: TO - MOMENT, "installed"), (lambda: TO, "expired")):
+        assert states(await Certificates(database, clock).list()) == {"1": state, "2": "revoked"}
+    with pytest.raises(ValueError, match="expired"):
+        await certificates.mark("1", CertificateState.EXPIRED)
+
+
+async def test_the_life_of_a_certificate_is_told_step_by_step(certificates: Certificates, database: Database) -> None:
+    await add(certificates, "CS1", "1")
+    later = Certificates(database, lambda: LATER)
+    await later.mark("1", INSTALLED, "x" * (DETAIL_MAX + 1))
+    record = await later.revoke("1", "keyCompromise")
+    assert await certificates.history(record) == [
+        Step(CertificateState.ISSUED, NOW, ""),
+        Step(INSTALLED, LATER, "x" * DETAIL_MAX),
+        Step(CertificateState.REVOKED, LATER, "keyCompromise"),
+    ]
+
+
+async def test_a_state_and_its_step_are_written_together_or_not_at_all(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = await add(certificates, "CS1", "1")
+
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("gateway.store.certificates.note_step", fails)
+    with pytest.raises(RuntimeError):
+        await certificates.mark("1", INSTALLED)
+    with pytest.raises(RuntimeError):
+        await add(certificates, "CS1", "2")
+    assert await certificates.list() == [was]
+
+
+# --- listing
+
+
+async def test_certificates_are_found_by_state_usage_and_expiry(certificates: Certificates, database: Database) -> None:
+    usages = {"1": "station", "2": "station", "3": "v2g", "4": "server"}
+    for serial, usage in usages.items():
+        ends = TO + int(serial) * timedelta(days=1)
+        await add(certificates, "" if usage == "server" else "CS1", serial, usage=usage, not_after=ends)
+    await certificates.mark("2", INSTALLED)
+    await certificates.revoke("4")
+
+    async def found(**wanted: Any) -> str:
+        return "".join(record.serial for record in await Certificates(database, lambda: TO).list(**wanted))
+
+    assert await found(states=[INSTALLED]) == "2"
+    assert await found(states=[CertificateState.ISSUED, CertificateState.REVOKED]) == "134"
+    assert await found(states=[]) == ""
+    assert await found(usage="v2g") == "3"
+    assert await found(identity="", usage="server") == "4"
+    assert await found(expiring_before=TO + timedelta(days=2)) == "12"
+    assert await found(states=[CertificateState.EXPIRED]) == ""
+    late = Certificates(database, lambda: TO + timedelta(days=9))
+    assert states(await late.list(states=[CertificateState.EXPIRED])) == dict.fromkeys("123", "expired")
+    assert await late.list(expiring_before=TO + timedelta(days=10)) == []
+    assert await late.list(states=[INSTALLED, CertificateState.ISSUED]) == []
+
+
+async def test_a_long_list_comes_in_pages(certificates: Certificates) -> None:
+    for serial in "12345":
+        await add(certificates, "CS1", serial)
+    first = await certificates.list(limit=2)
+    second = await certificates.list(limit=2, after_id=first[-1].id)
+    third = await certificates.list(limit=2, after_id=second[-1].id)
+    assert [record.serial for record in [*first, *second, *third]] == list("12345")
+
+
+async def test_the_newest_is_that_of_the_usage(certificates: Certificates) -> None:
+    await add(certificates, "CS1", "1")
+    await add(certificates, "CS1", "2", usage="v2g", profile="secc")
+    for usage, serial, profile in (("station", "1", "charging_station"), ("v2g", "2", "secc")):
+        newest = await certificates.newest("CS1", usage)
+        assert newest is not None
+        assert (newest.serial, newest.profile) == (serial, profile)
+
+
+# --- serial numbers of several issuers
+
+
+async def test_each_authority_has_serial_numbers_of_its_own(certificates: Certificates) -> None:
+    await add(certificates, "CS1", "1", fingerprint="a" * 64)
+    await add(certificates, "CS1", "1", fingerprint="b" * 64, usage="v2g")
+    with pytest.raises(CertificateKnown):
+        await add(certificates, "CS2", "1", fingerprint="c" * 64, usage="v2g")
+    for attempt in (certificates.find("1"), certificates.mark("1", INSTALLED), certificates.revoke("1")):
+        with pytest.raises(CertificateAmbiguous, match="name it by its SHA-256 fingerprint"):
+            await attempt
+    revoked = await certificates.revoke(":".join(["BB"] * 32))
+    assert (revoked.usage, revoked.state) == ("v2g", CertificateState.REVOKED)
+    assert states(await certificates.list(usage="station")) == {"1": "issued"}
+
+
+async def test_a_manufacturers_serial_number_does_not_hide_ours(certificates: Certificates) -> None:
+    await add(certificates, "CS1", "1", fingerprint="a" * 64, usage="seen")
+    await add(certificates, "CS2", "1", fingerprint="b" * 64, usage="seen")
+    await add(certificates, "CS1", "1", fingerprint="c" * 64)
+    assert (await certificates.mark("1", INSTALLED)).usage == "station"
+    with pytest.raises(CertificateAmbiguous):
+        await certificates.revoke("1")
 
 
 async def test_an_unknown_certificate_cannot_be_marked(certificates: Certificates) -> None:
@@ -112,7 +256,9 @@ async def test_a_revoked_certificate_says_since_when_and_why(certificates: Certi
     added = await add(certificates, "CS1", "1")
     later = Certificates(database, lambda: LATER)
     revoked = await later.revoke("01", "keyCompromise")
-    assert revoked == replace(added, state=CertificateState.REVOKED, changed_at=LATER, reason="keyCompromise")
+    assert revoked == replace(
+        added, state=CertificateState.REVOKED, changed_at=LATER, reason="keyCompromise", authority_told=False
+    )
     assert await certificates.find("1") == revoked
 
 
@@ -122,7 +268,6 @@ async def test_what_is_revoked_stays_as_it_was_revoked_first(certificates: Certi
     later = Certificates(database, lambda: LATER)
     assert await later.mark("1", CertificateState.INSTALLED) == revoked
     assert await later.revoke("1", "keyCompromise") == revoked
-    await later.in_use("FF1")
     assert await certificates.find("1") == revoked
 
 
@@ -166,69 +311,11 @@ async def test_all_that_are_revoked_are_known_by_their_fingerprints(certificates
     assert await certificates.revoked_fingerprints() == {"ff2", "ff4"}
 
 
-# --- the certificate that a station connects with
-
-
-def states(records: Sequence[CertificateRecord]) -> dict[str, str]:
-    return {record.serial: record.state.value for record in records}
-
-
-@pytest.mark.parametrize("state", [CertificateState.ISSUED, CertificateState.REJECTED, CertificateState.SUPERSEDED])
-async def test_the_certificate_in_use_is_installed_whatever_was_thought_of_it(
-    certificates: Certificates, state: CertificateState
-) -> None:
+async def test_the_authority_is_to_be_told_of_what_it_issued(certificates: Certificates) -> None:
     await add(certificates, "CS1", "1")
-    await certificates.mark("1", state)
-    await certificates.in_use("FF1")
-    assert states(await certificates.list()) == {"1": "installed"}
-
-
-async def test_a_newer_one_in_use_supersedes_older_installed_ones_of_its_station(certificates: Certificates) -> None:
-    for serial in ["1", "2", "3", "4", "5"]:
-        await add(certificates, "CS1", serial)
-    await add(certificates, "CS2", "6")
-    for serial in ["1", "3", "4", "5", "6"]:
-        await certificates.mark(serial, CertificateState.INSTALLED)
-    await certificates.revoke("1", "unspecified")
-    await certificates.in_use("ff4")
-    assert states(await certificates.list()) == {
-        "1": "revoked",
-        "2": "issued",
-        "3": "superseded",
-        "4": "installed",
-        "5": "installed",
-        "6": "installed",
-    }
-
-
-async def test_the_one_installed_certificate_of_each_station(certificates: Certificates) -> None:
-    for identity, serial in [("CS1", "1"), ("CS1", "2"), ("CS2", "3"), ("CS3", "4"), ("CS3", "5")]:
-        await add(certificates, identity, serial)
-    for serial in ["2", "4", "5"]:
-        await certificates.mark(serial, CertificateState.INSTALLED)
-    assert await certificates.installed() == {"CS1": "ff2"}
-    await certificates.in_use("ff5")
-    assert await certificates.installed() == {"CS1": "ff2", "CS3": "ff5"}
-
-
-async def test_the_time_of_a_state_is_when_it_came_about(certificates: Certificates, database: Database) -> None:
-    for serial in ["1", "2"]:
-        await add(certificates, "CS1", serial)
-        await certificates.mark(serial, CertificateState.INSTALLED)
-    await Certificates(database, lambda: LATER).in_use("ff2")
-    assert [record.changed_at for record in await certificates.list()] == [LATER, NOW]
-
-
-async def test_what_is_known_already_and_what_is_a_strangers_is_not_written(
-    certificates: Certificates, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for serial in ["1", "2", "3"]:
-        await add(certificates, "CS1", serial)
-    await certificates.mark("3", CertificateState.INSTALLED)  # accepted, but not shown yet
-    await certificates.in_use("ff2")
-    monkeypatch.setattr(database, "write", None)
-    await certificates.in_use("ff2")
-    await certificates.in_use("ff9")
+    await add(certificates, "CS1", "2", usage="seen")
+    assert not (await certificates.revoke("1")).authority_told
+    assert (await certificates.revoke("2")).authority_told
 
 
 # --- keys

@@ -10,7 +10,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the columns and tables; nothing that is there changes."""
+    """Add the columns and tables; serial numbers are unique per issuer from now on."""
     _certificates()
     _certificate_requests()
     _renewals()
@@ -30,20 +30,56 @@ def _of_station(table: str) -> sa.ForeignKeyConstraint:
 
 
 def _certificates() -> None:
-    for name, default in (("usage", "station"), ("profile", "charging_station")):
-        op.add_column("certificates", sa.Column(name, sa.Text(), server_default=default, nullable=False))
-    op.add_column("certificates", sa.Column("authority_told", sa.Boolean(), server_default=sa.true(), nullable=False))
-    op.add_column("certificates", _time("last_seen", nullable=True))
+    with op.batch_alter_table("certificates", table_kwargs={"sqlite_autoincrement": True}) as table:
+        for name, default in (("usage", "station"), ("profile", "charging_station")):
+            table.add_column(sa.Column(name, sa.Text(), server_default=default, nullable=False))
+        table.add_column(sa.Column("authority_told", sa.Boolean(), server_default=sa.true(), nullable=False))
+        table.add_column(_time("last_seen", nullable=True))
+        table.drop_constraint("uq_certificates_serial", type_="unique")
+    op.create_index("ix_certificates_serial", "certificates", ["serial"])
+    op.create_index("ix_certificates_usage_state_not_after", "certificates", ["usage", "state", "not_after"])
+    _partial_index("uq_certificates_usage_serial", ["usage", "serial"], "usage <> 'seen'", unique=True)
+    _partial_index("ix_certificates_untold", ["id"], "NOT authority_told")
     op.create_table(
         "certificate_history",
         sa.Column("id", RowId, nullable=False),
-        _text("serial"),
+        sa.Column("certificate_id", RowId, nullable=False),
         _text("state"),
         _time("at"),
         _text("detail"),
         sa.PrimaryKeyConstraint("id", name="pk_certificate_history"),
+        sa.ForeignKeyConstraint(
+            ["certificate_id"],
+            ["certificates.id"],
+            name="fk_certificate_history_certificate_id",
+            ondelete="CASCADE",
+        ),
     )
-    op.create_index("ix_certificate_history_serial_id", "certificate_history", ["serial", "id"])
+    op.create_index("ix_certificate_history_certificate_id_id", "certificate_history", ["certificate_id", "id"])
+    _begin_histories()
+
+
+def _partial_index(name: str, columns: list[str], where: str, *, unique: bool = False) -> None:
+    op.create_index(
+        name,
+        "certificates",
+        columns,
+        unique=unique,
+        sqlite_where=sa.text(where),
+        postgresql_where=sa.text(where),
+    )
+
+
+def _begin_histories() -> None:
+    """Tell of the certificates that are there what is known of them: their issue, and their state since."""
+    op.execute(
+        "INSERT INTO certificate_history (certificate_id, state, at, detail) "
+        "SELECT id, 'issued', issued_at, '' FROM certificates ORDER BY id"
+    )
+    op.execute(
+        "INSERT INTO certificate_history (certificate_id, state, at, detail) "
+        "SELECT id, state, changed_at, COALESCE(reason, '') FROM certificates WHERE state <> 'issued' ORDER BY id"
+    )
 
 
 def _certificate_requests() -> None:

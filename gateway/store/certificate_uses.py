@@ -1,0 +1,159 @@
+"""Which certificates stations come with: seen in use, and what that makes of the older ones."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
+
+from gateway.store.certificate_records import SEEN, STATION, CertificateRecord, CertificateState, to_row
+from gateway.store.certificate_steps import note_step
+from gateway.store.columns import utc_now
+from gateway.store.database import Database
+from gateway.store.models import CertificateRow
+
+SEEN_MAX: Final = 20
+"""Certificates of other issuers that are kept of one station, beside revoked ones; the oldest go."""
+
+_IN_USE: Final = CertificateState.IN_USE.value
+_REVOKED: Final = CertificateState.REVOKED.value
+_SUPERSEDED: Final = CertificateState.SUPERSEDED.value
+_ENDED: Final = (_REVOKED, _SUPERSEDED)
+
+_OLDER: Final = aliased(CertificateRow)
+_HAS_OLDER: Final = exists().where(
+    CertificateRow.usage == STATION,
+    _OLDER.identity == CertificateRow.identity,
+    _OLDER.usage == STATION,
+    _OLDER.state.not_in(_ENDED),
+    or_(
+        _OLDER.issued_at < CertificateRow.issued_at,
+        and_(_OLDER.issued_at == CertificateRow.issued_at, _OLDER.id < CertificateRow.id),
+    ),
+)
+_SHOWN: Final = select(
+    CertificateRow.id,
+    CertificateRow.identity,
+    CertificateRow.usage,
+    CertificateRow.serial,
+    CertificateRow.state,
+    CertificateRow.issued_at,
+    CertificateRow.last_seen,
+    _HAS_OLDER.label("has_older"),
+).where(CertificateRow.fingerprint == bindparam("of_fingerprint"))
+_USE: Final = update(CertificateRow).where(
+    CertificateRow.id == bindparam("of_id"), CertificateRow.state.not_in((_IN_USE, _REVOKED))
+)
+_SAW: Final = update(CertificateRow).where(CertificateRow.id == bindparam("of_id"))
+_SUPERSEDE: Final = (
+    update(CertificateRow)
+    .where(
+        CertificateRow.identity == bindparam("of_identity"),
+        CertificateRow.usage == STATION,
+        CertificateRow.state.not_in(_ENDED),
+        or_(
+            CertificateRow.issued_at < bindparam("of_issued_at"),
+            and_(CertificateRow.issued_at == bindparam("of_issued_at"), CertificateRow.id < bindparam("of_id")),
+        ),
+    )
+    .returning(CertificateRow.id)
+)
+_LAST: Final = (
+    select(
+        CertificateRow.identity,
+        func.min(CertificateRow.fingerprint).label("fingerprint"),
+        func.min(CertificateRow.last_seen).label("last_seen"),
+    )
+    .where(CertificateRow.state == _IN_USE, CertificateRow.identity != "", CertificateRow.last_seen.is_not(None))
+    .group_by(CertificateRow.identity)
+    .having(func.count() == 1)
+)
+_ADD: Final = insert(CertificateRow).returning(CertificateRow.id)
+_SEEN_OF_STATION: Final = (
+    CertificateRow.identity == bindparam("of_identity"),
+    CertificateRow.usage == SEEN,
+    CertificateRow.state != _REVOKED,
+)
+_KEPT: Final = (
+    select(CertificateRow.id)
+    .where(*_SEEN_OF_STATION)
+    .order_by(CertificateRow.id.desc())
+    .offset(SEEN_MAX)
+    .limit(1)
+    .scalar_subquery()
+)
+_FORGET: Final = delete(CertificateRow).where(*_SEEN_OF_STATION, CertificateRow.id <= _KEPT)
+
+
+class CertificateUses:
+    """The certificates that were shown at a door."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def last(self) -> dict[str, tuple[str, date]]:
+        """Return, by identity, which certificate each station came with last, and on which day it was seen (UTC).
+
+        Stations that have several in use are left out.
+        """
+        rows = await self._database.read(lambda connection: connection.execute(_LAST).all())
+        return {row.identity: (row.fingerprint, row.last_seen.date()) for row in rows}
+
+    async def in_use(self, fingerprint: str) -> bool:
+        """A station has connected with this certificate: it is IN_USE; what it had before is SUPERSEDED.
+
+        Superseded are the older ones of its station that we issued for the same usage, whether or not the station ever
+        had them; one that is revoked supersedes nothing. Returns False for one that isn't recorded. One read when all
+        is known already; the time is written once a day.
+        """
+        now = self._clock()
+        key = {"of_fingerprint": fingerprint.lower()}
+        found = await self._database.read(lambda connection: connection.execute(_SHOWN, key).first())
+        if found is None:
+            return False
+        if found.state == _REVOKED:
+            return True
+        is_new = found.state != _IN_USE or found.has_older
+        if is_new or found.last_seen is None or found.last_seen.date() < now.date():
+            await self._database.write(lambda connection: _use(connection, found, now))
+        return True
+
+    async def add(self, record: CertificateRecord, detail: str) -> None:
+        """Record a certificate that a station came with and that isn't recorded: it is IN_USE from now on.
+
+        Nothing happens if somebody else was faster.
+        """
+        now = self._clock()
+        row = to_row(replace(record, state=CertificateState.IN_USE, changed_at=now, last_seen=now))
+
+        def work(connection: Connection) -> None:
+            added = connection.execute(_ADD, row).scalar_one()
+            note_step(connection, added, CertificateState.IN_USE, now, detail)
+            connection.execute(_FORGET, {"of_identity": record.identity})
+
+        try:
+            await self._database.write(work)
+        except IntegrityError:
+            return
+
+
+def _use(connection: Connection, found: Row[*tuple[Any, ...]], now: datetime) -> None:
+    connection.execute(_SAW, {"of_id": found.id, "last_seen": now})
+    if connection.execute(_USE, {"of_id": found.id, "state": _IN_USE, "changed_at": now}).rowcount:
+        note_step(connection, found.id, CertificateState.IN_USE, now, "the station came with it")
+    if found.usage != STATION:
+        return
+    older = {
+        "of_identity": found.identity,
+        "of_issued_at": found.issued_at,
+        "of_id": found.id,
+        "state": _SUPERSEDED,
+        "changed_at": now,
+    }
+    for superseded in connection.execute(_SUPERSEDE, older).scalars().all():
+        detail = f"the station came with {found.serial}"
+        note_step(connection, superseded, CertificateState.SUPERSEDED, now, detail)
