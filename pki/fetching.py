@@ -1,0 +1,137 @@
+"""The one way to fetch what a peer or a certificate names: guarded against being sent elsewhere (attacks B2, B6).
+
+Only places on the operator's :class:`~pki.destinations.AllowList`; no redirect; the address is looked at when the
+socket is made, so that a name which resolves anew (DNS rebinding) wins nothing; no proxy, no cookie; bounded bytes,
+seconds, connections to one place and in all. ``take_at_most`` is shared with what fetches the operator's own URLs.
+"""
+
+import errno
+import socket
+import ssl
+from pathlib import Path
+from typing import Any, Final, Self
+
+import aiohttp
+
+from pki.destinations import AllowList, DestinationRefused
+
+TIMEOUT: Final = 5.0
+"""Seconds for one fetch, from resolving the name to the last byte, unless told otherwise."""
+CONNECTIONS_MAX: Final = 16
+"""In all, at once."""
+CONNECTIONS_PER_PLACE_MAX: Final = 4
+"""To one host and port, at once."""
+FETCHES_MAX: Final = 256
+"""Begun and not ended, those that wait for a connection included; more are refused at once."""
+_CHUNK: Final = 65_536
+
+
+class FetchFailed(Exception):
+    """Nothing could be had now; the text says why."""
+
+
+class TooLarge(Exception):
+    """More bytes came than were allowed."""
+
+
+class GuardedHttp:
+    """An HTTP client that goes only where it may. Close it, or use it as a context."""
+
+    def __init__(self, allowed: AllowList, *, timeout: float = TIMEOUT, roots: Path | None = None) -> None:
+        """``roots``: the only trust anchors of https servers (PEM); None: the machine's. Raises OSError, ValueError."""
+        self.allowed = allowed
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._tls = ssl.create_default_context(cafile=roots)
+        self._session: aiohttp.ClientSession | None = None
+        self._fetches = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def fetch(self, url: str, *, expect: str, size_max: int, body: bytes | None = None, sends: str = "") -> bytes:
+        """Return what ``url`` gives: GET, or POST of ``body``, whose content type is ``sends``.
+
+        ``expect`` is the content type that the answer must have. Raises :class:`DestinationRefused` and
+        :class:`FetchFailed`.
+        """
+        target = str(self.allowed.target(url))
+        if self._fetches >= FETCHES_MAX:
+            raise FetchFailed(f"{FETCHES_MAX} fetches are under way already")
+        self._fetches += 1
+        try:
+            return await self._fetch(target, expect, size_max, body, sends)
+        except TimeoutError:
+            raise FetchFailed(f"no answer within {self._timeout.total:g} s") from None
+        except TooLarge:
+            raise FetchFailed(f"the answer has more than {size_max} bytes") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused):
+                raise DestinationRefused(str(error.os_error.strerror)) from None
+            raise FetchFailed(str(error) or type(error).__name__) from None
+        finally:
+            self._fetches -= 1
+
+    async def _fetch(self, url: str, expect: str, size_max: int, body: bytes | None, sends: str) -> bytes:
+        headers = {"Accept": expect, "Accept-Encoding": "identity"}
+        if body is not None:
+            headers["Content-Type"] = sends
+        async with self._opened().request(
+            "GET" if body is None else "POST",
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            ssl=self._tls,
+        ) as response:
+            if response.status != 200:
+                raise FetchFailed(f"it answered {response.status}")
+            if response.content_type.lower() != expect or "Content-Encoding" in response.headers:
+                raise FetchFailed(f"it answered with something else than {expect}")
+            return await take_at_most(response.content, size_max)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                connector=aiohttp.TCPConnector(
+                    limit=CONNECTIONS_MAX,
+                    limit_per_host=CONNECTIONS_PER_PLACE_MAX,
+                    use_dns_cache=False,
+                    socket_factory=self._socket,
+                ),
+            )
+        return self._session
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        """Make the socket to one resolved address, if it may be: nothing is resolved again behind this."""
+        family, kind, protocol, _, place = address
+        try:
+            self.allowed.check_address(place[0])
+        except DestinationRefused as refused:
+            raise AddressRefused(errno.EACCES, str(refused)) from None
+        return socket.socket(family, kind, protocol)
+
+
+class AddressRefused(OSError):
+    """A name leads to an address that is refused; an OSError, so that the next address has its turn."""
+
+
+async def take_at_most(content: aiohttp.StreamReader, size_max: int) -> bytes:
+    """Read to the end. Raises :class:`TooLarge`."""
+    data = bytearray()
+    async for chunk in content.iter_chunked(_CHUNK):
+        data += chunk
+        if len(data) > size_max:
+            raise TooLarge
+    return bytes(data)

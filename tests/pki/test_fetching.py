@@ -1,0 +1,175 @@
+"""The guarded fetch: what it refuses, whatever a name resolves to, and what it bounds."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from pki.destinations import AllowList, Destination, DestinationRefused
+from pki.fetching import CONNECTIONS_MAX, CONNECTIONS_PER_PLACE_MAX, FETCHES_MAX, FetchFailed, GuardedHttp
+
+TYPE = "application/ocsp-response"
+LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
+
+
+class Site:
+    """A web server, and what it has heard."""
+
+    def __init__(self) -> None:
+        self.response: dict[str, Any] = {"body": b"yes", "content_type": TYPE}
+        self.heard: list[tuple[str, str, bytes]] = []
+        self.here = 0
+        self.most = 0
+        self.arrived = asyncio.Semaphore(0)
+        self.gate: asyncio.Event | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/ocsp"
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.heard.append((request.method, request.content_type, await request.read()))
+        self.here += 1
+        self.most = max(self.most, self.here)
+        self.arrived.release()
+        if self.gate is not None:
+            await self.gate.wait()
+        self.here -= 1
+        return web.Response(**self.response)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    made = Site()
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", made.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.port = runner.addresses[0][1]
+    yield made
+    if made.gate is not None:
+        made.gate.set()
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def http(site: Site) -> AsyncIterator[GuardedHttp]:
+    async with GuardedHttp(AllowList([Destination.parse(f"127.0.0.1:{site.port}")], LOOPBACK)) as made:
+        yield made
+
+
+async def fetch(http: GuardedHttp, url: str, size_max: int = 100, body: bytes | None = None) -> bytes:
+    return await http.fetch(url, expect=TYPE, size_max=size_max, body=body, sends="application/ocsp-request")
+
+
+async def test_it_gets_and_posts(site: Site, http: GuardedHttp) -> None:
+    assert await fetch(http, site.url) == b"yes"
+    assert await fetch(http, site.url, body=b"?") == b"yes"
+    assert site.heard == [("GET", "application/octet-stream", b""), ("POST", "application/ocsp-request", b"?")]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/ocsp",
+        "http://127.0.0.2/",
+        "http://user@127.0.0.1:{port}/",
+        "ftp://127.0.0.1:{port}/",
+        "http://127.0.0.1:{port}/#x",
+    ],
+)
+async def test_it_goes_nowhere_else(site: Site, http: GuardedHttp, url: str) -> None:
+    with pytest.raises(DestinationRefused):
+        await fetch(http, url.format(port=site.port))
+    assert site.heard == []
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "2130706433"])
+async def test_a_private_address_is_refused_under_any_name(site: Site, name: str) -> None:
+    async with GuardedHttp(AllowList([Destination.parse(f"{name}:{site.port}")])) as http:
+        with pytest.raises((DestinationRefused, FetchFailed), match=r"isn't a public|canonical"):
+            await fetch(http, f"http://{name}:{site.port}/ocsp")
+    assert site.heard == []
+
+
+async def test_a_name_that_resolves_anew_wins_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: whatever was looked up before, what is connected to is looked at."""
+    places = [["93.184.216.34"], ["127.0.0.1"]]
+
+    async def resolve(self: Any, *args: Any, **_: Any) -> Any:
+        found = places.pop(0)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, site.port)) for each in found]
+
+    monkeypatch.setattr(asyncio.get_running_loop().__class__, "getaddrinfo", resolve)
+    destination = Destination.parse(f"ocsp.example.com:{site.port}")
+    async with GuardedHttp(AllowList([destination]), timeout=0.2) as http:
+        with pytest.raises(FetchFailed):
+            await fetch(http, f"http://ocsp.example.com:{site.port}/ocsp")
+        with pytest.raises(DestinationRefused, match="isn't a public address"):
+            await fetch(http, f"http://ocsp.example.com:{site.port}/ocsp")
+    assert site.heard == []
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        ({"status": 302, "headers": {"Location": "http://127.0.0.1/"}}, "answered 302"),
+        ({"status": 500, "body": b"yes", "content_type": TYPE}, "answered 500"),
+        ({"body": b"yes", "content_type": "text/html"}, "something else"),
+        ({"body": b"yes", "content_type": TYPE, "headers": {"Content-Encoding": "gzip"}}, "something else"),
+        ({"body": b"x" * 101, "content_type": TYPE}, "more than 100 bytes"),
+    ],
+)
+async def test_an_answer_that_is_none(site: Site, http: GuardedHttp, response: dict[str, Any], words: str) -> None:
+    site.response = response
+    with pytest.raises(FetchFailed, match=words):
+        await fetch(http, site.url)
+    assert len(site.heard) == 1
+
+
+async def test_the_greatest_answer(site: Site, http: GuardedHttp) -> None:
+    site.response = {"body": b"x" * 100, "content_type": TYPE}
+    assert len(await fetch(http, site.url)) == 100
+
+
+async def test_nobody_there(http: GuardedHttp) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        http.allowed.replace([Destination.parse(f"127.0.0.1:{port}")])
+        with pytest.raises(FetchFailed, match="connect"):
+            await fetch(http, f"http://127.0.0.1:{port}/")
+
+
+async def test_who_answers_late(site: Site) -> None:
+    site.gate = asyncio.Event()
+    async with GuardedHttp(AllowList([Destination.parse(f"127.0.0.1:{site.port}")], LOOPBACK), timeout=0.1) as http:
+        with pytest.raises(FetchFailed, match=r"within 0\.1 s"):
+            await fetch(http, site.url)
+
+
+async def test_one_responder_is_asked_few_things_at_once(site: Site, http: GuardedHttp) -> None:
+    site.gate = asyncio.Event()
+    fetches = [asyncio.ensure_future(fetch(http, site.url)) for _ in range(3 * CONNECTIONS_PER_PLACE_MAX)]
+    for _ in range(CONNECTIONS_PER_PLACE_MAX):
+        await site.arrived.acquire()
+    site.gate.set()
+    assert await asyncio.gather(*fetches) == [b"yes"] * len(fetches)
+    assert site.most <= CONNECTIONS_PER_PLACE_MAX <= CONNECTIONS_MAX
+
+
+async def test_more_than_can_wait_are_refused_at_once(site: Site, http: GuardedHttp) -> None:
+    site.gate = asyncio.Event()
+    fetches = [asyncio.ensure_future(fetch(http, site.url)) for _ in range(FETCHES_MAX)]
+    await site.arrived.acquire()
+    with pytest.raises(FetchFailed, match="under way already"):
+        await fetch(http, site.url)
+    site.gate.set()
+    await asyncio.gather(*fetches)
+    assert await fetch(http, site.url) == b"yes", "there is room again"
