@@ -43,6 +43,11 @@ _MISSING: Final = {
 }
 
 
+def lifetime_slack(lifetime: timedelta) -> timedelta:
+    """Return by how much a certificate may outlive, or fall short of, the lifetime that was asked for."""
+    return min(SLACK_MAX, max(SLACK_MIN, lifetime / SLACK_SHARE))
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     issued: IssuedCertificate
@@ -167,7 +172,7 @@ def _dates(case: _Case) -> None:
             f"the certificate begins at {begins.isoformat()}; compare the authority's clock with this one's"
         )
     lifetime = case.request.profile.validity.lifetime
-    slack = min(SLACK_MAX, max(SLACK_MIN, lifetime / SLACK_SHARE))
+    slack = lifetime_slack(lifetime)
     if not case.now < ends <= case.now + lifetime + slack:
         raise IssuedMismatch(
             f"the certificate ends at {ends.isoformat()}, which its profile doesn't allow: {format_duration(lifetime)}"

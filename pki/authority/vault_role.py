@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from pki.authority import SigningRequest
-from pki.issued import BACKDATE_MAX, LIFETIME_SLACK
+from pki.issued import BACKDATE_MAX, lifetime_slack
 
 Advice = Callable[[x509.Certificate, SigningRequest, datetime], str | None]
 
@@ -63,10 +63,11 @@ def _begin(leaf: x509.Certificate, _: SigningRequest, now: datetime) -> str | No
 
 
 def _end(leaf: x509.Certificate, request: SigningRequest, now: datetime) -> str | None:
-    wanted = now + request.profile.validity.lifetime
-    if leaf.not_valid_after_utc > wanted + LIFETIME_SLACK:
+    lifetime = request.profile.validity.lifetime
+    wanted, slack = now + lifetime, lifetime_slack(lifetime)
+    if leaf.not_valid_after_utc > wanted + slack:
         return "remove the role's not_after"
-    if leaf.not_valid_after_utc < wanted - LIFETIME_SLACK:
+    if leaf.not_valid_after_utc < wanted - slack:
         return "raise the max_ttl of the role and of the mount (`vault secrets tune -max-lease-ttl`), or the CA's own"
     return None
 
