@@ -1,0 +1,142 @@
+"""What the options of `voltgate pki bootstrap` ask for: who is asked, as whom, and what is wanted there."""
+
+import ipaddress
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import typer
+
+from gateway.cli.output import Failed
+from pki.profiles import HOST_NAME, as_ip, with_lifetime
+from pki.vault.bootstrap_connection import Administrator
+from pki.vault.bootstrap_findings import seconds
+from pki.vault.bootstrap_plan import AppRolePlan, Plan, Use, checked_mount, use_named
+
+TOKEN_VARIABLES: Final = ("BAO_TOKEN", "VAULT_TOKEN")
+TOKEN_FILE: Final = ".vault-token"  # noqa: S105  # where it lies, not what it is
+"""In the home folder: where `vault login` and `bao login` leave it."""
+PEM_SIZE_MAX: Final = 100_000
+"""Bytes of a signed chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The options that say what is wanted."""
+
+    operator: str
+    mounts: Mapping[str, str]
+    """By use: the engine of each that is wanted."""
+    root_mount: str | None
+    intermediates: Sequence[str]
+    lifetimes: Sequence[str]
+    public_url: str | None
+    server_names: Sequence[str] = ()
+
+
+def plan_for(wishes: Wishes, approle: AppRolePlan | None) -> Plan:
+    """Return what is wanted. Raises typer.BadParameter and Failed."""
+    lifetimes = {use: _duration("--lifetime", text) for use, text in _by_use("--lifetime", wishes.lifetimes, wishes)}
+    signed = {use: _pem(Path(file)) for use, file in _by_use("--intermediate", wishes.intermediates, wishes)}
+    if signed and wishes.root_mount is not None:
+        raise typer.BadParameter("--intermediate is what an offline root has signed: give --offline-root too")
+    if wishes.server_names and "server" not in wishes.mounts:
+        raise typer.BadParameter("--server-name is of server certificates: give --server too")
+    if not wishes.operator.strip():
+        raise typer.BadParameter("--operator must name the owner: it is the O of every certificate")
+    if wishes.public_url is not None and not urlsplit(wishes.public_url).hostname:
+        raise typer.BadParameter("--public-url must be a URL such as http://pki.example.com")
+    try:
+        uses = [_use(name, mount, lifetimes.get(name), wishes) for name, mount in wishes.mounts.items()]
+        root_mount = None if wishes.root_mount is None else checked_mount(wishes.root_mount)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    names = [*wishes.mounts.values(), *([] if root_mount is None else [root_mount])]
+    if len(set(names)) != len(names):
+        raise typer.BadParameter("each engine needs a name of its own")
+    return Plan(wishes.operator.strip(), tuple(uses), root_mount, signed, wishes.public_url, approle)
+
+
+def approle_plan(
+    mount: str, token_ttl: str, token_max_ttl: str, secret_id_ttl: str, networks: Sequence[str]
+) -> AppRolePlan:
+    """Return what the gateway's login shall be. Raises typer.BadParameter."""
+    try:
+        taken = tuple(str(ipaddress.ip_network(network)) for network in networks)
+        mount = checked_mount(mount)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    lives, at_most = _duration("--token-ttl", token_ttl), _duration("--token-max-ttl", token_max_ttl)
+    if not timedelta(0) < lives <= at_most:
+        raise typer.BadParameter("--token-ttl must be more than nothing, and --token-max-ttl not less than it")
+    return AppRolePlan(mount, lives, at_most, _duration("--secret-id-ttl", secret_id_ttl), taken)
+
+
+def administrator(address: str, cacert: Path | None, namespace: str | None) -> Administrator:
+    """Open the connection. Raises typer.BadParameter, and Failed where there is no token."""
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
+        raise typer.BadParameter("the address must be a URL such as https://vault.example.com:8200 (VAULT_ADDR)")
+    if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        raise typer.BadParameter("the token would travel in clear over http; use https")
+    if cacert is not None and not cacert.is_file():
+        raise Failed(f"{cacert} is no file; name the root of Vault's own certificate (VAULT_CACERT)")
+    return Administrator(address.rstrip("/"), _token(), cacert=cacert, namespace=namespace or None)
+
+
+def _token() -> str:
+    """An argument would stand in the shell's history and in every process list."""
+    for name in TOKEN_VARIABLES:
+        if token := os.environ.get(name, "").strip():
+            return token
+    try:
+        if token := (Path.home() / TOKEN_FILE).read_text(encoding="utf-8").strip():
+            return token
+    except (OSError, UnicodeDecodeError, RuntimeError):
+        pass  # the line below tells all that helps
+    raise Failed("there is no token; set VAULT_TOKEN, or log in with `vault login` or `bao login`")
+
+
+def _use(name: str, mount: str, lifetime: timedelta | None, wishes: Wishes) -> Use:
+    use = use_named(name, mount)
+    names = tuple(wishes.server_names) if name == "server" else ()
+    for host in names:
+        if as_ip(host) is not None or not HOST_NAME.fullmatch(host):
+            raise ValueError(f"--server-name: {host!r} is no host name")
+    return Use(name, use.mount, with_lifetime(use.profile, lifetime), names)
+
+
+def _by_use(option: str, given: Sequence[str], wishes: Wishes) -> list[tuple[str, str]]:
+    """Split ``USE=VALUE``; without a use it is the station's."""
+    found = []
+    for each in given:
+        use, equals, value = each.partition("=")
+        use, value = (use, value) if equals else ("station", each)
+        if use not in wishes.mounts:
+            raise typer.BadParameter(f"{option}: {use!r} isn't set up here; one of {', '.join(wishes.mounts)}")
+        found.append((use, value))
+    return found
+
+
+def _duration(option: str, text: str) -> timedelta:
+    found = seconds(text)
+    if found is None:
+        raise typer.BadParameter(f"{option}: {text!r} is no duration; write 90d, 24h, 30m or 45s")
+    return timedelta(seconds=found)
+
+
+def _pem(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(PEM_SIZE_MAX + 1)
+        if len(content) > PEM_SIZE_MAX:
+            raise Failed(f"{file} is larger than {PEM_SIZE_MAX} bytes; give the issuing CA and the CAs above it")
+        return content.decode("ascii")
+    except OSError as error:
+        raise Failed(f"{file} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Failed(f"{file} isn't PEM") from None

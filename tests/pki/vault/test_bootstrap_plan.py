@@ -1,0 +1,116 @@
+"""What is wanted, before anybody is asked."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from pki.profiles import with_lifetime
+from pki.vault.bootstrap_plan import (
+    CRL_SETTINGS,
+    MOUNTS,
+    AppRolePlan,
+    Plan,
+    Use,
+    checked_mount,
+    policy_names,
+    policy_text,
+    role_body,
+    url_settings,
+    use_named,
+)
+
+PATH = re.compile(r'path "([^"]+)"')
+
+
+def paths(use: Use | None) -> list[str]:
+    return PATH.findall(policy_text(use))
+
+
+def test_a_role_follows_from_the_profile() -> None:
+    use = use_named("station")
+
+    body = role_body(use, "Example CPO")
+
+    assert (use.role, use.mount, use.policy) == ("charging_station", "voltgate-stations", "voltgate-station")
+    assert (body["max_ttl"], body["organization"]) == ("31536000s", ["Example CPO"])
+    assert (body["not_after_bound"], body["not_before_bound"]) == ("forbid", "forbid")
+    shorter = Use("station", use.mount, with_lifetime(use.profile, timedelta(days=90)))
+    assert role_body(shorter, "Example CPO")["max_ttl"] == "7776000s"
+
+
+def test_a_server_role_for_the_operators_host_names_alone() -> None:
+    named = Use("server", "voltgate-server", use_named("server").profile, ("csms.example.com",))
+
+    assert role_body(named, "Example CPO")["allowed_domains"] == ["csms.example.com"]
+    assert role_body(use_named("server"), "Example CPO")["allow_any_name"]
+
+
+@pytest.mark.parametrize("name", MOUNTS)
+def test_a_policy_names_one_role_of_one_engine_and_no_pattern(name: str) -> None:
+    use = use_named(name)
+    verb = "sign-verbatim" if name == "v2g" else "sign"
+
+    assert paths(use) == [
+        f"{use.mount}/{verb}/{use.role}",
+        f"{use.mount}/roles/{use.role}",
+        f"{use.mount}/revoke",
+    ]
+    assert not re.search(r'path "[^"]*[*+{]', policy_text(use))
+
+
+def test_a_policy_for_an_engine_of_another_name_differs_in_that_alone() -> None:
+    own = use_named("station", "pki/stations")
+
+    assert paths(own) == [
+        "pki/stations/sign/charging_station",
+        "pki/stations/roles/charging_station",
+        "pki/stations/revoke",
+    ]
+    assert policy_text(own).replace("pki/stations/", "voltgate-stations/") == policy_text(use_named("station"))
+
+
+def test_the_policy_of_the_tokens_own_paths() -> None:
+    assert paths(None) == [
+        "auth/token/lookup-self",
+        "auth/token/renew-self",
+        "auth/token/revoke-self",
+        "sys/capabilities-self",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/a", "a/", "a//b", "a*", "+", 'a" { }', "a b", "../a", "-a", "a" * 201, "{{identity}}"]
+)
+def test_names_that_would_reach_into_paths_and_policies(name: str) -> None:
+    with pytest.raises(ValueError, match="is no name of a secrets engine"):
+        checked_mount(name)
+
+
+def test_names_that_vault_takes() -> None:
+    assert [checked_mount(name) for name in ("pki", "pki/voltgate-1", "a" * 200)]
+
+
+def test_urls_name_the_issuer_so_that_they_stay_right_when_it_changes() -> None:
+    assert url_settings("pki", "http://pki.example.com/") == {
+        "enable_templating": True,
+        "issuing_certificates": ["http://pki.example.com/v1/pki/issuer/{{issuer_id}}/der"],
+        "crl_distribution_points": ["http://pki.example.com/v1/pki/issuer/{{issuer_id}}/crl/der"],
+        "ocsp_servers": ["http://pki.example.com/v1/pki/ocsp"],
+    }
+
+
+def test_the_login_has_every_policy_and_not_vaults_default_one() -> None:
+    plan = Plan("Example CPO", (use_named("station"), use_named("server")))
+    names = policy_names(plan)
+    assert names == ["voltgate-token", "voltgate-station", "voltgate-server"]
+
+    settings = AppRolePlan(mount="gateways", networks=("192.0.2.0/24",)).settings(names)
+
+    assert (settings["token_policies"], settings["token_no_default_policy"]) == (names, True)
+    assert settings["token_bound_cidrs"] == settings["secret_id_bound_cidrs"] == ["192.0.2.0/24"]
+    assert AppRolePlan(mount="gateways").path == "auth/gateways/role/voltgate"
+
+
+def test_a_crl_is_made_again_long_before_it_lapses() -> None:
+    assert (CRL_SETTINGS["auto_rebuild"], CRL_SETTINGS["expiry"]) == (True, "72h")
