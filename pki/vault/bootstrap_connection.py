@@ -82,7 +82,9 @@ class Administrator:
         try:
             answer = call()
         except hvac.exceptions.InvalidPath:
-            return None
+            if capability in {"read", "list"}:
+                return None
+            raise BootstrapFailed(f"there is nothing at {path} to write to; is the engine of another kind?") from None
         except hvac.exceptions.Forbidden:
             raise BootstrapFailed(
                 f"the token may not {capability} {path}; give it a policy with the capability {capability!r} there, "

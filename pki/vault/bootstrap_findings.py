@@ -68,7 +68,7 @@ def settled(
     differences = different(wanted, found)
     if not differences:
         return right(subject)
-    words = ", ".join(f"{key} {_shown(found[key])} -> {_shown(wanted[key])}" for key in differences)
+    words = ", ".join(f"{key} {shown(found[key])} -> {shown(wanted[key])}" for key in differences)
     return change(subject, words, apply)
 
 
@@ -96,7 +96,8 @@ def _meant(value: Any) -> Any:
     return value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a setting as it is written."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(str(each) for each in value) + "]"
     return str(value).lower() if isinstance(value, bool) else str(value)

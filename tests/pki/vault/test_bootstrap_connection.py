@@ -55,6 +55,8 @@ def test_what_vault_says_is_told_in_one_line(bao: Bao) -> None:
     with opened(bao) as vault, pytest.raises(BootstrapFailed, match="Vault refused to update sys/mounts/x: ") as failed:
         vault.write("sys/mounts/x", {"type": "nothing"})
     assert "\n" not in str(failed.value)
+    with opened(bao) as vault, pytest.raises(BootstrapFailed, match="there is nothing at nowhere/x to write to"):
+        vault.write("nowhere/x", {})
 
 
 def test_a_certificate_that_isnt_trusted(bao: Bao) -> None:

@@ -1,0 +1,88 @@
+"""Can each authority sign, with the gateway's own credentials, and until when? `voltgate pki check`."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+
+from gateway.app.authorities import PROFILES, open_authority
+from gateway.app.problems import StartFailed
+from gateway.config import Config
+from gateway.config.authorities import AuthorityUse, VaultAuthority
+from pki.authority import AuthorityError
+from pki.profiles import CertificateProfile, load_profile, with_lifetime
+
+
+@dataclass(slots=True)
+class AuthorityChecked:
+    """What was found of one use's authority."""
+
+    use: str
+    kind: str
+    """local, vault or est."""
+    problems: list[str] = field(default_factory=list)
+    valid_until: list[tuple[str, datetime]] = field(default_factory=list)
+    """Each CA of the chain, the issuing one first: its subject, and its end in UTC."""
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "use": self.use,
+            "kind": self.kind,
+            "ok": not self.problems,
+            "problems": self.problems,
+            "valid_until": [{"subject": name, "not_after": end.isoformat()} for name, end in self.valid_until],
+        }
+
+
+async def check_authorities(config: Config) -> list[AuthorityChecked]:
+    """Ask every configured authority whether it could sign now; nothing is signed and nothing is changed."""
+    return [await _checked(name, use, config) for name, use in config.authority.uses()]
+
+
+async def _checked(name: str, use: AuthorityUse, config: Config) -> AuthorityChecked:
+    kind = next(each for each in ("local", "vault", "est") if getattr(use, each) is not None)
+    found = AuthorityChecked(name, kind)
+    profile = with_lifetime(load_profile(PROFILES[name]), use.lifetime)
+    async with AsyncExitStack() as stack:
+        try:
+            authority = await open_authority(name, use, config, stack)
+            await authority.health()
+            chain = await authority.chain()
+        except (StartFailed, AuthorityError) as error:
+            found.problems.append(str(error))
+            return found
+        _dates(found, chain, profile, datetime.now(UTC))
+        if use.vault is not None:
+            await _role(found, use.vault, profile, config, stack)
+    return found
+
+
+def _dates(found: AuthorityChecked, chain: list[x509.Certificate], profile: CertificateProfile, now: datetime) -> None:
+    found.valid_until += [(each.subject.rfc4514_string(), each.not_valid_after_utc) for each in chain]
+    ends = min((each.not_valid_after_utc for each in chain), default=now)
+    if ends <= now:
+        found.problems.append(f"a CA of its chain has expired on {ends.date()}")
+    elif ends - now < profile.validity.lifetime:
+        lifetime = profile.validity.lifetime // timedelta(days=1)
+        found.problems.append(f"a CA of its chain ends on {ends.date()}, within the {lifetime} days of what it signs")
+
+
+async def _role(
+    found: AuthorityChecked, vault: VaultAuthority, profile: CertificateProfile, config: Config, stack: AsyncExitStack
+) -> None:
+    # Imported here: hvac takes 0.4 s to load, and most deployments have no Vault.
+    from gateway.app.vaults import VaultConnections  # noqa: PLC0415  # see above
+    from pki.vault.failures import VaultError  # noqa: PLC0415  # see above
+    from pki.vault.inspection import role_faults, surplus  # noqa: PLC0415  # see above
+
+    try:
+        connection = await VaultConnections(stack).connect(f"authority.{found.use}.vault", vault)
+        faults = await role_faults(connection, vault.mount, vault.role, profile, config.operator)
+        found.problems += [f"role {vault.mount}/{vault.role}: {fault}" for fault in faults]
+        for path in await surplus(connection, vault.mount, vault.role, profile):
+            found.problems.append(f"the token may do more than the gateway needs: it can write {path}")
+    except VaultError as error:
+        found.problems.append(str(error))

@@ -1,0 +1,116 @@
+"""What the gateway's own credentials say of its role and of themselves, on a real OpenBao."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from pki.authority import SigningRequest
+from pki.authority.vault import VaultAuthority
+from pki.profiles import charging_station, secc, with_lifetime
+from pki.vault.bootstrap_connection import Administrator
+from pki.vault.connection import VaultConnection
+from pki.vault.failures import VaultRefused
+from pki.vault.inspection import role_faults, surplus
+from pki.vault.logins import AppRoleLogin, TokenLogin
+from pki.vault.tls import TlsTrust
+from tests.bao import ROOT_TOKEN, Bao, running_bao
+from tests.pki.vault.bootstrapped import OPERATOR, administrator, csr_of, plan_of, set_up
+
+MOUNT, ROLE = "voltgate-stations", "charging_station"
+
+
+@pytest.fixture(scope="module")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    with running_bao(tmp_path_factory.mktemp("bao")) as running:
+        yield running
+
+
+@pytest.fixture
+def vault(bao: Bao) -> Iterator[Administrator]:
+    with administrator(bao) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def connection(bao: Bao, vault: Administrator, tmp_path: Path) -> AsyncIterator[VaultConnection]:
+    """Return the gateway's own, by AppRole."""
+    role_id = set_up(vault, plan_of("station", "v2g"), secret_id_file=tmp_path / "secret-id").login.role_id
+    login = AppRoleLogin(role_id or "", (tmp_path / "secret-id").read_text, "approle")
+    opened = VaultConnection([bao.address], login, trust=TlsTrust(bao.cacert), namespace=vault.namespace)
+    yield opened
+    await opened.close()
+
+
+async def test_what_was_set_up_has_no_fault_and_no_surplus(connection: VaultConnection) -> None:
+    assert await role_faults(connection, MOUNT, ROLE, charging_station(), OPERATOR) == []
+    assert await surplus(connection, MOUNT, ROLE, charging_station()) == []
+    assert await role_faults(connection, "voltgate-v2g", "secc", secc(), OPERATOR) == []
+    assert await surplus(connection, "voltgate-v2g", "secc", secc()) == []
+
+
+async def test_the_gateways_authority_works_with_what_was_set_up(connection: VaultConnection) -> None:
+    """Every parameter that it sends is one that the policy allows."""
+    authority = VaultAuthority(connection, mount=MOUNT, role=ROLE)
+    csr = x509.load_pem_x509_csr(csr_of("SN-1").encode())
+
+    await authority.health()
+    issued = await authority.sign(SigningRequest(csr, "SN-1", OPERATOR, charging_station()))
+    await authority.revoke(issued.serial)
+
+    assert len(await authority.chain()) == 2
+    assert x509.load_pem_x509_crl(await authority.crl()).issuer == (await authority.chain())[0].subject
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"use_csr_common_name": True}, "use_csr_common_name is true, must be false"),
+        ({"use_csr_sans": True}, "use_csr_sans is true, must be false"),
+        ({"organization": ["Another CPO"]}, f"organization is [Another CPO], must be [{OPERATOR}]"),
+        ({"client_flag": True}, "client_flag is true, must be false"),
+        ({"max_ttl": "24h"}, "max_ttl is 1 day, 0:00:00, which cuts certificates of 365 days, 0:00:00 short"),
+        ({"not_after_bound": "permit"}, "not_after_bound is permit, must be forbid"),
+    ],
+    ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
+)
+async def test_what_is_wrong_with_a_role(
+    vault: Administrator, connection: VaultConnection, setting: dict[str, Any], told: str
+) -> None:
+    vault.patch(f"{MOUNT}/roles/{ROLE}", setting | ({"ttl": "24h"} if "max_ttl" in setting else {}))
+
+    assert await role_faults(connection, MOUNT, ROLE, charging_station(), OPERATOR) == [told]
+
+
+async def test_a_role_that_is_stricter_is_right(vault: Administrator, connection: VaultConnection) -> None:
+    vault.patch(f"{MOUNT}/roles/{ROLE}", {"key_type": "ec", "key_bits": 256, "max_ttl": "720h", "ttl": "720h"})
+
+    profile = with_lifetime(charging_station(), timedelta(days=30))
+    assert await role_faults(connection, MOUNT, ROLE, profile, OPERATOR) == []
+
+
+async def test_a_role_that_may_not_be_read_or_isnt_there(vault: Administrator, connection: VaultConnection) -> None:
+    (told,) = await role_faults(connection, MOUNT, "another", charging_station(), OPERATOR)
+    assert told.startswith("the token may not read voltgate-stations/roles/another")
+
+    vault.write("sys/policies/acl/voltgate-token", {"policy": f'path "{MOUNT}/*" {{ capabilities = ["read"] }}'})
+    with pytest.raises(VaultRefused):
+        await role_faults(connection, MOUNT, "another", charging_station(), OPERATOR)
+    assert await surplus(connection, MOUNT, ROLE, charging_station()) == []
+
+
+async def test_a_token_that_may_do_more_is_told_of(bao: Bao, vault: Administrator) -> None:
+    set_up(vault)
+    root = VaultConnection(
+        [bao.address], TokenLogin(lambda: ROOT_TOKEN), trust=TlsTrust(bao.cacert), namespace=vault.namespace
+    )
+    try:
+        found = await surplus(root, MOUNT, ROLE, charging_station())
+    finally:
+        await root.close()
+
+    assert f"{MOUNT}/sign-verbatim/{ROLE}" in found
+    assert {"auth/token/create", f"{MOUNT}/keys/generate/exported", "sys/mounts/voltgate"} < set(found)
