@@ -7,6 +7,7 @@ environment, and trusts certifi's roots instead of the machine's (docs/decisions
 import contextlib
 import http.client
 import json
+import re
 import select
 import socket
 import ssl
@@ -26,6 +27,9 @@ IDLE_MAX: Final = 30.0
 """Seconds after which a connection isn't used again: servers and what stands between close idle ones unasked."""
 KEPT_MAX: Final = 32
 """Connections to one node that are kept."""
+
+
+_LINE: Final = re.compile(r"[\x20-\x7e]+")
 
 
 class Attempt:
@@ -98,11 +102,12 @@ class Transport:
     def __init__(self, address: str, context: Callable[[], ssl.SSLContext]) -> None:
         parts = urlsplit(address)
         self.address = f"{parts.scheme}://{parts.netloc}"
+        self._netloc = parts.netloc
         self._is_tls = parts.scheme == "https"
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._is_tls else 80)
         self._context = context
-        self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
+        self._idle: deque[tuple[float, socket.socket]] = deque()
 
     def __repr__(self) -> str:
         return f"Transport({self.address})"
@@ -117,10 +122,12 @@ class Transport:
         answer_max: int = ANSWER_MAX,
     ) -> Answer:
         """Send one request and return its answer, whatever its status. Raises :class:`NotSent`, :class:`NoAnswer`."""
+        said = self._request(method, path, headers, body)
         connection = self._connect(attempt)
         try:
-            connection.request(method, path, body, dict(headers))
-            response = connection.getresponse()
+            connection.sendall(said)
+            response = http.client.HTTPResponse(connection, method=method)
+            response.begin()
             content = response.read(answer_max + 1)
             attempt.hold(None)
         except TimeoutError:
@@ -135,34 +142,43 @@ class Transport:
         self._keep(connection, response)
         return Answer(response.status, dict(response.headers), content)
 
+    def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+        """Return a request as one piece: one TLS record, one packet. Raises NotSent when it can't be said in HTTP."""
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._netloc}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body is not None:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        if not all(map(_LINE.fullmatch, lines)) or " " in path:
+            raise NotSent("the request holds what HTTP can't carry: look for line breaks in the token or the mount")
+        return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
+
     def drop(self) -> None:
         """Close the connections that nobody uses."""
         with contextlib.suppress(IndexError):
             while True:
                 self._idle.pop()[1].close()
 
-    def _keep(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+    def _keep(self, connection: socket.socket, response: http.client.HTTPResponse) -> None:
         if response.will_close or not response.isclosed() or len(self._idle) >= KEPT_MAX:
             connection.close()
         else:
             self._idle.append((time.monotonic(), connection))
 
-    def _connect(self, attempt: Attempt) -> http.client.HTTPConnection:
+    def _connect(self, attempt: Attempt) -> socket.socket:
         """Take a connection that is alive, the one used last, or make one. Raises NotSent."""
         connection = self._idle_one()
         with self._what_fails():
             if connection is None:
-                connection = http.client.HTTPConnection(self._host, self._port)
-                connection.sock = self._open(attempt)
-            attempt.hold(connection.sock)
-            connection.sock.settimeout(attempt.remaining())
+                connection = self._open(attempt)
+            attempt.hold(connection)
+            connection.settimeout(attempt.remaining())
         return connection
 
-    def _idle_one(self) -> http.client.HTTPConnection | None:
+    def _idle_one(self) -> socket.socket | None:
         with contextlib.suppress(IndexError):
             while True:
                 since, idle = self._idle.pop()
-                if time.monotonic() - since < IDLE_MAX and not _is_readable(idle.sock):
+                if time.monotonic() - since < IDLE_MAX and not _is_readable(idle):
                     return idle
                 idle.close()
         return None
