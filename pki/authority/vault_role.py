@@ -10,6 +10,8 @@ from cryptography.x509.oid import NameOID
 from pki.authority import SigningRequest
 from pki.issued import BACKDATE_MAX, lifetime_slack
 
+LONGER: Final = "raise the max_ttl of the role and of the mount (`vault secrets tune -max-lease-ttl`), or renew the CA"
+
 Advice = Callable[[x509.Certificate, SigningRequest, datetime], str | None]
 
 
@@ -68,7 +70,7 @@ def _end(leaf: x509.Certificate, request: SigningRequest, now: datetime) -> str 
     if leaf.not_valid_after_utc > wanted + slack:
         return "remove the role's not_after"
     if leaf.not_valid_after_utc < wanted - slack:
-        return "raise the max_ttl of the role and of the mount (`vault secrets tune -max-lease-ttl`), or the CA's own"
+        return LONGER
     return None
 
 

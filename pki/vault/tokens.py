@@ -64,6 +64,8 @@ class Tokens:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._backoff = Backoff()
+        self._failed = (float("-inf"), "")
+        """When the last login failed, and why: whoever has waited for it needn't try it again."""
         self._token: Token | None = None
         self._changed = asyncio.Event()
 
@@ -79,17 +81,23 @@ class Tokens:
 
     async def replace(self, dead: Token | None) -> Token:
         """Return another token than ``dead``: the one that somebody else got meanwhile, or that of a login."""
+        asked = self._clock()
         async with self._lock:
             token = self._token
             if token is not None and token is not dead and self._clock() < token.ends:
                 return token
+            failed, reason = self._failed
+            if failed >= asked:
+                raise VaultUnavailable(reason)
             if wait := self._backoff.waits(self._clock()):
                 raise VaultUnavailable(f"{self._backoff.reason}; tried again in {wait:.0f} s")
             try:
                 grant = await self._log_in()
-            except VaultRefused as error:
-                self._backoff.failed(self._clock(), str(error))
-                log.error("vault_login_refused", reason=str(error))  # noqa: TRY400  # its own words say it
+            except VaultError as error:
+                self._failed = (self._clock(), str(error))
+                if isinstance(error, VaultRefused):
+                    self._backoff.failed(*self._failed)
+                    log.error("vault_login_refused", reason=str(error))  # noqa: TRY400  # its own words say it
                 raise VaultUnavailable(str(error)) from None
             self._backoff.succeeded()
             return self._take(Token.of(grant, self._clock()))

@@ -107,6 +107,7 @@ class Transport:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._is_tls else 80)
         self._context = context
+        self._generation = 0
         self._idle: deque[tuple[float, socket.socket]] = deque()
 
     def __repr__(self) -> str:
@@ -123,23 +124,30 @@ class Transport:
     ) -> Answer:
         """Send one request and return its answer, whatever its status. Raises :class:`NotSent`, :class:`NoAnswer`."""
         said = self._request(method, path, headers, body)
+        generation = self._generation
         connection = self._connect(attempt)
+        response = http.client.HTTPResponse(connection, method=method)
+        is_kept = False
         try:
             connection.sendall(said)
-            response = http.client.HTTPResponse(connection, method=method)
             response.begin()
             content = response.read(answer_max + 1)
+            if response.length and len(content) <= answer_max:
+                raise http.client.IncompleteRead(content, response.length)
             attempt.hold(None)
+            is_kept = response.isclosed() and not response.will_close and generation == self._generation
         except TimeoutError:
-            connection.close()
             raise NoAnswer(f"{self.address} hasn't answered within {attempt.seconds:g} s") from None
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
             raise NoAnswer(f"{self.address} broke off ({_name(error)})") from None
+        finally:
+            if is_kept and len(self._idle) < KEPT_MAX:
+                self._idle.append((time.monotonic(), connection))
+            else:
+                response.close()
+                connection.close()
         if len(content) > answer_max:
-            connection.close()
             raise NoAnswer(f"{self.address} answers with more than {answer_max} bytes")
-        self._keep(connection, response)
         return Answer(response.status, dict(response.headers), content)
 
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
@@ -153,16 +161,11 @@ class Transport:
         return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
 
     def drop(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the connections that nobody uses; those in use are closed when their answer is there."""
+        self._generation += 1
         with contextlib.suppress(IndexError):
             while True:
                 self._idle.pop()[1].close()
-
-    def _keep(self, connection: socket.socket, response: http.client.HTTPResponse) -> None:
-        if response.will_close or not response.isclosed() or len(self._idle) >= KEPT_MAX:
-            connection.close()
-        else:
-            self._idle.append((time.monotonic(), connection))
 
     def _connect(self, attempt: Attempt) -> socket.socket:
         """Take a connection that is alive, the one used last, or make one. Raises NotSent."""

@@ -1,5 +1,6 @@
 """The authority on a real OpenBao: sign, revoke, CRL, chain, health; and certificates that nobody asked for."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -19,7 +20,7 @@ from pki.revocation import parse_crls
 from pki.vault.connection import VaultConnection
 from pki.vault.logins import TokenLogin
 from pki.vault.tls import TlsTrust
-from tests.bao import Bao, running_bao
+from tests.bao import ROOT_TOKEN, Bao, running_bao
 from tests.bao_pki import ROLE, make_pki, new_token
 
 
@@ -61,6 +62,7 @@ async def test_a_certificate_as_it_was_asked_for(
     authority: VaultAuthority, request_: SigningRequest, ec_key: ec.EllipticCurvePrivateKey
 ) -> None:
     issued = await authority.sign(request_)
+
     leaf, issuing = x509.load_pem_x509_certificates(issued.chain_pem.encode())
     assert leaf.public_key() == ec_key.public_key()
     assert sorted(leaf.subject.rfc4514_string().split(",")) == ["CN=SN-1", "O=Example CPO"]
@@ -68,3 +70,168 @@ async def test_a_certificate_as_it_was_asked_for(
     chain = await authority.chain()
     assert [ca.subject.rfc4514_string() for ca in chain] == ["CN=Test issuing CA", "CN=Test root"]
     assert chain[0] == issuing
+
+
+async def test_the_subject_comes_from_the_request_not_from_the_csr(
+    authority: VaultAuthority, request_: SigningRequest
+) -> None:
+    issued = await authority.sign(replace(request_, common_name="SN-9"))
+
+    assert "CN=SN-9" in issued.certificate.subject.rfc4514_string()
+
+
+async def test_a_shorter_life_and_the_names_of_a_server(
+    bao: Bao, authority: VaultAuthority, request_: SigningRequest
+) -> None:
+    server = profiles.csms_server()
+    day = server.model_copy(update={"validity": server.validity.model_copy(update={"days": 1})})
+    names = ("csms.example.com", "192.0.2.7", "2001:db8::7")
+    issued = await authority.sign(replace(request_, profile=day, common_name=names[0], names=names))
+
+    alternative = issued.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert sorted(str(name.value) for name in alternative) == sorted(names)
+    assert issued.not_after <= datetime.now(UTC) + timedelta(days=1)
+
+
+async def test_revoked_is_on_the_crl_at_once_and_stays_there(
+    authority: VaultAuthority, request_: SigningRequest
+) -> None:
+    issued = await authority.sign(request_)
+
+    for _ in range(2):
+        await authority.revoke(issued.serial, x509.ReasonFlags.superseded)
+    (crl,) = parse_crls(await authority.crl())
+    crl.check_issuer((await authority.chain())[0])
+    assert crl.revoked[issued.certificate.serial_number] == "unspecified"
+
+
+async def test_what_it_did_not_issue_it_does_not_revoke(authority: VaultAuthority) -> None:
+    with pytest.raises(SigningRefused, match="certificate with serial 0a:bc not found"):
+        await authority.revoke("abc")
+    with pytest.raises(SigningRefused, match="1 to 40 hex digits"):
+        await authority.revoke("../../sys/seal")
+
+
+async def test_an_engine_that_has_no_crl_yet_makes_one(bao: Bao, connect: Connect) -> None:
+    bao.ask("POST", "sys/mounts/fresh", {"type": "pki"})
+    bao.ask("POST", "fresh/config/crl", {"disable": True})
+    bao.ask("POST", "fresh/root/generate/internal", {"common_name": "Fresh", "key_type": "ec"})
+    bao.ask("POST", "fresh/config/crl", {"disable": False})
+    authority = VaultAuthority(connect(ROOT_TOKEN), mount="fresh", role="none")
+
+    (crl,) = parse_crls(await authority.crl())
+    assert crl.issuer.rfc4514_string() == "CN=Fresh"
+
+
+async def test_well(authority: VaultAuthority) -> None:
+    await authority.health()
+
+
+@pytest.mark.parametrize(
+    ("mount", "role", "words"),
+    [
+        ("pki", "nobody", "there is no role pki/roles/nobody; make it"),
+        ("nowhere", "station", "there is no nowhere/sign/station .*; check the mount and the namespace"),
+    ],
+)
+async def test_a_role_or_a_mount_that_is_not_there(
+    connect: Connect, request_: SigningRequest, mount: str, role: str, words: str
+) -> None:
+    authority = VaultAuthority(connect(ROOT_TOKEN), mount=mount, role=role)
+
+    with pytest.raises(AuthorityUnavailable, match=words):
+        await authority.sign(request_)
+    with pytest.raises(AuthorityUnavailable, match="there is no role"):
+        await authority.health()
+
+
+async def test_a_token_whose_policy_forbids(bao: Bao, connect: Connect, request_: SigningRequest) -> None:
+    authority = VaultAuthority(connect(new_token(bao, policies=["default"])), mount="pki", role="station")
+
+    with pytest.raises(AuthorityUnavailable, match=r'add path "pki/sign/station" \{ capabilities = \["update"\] \}'):
+        await authority.sign(request_)
+    with pytest.raises(AuthorityUnavailable, match=r'may not sign: add path "pki/sign/station"'):
+        await authority.health()
+    chain = await authority.chain()
+    assert [ca.subject.rfc4514_string() for ca in chain] == ["CN=Test issuing CA", "CN=Test root"]
+
+
+async def test_in_a_namespace(bao: Bao, connect: Connect, request_: SigningRequest) -> None:
+    bao.ask("POST", "sys/namespaces/team")
+    make_pki(bao, "team")
+    authority = VaultAuthority(connect(new_token(bao, "team"), "team"), mount="pki", role="station")
+
+    issued = await authority.sign(request_)
+    issued.certificate.verify_directly_issued_by((await authority.chain())[0])
+    await authority.health()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"organization": ["Somebody"]}, "O isn't 'Example CPO'; set the role's organization to 'Example CPO'"),
+        ({"organization": []}, "set the role's organization to 'Example CPO'"),
+        ({"server_flag": True, "client_flag": True}, "extended key usage .*; set the role's server_flag, client_flag"),
+        ({"ext_key_usage": ["TimeStamping"]}, "ext_key_usage and ext_key_usage_oids to nothing"),
+        ({"not_before_duration": "48h"}, "shorten the role's not_before_duration"),
+        ({"key_usage": ["CertSign"]}, "set the role's key_usage to DigitalSignature"),
+    ],
+)
+async def test_a_role_that_gives_something_else(
+    bao: Bao, connect: Connect, request_: SigningRequest, change: dict[str, Any], words: str
+) -> None:
+    bao.ask("POST", "pki/roles/odd", ROLE | change)
+    authority = VaultAuthority(connect(ROOT_TOKEN), mount="pki", role="odd")
+
+    with pytest.raises(IssuedMismatch, match=words) as caught:
+        await authority.sign(request_)
+    serial = re.search(r"\((\w+) was revoked\)", str(caught.value))
+    (crl,) = parse_crls(await authority.crl())
+    assert serial is not None
+    assert int(serial[1], 16) in crl.revoked
+
+
+async def test_what_can_not_be_revoked_is_said(bao: Bao, connect: Connect, request_: SigningRequest) -> None:
+    bao.ask("POST", "pki/roles/odd", ROLE | {"organization": []})
+    bao.ask("PUT", "sys/policies/acl/odd", {"policy": 'path "pki/sign/odd" { capabilities = ["update"] }'})
+    authority = VaultAuthority(connect(new_token(bao, policies=["odd"])), mount="pki", role="odd")
+
+    with (
+        capture_logs() as lines,
+        pytest.raises(IssuedMismatch, match=r'could not be revoked: .* add path "pki/revoke"'),
+    ):
+        await authority.sign(request_)
+    assert "mismatch_not_revoked" in [line["event"] for line in lines]
+
+
+async def test_a_life_that_the_role_cuts_short_is_told(bao: Bao, connect: Connect, request_: SigningRequest) -> None:
+    bao.ask("POST", "pki/roles/short", ROLE | {"max_ttl": "720h"})
+    authority = VaultAuthority(connect(ROOT_TOKEN), mount="pki", role="short")
+
+    with capture_logs() as lines:
+        issued = await authority.sign(request_)
+    assert issued.not_after < datetime.now(UTC) + timedelta(days=31)
+    (line,) = [line for line in lines if line["event"] == "lifetime_cut_short"]
+    assert "raise the max_ttl of the role and of the mount" in line["reason"]
+
+
+async def test_sealed_and_unsealed(bao: Bao, authority: VaultAuthority, request_: SigningRequest) -> None:
+    await authority.sign(request_)
+    bao.seal()
+    try:
+        for ask in (authority.health, authority.chain, authority.crl):
+            with pytest.raises(AuthorityUnavailable, match="is sealed; unseal it"):
+                await ask()
+        with pytest.raises(AuthorityUnavailable, match="is sealed; unseal it"):
+            await authority.sign(request_)
+    finally:
+        bao.unseal()
+    await authority.sign(request_)
+    await authority.health()
+
+
+def test_it_is_one(authority: VaultAuthority) -> None:
+    fulfilled: CertificateAuthority = authority
+    assert re.fullmatch(
+        r"VaultAuthority\(VaultConnection\(https://127.0.0.1:\d+, token\), pki/station\)", repr(fulfilled)
+    )
