@@ -1,7 +1,9 @@
 """The metrics, read from the parts when they are scraped. No label comes from a peer's text (attack C7)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -9,6 +11,22 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from gateway.session.tally import Tally
+
+
+class CertificateCounts(Protocol):
+    """The inventory in numbers. Usages and states are our own words."""
+
+    @property
+    def by_usage_and_state(self) -> Mapping[tuple[str, str], int]:
+        """How many there are."""
+
+    @property
+    def earliest_expiry(self) -> Mapping[str, datetime]:
+        """By usage: when the first one that is installed or in use expires."""
+
+    @property
+    def authority_untold(self) -> int:
+        """Revocations that an authority must still hear of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +38,7 @@ class Levels:
     """Of these: let in only to get a new certificate."""
     backends_up: int
     journal_entries: int
+    certificates: CertificateCounts | None = None
 
 
 class _GatewayCollector(Collector):
@@ -28,7 +47,10 @@ class _GatewayCollector(Collector):
         self._levels = levels
 
     def collect(self) -> Iterable[Metric]:
-        yield from self._gauges(self._levels())
+        levels = self._levels()
+        yield from self._gauges(levels)
+        if levels.certificates is not None:
+            yield from self._certificates(levels.certificates)
         yield from self._counters()
 
     def _gauges(self, levels: Levels) -> Iterable[Metric]:
@@ -45,6 +67,23 @@ class _GatewayCollector(Collector):
             "voltgate_journal_entries",
             "Money-moving messages that a backend must still answer.",
             levels.journal_entries,
+        )
+
+    def _certificates(self, counts: CertificateCounts) -> Iterable[Metric]:
+        held = GaugeMetricFamily("voltgate_certificates", "Certificates on record.", labels=["usage", "state"])
+        for (usage, state), count in counts.by_usage_and_state.items():
+            held.add_metric([usage, state], count)
+        yield held
+        expiry = GaugeMetricFamily(
+            "voltgate_certificate_earliest_expiry_seconds",
+            "When the first of the certificates that are installed or in use expires (Unix time).",
+            labels=["usage"],
+        )
+        for usage, moment in counts.earliest_expiry.items():
+            expiry.add_metric([usage], moment.timestamp())
+        yield expiry
+        yield GaugeMetricFamily(
+            "voltgate_revocations_untold", "Revocations that an authority must still hear of.", counts.authority_untold
         )
 
     def _counters(self) -> Iterable[Metric]:

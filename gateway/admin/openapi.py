@@ -26,7 +26,7 @@ _SERIAL: Final = {
     "in": "path",
     "required": True,
     "schema": {"type": "string"},
-    "description": "The certificate's serial number in hex, with or without colons.",
+    "description": "The certificate's serial number, or its SHA-256 fingerprint, in hex, with or without colons.",
 }
 _STATION_ERRORS: Final = ("404", "409", "502", "504")
 
@@ -138,17 +138,17 @@ def _others() -> dict[str, Any]:
     return {
         "certificates": {
             "get": _operation(
-                "List the certificates that were issued.",
-                {"200": _list("certificates", "Certificate"), **_errors("400")},
+                "List the certificates that were issued or seen, in pages.",
+                {"200": _page("certificates", "Certificate"), **_errors("400")},
                 query=CertificateFilter,
             ),
         },
         "certificates/{serial}": {
             "parameters": [_SERIAL],
-            "get": _operation("Show a certificate.", {"200": _json("Certificate"), **_errors("400", "404")}),
+            "get": _operation("Show a certificate.", {"200": _json("Certificate"), **_errors("400", "404", "409")}),
             "delete": _operation(
                 "Revoke a certificate for good and cut the session that stands on it.",
-                {"200": _json("Certificate"), **_errors("400", "404")},
+                {"200": _json("Certificate"), **_errors("400", "404", "409")},
                 query=Revocation,
             ),
         },
@@ -207,6 +207,18 @@ def _json(name: str, description: str | None = None) -> dict[str, Any]:
 def _list(key: str, name: str) -> dict[str, Any]:
     schema = {"type": "object", "required": [key], "properties": {key: {"type": "array", "items": _ref(name)}}}
     return {"description": f"{name}s.", "content": {"application/json": {"schema": schema}}}
+
+
+def _page(key: str, name: str) -> dict[str, Any]:
+    """A list of bounded length: ``next`` is what ``after`` begins the next page with, or null at the end."""
+    listed = _list(key, name)
+    schema = listed["content"]["application/json"]["schema"]
+    schema["required"].append("next")
+    schema["properties"]["next"] = {
+        "type": ["integer", "null"],
+        "description": "What after= begins the next page with; null: this is the last one.",
+    }
+    return listed
 
 
 def _ref(name: str) -> dict[str, Any]:

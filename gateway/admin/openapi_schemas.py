@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from gateway.admin.certificates import STATES
 from gateway.wire.versions import Version
 
 _VERSIONS: Final = [version.value for version in Version]
@@ -71,22 +72,43 @@ _STATION: Final = _object(
         },
     }
 )
+_STATES: Final = [*STATES]
 _CERTIFICATE: Final = _object(
     {
-        "identity": _text(),
+        "identity": _text("The station's; empty for one of the gateway's own."),
         "serial": _text("Lower-case hex without leading zeros."),
         "subject": _text("RFC 4514."),
         "fingerprint": _text("SHA-256 of its DER, in hex."),
         "not_before": _TIME,
         "not_after": _TIME,
-        "state": {"enum": ["issued", "installed", "in_use", "rejected", "superseded", "revoked", "expired"]},
+        "state": {"enum": _STATES},
         "reason": _text("Why it was revoked.", null=True),
         "issued_at": _TIME,
         "changed_at": _TIME,
+        "usage": _text("station, v2g, server; or seen: none of the configured authorities issued it."),
+        "profile": _text("The certificate profile that it was issued by; empty where that isn't known."),
+        "authority_told": {
+            "type": "boolean",
+            "description": "False while it is revoked and its authority must still hear of it.",
+        },
+        "last_seen": {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "When it was last shown at a door: the first time of that day.",
+        },
+        "id": {"type": "integer", "description": "Rises; the next page begins after the last one's."},
         "chain": _text("PEM, leaf first; asked for one certificate."),
-        "authority_problem": _text("After DELETE: why the authority's own list doesn't name it.", null=True),
+        "history": {
+            "type": "array",
+            "items": _object({"state": {"enum": _STATES}, "at": _TIME, "detail": _text()}),
+            "description": "The steps of its life, the first one first; asked for one certificate.",
+        },
+        "authority_problem": _text(
+            "After DELETE: why the authority's own list doesn't name it yet; it is told as soon as it can be.",
+            null=True,
+        ),
     },
-    optional=("chain", "authority_problem"),
+    optional=("chain", "history", "authority_problem"),
 )
 _SECURITY_EVENT: Final = _object(
     {

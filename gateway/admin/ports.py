@@ -1,7 +1,7 @@
 """What the API needs of the parts beside it; ``app`` joins them."""
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -169,15 +169,63 @@ class CertificateRecord(Protocol):
     def changed_at(self) -> datetime:
         """When it got its state."""
 
+    @property
+    def usage(self) -> str:
+        """station, v2g, server; or seen: none of our authorities issued it."""
+
+    @property
+    def profile(self) -> str:
+        """The certificate profile that it was issued by."""
+
+    @property
+    def authority_told(self) -> bool:
+        """False while it is revoked and its authority must still hear of it."""
+
+    @property
+    def last_seen(self) -> datetime | None:
+        """When it was last shown at a door: the first time of that day."""
+
+    @property
+    def id(self) -> int:
+        """Rises in the order in which certificates were recorded."""
+
+
+class Step(Protocol):
+    """One step in the life of a certificate."""
+
+    @property
+    def state(self) -> enum.Enum:
+        """The state that it got."""
+
+    @property
+    def at(self) -> datetime:
+        """When."""
+
+    @property
+    def detail(self) -> str:
+        """What there is to say of it."""
+
 
 class Certificates(Protocol):
     """The inventory. A serial number that isn't hex is a ValueError."""
 
-    async def list(self, identity: str | None = None) -> Sequence[CertificateRecord]:
-        """Return those of one station, or of all."""
+    async def list(
+        self,
+        identity: str | None = None,
+        *,
+        states: Collection[str] | None = None,
+        usage: str | None = None,
+        expiring_before: datetime | None = None,
+        after_id: int = 0,
+        limit: int | None = None,
+    ) -> Sequence[CertificateRecord]:
+        """Return those that fit, in the order in which they were recorded; None: any."""
 
-    async def find(self, serial: str) -> CertificateRecord | None:
-        """Return one, or None."""
+    async def find(self, name: str) -> CertificateRecord | None:
+        """Return the one of this serial number or fingerprint, or None. Raises LookupError when there are several."""
+
+    async def history(self, fingerprint: str) -> Sequence[Step]:
+        """Return the steps in the life of one."""
 
 
 class Revoked(Protocol):

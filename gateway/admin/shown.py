@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gateway.admin.ports import CertificateRecord, EventRecord
+    from gateway.admin.ports import CertificateRecord, EventRecord, Step
     from gateway.session.pending import PendingStation
     from gateway.session.ports import StationRecord
     from gateway.session.upgrades import UpgradeRecord
@@ -63,7 +63,17 @@ def certificate_shown(record: "CertificateRecord") -> dict[str, Any]:
         "reason": record.reason,
         "issued_at": record.issued_at.isoformat(),
         "changed_at": record.changed_at.isoformat(),
+        "usage": record.usage,
+        "profile": record.profile,
+        "authority_told": record.authority_told,
+        "last_seen": None if record.last_seen is None else record.last_seen.isoformat(),
+        "id": record.id,
     }
+
+
+def step_shown(step: "Step") -> dict[str, Any]:
+    """Return what is told of a step in the life of a certificate."""
+    return {"state": step.state.value, "at": step.at.isoformat(), "detail": step.detail}
 
 
 def event_shown(event: "EventRecord") -> dict[str, Any]:

@@ -13,7 +13,8 @@ from cryptography import x509
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.authorities import AuthorityUse, LocalAuthority, VaultAuthority
-from pki.authority import AuthorityError, CertificateAuthority
+from gateway.store.certificate_records import SEEN
+from pki.authority import AuthorityError, AuthorityUnavailable, CertificateAuthority
 from pki.authority.local import LocalAuthority as EmbeddedAuthority
 from pki.profiles import CertificateProfile, load_profile, with_lifetime
 
@@ -46,6 +47,18 @@ class Authorities:
         """Who signs the stations' own certificates."""
         return self.by_use["station"]
 
+    def revoking(self, usage: str) -> CertificateAuthority | None:
+        """Return who issued certificates of this usage; None for those that none of ours did.
+
+        Raises AuthorityUnavailable when none is configured for it any more.
+        """
+        if usage == SEEN:
+            return None
+        authority = self.by_use.get(usage)
+        if authority is None:
+            raise not_configured(usage)
+        return authority
+
     async def known_issuers(self) -> list[x509.Certificate]:
         """Return the CA certificates of all that answer; one that is away is logged, and learned of later."""
         found = []
@@ -55,6 +68,13 @@ class Authorities:
             except AuthorityError as error:
                 log.error("authority_away", use=use, reason=str(error))  # noqa: TRY400 - its own words say it
         return found
+
+
+def not_configured(usage: str) -> AuthorityUnavailable:
+    """Return the error for a usage that nobody signs for any more."""
+    return AuthorityUnavailable(
+        f"authority.{usage} isn't configured: its authority isn't known any more; configure it, or tell it by hand"
+    )
 
 
 async def open_authorities(config: Config, stack: AsyncExitStack) -> Authorities:

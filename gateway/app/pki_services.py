@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.app.authorities import Authorities
+from gateway.app.certificate_upkeep import CertificateUpkeep
 from gateway.app.certificates_at_doors import CertificatesAtDoors
 from gateway.app.inventory import Inventory
 from gateway.app.tasks import Tasks
@@ -37,8 +38,9 @@ class PkiServices:
             spawn=tasks.spawn,
             profile=authorities.profile("station"),
         )
+        self.upkeep = CertificateUpkeep(config, database, authorities)
         self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
-            self.on_file, authorities.station, security
+            self.on_file, self.upkeep.notices, security
         )
         self._provisional = ProvisionalRenewal(self.certificates, security)
 
@@ -53,6 +55,7 @@ class PkiServices:
 
     def start(self) -> None:
         """Begin what goes on beside the stations."""
+        self.upkeep.start(self._tasks)
 
     async def welcome(self, station: Station) -> None:
         """A station has connected: note which certificate it uses. Raises StoreAway."""

@@ -9,19 +9,24 @@ from pathlib import Path
 
 from cryptography import x509
 
-from gateway.admin.shown import certificate_shown, event_shown, pending_shown, station_shown, upgrade_shown
-from gateway.app.authorities import open_authority
+from gateway.admin.certificates import STATES
+from gateway.admin.shown import certificate_shown, event_shown, pending_shown, station_shown, step_shown, upgrade_shown
+from gateway.app.authorities import not_configured, open_authority
 from gateway.app.problems import StartFailed
 from gateway.app.routing import RoutesShown, Routing
 from gateway.bridge.pairs import SERVED_BY
 from gateway.config import Config
+from gateway.config.authorities import AuthorityUse
 from gateway.config.secrets import SecretError
 from gateway.edge import passwords
+from gateway.services.authority_notices import AuthorityNotices
 from gateway.services.registration import Passwords, Registration
 from gateway.services.revocation import CertificateRevocation
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.security import EventRow, SecurityEvent
 from gateway.store.books import StoredBooks
+from gateway.store.certificate_outbox import RevocationOutbox
+from gateway.store.certificate_records import SEEN
 from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
 from gateway.store.pending_stations import PendingStations
@@ -33,6 +38,7 @@ from gateway.wire.versions import Version
 from pki.authority import AuthorityUnavailable
 
 __all__ = [
+    "STATES",
     "Records",
     "Registration",
     "RegistrationRefused",
@@ -44,6 +50,7 @@ __all__ = [
     "records",
     "registration",
     "station_shown",
+    "step_shown",
     "upgrade_shown",
 ]
 
@@ -70,14 +77,14 @@ async def records(config: Config) -> AsyncIterator[Records]:
         database = await Database.open(config.store.connect_url(), exclusive=False)
         try:
             certificates, events, noted = Certificates(database), SecurityEvents(database), _Noted()
-            authority = _Authority(config)
+            notices = AuthorityNotices(RevocationOutbox(database), _Authorities(config))
             try:
                 yield Records(
                     stations=registration(database, config),
                     routes=routes_shown(database, config),
                     upgrades=Upgrades(database),
                     certificates=certificates,
-                    revocation=CertificateRevocation(certificates, authority, noted),
+                    revocation=CertificateRevocation(certificates, notices, noted),
                     security_events=events,
                 )
             finally:
@@ -136,19 +143,33 @@ class _Noted:
         self.rows.append(EventRow(event))
 
 
-class _Authority:
-    """The stations' authority, opened when it is needed; where there is no embedded CA, none is made."""
+class _Authorities:
+    """The authorities, each opened when it is needed; where there is no embedded CA, none is made."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
 
+    def revoking(self, usage: str) -> "_Authority | None":
+        if usage == SEEN:
+            return None
+        use = dict(self._config.authority.uses()).get(usage)
+        if use is None:
+            raise not_configured(usage)
+        return _Authority(usage, use, self._config)
+
+
+class _Authority:
+    def __init__(self, name: str, use: AuthorityUse, config: Config) -> None:
+        self._name = name
+        self._use = use
+        self._config = config
+
     async def revoke(self, serial: str, reason: x509.ReasonFlags) -> None:
-        use = self._config.authority.station
-        if use.local is not None:
-            await asyncio.to_thread(_must_be_there, use.local.dir, serial)
+        if self._use.local is not None:
+            await asyncio.to_thread(_must_be_there, self._use.local.dir, serial)
         async with AsyncExitStack() as stack:
             try:
-                authority = await open_authority("station", use, self._config, stack)
+                authority = await open_authority(self._name, self._use, self._config, stack)
             except StartFailed as error:
                 raise AuthorityUnavailable(str(error)) from error
             await authority.revoke(serial, reason)

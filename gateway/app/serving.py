@@ -305,6 +305,7 @@ class _Gateway:
             stations_connected=sum(station.is_connected for station in self._directory),
             backends_up=self.factory.links_up,
             journal_entries=self.factory.journal_entries,
+            certificates=self._services.pki.upkeep.census,
             stations_provisional=sum(
                 station.is_connected and station.provisional is not None for station in self._directory
             ),

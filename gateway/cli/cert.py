@@ -1,6 +1,7 @@
-"""`voltgate cert ...`: the stations' certificates."""
+"""`voltgate cert ...`: the certificates of the stations, and the gateway's own."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from gateway.cli.output import (
     print_json,
     print_table,
 )
+from pki.profiles import parse_duration
 from pki.reasons import FOR_GOOD
 
 if TYPE_CHECKING:
@@ -31,49 +33,87 @@ def _known(reason: str) -> str:
     return reason
 
 
-Serial = Annotated[str, typer.Argument(help="The certificate's serial number in hex, with or without colons.")]
+def _states(states: list[str]) -> list[str]:
+    if states:
+        from gateway.app.records import STATES  # noqa: PLC0415 - half of the start, for those who ask
+
+        if not set(states) <= set(STATES):
+            raise typer.BadParameter(f"must be one of {', '.join(STATES)}")
+    return states
+
+
+def _moment(within: str | None) -> datetime | None:
+    if within is None:
+        return None
+    try:
+        return datetime.now(UTC) + parse_duration(within)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--expiring") from None
+
+
+Serial = Annotated[
+    str,
+    typer.Argument(help="The certificate's serial number, or its SHA-256 fingerprint, in hex, with or without colons."),
+]
 
 
 @app.command("list")
 def list_certificates(
     identity: Annotated[str | None, typer.Argument(help="Only this station's.")] = None,
+    state: Annotated[
+        list[str],
+        typer.Option(
+            callback=_states,
+            help="Only those that are issued, installed, in_use, rejected, superseded, revoked or expired; repeatable.",
+        ),
+    ] = [],  # noqa: B006 - typer's way to say that it is a list; nobody changes it
+    usage: Annotated[
+        str | None, typer.Option(help="Only those of this usage: station, v2g, server, seen (other issuers').")
+    ] = None,
+    expiring: Annotated[
+        str | None, typer.Option(help="Only those that expire within this time, such as 30d, and haven't yet.")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """List the certificates that were issued."""
+    """List the certificates that were issued, and those of other issuers that stations came with."""
+    before = _moment(expiring)
 
     async def work(records: "Records") -> list[dict[str, Any]]:
         from gateway.app.records import certificate_shown  # noqa: PLC0415 - the store is open by now
 
-        return [certificate_shown(each) for each in await records.certificates.list(identity)]
+        found = await records.certificates.list(identity, states=state or None, usage=usage, expiring_before=before)
+        return [certificate_shown(each) for each in found]
 
     shown = on_records(load_config(config), work)
     if as_json:
         print_json(shown)
         return
-    columns = ("identity", "serial", "subject", "not after", "state")
-    keys = ("identity", "serial", "subject", "not_after", "state")
+    columns = ("identity", "serial", "subject", "not after", "state", "usage")
+    keys = ("identity", "serial", "subject", "not_after", "state", "usage")
     print_table(columns, ([each[key] for key in keys] for each in shown))
 
 
 @app.command()
 def show(serial: Serial, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Show one certificate and its chain."""
+    """Show one certificate, its history and its chain."""
 
     async def work(records: "Records") -> dict[str, Any]:
-        from gateway.app.records import certificate_shown  # noqa: PLC0415 - the store is open by now
+        from gateway.app.records import certificate_shown, step_shown  # noqa: PLC0415 - the store is open by now
 
         record = await records.certificates.find(_checked(serial))
         if record is None:
             raise LookupError(f"no certificate with the serial number {serial!r} is recorded")
-        return certificate_shown(record) | {"chain": record.chain}
+        history = [step_shown(step) for step in await records.certificates.history(record.fingerprint)]
+        return certificate_shown(record) | {"chain": record.chain, "history": history}
 
     shown = on_records(load_config(config), work)
     if as_json:
         print_json(shown)
         return
-    chain = shown.pop("chain")
+    history, chain = shown.pop("history"), shown.pop("chain")
     print_fields(shown)
+    print_table(("at", "state", "detail"), ([step["at"], step["state"], step["detail"]] for step in history))
     typer.echo(chain, nl=False)
 
 
@@ -117,12 +157,25 @@ def revoke(
     if as_json:
         print_json(shown)
     else:
-        typer.echo(f"certificate {shown['serial']} of station {shown['identity']} is revoked ({shown['reason']})")
+        typer.echo(f"certificate {shown['serial']} of {_owner(shown)} is revoked ({shown['reason']}); {_told(shown)}")
     if shown["authority_problem"] is not None:
         raise Failed(
-            f"the gateway refuses it from now on, but the CA's own list doesn't name it: {shown['authority_problem']}; "
-            "mend that and repeat the command"
+            "the gateway refuses it from now on, but its authority could not be told, and its list doesn't name it: "
+            f"{shown['authority_problem']}; a running gateway tells it as soon as it can, and so does this command "
+            "when it is repeated"
         )
+
+
+def _owner(shown: dict[str, Any]) -> str:
+    return f"station {shown['identity']}" if shown["identity"] else "the gateway"
+
+
+def _told(shown: dict[str, Any]) -> str:
+    if shown["authority_problem"] is not None:
+        return "its authority is still to be told"
+    if shown["usage"] == "seen":
+        return "none of our authorities issued it, so nobody else is told"
+    return "its authority was told"
 
 
 def _checked(serial: str) -> str:

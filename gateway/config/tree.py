@@ -204,6 +204,8 @@ class Revocation(Section):
     """Seconds between two looks at them."""
     when_unknown: Literal["refuse", "accept"] = "refuse"
     """A certificate about which no valid CRL says anything; has a meaning where ``crls`` names any."""
+    superseded_after: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)] = 86_400.0
+    """Seconds for which a station may still come back with its old certificate, after it has come with the new one."""
 
 
 class Log(Section):

@@ -1,6 +1,7 @@
 """What must still be revoked, and what an authority must still be told of: nothing of it is forgotten in between."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -78,8 +79,8 @@ class RevocationOutbox:
         rows = await self._database.read(lambda connection: connection.execute(_UNTOLD, key).mappings().all())
         return [to_record(row, now) for row in rows]
 
-    async def told(self, record: CertificateRecord, detail: str) -> None:
-        """Its authority has heard of the revocation, or needn't; ``detail`` says which."""
+    async def told(self, record: CertificateRecord, detail: str) -> CertificateRecord:
+        """Its authority has heard of the revocation, as ``detail`` says; return the record as it is now."""
         now = self._clock()
 
         def work(connection: Connection) -> None:
@@ -87,3 +88,4 @@ class RevocationOutbox:
                 note_step(connection, record.id, CertificateState.REVOKED, now, detail)
 
         await self._database.write(work)
+        return replace(record, authority_told=True)

@@ -70,7 +70,8 @@ _MARK: Final = update(CertificateRow).where(CertificateRow.id == bindparam("of_i
 _REVOKED: Final = select(CertificateRow.fingerprint).where(CertificateRow.state == CertificateState.REVOKED.value)
 _HISTORY: Final = (
     select(CertificateHistoryRow.state, CertificateHistoryRow.at, CertificateHistoryRow.detail)
-    .where(CertificateHistoryRow.certificate_id == bindparam("of_id"))
+    .join(CertificateRow, CertificateRow.id == CertificateHistoryRow.certificate_id)
+    .where(CertificateRow.fingerprint == bindparam("of_fingerprint"))
     .order_by(CertificateHistoryRow.id)
 )
 _KEY_OWNER: Final = select(StationKey.identity).where(StationKey.fingerprint == bindparam("of_fingerprint"))
@@ -146,7 +147,7 @@ class Certificates:
         self,
         identity: str | None = None,
         *,
-        states: Collection[CertificateState] | None = None,
+        states: Collection[CertificateState | str] | None = None,
         usage: str | None = None,
         expiring_before: datetime | None = None,
         after_id: int = 0,
@@ -154,15 +155,15 @@ class Certificates:
     ) -> Sequence[CertificateRecord]:
         """Return the certificates that fit, in the order in which they were recorded; None: any.
 
-        ``expiring_before``: those whose time ends by then, and hasn't ended yet. The next page begins after the id of
-        the last one's.
+        ``states`` are members or their values, as they are shown: expired too. ``expiring_before``: those whose time
+        ends by then, and hasn't ended yet. The next page begins after the id of the last one's.
         """
         now = self._clock()
         conditions = [CertificateRow.id > after_id]
         if identity is not None:
             conditions.append(CertificateRow.identity == identity)
         if states is not None:
-            conditions.append(_in_states(states, now))
+            conditions.append(_in_states({CertificateState(state) for state in states}, now))
         if usage is not None:
             conditions.append(CertificateRow.usage == usage)
         if expiring_before is not None:
@@ -171,9 +172,9 @@ class Certificates:
         rows = await self._database.read(lambda connection: connection.execute(statement).mappings().all())
         return [to_record(row, now) for row in rows]
 
-    async def history(self, record: CertificateRecord) -> Sequence[Step]:
+    async def history(self, fingerprint: str) -> Sequence[Step]:
         """Return the steps in the life of a certificate, the first one first; the newest of them, if they are many."""
-        key = {"of_id": record.id}
+        key = {"of_fingerprint": fingerprint.lower()}
         rows = await self._database.read(lambda connection: connection.execute(_HISTORY, key).all())
         return [Step(CertificateState(row.state), row.at, row.detail) for row in rows]
 

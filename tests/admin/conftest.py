@@ -17,7 +17,7 @@ from gateway.session.ports import Provisional, RegistrationInvalid, Registration
 from gateway.session.security import Source
 from gateway.session.tally import Tally
 from gateway.session.upgrades import UpgradeRecord
-from gateway.store.certificates import CertificateRecord, CertificateState
+from gateway.store.certificates import CertificateAmbiguous, CertificateRecord, CertificateState, Step
 from gateway.wire.versions import Version
 
 TOKEN = "a-token-for-tests"
@@ -195,20 +195,40 @@ class Inventory:
         self.records: dict[str, CertificateRecord] = {}
         self.problem: str | None = None
         self.reasons: list[str] = []
+        self.asked: list[dict[str, Any]] = []
 
     def issue(self, identity: str, serial: str) -> None:
-        state = CertificateState.INSTALLED
+        state, number = CertificateState.INSTALLED, len(self.records) + 1
         self.records[serial] = CertificateRecord(
-            identity, serial, "f" * 64, f"CN={identity}", NOON, NOON, state, "PEM", NOON, NOON
+            identity,
+            serial,
+            serial * 32,
+            f"CN={identity}",
+            NOON,
+            NOON,
+            state,
+            "PEM",
+            NOON,
+            NOON,
+            id=number,
         )
 
-    async def list(self, identity: str | None = None) -> Sequence[CertificateRecord]:
-        return [each for each in self.records.values() if identity in {None, each.identity}]
+    async def list(self, identity: str | None = None, **wanted: Any) -> Sequence[CertificateRecord]:
+        self.asked.append(wanted)
+        found = [each for each in self.records.values() if identity in {None, each.identity}]
+        return [each for each in found if each.id > wanted["after_id"]][: wanted["limit"]]
 
-    async def find(self, serial: str) -> CertificateRecord | None:
-        return self.records.get(format(int(serial.replace(":", ""), 16), "x"))
+    async def find(self, name: str) -> CertificateRecord | None:
+        if name == "77":
+            raise CertificateAmbiguous(name, ["a" * 64, "b" * 64])
+        return self.records.get(format(int(name.replace(":", ""), 16), "x"))
 
-    async def revoke(self, serial: str, reason: Any) -> Any:
+    async def history(self, fingerprint: str) -> Sequence[Step]:
+        assert fingerprint[:2] in self.records
+        return [Step(CertificateState.ISSUED, NOON, ""), Step(CertificateState.INSTALLED, NOON, "accepted")]
+
+    async def revoke(self, name: str, reason: Any) -> Any:
+        serial = name[:2]
         was = self.records[serial]
         self.reasons.append(reason.value)
         if was.state is not CertificateState.REVOKED:

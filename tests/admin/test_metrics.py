@@ -1,9 +1,12 @@
 """The exposition."""
 
+from datetime import UTC, datetime
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.admin.metrics import Levels, Metrics
 from gateway.session.tally import Leg, Outcome, Tally
+from gateway.store.certificate_census import Census
 
 
 def test_levels_and_counts() -> None:
@@ -13,7 +16,9 @@ def test_levels_and_counts() -> None:
     tally.refused_entries["password"] += 1
     tally.mirror_dropped["eye", "away"] += 5
     tally.security_events["FailedToAuthenticateAtCsms", "gateway"] += 4
-    text = Metrics(tally, lambda: Levels(3, 1, 2, 7)).expose().decode()
+    expiry = datetime(2027, 3, 1, tzinfo=UTC)
+    census = Census({("station", "in_use"): 8, ("seen", "expired"): 9}, {"station": expiry}, 6)
+    text = Metrics(tally, lambda: Levels(3, 1, 2, 7, census)).expose().decode()
     samples = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -23,6 +28,10 @@ def test_levels_and_counts() -> None:
     assert samples[("voltgate_stations_provisional", ())] == 1
     assert samples[("voltgate_backend_links_up", ())] == 2
     assert samples[("voltgate_journal_entries", ())] == 7
+    assert samples[("voltgate_certificates", (("state", "in_use"), ("usage", "station")))] == 8
+    assert samples[("voltgate_certificates", (("state", "expired"), ("usage", "seen")))] == 9
+    assert samples[("voltgate_certificate_earliest_expiry_seconds", (("usage", "station"),))] == expiry.timestamp()
+    assert samples[("voltgate_revocations_untold", ())] == 6
     labels = (("action", "Heartbeat"), ("direction", "in"), ("leg", "station"), ("outcome", "answered"))
     assert samples[("voltgate_calls_total", labels)] == 2
     assert samples[("voltgate_entries_refused_total", (("reason", "password"),))] == 1

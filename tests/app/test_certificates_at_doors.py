@@ -74,7 +74,7 @@ async def test_one_of_ours_that_is_not_on_record_gets_the_usage_of_its_authority
     await doors(database, station=station, v2g=v2g).shown("CS1", leaf)
     (record,) = await Certificates(database).list()
     assert record.usage == "v2g"
-    (step,) = await Certificates(database).history(record)
+    (step,) = await Certificates(database).history(record.fingerprint)
     assert "was not on record" in step.detail
 
 

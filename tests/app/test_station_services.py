@@ -96,7 +96,13 @@ async def test_a_store_that_hangs_does_not_hold_up_the_end(house: House, monkeyp
 
 async def test_what_runs_beside_the_stations_is_owned(house: House) -> None:
     house.services.start()
-    assert {task.get_name() for task in house.tasks._running} == {"security events", "upgrades"}
+    assert {task.get_name() for task in house.tasks._running} == {
+        "security events",
+        "upgrades",
+        "superseded certificates",
+        "authority notices",
+        "certificate census",
+    }
 
 
 def _listener(profiles: list[int], **more: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def issued(stored: Callable[..., Any]) -> None:
             fingerprint="f" * 64,
             subject="CN=[b]SN1",
             not_before=NOON,
-            not_after=NOON,
+            not_after=datetime.now(UTC) + timedelta(days=20),
             chain="-----BEGIN CERTIFICATE-----\n",
         )
 
@@ -52,11 +52,29 @@ def test_list_and_show(run: Run) -> None:
     assert json.loads(run("cert", "list", "CS2", "--json").stdout) == []
     shown = json.loads(run("cert", "show", "AF:01", "--json").stdout)
     assert shown.pop("chain").startswith("-----BEGIN")
+    assert [step["state"] for step in shown.pop("history")] == ["issued"]
     assert shown == listed
+    assert json.loads(run("cert", "show", "F" * 64, "--json").stdout)["serial"] == "af01"
     assert "CN=[b]SN1" in run("cert", "list").stdout
     text = run("cert", "show", "af01").stdout
     assert "state: issued" in text
     assert text.endswith("-----BEGIN CERTIFICATE-----\n")
+
+
+@pytest.mark.usefixtures("issued")
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (("--state", "issued"), 1),
+        (("--state", "issued", "--state", "revoked", "--usage", "station"), 1),
+        (("--state", "in_use"), 0),
+        (("--usage", "v2g"), 0),
+        (("--expiring", "21d"), 1),
+        (("--expiring", "19d"), 0),
+    ],
+)
+def test_filters(run: Run, arguments: tuple[str, ...], count: int) -> None:
+    assert len(json.loads(run("cert", "list", *arguments, "--json").stdout)) == count
 
 
 @pytest.mark.usefixtures("issued", "logging")
@@ -68,6 +86,8 @@ def test_list_and_show(run: Run) -> None:
         (("revoke", "af02"), 1, "af02"),
         (("revoke", "xyz"), 1, "hex"),
         (("revoke", "af01", "--reason", "removeFromCRL"), 2, "keyCompromise"),
+        (("list", "--state", "lost"), 2, "in_use"),
+        (("list", "--expiring", "soon"), 2, "days"),
     ],
 )
 def test_refusals(
@@ -83,7 +103,9 @@ def test_revoke(run: Run, tmp_path: Path) -> None:
     LocalAuthority.open(tmp_path / "certs/dev/ca")
     shown = json.loads(run("cert", "revoke", "AF01", "--reason", "keyCompromise", "--json").stdout)
     assert (shown["state"], shown["reason"], shown["authority_problem"]) == ("revoked", "keyCompromise", None)
-    assert "af01 of station CS1 is revoked (keyCompromise)" in run("cert", "revoke", "af01").stdout
+    assert shown["authority_told"] is True
+    text = run("cert", "revoke", "af01").stdout
+    assert "af01 of station CS1 is revoked (keyCompromise); its authority was told" in text
     (event, *_) = json.loads(run("events", "CS1", "--json").stdout)
     assert event["type"] == "CertificateRevoked"
 
@@ -95,8 +117,25 @@ def test_a_ca_that_is_elsewhere_is_said(
     result = run("cert", "revoke", "af01", "--json")
     assert result.exit_code == 1
     assert logging == [("info", "auto")]
-    assert json.loads(result.stdout)["state"] == "revoked"
+    shown = json.loads(result.stdout)
+    assert (shown["state"], shown["authority_told"]) == ("revoked", False)
     assert "refuses it from now on, but" in capsys.readouterr().err
+    assert "its authority is still to be told" in run("cert", "revoke", "af01").stdout
+    assert "a running gateway tells it as soon as it can" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("logging")
+def test_another_issuers_certificate_is_refused_here(run: Run, stored: Callable[..., Any]) -> None:
+    async def add(records: Any) -> None:
+        common = {"subject": "", "not_before": NOON, "not_after": NOON, "chain": ""}
+        await records.certificates.add("CS1", serial="1", fingerprint="a" * 64, usage="seen", **common)
+        await records.certificates.add("", serial="2", fingerprint="b" * 64, usage="server", **common)
+
+    stored(add)
+    result = run("cert", "revoke", "1")
+    assert result.exit_code == 0
+    assert "none of our authorities issued it" in result.stdout
+    assert "of the gateway is revoked" in run("cert", "revoke", "2").stdout
 
 
 def test_every_reason_is_named(run: Run) -> None:

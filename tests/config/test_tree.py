@@ -112,7 +112,12 @@ def test_the_limits_that_hold_by_default(tmp_path: Path) -> None:
         "security_events": 100_000,
     }
     assert config.log.model_dump() == {"level": "info", "format": "auto"}
-    assert config.revocation.model_dump() == {"crls": (), "refresh": 60.0, "when_unknown": "refuse"}
+    assert config.revocation.model_dump() == {
+        "crls": (),
+        "refresh": 60.0,
+        "when_unknown": "refuse",
+        "superseded_after": 86_400.0,
+    }
     assert (config.unknown_station, config.onboarding, config.no_common_subprotocol) == (401, "refuse", "close")
     assert config.allowed_organizations == ()
     assert (config.backends["legacy"].when_down, config.backends["legacy"].boot_offline) == ("journal", "pending")

@@ -57,7 +57,7 @@ async def test_what_was_superseded_is_revoked_when_the_grace_is_over(
     assert await stations.revision() == before + 2
     (first, *_) = await outbox.untold(10)
     assert (first.reason, first.authority_told) == ("superseded", False)
-    assert (await certificates.history(first))[-1].detail == "a newer one has been in use for long enough"
+    assert (await certificates.history(first.fingerprint))[-1].detail == "a newer one has been in use for long enough"
 
 
 async def test_one_that_came_into_use_again_is_not_revoked(
@@ -84,7 +84,7 @@ async def test_what_was_revoked_waits_until_its_authority_has_heard(
     record = await certificates.find("2")
     assert record is not None
     assert record.authority_told
-    assert [step.detail for step in await certificates.history(record)] == [
+    assert [step.detail for step in await certificates.history(record.fingerprint)] == [
         "",
         "keyCompromise",
         "the CA's list names it",

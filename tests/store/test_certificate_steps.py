@@ -28,7 +28,7 @@ async def test_the_oldest_steps_of_one_certificate_go(
                 connection, record.id, CertificateState.IN_USE, NOW, detail
             )
         )
-    history = await certificates.history(record)
+    history = await certificates.history(record.fingerprint)
     assert len(history) == HISTORY_MAX
     assert history[-1].detail == str(HISTORY_MAX + extra - 2)
-    assert len(await certificates.history(other)) == 1
+    assert len(await certificates.history(other.fingerprint)) == 1

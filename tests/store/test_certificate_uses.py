@@ -54,7 +54,7 @@ async def test_the_certificate_that_is_shown_is_in_use_whatever_was_thought_of_i
     record = await certificates.find("1")
     assert record is not None
     assert (record.state, record.last_seen) == (IN_USE, NOW)
-    assert (await certificates.history(record))[-1] == Step(IN_USE, NOW, "the station came with it")
+    assert (await certificates.history(record.fingerprint))[-1] == Step(IN_USE, NOW, "the station came with it")
 
 
 async def test_a_newer_one_in_use_supersedes_what_its_station_had_or_never_took(
@@ -83,7 +83,7 @@ async def test_a_newer_one_in_use_supersedes_what_its_station_had_or_never_took(
     }
     record = await certificates.find("2")
     assert record is not None
-    assert [step.detail for step in await certificates.history(record)][-1] == "the station came with 6"
+    assert [step.detail for step in await certificates.history(record.fingerprint)][-1] == "the station came with 6"
 
 
 async def test_a_station_may_fall_back_to_the_older_one_and_come_again_with_the_newer(
@@ -150,7 +150,7 @@ async def test_another_issuers_certificate_is_kept_as_seen(certificates: Certifi
     record = await certificates.find("2")
     assert record is not None
     assert (record.usage, record.state, record.last_seen, record.profile) == ("seen", IN_USE, NOW, "")
-    assert await certificates.history(record) == [Step(IN_USE, NOW, "of a factory")]
+    assert await certificates.history(record.fingerprint) == [Step(IN_USE, NOW, "of a factory")]
     assert await uses.in_use("ee2")
     assert await states(certificates) == {"1": "issued", "2": "in_use"}
 

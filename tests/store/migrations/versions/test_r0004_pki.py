@@ -74,7 +74,7 @@ async def test_states_stay_as_they_were_and_begin_a_history(former_url: str, ope
         ("station", "charging_station", True, None)
     }
     first = Step(CertificateState.ISSUED, ISSUED, "")
-    assert [await certificates.history(each) for each in found] == [
+    assert [await certificates.history(each.fingerprint) for each in found] == [
         [first, Step(CertificateState.REVOKED, CHANGED, "keyCompromise")],
         [first, Step(CertificateState.SUPERSEDED, CHANGED, "")],
         [first, Step(CertificateState.INSTALLED, CHANGED, "")],

@@ -1,0 +1,61 @@
+"""Revokes the certificates that a newer one has replaced, when there is no way back to them any more."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from gateway.session.ports import StoreAway
+
+LOOK_EVERY: Final = 300.0
+"""Seconds between two looks. All sessions are looked at after each that finds something: so it is seldom."""
+BATCH: Final = 100
+"""Certificates that are revoked in one SQL transaction: other writers wait for no more than that."""
+
+log = structlog.get_logger(__name__)
+
+
+class Superseded(Protocol):
+    """The inventory, as far as this goes."""
+
+    async def revoke_superseded(self, since: datetime, at_most: int) -> int:
+        """Revoke those that are superseded since then or longer; return how many. Raises StoreAway."""
+
+
+class SupersededRevocation:
+    """The end of a replaced certificate.
+
+    The grace lets a station that can't connect with its new certificate fall back to the old one (OCPP 2.0.1 A02.FR.28,
+    errata 2025-09): it is in use again then, and isn't revoked.
+    """
+
+    def __init__(self, inventory: Superseded, *, after: timedelta, now: Callable[[], datetime]) -> None:
+        self._inventory = inventory
+        self._after = after
+        self._now = now
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await self._look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _look(self) -> None:
+        try:
+            count = await self.revoke_due()
+        except StoreAway as error:
+            log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
+        except Exception:
+            log.exception("superseded_not_revoked")
+        else:
+            if count:
+                log.info("superseded_revoked", count=count)
+
+    async def revoke_due(self) -> int:
+        """Revoke those whose grace is over, and return how many there were. Raises StoreAway."""
+        count = 0
+        while batch := await self._inventory.revoke_superseded(self._now() - self._after, BATCH):
+            count += batch
+        return count

@@ -1,0 +1,47 @@
+"""The end of certificates that were replaced."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.services.superseded import BATCH, SupersededRevocation
+from gateway.session.ports import StoreAway
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Inventory:
+    def __init__(self, *counts: int | Exception) -> None:
+        self.counts = [*counts]
+        self.asked: list[tuple[datetime, int]] = []
+
+    async def revoke_superseded(self, since: datetime, at_most: int) -> int:
+        self.asked.append((since, at_most))
+        count = self.counts.pop(0) if self.counts else 0
+        if isinstance(count, Exception):
+            raise count
+        return count
+
+
+async def test_all_whose_grace_is_over() -> None:
+    inventory = Inventory(BATCH, BATCH, 3)
+    service = SupersededRevocation(inventory, after=timedelta(hours=24), now=lambda: NOW)
+    assert await service.revoke_due() == 2 * BATCH + 3
+    assert set(inventory.asked) == {(NOW - timedelta(hours=24), BATCH)}
+
+
+async def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    async def sleep(_: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("gateway.services.superseded.asyncio.sleep", sleep)
+    inventory = Inventory(StoreAway("locked"), RuntimeError("a mistake of ours"), 1)
+    with pytest.raises(asyncio.CancelledError):
+        await SupersededRevocation(inventory, after=timedelta(), now=lambda: NOW).run()
+    assert len(inventory.asked) == 4
