@@ -27,7 +27,7 @@ from pki.authority import (
 )
 from pki.authority.vault_role import LONGER, advice
 from pki.crl import CRL_SIZE_MAX
-from pki.issued import LIFETIME_SLACK, verify_issued
+from pki.issued import lifetime_slack, verify_issued
 from pki.pem_files import certificates_pem
 from pki.profiles import as_ip
 from pki.vault.adapter import VaultAdapter
@@ -86,7 +86,8 @@ class VaultAuthority:
         issued, mismatch = await self._call(ask, is_repeatable=False)
         if mismatch is not None:
             raise await self._disowned(issued, request, mismatch)
-        if issued.not_after < self._clock() + request.profile.validity.lifetime - LIFETIME_SLACK:
+        lifetime = request.profile.validity.lifetime
+        if issued.not_after < self._clock() + lifetime - lifetime_slack(lifetime):
             log.warning("lifetime_cut_short", ends=issued.not_after.isoformat(), reason=LONGER)
         return issued
 
