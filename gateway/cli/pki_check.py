@@ -5,12 +5,13 @@ import asyncio
 import typer
 
 from gateway.app.logs import configure
-from gateway.app.pki_check import check_authorities
 from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, load_config, print_json, printable
 
 
 def check(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Ask each authority, with the gateway's own credentials, whether it could sign now. Nothing is signed."""
+    from gateway.app.pki_check import check_authorities  # noqa: PLC0415 - it knows the store, which is slow to load
+
     tree = load_config(config)
     # What the parts log goes to stderr: stdout is the answer's.
     configure(tree.log.level, tree.log.format)
