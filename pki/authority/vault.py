@@ -1,8 +1,10 @@
 """The authority of a PKI engine of HashiCorp Vault or OpenBao: its CA's key never comes into this process.
 
-Of the engine's role it is expected that ``use_csr_common_name`` and ``use_csr_sans`` are false, that ``organization``
-is the operator's (pki/sign drops the O of a CSR), that no flag asks for an extended key usage, and that
-``not_before_duration`` backdates for slow clocks: a request can't name it.
+Certificates are asked for at ``sign/<role>``. Of the role it is expected that ``use_csr_common_name`` and
+``use_csr_sans`` are false, that ``organization`` is the operator's (pki/sign drops the O of a CSR), that no flag asks
+for an extended key usage, and that ``not_before_duration`` backdates for slow clocks: a request can't name it. Those of
+profiles with a DC are asked for at ``sign-verbatim/<role>``: their subject is the CSR's own, which the review has held
+against the profile. :mod:`pki.vault_roles` writes such roles.
 """
 
 import re
@@ -12,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hvac.api.auth_methods import Token
 from hvac.api.secrets_engines import Pki
@@ -29,11 +32,12 @@ from pki.authority.vault_role import LONGER, advice
 from pki.crl import CRL_SIZE_MAX
 from pki.issued import lifetime_slack, verify_issued
 from pki.pem_files import certificates_pem
-from pki.profiles import as_ip
+from pki.profiles import KeyKind, as_ip
 from pki.vault.adapter import VaultAdapter
 from pki.vault.connection import VaultConnection, Work
 from pki.vault.failures import NoAnswer, StatusError, VaultError, VaultRefused
 from pki.vault.transport import Answer
+from pki.vault_roles import key_usages
 
 CHAIN_MAX: Final = 10
 """CA certificates that are looked at."""
@@ -74,7 +78,11 @@ class VaultAuthority:
         wanted = _wanted(request)
 
         def ask(adapter: VaultAdapter) -> tuple[IssuedCertificate, IssuedMismatch | None]:
-            answer = Pki(adapter).sign_certificate(self._role, csr, request.common_name, dict(wanted), self._mount)
+            api = Pki(adapter)
+            if _is_verbatim(request):
+                answer = api.sign_verbatim(csr, self._role, dict(wanted), self._mount)
+            else:
+                answer = api.sign_certificate(self._role, csr, request.common_name, dict(wanted), self._mount)
             issued = _issued(answer)
             try:
                 # Here, in the thread: it costs as much as the request.
@@ -122,12 +130,12 @@ class VaultAuthority:
 
     async def health(self) -> None:
         """Return when the token is good, the role is there, and the token's policies let it sign."""
-        path = f"{self._mount}/sign/{self._role}"
+        path, verbatim = (f"{self._mount}/{how}/{self._role}" for how in ("sign", "sign-verbatim"))
 
         def ask(adapter: VaultAdapter) -> frozenset[str]:
             Token(adapter).lookup_self()
-            answer = Capabilities(adapter).get_capabilities([path])
-            return frozenset(_data(answer).get(path, ()))
+            answer = _data(Capabilities(adapter).get_capabilities([path, verbatim]))
+            return frozenset(answer.get(path, ())) | frozenset(answer.get(verbatim, ()))
 
         if not await self._call(ask) & _SIGNING:
             raise AuthorityUnavailable(f'the token may not sign: add path "{path}" {{ capabilities = ["update"] }}')
@@ -179,12 +187,21 @@ class VaultAuthority:
         return bytes(answer.content) if isinstance(answer, Answer) else b""
 
 
+def _is_verbatim(request: SigningRequest) -> bool:
+    """Return whether the subject is the CSR's own: a role can't give the DC that ISO 15118 asks for ([V2G2-925])."""
+    return request.profile.subject.domain_component is not None
+
+
 def _wanted(request: SigningRequest) -> dict[str, Any]:
     """Return what can be asked for beside the CSR and the CN. What a role can't be told stays the role's."""
+    ttl = f"{round(request.profile.validity.lifetime.total_seconds())}s"
+    if _is_verbatim(request):
+        kind: KeyKind = "rsa" if isinstance(request.csr.public_key(), rsa.RSAPublicKey) else "ec"
+        return {"ttl": ttl, "format": "pem", "key_usage": key_usages(request.profile, [kind]), "ext_key_usage": []}
     addresses = [name for name in request.names if as_ip(name) is not None]
     hosts = [name for name in request.names if as_ip(name) is None]
     return {
-        "ttl": f"{round(request.profile.validity.lifetime.total_seconds())}s",
+        "ttl": ttl,
         "format": "pem",
         "alt_names": ",".join(hosts),
         "ip_sans": ",".join(addresses),

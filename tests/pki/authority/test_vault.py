@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
 from pki import profiles
@@ -20,6 +21,7 @@ from pki.revocation import parse_crls
 from pki.vault.connection import VaultConnection
 from pki.vault.logins import TokenLogin
 from pki.vault.tls import TlsTrust
+from pki.vault_roles import role_settings
 from tests.bao import ROOT_TOKEN, Bao, running_bao
 from tests.bao_pki import ROLE, make_pki, new_token
 
@@ -91,6 +93,20 @@ async def test_a_shorter_life_and_the_names_of_a_server(
     alternative = issued.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert sorted(str(name.value) for name in alternative) == sorted(names)
     assert issued.not_after <= datetime.now(UTC) + timedelta(days=1)
+
+
+async def test_a_dc_comes_from_the_csr_that_was_reviewed(bao: Bao, connect: Connect, make_csr: Any) -> None:
+    """A role can't give one: ISO 15118's certificates are signed with the CSR's own subject."""
+    profile = profiles.secc()
+    names = ((NameOID.DOMAIN_COMPONENT, "CPO"), (NameOID.ORGANIZATION_NAME, "Example CPO"), (NameOID.COMMON_NAME, "S1"))
+    reviewed = review(make_csr(names=names), common_name="S1", organization="Example CPO", profile=profile)
+    bao.ask("POST", "pki/roles/secc", role_settings(profile, "Example CPO"))
+    authority = VaultAuthority(connect(ROOT_TOKEN), mount="pki", role="secc")
+
+    issued = await authority.sign(reviewed.request_for("Example CPO"))
+    assert issued.certificate.subject == reviewed.csr.subject
+    assert issued.not_after - issued.not_before == profile.validity.lifetime + profile.validity.backdate
+    await authority.health()
 
 
 async def test_revoked_is_on_the_crl_at_once_and_stays_there(
