@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import end_to_end, handshakes, outage, road, storm
+from bench import end_to_end, handshakes, outage, road, signing, storm
 
 if __name__ == "__main__":
     road.main()
@@ -11,3 +11,4 @@ if __name__ == "__main__":
         storm.main()
         outage.main()
         handshakes.main()
+        signing.main()

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,10 @@ PATIENCE: Final = 10.0
 
 @dataclass
 class Reply:
-    """One answer. ``status`` 0 breaks the connection off instead; a ``gate`` holds it up until it is set."""
+    """One answer. ``status`` 0 breaks the connection off instead; a ``gate`` holds it up until it is set.
+
+    A ``body`` that can be called makes its content of what was asked.
+    """
 
     status: int = 200
     body: Any = None
@@ -33,6 +36,10 @@ class Reply:
     @property
     def content(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+    def made_for(self, asked: "Asked") -> "Reply":
+        """Return it with its content."""
+        return replace(self, body=self.body(asked)) if callable(self.body) else self
 
 
 def failed(status: int, *errors: str, **headers: str) -> Reply:
@@ -126,7 +133,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         content = self.rfile.read(length)
         asked = Asked(self.command, self.path, dict(self.headers), json.loads(content) if content else None)
-        reply = self.server.reply(asked)
+        reply = self.server.reply(asked).made_for(asked)
         if reply.gate is not None:
             reply.gate.wait(PATIENCE)
         if not reply.status:

@@ -1,5 +1,6 @@
 """The authority on a real OpenBao: sign, revoke, CRL, chain, health; and certificates that nobody asked for."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -19,7 +20,7 @@ from pki.authority.vault import VaultAuthority
 from pki.csr import review
 from pki.revocation import parse_crls
 from pki.vault.connection import VaultConnection
-from pki.vault.logins import TokenLogin
+from pki.vault.logins import AppRoleLogin, TokenLogin
 from pki.vault.tls import TlsTrust
 from pki.vault_roles import role_settings
 from tests.bao import ROOT_TOKEN, Bao, running_bao
@@ -244,6 +245,22 @@ async def test_sealed_and_unsealed(bao: Bao, authority: VaultAuthority, request_
         bao.unseal()
     await authority.sign(request_)
     await authority.health()
+
+
+async def test_a_token_that_is_revoked_in_the_middle(bao: Bao, request_: SigningRequest) -> None:
+    bao.ask("POST", "sys/auth/approle", {"type": "approle"})
+    bao.ask("POST", "auth/approle/role/gateway", {"token_policies": ["gateway"]})
+    role_id = bao.ask("GET", "auth/approle/role/gateway/role-id")["data"]["role_id"]
+    secret = bao.ask("POST", "auth/approle/role/gateway/secret-id")["data"]["secret_id"]
+    nodes = ["https://127.0.0.1:1", bao.address]
+    connection = VaultConnection(nodes, AppRoleLogin(role_id, lambda: secret), trust=TlsTrust(bao.cacert))
+    authority = VaultAuthority(connection, mount="pki", role="station")
+
+    await authority.sign(request_)
+    bao.ask("POST", "auth/token/revoke", {"token": (await connection._tokens.current()).value})
+    signed = await asyncio.gather(*(authority.sign(request_) for _ in range(20)))
+    assert len({issued.serial for issued in signed}) == 20
+    await connection.close()
 
 
 def test_it_is_one(authority: VaultAuthority) -> None:
