@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from cryptography import x509
 
+from gateway.app.est_servers import open_est
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.authorities import AuthorityUse, LocalAuthority, VaultAuthority
@@ -106,7 +107,9 @@ class _Opening:
             return await asyncio.to_thread(_embedded, name, use.local, self._config.operator)
         if use.vault is not None:
             return await self._vault(name, use.vault)
-        raise StartFailed(f"authority.{name}: must be local or vault: est isn't built yet")
+        if use.est is not None:
+            return await open_est(f"authority.{name}.est", use.est, self._stack)
+        raise StartFailed(f"authority.{name}: names nobody who signs")  # the configuration's rules have seen to it
 
     async def _vault(self, name: str, vault: VaultAuthority) -> CertificateAuthority:
         # Imported here: hvac takes 0.4 s to load, and most deployments have no Vault.

@@ -234,6 +234,8 @@ def _broken_by_est(est: EstAuthority) -> Iterator[Fault]:
         given, other = getattr(auth, first), getattr(auth, second)
         if (given is None) != (other is None):
             yield ("auth", first if given is None else second), f"is missing; {first} and {second} go together"
+    if auth.user is not None and ":" in auth.user:
+        yield ("auth", "user"), "must not hold a colon (RFC 7617 2)"
     if auth.chain is None and auth.user is None:
         yield ("auth",), "must name chain and key, or user and password"
     for name in ("key", "password"):

@@ -67,7 +67,7 @@ class _Looking:
             yield Problem.warning("operator", text)
         yield from self.store()
         for name, use in self.config.authority.uses():
-            yield from check_authority(f"authority.{name}", use, self.secret, self.now)
+            yield from check_authority(f"authority.{name}", use, self.secret, self.now, self.environ)
         authority = root_of_stations(self.config.authority.station, self.now)
         for index, listener in enumerate(self.config.listeners):
             root = authority[0] if authority else None

@@ -1,13 +1,15 @@
 """What the authorities of a configuration point to: CA folders, credentials, trust anchors."""
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
 from gateway.config.authorities import AuthorityUse, LocalAuthority
-from gateway.config.check_tls import check_roots
+from gateway.config.check_tls import check_pair, check_roots
 from gateway.config.problems import Problem
 from gateway.config.secrets import SecretRef
 from pki.authority import AuthorityError
@@ -18,7 +20,11 @@ ISSUING: Final = "issuing.pem"
 
 
 def check_authority(
-    place: str, use: AuthorityUse, secret: Callable[[str, SecretRef], Iterator[Problem]], now: datetime
+    place: str,
+    use: AuthorityUse,
+    secret: Callable[[str, SecretRef], Iterator[Problem]],
+    now: datetime,
+    environ: Mapping[str, str] = os.environ,
 ) -> Iterator[Problem]:
     """Yield what is wrong with the authority of one use; ``secret`` looks at one secret reference."""
     if use.local is not None:
@@ -26,6 +32,8 @@ def check_authority(
     for name, part in (("vault", use.vault), ("est", use.est)):
         if part is not None and part.roots is not None:
             yield from check_roots(f"{place}.{name}.roots", part.roots, now)[0]
+    for key, chain, private in _pairs(use):
+        yield from check_pair(f"{place}.{key}", chain, private, environ=environ, now=now)[0]
     for key, reference in _secrets(use):
         yield from secret(f"{place}.{key}", reference)
 
@@ -52,15 +60,18 @@ def _secrets(use: AuthorityUse) -> Iterator[tuple[str, SecretRef]]:
             yield "vault.auth.token", auth.token
         if auth.approle is not None:
             yield "vault.auth.approle.secret_id", auth.approle.secret_id
-        if auth.tls is not None:
-            yield "vault.auth.tls.key", auth.tls.key
         if auth.jwt is not None:
             yield "vault.auth.jwt.token", auth.jwt.token
-    if use.est is not None:
-        for name in ("key", "password"):
-            reference = getattr(use.est.auth, name)
-            if reference is not None:
-                yield f"est.auth.{name}", reference
+    if use.est is not None and use.est.auth.password is not None:
+        yield "est.auth.password", use.est.auth.password
+
+
+def _pairs(use: AuthorityUse) -> Iterator[tuple[str, Path, SecretRef]]:
+    """The client certificates by which the gateway proves itself."""
+    if use.vault is not None and use.vault.auth.tls is not None:
+        yield "vault.auth.tls", use.vault.auth.tls.chain, use.vault.auth.tls.key
+    if use.est is not None and use.est.auth.chain is not None and use.est.auth.key is not None:
+        yield "est.auth", use.est.auth.chain, use.est.auth.key
 
 
 def root_of_stations(use: AuthorityUse, now: datetime) -> Sequence[x509.Certificate]:

@@ -17,6 +17,15 @@ class AuthorityUnavailable(AuthorityError):
     """The authority can't be used now: unreachable, sealed, expired, or its files are damaged."""
 
 
+class SigningPending(AuthorityUnavailable):
+    """The authority has yet to decide: the same CSR, asked again, picks the certificate up."""
+
+    def __init__(self, text: str, retry_after: float) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+        """Seconds."""
+
+
 class SigningRefused(AuthorityError):
     """The authority won't sign this."""
 

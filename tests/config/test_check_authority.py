@@ -39,14 +39,25 @@ def test_credentials_and_roots_are_looked_at(tmp_path: Path) -> None:
     for auth, place in (
         ({"token": "env:A"}, "token"),
         ({"approle": {"role_id": "r", "secret_id": "env:A"}}, "approle.secret_id"),
-        ({"tls": {"chain": "c.pem", "key": "env:A"}}, "tls.key"),
         ({"jwt": {"role": "r", "token": "env:A"}}, "jwt.token"),
     ):
         roots, credentials = problems(vault=vault | {"auth": auth})
         assert roots.startswith("authority.v2g.vault.roots: ")
         assert credentials == f"authority.v2g.vault.auth.{place}: env:A"
-    est = {"url": "https://est", "auth": {"chain": "c.pem", "key": "env:K", "user": "u", "password": "env:P"}}
-    assert problems(est=est) == ["authority.v2g.est.auth.key: env:K", "authority.v2g.est.auth.password: env:P"]
+    est = {"url": "https://est", "auth": {"user": "u", "password": "env:P"}}
+    assert problems(est=est) == ["authority.v2g.est.auth.password: env:P"]
+
+
+def test_client_certificates_are_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / "ca"
+    LocalAuthority.open(folder)
+    pair = {"chain": str(folder / "issuing.pem"), "key": f"file:{folder}/root.key"}
+    vault = {"address": "https://vault:8200", "role": "r", "auth": {"tls": pair}}
+    est = {"url": "https://est", "auth": pair}
+    for place, found in (("vault.auth.tls", problems(vault=vault)), ("est.auth", problems(est=est))):
+        assert found == [f"authority.v2g.{place}.key: file:{folder}/root.key isn't the key of {folder}/issuing.pem"]
+    missing = {"url": "https://est", "auth": pair | {"chain": str(tmp_path / "none.pem")}}
+    assert problems(est=missing) == [f"authority.v2g.est.auth.chain: {tmp_path}/none.pem: No such file or directory"]
 
 
 def test_the_root_that_stations_lead_to(tmp_path: Path) -> None:
