@@ -12,6 +12,7 @@ from pki.issued import verify_issued
 from pki.pem_files import certificates_pem
 from pki.profiles import charging_station, csms_server, load_profile, secc, with_lifetime
 from pki.vault_roles import key_usages, role_settings
+from tests import lint
 from tests.bao import Bao, running_bao
 
 
@@ -36,7 +37,6 @@ def test_usages_that_fit_every_kind_of_key() -> None:
     assert key_usages(load_profile("contract"), ["ec"]) == [
         "DigitalSignature",
         "ContentCommitment",
-        "KeyEncipherment",
         "KeyAgreement",
     ]
 
@@ -100,9 +100,18 @@ def test_a_real_openbao_issues_by_the_role(
         request = SigningRequest(csr, call["common_name"], "Example CPO", profile, names)
         verify_issued(IssuedCertificate(leaf, certificates_pem([leaf])), request, now=datetime.now(UTC))
 
+        assert lint.errors(lint.of_certificate(leaf)) == []
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         wants_agreement = "KeyAgreement" in settings["key_usage"]
         assert (usage.digital_signature, usage.key_agreement) == (True, wants_agreement)
         assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(
             seconds=int(settings["ttl"][:-1]) + int(settings["not_before_duration"][:-1])
         )
+
+
+def test_a_real_openbaos_own_certificate_and_list(bao: Bao) -> None:
+    ca = bao.ask("GET", "pki/cert/ca")["data"]["certificate"]
+    crl = bao.ask("GET", "pki/cert/crl")["data"]["certificate"]
+
+    assert lint.errors(lint.of_certificate(x509.load_pem_x509_certificate(ca.encode()))) == []
+    assert lint.errors(lint.of_crl(x509.load_pem_x509_crl(crl.encode()))) == []
