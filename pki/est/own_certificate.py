@@ -20,6 +20,8 @@ from pki.pem_files import PUBLIC_MODE, certificates_pem, parse_key, write_file
 from pki.vault.failures import CredentialMissing
 from pki.vault.tls import ClientCertificate
 
+FIRST_LOOK: Final = 60.0
+"""Seconds until the first: whoever opens the authority only to ask how it is doesn't renew anything."""
 LOOK_EVERY: Final = 3600.0
 """Seconds between two looks at it, and between two tries to renew it."""
 DUE_SHARE: Final = 2 / 3
@@ -50,6 +52,7 @@ class OwnCertificate:
 
     async def keep(self) -> None:
         """Renew it whenever that is due, for ever. What fails is logged, and tried again in an hour."""
+        await self._sleep(FIRST_LOOK)
         while True:
             try:
                 await self.renew_when_due()

@@ -17,6 +17,7 @@ from gateway.app.authorities import open_authorities
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from pki.csr import review
+from pki.est import own_certificate
 from tests.est_server import PASSWORD, USER, EstServer, running_est
 
 
@@ -58,8 +59,9 @@ async def test_a_station_is_enrolled(
 
 
 async def test_our_own_certificate_is_renewed_while_it_runs(
-    server: EstServer, configured: Callable[..., Config]
+    server: EstServer, configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(own_certificate, "FIRST_LOOK", 0.0)
     server.new_ra(datetime.now(UTC) - timedelta(days=300))
     signed = asyncio.Event()
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from pki.authority import AuthorityUnavailable, IssuedMismatch
 from pki.est.client import EstClient
-from pki.est.own_certificate import LOOK_EVERY, OwnCertificate
+from pki.est.own_certificate import FIRST_LOOK, LOOK_EVERY, OwnCertificate
 from tests.est_server import RA_NAME, EstServer, given, running_est
 
 NEARLY_OVER = timedelta(days=300)
@@ -91,8 +91,9 @@ async def test_a_failure_is_logged_and_tried_again(server: EstServer, client: Es
 
     async def sleep(seconds: float) -> None:
         looks.append(seconds)
-        server.answer = None
         if len(looks) == 2:
+            server.answer = None
+        if len(looks) == 3:
             done.set()
             await asyncio.Event().wait()
 
@@ -108,7 +109,7 @@ async def test_a_failure_is_logged_and_tried_again(server: EstServer, client: Es
         task.cancel()
         await asyncio.wait([task])
     events = {line["event"]: line for line in lines}
-    assert looks == [LOOK_EVERY, LOOK_EVERY]
+    assert looks == [FIRST_LOOK, LOOK_EVERY, LOOK_EVERY]
     assert list(events) == ["est_certificate_not_renewed", "est_certificate_renewed"]
     assert "can't do it now (503)" in events["est_certificate_not_renewed"]["reason"]
 
