@@ -45,7 +45,6 @@ class CertificatesAtDoors:
             if usage is None:
                 return  # its authority is away: when the station comes next, it will be known
             await self._uses.add(_record(identity, leaf, fingerprint, usage), _words(usage))
-            await self._uses.in_use(fingerprint)
         self._noted[identity] = noted
 
     async def _usage(self, leaf: x509.Certificate) -> str | None:

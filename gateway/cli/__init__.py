@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import cert, demo, events, pki, serve, setup, station
+from gateway.cli import backup, cert, demo, events, pki, serve, setup, station
 from gateway.cli.output import Failed, fail
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app.command("events")(events.events)
 app.command("serve")(serve.serve)
 app.command("init")(setup.init)
 app.command("check")(setup.check)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("demo")(demo.demo)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -30,8 +30,8 @@ _HAS_OLDER: Final = exists().where(
     _OLDER.usage == STATION,
     _OLDER.state.not_in(_ENDED),
     or_(
-        _OLDER.issued_at < CertificateRow.issued_at,
-        and_(_OLDER.issued_at == CertificateRow.issued_at, _OLDER.id < CertificateRow.id),
+        _OLDER.not_before < CertificateRow.not_before,
+        and_(_OLDER.not_before == CertificateRow.not_before, _OLDER.id < CertificateRow.id),
     ),
 )
 _SHOWN: Final = select(
@@ -40,7 +40,7 @@ _SHOWN: Final = select(
     CertificateRow.usage,
     CertificateRow.serial,
     CertificateRow.state,
-    CertificateRow.issued_at,
+    CertificateRow.not_before,
     CertificateRow.last_seen,
     _HAS_OLDER.label("has_older"),
 ).where(CertificateRow.fingerprint == bindparam("of_fingerprint"))
@@ -55,8 +55,8 @@ _SUPERSEDE: Final = (
         CertificateRow.usage == STATION,
         CertificateRow.state.not_in(_ENDED),
         or_(
-            CertificateRow.issued_at < bindparam("of_issued_at"),
-            and_(CertificateRow.issued_at == bindparam("of_issued_at"), CertificateRow.id < bindparam("of_id")),
+            CertificateRow.not_before < bindparam("since"),
+            and_(CertificateRow.not_before == bindparam("since"), CertificateRow.id < bindparam("of_id")),
         ),
     )
     .returning(CertificateRow.id)
@@ -123,7 +123,7 @@ class CertificateUses:
         return True
 
     async def add(self, record: CertificateRecord, detail: str) -> None:
-        """Record a certificate that a station came with and that isn't recorded: it is IN_USE from now on.
+        """Record a certificate that a station came with and that isn't recorded, as :meth:`in_use` would find it.
 
         Nothing happens if somebody else was faster.
         """
@@ -133,6 +133,7 @@ class CertificateUses:
         def work(connection: Connection) -> None:
             added = connection.execute(_ADD, row).scalar_one()
             note_step(connection, added, CertificateState.IN_USE, now, detail)
+            _supersede(connection, added, record, now)
             connection.execute(_FORGET, {"of_identity": record.identity})
 
         try:
@@ -145,15 +146,34 @@ def _use(connection: Connection, found: Row[*tuple[Any, ...]], now: datetime) ->
     connection.execute(_SAW, {"of_id": found.id, "last_seen": now})
     if connection.execute(_USE, {"of_id": found.id, "state": _IN_USE, "changed_at": now}).rowcount:
         note_step(connection, found.id, CertificateState.IN_USE, now, "the station came with it")
-    if found.usage != STATION:
+    _supersede(connection, found.id, cast("_Dated", found), now)
+
+
+class _Dated(Protocol):
+    """What says which certificates are older: notBefore, also of one that was recorded late."""
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def usage(self) -> str: ...
+
+    @property
+    def serial(self) -> str: ...
+
+    @property
+    def not_before(self) -> datetime: ...
+
+
+def _supersede(connection: Connection, certificate: int, shown: _Dated, now: datetime) -> None:
+    if shown.usage != STATION:
         return
     older = {
-        "of_identity": found.identity,
-        "of_issued_at": found.issued_at,
-        "of_id": found.id,
+        "of_identity": shown.identity,
+        "since": shown.not_before,
+        "of_id": certificate,
         "state": _SUPERSEDED,
         "changed_at": now,
     }
     for superseded in connection.execute(_SUPERSEDE, older).scalars().all():
-        detail = f"the station came with {found.serial}"
-        note_step(connection, superseded, CertificateState.SUPERSEDED, now, detail)
+        note_step(connection, superseded, CertificateState.SUPERSEDED, now, f"the station came with {shown.serial}")

@@ -164,7 +164,6 @@ async def test_one_of_ours_that_was_not_on_record_is_as_old_as_it_says(
         ("3", NOW + timedelta(days=1), {"2": "superseded", "1": "superseded", "3": "in_use"}),
     ]:
         await uses.add(seen("CS1", serial, since=since, usage="station"), "")
-        await uses.in_use(f"ee{serial}")
         assert await states(certificates) == expected
 
 
