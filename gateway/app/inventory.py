@@ -1,11 +1,15 @@
 """The certificate service's inventory, kept in the store."""
 
+import hashlib
 from datetime import datetime
 
+from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.store.certificate_records import STATION
-from gateway.store.certificates import Certificates, CertificateState
+from gateway.services.certificate_signing import OnFile
+from gateway.store.certificate_records import STATION, CertificateRecord
+from gateway.store.certificates import Certificates, CertificateState, KeyOfAnother
 from pki.authority import IssuedCertificate
 
 HELD = (CertificateState.INSTALLED, CertificateState.IN_USE)
@@ -13,27 +17,20 @@ HELD = (CertificateState.INSTALLED, CertificateState.IN_USE)
 
 
 class Inventory:
-    """Fulfils ``services.certificates.CertificateLog``."""
+    """Fulfils ``services.certificate_signing.CertificateLog``."""
 
     def __init__(self, certificates: Certificates) -> None:
         self._certificates = certificates
 
-    async def key_owner(self, fingerprint: str) -> str | None:
-        """Return the identity that this public key was first seen with, or None."""
-        return await self._certificates.key_owner(fingerprint)
-
-    async def issued(
-        self,
-        identity: str,
-        issued: IssuedCertificate,
-        key_fingerprint: str,
-        *,
-        usage: str = STATION,
-        profile: str = "charging_station",
-    ) -> None:
-        """Record a certificate and its key. Raises KeyOfAnother when another station was faster with the same key."""
-        await self._certificates.remember_key(key_fingerprint, identity)
-        await self.add(identity, issued, usage=usage, profile=profile)
+    async def claim_key(self, identity: str, fingerprint: str) -> bool:
+        """Note that the station asks with this key (SHA-256 of its SPKI, hex); False when it is another's."""
+        owner = await self._certificates.key_owner(fingerprint)
+        if owner is None:
+            try:
+                await self._certificates.remember_key(fingerprint, identity)
+            except KeyOfAnother:
+                return False
+        return owner in {None, identity}
 
     async def add(self, identity: str, issued: IssuedCertificate, *, usage: str, profile: str) -> None:
         """Record a certificate of the usage's authority; ``identity`` is empty for one of the gateway's own."""
@@ -58,3 +55,24 @@ class Inventory:
         """Return until when the station has a certificate of this usage; None without one that is valid still."""
         held = await self._certificates.list(identity, states=HELD, usage=usage)
         return max((each.not_after for each in held), default=None)
+
+    async def on_file(self, serial: str) -> OnFile | None:
+        """Return a certificate that was recorded."""
+        record = await self._certificates.find(serial)
+        return None if record is None else _on_file(record)
+
+    async def undelivered(self, identity: str, key_fingerprint: str) -> OnFile | None:
+        """Return the newest certificate that was issued for this station and key, and of which nothing became yet."""
+        for record in reversed(await self._certificates.list(identity, states=[CertificateState.ISSUED])):
+            if _key_of(record) == key_fingerprint:
+                return _on_file(record)
+        return None
+
+
+def _on_file(record: CertificateRecord) -> OnFile:
+    return OnFile(record.serial, record.chain, record.state.value, record.not_after)
+
+
+def _key_of(record: CertificateRecord) -> str:
+    key = x509.load_pem_x509_certificate(record.chain.encode()).public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()

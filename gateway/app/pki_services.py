@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from gateway.app.authorities import Authorities
+from gateway.app.certificate_requests import RequestDesk
 from gateway.app.certificate_upkeep import CertificateUpkeep
 from gateway.app.certificates_at_doors import CertificatesAtDoors
 from gateway.app.inventory import Inventory
 from gateway.app.tasks import Tasks
 from gateway.config import Config
-from gateway.services.certificates import StationCertificates
+from gateway.services.pnc_16 import PlugAndChargeTransfers
 from gateway.services.provisional import ProvisionalRenewal
 from gateway.services.revocation import CertificateRevocation
 from gateway.session.security import SecurityLog
@@ -30,15 +31,10 @@ class PkiServices:
         self.on_file = Certificates(database)
         self.inventory = Inventory(self.on_file)
         self._doors = CertificatesAtDoors(CertificateUses(database), authorities)
-        self.certificates = StationCertificates(
-            authorities.station,
-            self.inventory,
-            security,
-            operator=config.operator,
-            spawn=tasks.spawn,
-            profile=authorities.profile("station"),
-        )
         self.upkeep = CertificateUpkeep(config, database, authorities)
+        self._requests = RequestDesk(config, authorities, database, security, tasks)
+        self.certificates = self._requests.certificates
+        self._transfers = PlugAndChargeTransfers({"SignCertificate": self.certificates.sign_wrapped})
         self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
             self.on_file, self.upkeep.notices, security
         )
@@ -47,7 +43,7 @@ class PkiServices:
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:
         """The actions of a station that concern certificates."""
-        return {(version, "SignCertificate"): self.certificates.sign_certificate for version in Version}
+        return {**self._requests.by_action, (Version.V16, "DataTransfer"): self._transfers.data_transfer}
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
@@ -56,11 +52,13 @@ class PkiServices:
     def start(self) -> None:
         """Begin what goes on beside the stations."""
         self.upkeep.start(self._tasks)
+        self._requests.start()
 
     async def welcome(self, station: Station) -> None:
-        """A station has connected: note which certificate it uses. Raises StoreAway."""
+        """A station has connected: note which certificate it uses, go on with what it asked for. Raises StoreAway."""
         if station.proof.path:
             await self._doors.shown(station.identity, station.proof.path[0])
+        await self.certificates.resume(station)
 
     def renew_provisional(self, station: Station) -> None:
         """A station that was let in on a certificate that must be replaced is to get a new one now."""

@@ -1,49 +1,64 @@
-"""The stations' certificates: SignCertificate in, CertificateSigned out (A02, A03; in 1.6 those of the white paper)."""
+"""The stations' certificates: SignCertificate in, CertificateSigned out (A02, A03; in 1.6 those of the white paper).
+
+A request is on file before it is answered Accepted; what follows is :class:`CertificateFlows`'.
+"""
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 import structlog
+from cryptography import x509
 
 from gateway.bridge.books import Json
-from gateway.bridge.ports import PeerUnavailable
-from gateway.services.station_commands import ConnectedStation, Outcome, deliver_certificate, trigger_csr
+from gateway.services.certificate_delivery import Delivery, RequestBook, Revoke
+from gateway.services.certificate_flows import CertificateFlows, Ended, Pause, Spawn, pause_or_wake
+from gateway.services.certificate_review import CsrReview, Names
+from gateway.services.certificate_signing import CertificateLog, Signing
+from gateway.services.certificate_words import STATION, STATION_CERTIFICATE, V2G_CERTIFICATE, Kinds, Words, trigger_csr
+from gateway.services.station_commands import ConnectedStation
+from gateway.services.station_facts import ChainSizes
+from gateway.session.certificate_requests import OPEN, CertificateRequest, RequestState
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from gateway.session.strikes import Strikes
 from gateway.wire.versions import Version
-from pki.authority import AuthorityError, CertificateAuthority, IssuedCertificate
-from pki.csr import CsrRejected, ReviewedCsr, review
-from pki.profiles import CertificateProfile
+from pki.csr import CsrRejected
 
-STATION_CERTIFICATE: Final = "ChargingStationCertificate"
-"""certificateType of the certificate for TLS; also what its absence means (A02.FR.13)."""
 REQUESTS_MAX: Final = 10
 """CSRs of one station that are looked at in ``REQUESTS_WINDOW``."""
 REQUESTS_WINDOW: Final = 3600.0
 """Seconds over which they are counted."""
+DECIDED_WITHIN: Final = timedelta(days=30)
+"""For so long a request waits for a person."""
 ADDITIONAL_INFO_MAX: Final = 512
 """Characters of StatusInfo.additionalInfo."""
-
-Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-"""Starts a named task that somebody owns."""
 
 log = structlog.get_logger(__name__)
 
 
-class CertificateLog(Protocol):
-    """The inventory of issued certificates."""
+class Requests(RequestBook, Names, Protocol):
+    """The requests on file. Every method raises StoreAway."""
 
-    async def key_owner(self, fingerprint: str) -> str | None:
-        """Return the identity that this public key (SHA-256 of its SPKI, hex) was seen with, or None."""
+    async def add(
+        self, identity: str, usage: str, state: RequestState, *, csr: str, key_fingerprint: str, words: Json
+    ) -> tuple[CertificateRequest, Sequence[CertificateRequest]]:
+        """Keep a new request, durable on return; return it, and those that it replaces as they were."""
 
-    async def issued(self, identity: str, issued: IssuedCertificate, key_fingerprint: str) -> None:
-        """Record a certificate that the authority gave out for this station."""
+    async def find(self, request_id: int) -> CertificateRequest | None:
+        """Return one request, or None."""
 
-    async def mark(self, serial: str, state: str) -> None:
-        """Record what became of a certificate: installed, rejected."""
+    async def open_ones(self, identity: str) -> Sequence[CertificateRequest]:
+        """Return the station's requests that aren't over: one of each usage at most."""
+
+    async def list(
+        self, identity: str | None = None, *, states: Collection[RequestState] | None = None
+    ) -> Sequence[CertificateRequest]:
+        """Return the requests that fit; None: any."""
+
+    async def revision(self) -> int:
+        """Return the number that grows with each decision of a person."""
 
 
 class Renewal(Protocol):
@@ -61,84 +76,161 @@ class NotRenewed(Exception):
     """The station took the trigger, but has no new certificate; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Renewed:
-    """How one SignCertificate ended. ``reason`` is empty when the station has accepted its new certificate."""
-
-    serial: str
-    reason: str
-
-
 class StationCertificates:
-    """Signs what stations ask for, after review, with the operator's authority."""
+    """Signs what stations ask for, after review, with the operator's authorities."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a seam of the composition root: all that the flows may touch
         self,
-        authority: CertificateAuthority,
+        kinds: Kinds,
+        requests: Requests,
         inventory: CertificateLog,
         security: SecurityLog,
         *,
         operator: str,
         spawn: Spawn,
+        revoke: Revoke,
+        now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
-        profile: CertificateProfile | None = None,
+        pause: Pause = pause_or_wake,
     ) -> None:
-        self._authority = authority
-        self._inventory = inventory
+        self._kinds = kinds
+        self._requests = requests
         self._security = security
-        self._operator = operator
-        self._profile = profile
         self._spawn = spawn
+        self._now = now
         self._clock = clock
-        self._requests: dict[str, Strikes] = {}
-        self._pending: set[str] = set()
-        """Identities whose certificate is being signed or delivered: one at a time."""
-        self._waiting: dict[str, list[asyncio.Future[_Renewed]]] = {}
-        """By identity: who waits for the end of the station's next SignCertificate."""
+        sizes = ChainSizes()
+        self._review = CsrReview(inventory, requests, security, operator=operator)
+        signing = Signing(kinds, self._review, inventory, sizes, operator=operator)
+        self._delivery = Delivery(requests, inventory, security, revoke, refused=sizes.has_refused, now=now)
+        self._flows = CertificateFlows(
+            requests, signing, self._delivery, security, spawn=spawn, told=self._told, now=now, pause=pause
+        )
+        self._floods: dict[str, Strikes] = {}
+        self._undecided: dict[int, ConnectedStation] = {}
+        """Stations that are, or were, here, by the number of their request that waits for a person."""
+        self._seen = -1
+        """The revision up to which decisions are known."""
+        self._waiting: dict[tuple[str, str], list[asyncio.Future[Ended]]] = {}
+        """By identity and usage: who waits for the end of the station's next SignCertificate."""
+
+    # --- SignCertificate
 
     async def sign_certificate(self, station: ConnectedStation, payload: Json) -> Json:
         """Answer SignCertificate.req (A02.FR.11, FR.12): the certificate follows in CertificateSigned.
 
         1.6 knows neither certificateType nor statusInfo, and its O is what CpoName says (white paper A02.FR.13).
         """
-        kind = payload.get("certificateType")
-        if kind not in {None, STATION_CERTIFICATE}:
-            return _rejected(station, "UnsupportedType", f"no authority is configured for {kind}")
-        if station.identity in self._pending:
-            return _rejected(station, "Busy", "a certificate for this station is being signed already")
-        requests = self._requests.setdefault(station.identity, Strikes(REQUESTS_MAX, REQUESTS_WINDOW))
-        if requests.one_more(self._clock()):
+        said = payload.get("certificateType")
+        words = Words(said or STATION_CERTIFICATE, "", is_said=said is not None, request_id=payload.get("requestId"))
+        return await self._answer(station, payload["csr"], words)
+
+    async def sign_wrapped(self, station: ConnectedStation, payload: Json, vendor_id: str) -> Json:
+        """Answer the SignCertificate.req that a 1.6 station sends in DataTransfer: always for a V2G certificate."""
+        said = payload.get("certificateType", V2G_CERTIFICATE)
+        if said != V2G_CERTIFICATE:
+            return _rejected(station, "UnsupportedType", f"the application note has no {said}")
+        return await self._answer(station, payload["csr"], Words(said, "", vendor_id=vendor_id))
+
+    async def _answer(self, station: ConnectedStation, text: str, words: Words) -> Json:
+        kind = self._kinds.get(words.kind)
+        if kind is None:
+            return _rejected(station, "UnsupportedType", f"no authority is configured for {words.kind}")
+        floods = self._floods.setdefault(station.identity, Strikes(REQUESTS_MAX, REQUESTS_WINDOW))
+        if floods.one_more(self._clock()):
             log.warning("csr_flood", identity=station.identity)
-            return self._refused(station, "RateLimitExceeded", f"more than {REQUESTS_MAX} requests in an hour")
+            self._security.note(SecurityEvent(Kind.RATE_LIMITED, "too many CSRs in an hour", station.identity))
+            return self._refused(station, kind.usage, "RateLimitExceeded", f"more than {REQUESTS_MAX} in an hour")
         try:
-            csr = await self._review(station, payload["csr"])
+            csr = await self._review.review(station, text, kind)
         except CsrRejected as rejected:
-            log.warning("csr_rejected", identity=station.identity, check=rejected.check, reason=str(rejected))
-            return self._refused(station, "InvalidCSR", str(rejected))
-        self._pending.add(station.identity)
-        self._spawn(self._issue(station, csr, kind), f"certificate {station.identity}")
+            return self._refused(station, kind.usage, "InvalidCSR", str(rejected))
+        older = next(
+            (each for each in await self._requests.open_ones(station.identity) if each.usage == kind.usage), None
+        )
+        if older is not None and older.key_fingerprint == csr.key_fingerprint:
+            # A02.FR.17: it says again what is under way.
+            self._go_on(station, older, is_new=False)
+            return {"status": "Accepted"}
+        request, replaced = await self._requests.add(
+            station.identity,
+            kind.usage,
+            RequestState.WAITING if kind.needs_approval else RequestState.REQUESTED,
+            csr=text,
+            key_fingerprint=csr.key_fingerprint,
+            words=Words(words.kind, csr.common_name, words.is_said, words.vendor_id, words.request_id).to_json(),
+        )
+        self._forget(replaced)
+        self._go_on(station, request, is_new=True)
         return {"status": "Accepted"}
 
-    async def renew(self, station: ConnectedStation) -> None:
+    def _go_on(self, station: ConnectedStation, request: CertificateRequest, *, is_new: bool) -> None:
+        if request.state is not RequestState.WAITING:
+            self._flows.begin(station, request, is_new=is_new)
+            return
+        self._undecided[request.id] = station
+        log.info("certificate_request_waits", identity=request.identity, request=request.id)
+        self._told(request, Ended("", f"a person must approve it: voltgate cert approve {request.id}"))
+
+    def _forget(self, replaced: Sequence[CertificateRequest]) -> None:
+        """Newest wins: what an older request was given is nobody's."""
+        for each in replaced:
+            self._undecided.pop(each.id, None)
+            if each.serial is not None and not self._flows.is_sending(each):
+                dropping = self._delivery.drop(
+                    each.serial, x509.ReasonFlags.superseded, "the station has asked anew meanwhile"
+                )
+                self._spawn(dropping, f"revocation {each.identity}")
+
+    # --- what an earlier connection, an earlier run, or a person left
+
+    async def resume(self, station: ConnectedStation) -> None:
+        """A station has connected: go on with what it asked for before. Raises StoreAway."""
+        for request in await self._requests.open_ones(station.identity):
+            if request.state is RequestState.WAITING and self._now() >= request.requested_at + DECIDED_WITHIN:
+                detail = f"nobody decided within {DECIDED_WITHIN.days} days"
+                await self._requests.move(request.id, RequestState.FAILED, detail=detail)
+                continue
+            self._go_on(station, request, is_new=False)
+
+    async def follow_decisions(self) -> None:
+        """Take up what was approved, here or by a command, since the last look. Raises StoreAway."""
+        if not self._undecided:
+            return
+        revision = await self._requests.revision()
+        if revision == self._seen:
+            return
+        still = {each.id for each in await self._requests.list(states={RequestState.WAITING})}
+        for request_id in [each for each in self._undecided if each not in still]:
+            request = await self._requests.find(request_id)
+            station = self._undecided.pop(request_id)
+            if request is not None and request.state in OPEN:
+                self._flows.begin(station, request)
+        self._seen = revision
+
+    # --- renewal
+
+    async def renew(self, station: ConnectedStation, usage: str = STATION) -> None:
         """Ask the station for a new CSR (A02.FR.01).
 
         Raises :class:`TriggerRefused` or PeerUnavailable when it doesn't agree.
         """
-        reply = await trigger_csr(station)
+        reply = await trigger_csr(station, usage)
         if not reply.is_accepted:
             raise TriggerRefused(f"the station answered {reply.words}")
 
-    async def renew_and_wait(self, station: ConnectedStation, within: float) -> str:
+    async def renew_and_wait(self, station: ConnectedStation, within: float, usage: str = STATION) -> str:
         """Have the station's certificate renewed; return the new one's serial number when the station has accepted it.
 
         Raises :class:`TriggerRefused`, PeerUnavailable, and :class:`NotRenewed` after ``within`` seconds, or as soon as
-        it is known that nothing comes of it.
+        it is known that nothing comes of it for now. The request may go on by itself all the same.
         """
-        ended: asyncio.Future[_Renewed] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(station.identity, [])
+        key = station.identity, usage
+        ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(key, [])
         waiting.append(ended)
         try:
-            await self.renew(station)
+            await self.renew(station, usage)
             async with asyncio.timeout(within):
                 renewed = await ended
         except TimeoutError:
@@ -146,66 +238,23 @@ class StationCertificates:
         finally:
             if ended in waiting:
                 waiting.remove(ended)
-            if not waiting and self._waiting.get(station.identity) is waiting:
-                del self._waiting[station.identity]
+            if not waiting and self._waiting.get(key) is waiting:
+                del self._waiting[key]
         if renewed.reason:
             raise NotRenewed(renewed.reason)
         return renewed.serial
 
-    def _refused(self, station: ConnectedStation, reason_code: str, text: str) -> Json:
-        self._ended(station.identity, _Renewed("", f"its CSR was refused: {text}"))
+    def _told(self, request: CertificateRequest, ended: Ended) -> None:
+        self._tell(request.identity, request.usage, ended)
+
+    def _tell(self, identity: str, usage: str, ended: Ended) -> None:
+        for each in self._waiting.pop((identity, usage), []):
+            if not each.done():
+                each.set_result(ended)
+
+    def _refused(self, station: ConnectedStation, usage: str, reason_code: str, text: str) -> Json:
+        self._tell(station.identity, usage, Ended("", f"its CSR was refused: {text}"))
         return _rejected(station, reason_code, text)
-
-    async def _review(self, station: ConnectedStation, text: str) -> ReviewedCsr:
-        csr = await asyncio.to_thread(
-            review,
-            text,
-            common_name=station.record.certificate_name,
-            organization=self._operator,
-            profile=self._profile,
-        )
-        owner = await self._inventory.key_owner(csr.key_fingerprint)
-        if owner not in {None, station.identity}:
-            raise CsrRejected("the key was seen with another station", check="key_reused")
-        return csr
-
-    async def _issue(self, station: ConnectedStation, csr: ReviewedCsr, kind: str | None) -> None:
-        renewed = _Renewed("", "signing it failed; the log says why")
-        try:
-            renewed = await self._sign_and_deliver(station, csr, kind)
-        except (AuthorityError, CsrRejected) as error:
-            # The authority's own words say it; a traceback would not.
-            log.error("signing_failed", identity=station.identity, reason=str(error))  # noqa: TRY400 - see above
-            renewed = _Renewed("", f"signing it failed: {error}")
-        except PeerUnavailable as error:
-            # The station asks again by itself (A02.FR.17).
-            log.warning("certificate_not_delivered", identity=station.identity, reason=str(error))
-            renewed = _Renewed("", f"the new certificate could not be delivered: {error}")
-        except Exception:
-            log.exception("certificate_flow_failed", identity=station.identity)
-        finally:
-            self._pending.discard(station.identity)
-            self._ended(station.identity, renewed)
-
-    async def _sign_and_deliver(self, station: ConnectedStation, csr: ReviewedCsr, kind: str | None) -> _Renewed:
-        issued = await self._authority.sign(csr.request_for(self._operator))
-        await self._inventory.issued(station.identity, issued, csr.key_fingerprint)
-        reply = await deliver_certificate(station, issued.chain_pem, kind)
-        state = "installed" if reply.outcome is Outcome.ACCEPTED else "rejected"
-        await self._inventory.mark(issued.serial, state)
-        log.info("certificate_signed", identity=station.identity, serial=issued.serial, state=state)
-        if state == "installed":
-            return _Renewed(issued.serial, "")
-        # The station says the same by itself (A02.FR.07), if it isn't the one that lies or is broken.
-        detail = f"the station refuses the certificate that was issued for it: {reply.words}"
-        presented = {"issued_serial": issued.serial}
-        self._security.note(SecurityEvent(Kind.INVALID_CERTIFICATE, detail, station.identity, presented=presented))
-        return _Renewed(issued.serial, detail)
-
-    def _ended(self, identity: str, renewed: _Renewed) -> None:
-        for ended in self._waiting.pop(identity, []):
-            if not ended.done():
-                ended.set_result(renewed)
 
 
 def _rejected(station: ConnectedStation, reason_code: str, text: str) -> Json:

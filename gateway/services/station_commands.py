@@ -6,7 +6,7 @@ read too: nothing is known then of what the station did.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -108,25 +108,6 @@ _OUTCOMES: Final[Mapping[str, Outcome]] = {
 _UNKNOWN_CODES: Final = frozenset({ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED})
 
 
-async def trigger_csr(station: ConnectedStation) -> Reply:
-    """Ask for a CSR (2.0.1 A02.FR.01; 1.6 white paper A02): SignCertificate follows. Raises PeerUnavailable."""
-    if station.version is Version.V16:
-        wanted = {"requestedMessage": "SignChargePointCertificate"}
-        return await _command(station, "ExtendedTriggerMessage", wanted)
-    return await _command(station, "TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"})
-
-
-async def deliver_certificate(station: ConnectedStation, chain_pem: str, kind: str | None) -> Reply:
-    """Hand over a signed certificate. ``kind`` is the request's certificateType, echoed by 2.0.1 (A02.FR.14) only.
-
-    Raises PeerUnavailable.
-    """
-    payload: Json = {"certificateChain": chain_pem}
-    if kind is not None and station.version is not Version.V16:
-        payload["certificateType"] = kind
-    return await _command(station, "CertificateSigned", payload)
-
-
 async def install_root(station: ConnectedStation, root_pem: str) -> Reply:
     """Give the station one root of the gateway's own certificate (2.0.1 M05, 1.6 M05). Raises PeerUnavailable."""
     is_16 = station.version is Version.V16
@@ -188,17 +169,52 @@ async def reset(station: ConnectedStation) -> Reply:
     return await _command(station, "Reset", {"type": "Soft" if station.version is Version.V16 else "OnIdle"})
 
 
-async def _command(station: ConnectedStation, action: str, payload: Json) -> Reply:
+async def reply_to(action: str, asking: Awaitable[Json]) -> Reply:
+    """Return what the station makes of ``action``, whose answer has a status. Raises PeerUnavailable."""
     try:
-        answer = await _ask(station, action, payload)
+        answer = await _readable(asking)
     except CallError as error:
         return _refused(action, error)
     return _reply(action, answer["status"], answer.get("statusInfo"))
 
 
-async def _ask(station: ConnectedStation, action: str, payload: Json) -> Json:
+async def read_variable(station: ConnectedStation, variable: tuple[str, str], evse_id: int | None = None) -> str | None:
+    """Return the value of a (component, variable) of a 2.0.1 station; None without one. Raises PeerUnavailable."""
+    asked = _named(variable)
+    if evse_id is not None:
+        asked["component"]["evse"] = {"id": evse_id}
     try:
-        return await station.call_station(action, payload)
+        answer = await _ask(station, "GetVariables", {"getVariableData": [asked]})
+    except CallError:
+        return None
+    result = _result_of(variable, answer["getVariableResult"], "GetVariables")
+    value: str | None = result.get("attributeValue")
+    return value if result["attributeStatus"] == "Accepted" else None
+
+
+async def read_key(station: ConnectedStation, key: str) -> str | None:
+    """Return the value of a configuration key of a 1.6 station; None without one. Raises PeerUnavailable."""
+    try:
+        answer = await _ask(station, "GetConfiguration", {"key": [key]})
+    except CallError:
+        return None
+    found = [
+        each.get("value") for each in answer.get("configurationKey", ()) if each["key"].casefold() == key.casefold()
+    ]
+    return found[0] if found else None
+
+
+async def _command(station: ConnectedStation, action: str, payload: Json) -> Reply:
+    return await reply_to(action, station.call_station(action, payload))
+
+
+async def _ask(station: ConnectedStation, action: str, payload: Json) -> Json:
+    return await _readable(station.call_station(action, payload))
+
+
+async def _readable(asking: Awaitable[Json]) -> Json:
+    try:
+        return await asking
     except InvalidAnswer as error:
         raise PeerUnavailable(str(error)) from None
 

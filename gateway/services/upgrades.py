@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.bridge.ports import PeerUnavailable
-from gateway.services.certificates import Spawn
+from gateway.services.certificate_flows import Spawn
 from gateway.services.station_commands import ConnectedStation
 from gateway.services.upgrade_steps import (
     Step,

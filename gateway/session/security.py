@@ -46,6 +46,10 @@ class Kind:
     UNSAFE_LOCATION: Final = "UnsafeLocation"
     """A backend wants a station to upload to a place that none is sent to (attack B6)."""
     UPGRADE_FAILED: Final = "SecurityProfileUpgradeFailed"
+    SUSPICIOUS_CSR: Final = "SuspiciousCertificateRequest"
+    """A station asks for what isn't its own: another's name or key, a CA's rights (attack B1)."""
+    NOT_ISSUED: Final = "CertificateNotIssued"
+    """An authority won't sign what passed our review, or gave something else than was asked (attack B3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from gateway.session.boot import BootGate
 from gateway.session.ports import BootStatus, Proof, Provisional, StationRecord
 from gateway.session.station import Station
 from gateway.session.tally import Tally
+from gateway.store.certificate_requests import CertificateRequests
 from gateway.store.database import Database
 from gateway.store.stations import Stations
 from gateway.wire.versions import Version
@@ -72,6 +73,7 @@ class House:
     def __init__(self, config: Config, authorities: Authorities, database: Database) -> None:
         self.tasks = Tasks()
         self.stations = Stations(database)
+        self.requests = CertificateRequests(database)
         self.services = StationServices(
             config, authorities, database, self.stations, Tally(), self.tasks, is_connected=lambda _: False
         )
@@ -101,7 +103,8 @@ async def open_house(config: Config, folder: Path) -> AsyncIterator[House]:
     database = await Database.open(f"sqlite+aiosqlite:///{folder}/voltgate.db", exclusive=True)
     async with AsyncExitStack() as stack:
         made = House(config, await open_authorities(config, stack), database)
-        await made.stations.add("CS1", profile=2, serial="SN1", backend=None, password_hash=None)
+        if await made.stations.find("CS1") is None:
+            await made.stations.add("CS1", profile=2, serial="SN1", backend=None, password_hash=None)
         yield made
         await made.tasks.close()
         await database.close()

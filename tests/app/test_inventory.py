@@ -1,5 +1,6 @@
 """What the certificate service records, read back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gateway.app.inventory import Inventory
-from gateway.store.certificates import Certificates, CertificateState, KeyOfAnother
+from gateway.services.certificate_signing import OnFile
+from gateway.store.certificates import Certificates, CertificateState
 from gateway.store.database import Database
 from pki.authority.local import LocalAuthority
 from pki.csr import review
@@ -33,13 +35,29 @@ async def test_issued_installed_and_the_key_kept(certificates: Certificates, tmp
     csr = review(pem.decode(), common_name="SN1", organization="CPO")
     issued = await LocalAuthority.open(tmp_path / "ca").sign(csr.request_for("CPO"))
     inventory = Inventory(certificates)
-    assert await inventory.key_owner(csr.key_fingerprint) is None
-    await inventory.issued("CS1", issued, csr.key_fingerprint)
-    assert await inventory.key_owner(csr.key_fingerprint) == "CS1"
+    assert await inventory.claim_key("CS1", csr.key_fingerprint)
+    assert await inventory.undelivered("CS1", csr.key_fingerprint) is None
+    await inventory.add("CS1", issued, usage="v2g", profile="secc")
+    found = await inventory.undelivered("CS1", csr.key_fingerprint)
+    assert found == OnFile(issued.serial, issued.chain_pem, "issued", issued.not_after)
+    assert await inventory.undelivered("CS2", csr.key_fingerprint) is None
+    assert await inventory.undelivered("CS1", "another key") is None
     await inventory.mark(issued.serial, "installed")
-    record = await certificates.newest("CS1")
+    record = await certificates.newest("CS1", "v2g")
     assert record is not None
     assert (record.serial, record.state) == (issued.serial, CertificateState.INSTALLED)
     assert record.subject == "CN=SN1,O=CPO"
-    with pytest.raises(KeyOfAnother):
-        await inventory.issued("CS2", issued, csr.key_fingerprint)
+    assert (record.usage, record.profile) == ("v2g", "secc")
+    assert await inventory.undelivered("CS1", csr.key_fingerprint) is None
+    assert await inventory.on_file(issued.serial) == OnFile(
+        issued.serial, issued.chain_pem, "installed", issued.not_after
+    )
+    assert await inventory.on_file("ff") is None
+    assert await inventory.claim_key("CS1", csr.key_fingerprint)
+    assert not await inventory.claim_key("CS2", csr.key_fingerprint)
+
+
+async def test_of_two_that_claim_a_key_at_once_one_has_it(certificates: Certificates) -> None:
+    inventory = Inventory(certificates)
+    claims = await asyncio.gather(*(inventory.claim_key(f"CS{number}", "k") for number in range(5)))
+    assert claims.count(True) == 1

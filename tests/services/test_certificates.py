@@ -1,94 +1,20 @@
 """SignCertificate as dialogues: what the station asks, what it is answered, what it is given afterwards."""
 
 import asyncio
-from types import SimpleNamespace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gateway.bridge.ports import PeerUnavailable
-from gateway.services.certificates import NotRenewed, StationCertificates, TriggerRefused
-from gateway.session.ports import StationRecord
+from gateway.services.certificates import NotRenewed, TriggerRefused
+from gateway.session.certificate_requests import RequestState
+from gateway.session.ports import StoreAway
 from gateway.wire.errors import CallError, ErrorCode
-from gateway.wire.schemas import operation
 from gateway.wire.versions import Version
-from pki.authority import AuthorityUnavailable, SigningRequest
-from tests.services.conftest import KeptEvents, Owned, ScriptedStation, settle
-
-OPERATOR = "Example CPO"
-
-
-def make_csr(common_name: str = "SN1", organization: str = OPERATOR) -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = [
-        x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-    ]
-    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject)).sign(key, hashes.SHA256())
-    return csr.public_bytes(serialization.Encoding.PEM).decode()
-
-
-class Authority:
-    def __init__(self) -> None:
-        self.asked: list[SigningRequest] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.failure: Exception | None = None
-
-    async def sign(self, request: SigningRequest) -> Any:
-        self.asked.append(request)
-        await self.gate.wait()
-        if self.failure is not None:
-            raise self.failure
-        return SimpleNamespace(chain_pem="-----CHAIN-----", serial="abc123")
-
-
-class Inventory:
-    def __init__(self) -> None:
-        self.owners: dict[str, str] = {}
-        self.states: list[tuple[str, str]] = []
-
-    async def key_owner(self, fingerprint: str) -> str | None:
-        return self.owners.get(fingerprint)
-
-    async def issued(self, identity: str, issued: Any, key_fingerprint: str) -> None:
-        self.owners[key_fingerprint] = identity
-        self.states.append((issued.serial, f"issued to {identity}"))
-
-    async def mark(self, serial: str, state: str) -> None:
-        self.states.append((serial, state))
-
-
-def station_of(identity: str = "CS1", serial: str = "SN1", version: Version = Version.V201) -> ScriptedStation:
-    return ScriptedStation(version=version, record=StationRecord(identity, 2, serial=serial))
-
-
-class Desk:
-    def __init__(self, events: KeptEvents) -> None:
-        self.authority = Authority()
-        self.inventory = Inventory()
-        self.owned = Owned()
-        self.now = 0.0
-        self.service = StationCertificates(
-            self.authority,  # type: ignore[arg-type]  # only sign is asked
-            self.inventory,
-            events,
-            operator=OPERATOR,
-            spawn=self.owned.spawn,
-            clock=lambda: self.now,
-        )
-
-    async def sign(self, station: ScriptedStation, csr: str | None = None, **more: str) -> Any:
-        answer = await self.service.sign_certificate(station, {"csr": csr or make_csr(), **more})
-        operation(station.version, "SignCertificate").response.check(answer)
-        return answer
-
-    async def settled(self) -> None:
-        await self.owned.finished()
+from pki.authority import AuthorityUnavailable
+from tests.services.certificate_desk import OPERATOR, Desk, make_csr, station_of
+from tests.services.conftest import KeptEvents, settle
 
 
 @pytest.fixture
@@ -98,15 +24,16 @@ def desk(events: KeptEvents) -> Desk:
 
 async def test_answer_first_then_the_certificate(desk: Desk) -> None:
     station = station_of()
-    desk.authority.gate.clear()
     assert await desk.sign(station) == {"status": "Accepted"}
+    assert desk.book.states() == ["requested"]
     assert station.calls == []
-    desk.authority.gate.set()
     await desk.settled()
-    assert station.calls == [("CertificateSigned", {"certificateChain": "-----CHAIN-----"})]
-    assert desk.inventory.states == [("abc123", "issued to CS1"), ("abc123", "installed")]
+    assert station.calls == [("CertificateSigned", {"certificateChain": "-----CHAIN abc1-----"})]
+    assert desk.inventory.steps == [("abc1", "station charging_station issued to CS1"), ("abc1", "installed")]
+    assert desk.book.states() == ["delivered"]
     asked = desk.authority.asked[0]
     assert (asked.common_name, asked.organization) == ("SN1", OPERATOR)
+    assert desk.owned.tasks[0].get_name() == "certificate CS1 station"
 
 
 async def test_the_certificate_type_is_echoed(desk: Desk) -> None:
@@ -116,12 +43,6 @@ async def test_the_certificate_type_is_echoed(desk: Desk) -> None:
     assert station.calls[0][1]["certificateType"] == "ChargingStationCertificate"
 
 
-async def test_a_type_without_an_authority_is_rejected(desk: Desk) -> None:
-    answer = await desk.sign(station_of(), certificateType="V2GCertificate")
-    assert answer["status"] == "Rejected"
-    assert desk.owned.tasks == []
-
-
 @pytest.mark.parametrize(
     "csr", [make_csr("SN2"), make_csr("SN1", "Another CPO"), "garbage", "-----BEGIN CERTIFICATE REQUEST-----\n"]
 )
@@ -129,61 +50,127 @@ async def test_a_csr_that_fails_review_never_reaches_the_authority(desk: Desk, c
     answer = await desk.sign(station_of(), csr)
     assert answer["status"] == "Rejected"
     assert answer["statusInfo"]["reasonCode"] == "InvalidCSR"
-    assert desk.authority.asked == []
+    assert (desk.authority.asked, desk.book.kept) == ([], {})
 
 
-async def test_a_key_that_another_station_has_is_rejected(desk: Desk) -> None:
-    csr = make_csr("SN1")
-    await desk.sign(station_of("CS1", "SN1"), csr)
-    await desk.settled()
-    answer = await desk.sign(station_of("CS2", "SN1"), csr)
-    assert answer["statusInfo"]["additionalInfo"] == "the key was seen with another station"
-    assert len(desk.authority.asked) == 1
+async def test_nothing_is_accepted_that_is_not_on_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def add(*_: Any, **__: Any) -> Any:
+        raise StoreAway("the disk is full")
+
+    monkeypatch.setattr(desk.book, "add", add)
+    with pytest.raises(StoreAway):
+        await desk.sign(station_of())
+    assert desk.owned.tasks == []
 
 
-async def test_one_request_at_a_time(desk: Desk) -> None:
-    station = station_of()
-    desk.authority.gate.clear()
-    await desk.sign(station)
-    assert (await desk.sign(station))["statusInfo"]["reasonCode"] == "Busy"
-    desk.authority.gate.set()
-    await desk.settled()
-    assert (await desk.sign(station))["status"] == "Accepted"
-    await desk.settled()
+# --- V2G
 
 
-@pytest.mark.parametrize(
-    ("failure", "answer"),
-    [
-        (AuthorityUnavailable("sealed"), {"status": "Accepted"}),
-        (RuntimeError("a defect"), {"status": "Accepted"}),
-        (None, PeerUnavailable("gone")),
-        (None, CallError(ErrorCode.INTERNAL_ERROR)),
-    ],
-)
-async def test_whatever_fails_the_station_may_ask_again(desk: Desk, failure: Exception | None, answer: Any) -> None:
-    station = station_of()
-    desk.authority.failure = failure
-    station.says("CertificateSigned", answer)
+async def test_a_type_without_an_authority_is_rejected(desk: Desk) -> None:
+    answer = await desk.sign(station_of(), certificateType="V2GCertificate")
+    assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "UnsupportedType")
+    assert desk.owned.tasks == []
+
+
+async def test_a_v2g_certificate_has_its_own_authority_profile_and_words(events: KeptEvents) -> None:
+    desk, station = Desk(events, v2g=True), station_of()
+    await desk.sign(station, certificateType="V2GCertificate")
     await desk.sign(station)
     await desk.settled()
-    desk.authority.failure = None
-    station.says("CertificateSigned", {"status": "Accepted"})
-    assert (await desk.sign(station))["status"] == "Accepted"
+    assert [each.profile.name for each in desk.v2g.asked] == ["secc"]
+    assert [each.profile.name for each in desk.authority.asked] == ["charging_station"]
+    kinds = [payload.get("certificateType") for _, payload in station.calls]
+    assert sorted(kinds, key=str) == [None, "V2GCertificate"]
+    assert desk.book.states() == ["delivered", "delivered"]
+
+
+async def test_a_16_stations_v2g_certificate_comes_in_data_transfer(events: KeptEvents) -> None:
+    desk, station = Desk(events, v2g=True), station_of(version=Version.V16)
+    station.says("DataTransfer", {"status": "Accepted", "data": '{"status":"Accepted"}'})
+    await desk.service.renew(station, "v2g")
+    answer = await desk.service.sign_wrapped(station, {"csr": make_csr()}, "iso15118")
+    assert answer == {"status": "Accepted"}
     await desk.settled()
-    assert desk.inventory.states[-1] == ("abc123", "installed")
+    vendors = [(payload["vendorId"], payload["messageId"]) for _, payload in station.calls]
+    assert vendors == [
+        ("org.openchargealliance.iso15118pnc", "TriggerMessage"),
+        ("iso15118", "CertificateSigned"),
+    ]
+    assert desk.book.states() == ["delivered"]
+    other = {"csr": make_csr(), "certificateType": "ChargingStationCertificate"}
+    assert await desk.service.sign_wrapped(station, other, "iso15118") == {"status": "Rejected"}
 
 
-@pytest.mark.parametrize("answer", [{"status": "Rejected"}, CallError(ErrorCode.INTERNAL_ERROR)])
-async def test_a_refused_certificate_is_recorded(desk: Desk, events: KeptEvents, answer: Any) -> None:
+# --- approval by a person
+
+
+@pytest.fixture
+def counter(events: KeptEvents) -> Desk:
+    return Desk(events, approval=True)
+
+
+async def test_a_csr_waits_for_a_person(counter: Desk) -> None:
+    station, csr = station_of(), make_csr()
+    assert await counter.sign(station, csr) == {"status": "Accepted"}
+    assert await counter.sign(station, csr) == {"status": "Accepted"}
+    await counter.service.follow_decisions()
+    await counter.settled()
+    assert (counter.book.states(), counter.authority.asked) == (["waiting"], [])
+    await counter.book.decide(1, RequestState.REQUESTED)
+    await counter.service.follow_decisions()
+    await counter.settled()
+    assert (counter.book.states(), station.actions) == (["delivered"], ["CertificateSigned"])
+
+
+async def test_a_new_key_waits_in_the_place_of_the_older(counter: Desk) -> None:
     station = station_of()
-    station.says("CertificateSigned", answer)
-    await desk.sign(station)
-    await desk.settled()
-    assert desk.inventory.states[-1] == ("abc123", "rejected")
-    (event,) = events.noted
-    assert (event.kind, event.identity) == ("InvalidChargingStationCertificate", "CS1")
-    assert event.presented == {"issued_serial": "abc123"}
+    await counter.sign(station)
+    await counter.sign(station)
+    assert counter.book.states() == ["replaced", "waiting"]
+    assert list(counter.service._undecided) == [2]
+
+
+async def test_a_refused_request_is_over(counter: Desk) -> None:
+    station = station_of()
+    await counter.sign(station)
+    await counter.book.decide(1, RequestState.REFUSED)
+    await counter.service.follow_decisions()
+    await counter.settled()
+    assert (counter.book.states(), station.calls) == (["refused"], [])
+    assert counter.service._undecided == {}
+
+
+async def test_an_approval_outlives_restarts(counter: Desk) -> None:
+    station = station_of()
+    await counter.sign(station)
+    await counter.kill()
+    await counter.service.resume(station)
+    assert station.calls == []
+    await counter.kill()
+    await counter.book.decide(1, RequestState.REQUESTED)
+    await counter.service.resume(station)
+    await counter.settled()
+    assert (counter.book.states(), station.actions) == (["delivered"], ["CertificateSigned"])
+
+
+async def test_nobody_decides_for_a_month(counter: Desk) -> None:
+    station = station_of()
+    await counter.sign(station)
+    counter.pass_by(timedelta(days=30))
+    await counter.service.resume(station)
+    assert counter.book.states() == ["failed"]
+
+
+async def test_whoever_waits_hears_that_a_person_must_approve(counter: Desk) -> None:
+    station = station_of()
+    renewed = asyncio.ensure_future(counter.service.renew_and_wait(station, 60))
+    await settle()
+    await counter.sign(station)
+    with pytest.raises(NotRenewed, match="voltgate cert approve 1"):
+        await renewed
+
+
+# --- triggers
 
 
 async def test_renewal_triggers_and_reports_a_refusal(desk: Desk) -> None:
@@ -209,9 +196,9 @@ async def test_a_16_station_speaks_its_own_words(desk: Desk) -> None:
     await desk.settled()
     assert station.calls == [
         ("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}),
-        ("CertificateSigned", {"certificateChain": "-----CHAIN-----"}),
+        ("CertificateSigned", {"certificateChain": "-----CHAIN abc1-----"}),
     ]
-    assert desk.inventory.states[-1] == ("abc123", "installed")
+    assert desk.inventory.steps[-1] == ("abc1", "installed")
 
 
 # --- to be renewed, and to know when it is
@@ -224,7 +211,7 @@ async def test_whoever_waits_hears_when_the_station_has_accepted(desk: Desk) -> 
     assert station.actions == ["TriggerMessage"]
     await desk.sign(station)
     assert not renewed.done()
-    assert await renewed == "abc123"
+    assert await renewed == "abc1"
     assert station.actions == ["TriggerMessage", "CertificateSigned"]
 
 
@@ -236,7 +223,7 @@ async def test_two_may_wait_and_another_station_is_none_of_theirs(desk: Desk) ->
     await desk.settled()
     assert not any(each.done() for each in waiting)
     await desk.sign(station)
-    assert await asyncio.gather(*waiting) == ["abc123", "abc123"]
+    assert await asyncio.gather(*waiting) == ["abc2", "abc2"]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +240,7 @@ async def test_whoever_waits_hears_why_nothing_comes(
     desk: Desk, csr: str | None, failure: Exception | None, answer: Any, reason: str
 ) -> None:
     station = station_of()
-    desk.authority.failure = failure
+    desk.authority.failures = [failure] if failure else []
     station.says("CertificateSigned", answer)
     renewed = asyncio.ensure_future(desk.service.renew_and_wait(station, 60))
     await settle()
@@ -269,7 +256,7 @@ async def test_a_flood_ends_the_waiting_too(desk: Desk) -> None:
     renewed = asyncio.ensure_future(desk.service.renew_and_wait(station, 60))
     await settle()
     await desk.sign(station)
-    with pytest.raises(NotRenewed, match="more than 10 requests"):
+    with pytest.raises(NotRenewed, match="more than 10 in an hour"):
         await renewed
 
 

@@ -23,41 +23,6 @@ PROFILE = NetworkProfile("wss://csms.example/ocpp", 3, "Wired0")
 ASKED: list[tuple[str, Command, dict[str, Any], str, dict[str, Any]]] = [
     (
         "ocpp2.0.1",
-        commands.trigger_csr,
-        {},
-        "TriggerMessage",
-        {"requestedMessage": "SignChargingStationCertificate"},
-    ),
-    (
-        "ocpp1.6",
-        commands.trigger_csr,
-        {},
-        "ExtendedTriggerMessage",
-        {"requestedMessage": "SignChargePointCertificate"},
-    ),
-    (
-        "ocpp2.0.1",
-        commands.deliver_certificate,
-        {"chain_pem": "CHAIN", "kind": "ChargingStationCertificate"},
-        "CertificateSigned",
-        {"certificateChain": "CHAIN", "certificateType": "ChargingStationCertificate"},
-    ),
-    (
-        "ocpp2.0.1",
-        commands.deliver_certificate,
-        {"chain_pem": "CHAIN", "kind": None},
-        "CertificateSigned",
-        {"certificateChain": "CHAIN"},
-    ),
-    (
-        "ocpp1.6",
-        commands.deliver_certificate,
-        {"chain_pem": "CHAIN", "kind": "ChargingStationCertificate"},
-        "CertificateSigned",
-        {"certificateChain": "CHAIN"},
-    ),
-    (
-        "ocpp2.0.1",
         commands.install_root,
         {"root_pem": "ROOT"},
         "InstallCertificate",
