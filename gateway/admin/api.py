@@ -5,9 +5,18 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.admin.certificate_requests import CertificateRequestEndpoints
 from gateway.admin.certificates import CertificateEndpoints, Revoke
 from gateway.admin.pending_stations import PendingStationEndpoints
-from gateway.admin.ports import Certificates, Registration, Routes, SecurityEvents, StationCommands, Upgrades
+from gateway.admin.ports import (
+    CertificateRequests,
+    Certificates,
+    Registration,
+    Routes,
+    SecurityEvents,
+    StationCommands,
+    Upgrades,
+)
 from gateway.admin.roster import Roster
 from gateway.admin.security_events import SecurityEventEndpoints
 from gateway.admin.station_commands import StationCommandEndpoints
@@ -26,6 +35,7 @@ class Parts:
     commands: StationCommands
     upgrades: Upgrades
     certificates: Certificates
+    certificate_requests: CertificateRequests
     revoke: Revoke
     security_events: SecurityEvents
 
@@ -36,5 +46,6 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     StationEndpoints(parts.registration, roster).add_routes(router)
     StationCommandEndpoints(roster, parts.commands, parts.upgrades).add_routes(router)
     CertificateEndpoints(parts.certificates, parts.revoke).add_routes(router)
+    CertificateRequestEndpoints(parts.certificate_requests).add_routes(router)
     SecurityEventEndpoints(parts.security_events).add_routes(router)
     PendingStationEndpoints(parts.registration, roster).add_routes(router)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 import gateway
+from gateway.admin.certificate_requests import RequestFilter, RequestRefusal
 from gateway.admin.certificates import CertificateFilter, Revocation
 from gateway.admin.openapi_schemas import SCHEMAS
 from gateway.admin.pending_stations import Approval
@@ -13,7 +14,14 @@ from gateway.admin.security_events import EventFilter
 from gateway.admin.station_commands import ProfileUpgrade, Rotation, StationCall
 from gateway.admin.stations import NewStation, Removal, StationChange
 
-_BODIES: Final[tuple[type[BaseModel], ...]] = (NewStation, StationChange, StationCall, ProfileUpgrade, Approval)
+_BODIES: Final[tuple[type[BaseModel], ...]] = (
+    NewStation,
+    StationChange,
+    StationCall,
+    ProfileUpgrade,
+    Approval,
+    RequestRefusal,
+)
 _IDENTITY: Final = {
     "name": "identity",
     "in": "path",
@@ -27,6 +35,13 @@ _SERIAL: Final = {
     "required": True,
     "schema": {"type": "string"},
     "description": "The certificate's serial number, or its SHA-256 fingerprint, in hex, with or without colons.",
+}
+_REQUEST_ID: Final = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1},
+    "description": "The request's number.",
 }
 _STATION_ERRORS: Final = ("404", "409", "502", "504")
 
@@ -150,6 +165,32 @@ def _others() -> dict[str, Any]:
                 "Revoke a certificate for good and cut the session that stands on it.",
                 {"200": _json("Certificate"), **_errors("400", "404", "409")},
                 query=Revocation,
+            ),
+        },
+        "certificate-requests": {
+            "get": _operation(
+                "List what stations have asked for; those in state waiting are for a person to decide.",
+                {"200": _list("certificate_requests", "CertificateRequest"), **_errors("400")},
+                query=RequestFilter,
+            ),
+        },
+        "certificate-requests/{id}": {
+            "parameters": [_REQUEST_ID],
+            "get": _operation("Show a request.", {"200": _json("CertificateRequest"), **_errors("404")}),
+        },
+        "certificate-requests/{id}/approve": {
+            "parameters": [_REQUEST_ID],
+            "post": _operation(
+                "Approve a CSR; it is signed when its station is connected.",
+                {"200": _json("CertificateRequest"), **_errors("404", "409")},
+            ),
+        },
+        "certificate-requests/{id}/refuse": {
+            "parameters": [_REQUEST_ID],
+            "post": _operation(
+                "Refuse a CSR; the station isn't told, and may ask again.",
+                {"200": _json("CertificateRequest"), **_errors("400", "404", "409")},
+                body=RequestRefusal,
             ),
         },
         "security-events": {

@@ -138,6 +138,22 @@ _PENDING_STATION: Final = _object(
         "version": _version("The OCPP version that it would have spoken."),
     }
 )
+_CERTIFICATE_REQUEST: Final = _object(
+    {
+        "id": {"type": "integer"},
+        "identity": _text(),
+        "usage": _text("station or v2g: which authority signs it."),
+        "state": _text("waiting, requested, issued, delivered, rejected, refused, replaced, failed."),
+        "name": _text("The CN that it asks for."),
+        "key_fingerprint": _text("SHA-256 of its public key (SPKI), in hex."),
+        "serial": _text("Of the certificate that was issued, in hex.", null=True),
+        "attempts": {"type": "integer", "description": "How often the certificate was sent."},
+        "detail": _text("For a person."),
+        "requested_at": _TIME,
+        "changed_at": _TIME,
+        "csr": _text("PEM."),
+    }
+)
 _ERROR: Final = _object({"error": _object({"code": _text("Stable, for scripts."), "message": _text("For people.")})})
 
 SCHEMAS: Final = {
@@ -160,6 +176,7 @@ SCHEMAS: Final = {
         {"identity": _text(), "password_rotation": _STATION["properties"]["password_rotation"]}
     ),
     "Certificate": _CERTIFICATE,
+    "CertificateRequest": _CERTIFICATE_REQUEST,
     "SecurityEvent": _SECURITY_EVENT,
     "PendingStation": _PENDING_STATION,
     "Error": _ERROR,

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.session.certificate_requests import CertificateRequest, RequestState
 from gateway.session.pending import PendingStation
 from gateway.session.ports import StationRecord
 from gateway.session.security import Source
@@ -226,6 +227,21 @@ class Certificates(Protocol):
 
     async def history(self, fingerprint: str) -> Sequence[Step]:
         """Return the steps in the life of one."""
+
+
+class CertificateRequests(Protocol):
+    """The stations' requests for certificates."""
+
+    async def list(
+        self, identity: str | None = None, *, states: Collection[RequestState] | None = None
+    ) -> Sequence[CertificateRequest]:
+        """Return those that fit; None: any."""
+
+    async def find(self, request_id: int) -> CertificateRequest | None:
+        """Return one, or None."""
+
+    async def decide(self, request_id: int, *, approved: bool, detail: str) -> CertificateRequest:
+        """Let one that waits go on, or end it. Raises LookupError, NotWaiting."""
 
 
 class Revoked(Protocol):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gateway.admin.ports import CertificateRecord, EventRecord, Step
+    from gateway.session.certificate_requests import CertificateRequest
     from gateway.session.pending import PendingStation
     from gateway.session.ports import StationRecord
     from gateway.session.upgrades import UpgradeRecord
@@ -47,6 +48,24 @@ def upgrade_shown(upgrade: "UpgradeRecord | None") -> dict[str, Any] | None:
         "has_failed": upgrade.has_failed,
         "started_at": upgrade.started_at.isoformat(),
         "changed_at": upgrade.changed_at.isoformat(),
+    }
+
+
+def request_shown(request: "CertificateRequest") -> dict[str, Any]:
+    """Return what is told of a request for a certificate; ``words`` is the service's own."""
+    return {
+        "id": request.id,
+        "identity": request.identity,
+        "usage": request.usage,
+        "state": request.state.value,
+        "name": request.words.get("name"),
+        "key_fingerprint": request.key_fingerprint,
+        "serial": request.serial,
+        "attempts": request.attempts,
+        "detail": request.detail,
+        "requested_at": request.requested_at.isoformat(),
+        "changed_at": request.changed_at.isoformat(),
+        "csr": request.csr,
     }
 
 

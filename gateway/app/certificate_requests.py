@@ -43,11 +43,11 @@ class RequestDesk:
         self, config: Config, authorities: Authorities, database: Database, security: SecurityLog, tasks: Tasks
     ) -> None:
         self._on_file = Certificates(database)
-        self._requests = CertificateRequests(database)
+        self.requests = CertificateRequests(database)
         self._tasks = tasks
         self.certificates = StationCertificates(
             certificate_kinds(config, authorities),
-            self._requests,
+            self.requests,
             Inventory(self._on_file),
             security,
             operator=config.operator,

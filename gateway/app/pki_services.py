@@ -32,8 +32,9 @@ class PkiServices:
         self.inventory = Inventory(self.on_file)
         self._doors = CertificatesAtDoors(CertificateUses(database), authorities)
         self.upkeep = CertificateUpkeep(config, database, authorities)
-        self._requests = RequestDesk(config, authorities, database, security, tasks)
-        self.certificates = self._requests.certificates
+        self._desk = RequestDesk(config, authorities, database, security, tasks)
+        self.requests = self._desk.requests
+        self.certificates = self._desk.certificates
         self._transfers = PlugAndChargeTransfers({"SignCertificate": self.certificates.sign_wrapped})
         self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
             self.on_file, self.upkeep.notices, security
@@ -43,7 +44,7 @@ class PkiServices:
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:
         """The actions of a station that concern certificates."""
-        return {**self._requests.by_action, (Version.V16, "DataTransfer"): self._transfers.data_transfer}
+        return {**self._desk.by_action, (Version.V16, "DataTransfer"): self._transfers.data_transfer}
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
@@ -52,7 +53,7 @@ class PkiServices:
     def start(self) -> None:
         """Begin what goes on beside the stations."""
         self.upkeep.start(self._tasks)
-        self._requests.start()
+        self._desk.start()
 
     async def welcome(self, station: Station) -> None:
         """A station has connected: note which certificate it uses, go on with what it asked for. Raises StoreAway."""

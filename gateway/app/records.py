@@ -10,7 +10,15 @@ from pathlib import Path
 from cryptography import x509
 
 from gateway.admin.certificates import STATES
-from gateway.admin.shown import certificate_shown, event_shown, pending_shown, station_shown, step_shown, upgrade_shown
+from gateway.admin.shown import (
+    certificate_shown,
+    event_shown,
+    pending_shown,
+    request_shown,
+    station_shown,
+    step_shown,
+    upgrade_shown,
+)
 from gateway.app.authorities import not_configured, open_authority
 from gateway.app.problems import StartFailed
 from gateway.app.routing import RoutesShown, Routing
@@ -22,11 +30,14 @@ from gateway.edge import passwords
 from gateway.services.authority_notices import AuthorityNotices
 from gateway.services.registration import Passwords, Registration
 from gateway.services.revocation import CertificateRevocation
+from gateway.session.certificate_requests import OPEN as OPEN_REQUESTS
+from gateway.session.certificate_requests import NotWaiting
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.security import EventRow, SecurityEvent
 from gateway.store.books import StoredBooks
 from gateway.store.certificate_outbox import RevocationOutbox
 from gateway.store.certificate_records import SEEN
+from gateway.store.certificate_requests import CertificateRequests
 from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
 from gateway.store.pending_stations import PendingStations
@@ -38,7 +49,9 @@ from gateway.wire.versions import Version
 from pki.authority import AuthorityUnavailable
 
 __all__ = [
+    "OPEN_REQUESTS",
     "STATES",
+    "NotWaiting",
     "Records",
     "Registration",
     "RegistrationRefused",
@@ -49,6 +62,7 @@ __all__ = [
     "pending_shown",
     "records",
     "registration",
+    "request_shown",
     "station_shown",
     "step_shown",
     "upgrade_shown",
@@ -63,6 +77,7 @@ class Records:
     routes: RoutesShown
     upgrades: Upgrades
     certificates: Certificates
+    certificate_requests: CertificateRequests
     revocation: CertificateRevocation[CertificateRecord]
     security_events: SecurityEvents
 
@@ -84,6 +99,7 @@ async def records(config: Config) -> AsyncIterator[Records]:
                     routes=routes_shown(database, config),
                     upgrades=Upgrades(database),
                     certificates=certificates,
+                    certificate_requests=CertificateRequests(database),
                     revocation=CertificateRevocation(certificates, notices, noted),
                     security_events=events,
                 )

@@ -280,6 +280,7 @@ class _Gateway:
             commands=Commands(services.pki.certificates, services.rotation, services.upgrades),
             upgrades=services.upgrades,
             certificates=services.pki.on_file,
+            certificate_requests=services.pki.requests,
             revoke=services.pki.revocation.revoke,
             security_events=services.events,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.app.logs import configure
+from gateway.cli import cert_requests
 from gateway.cli.on_records import on_records
 from gateway.cli.output import (
     DEFAULT_CONFIG,
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from gateway.app.records import Records
 
 app = typer.Typer(help="The stations' certificates.", no_args_is_help=True)
+app.command()(cert_requests.requests)
+app.command()(cert_requests.approve)
+app.command()(cert_requests.refuse)
 
 
 def _known(reason: str) -> str:

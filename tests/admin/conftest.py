@@ -1,6 +1,6 @@
 """The admin application over real HTTP, on stand-ins for the parts behind it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -13,6 +13,7 @@ from gateway.admin.api import Parts
 from gateway.admin.metrics import Levels, Metrics
 from gateway.admin.server import application
 from gateway.bridge.ports import PeerUnavailable
+from gateway.session.certificate_requests import CertificateRequest, NotWaiting, RequestState, RequestUnknown
 from gateway.session.ports import Provisional, RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.security import Source
 from gateway.session.tally import Tally
@@ -264,6 +265,35 @@ class Events:
         return self.kept[: wanted["limit"]]
 
 
+class Requests:
+    """The requests for certificates, by number."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, CertificateRequest] = {}
+
+    async def list(
+        self, identity: str | None = None, *, states: Collection[RequestState] | None = None
+    ) -> list[CertificateRequest]:
+        return [
+            each
+            for each in self.kept.values()
+            if identity in {None, each.identity} and (states is None or each.state in states)
+        ]
+
+    async def find(self, request_id: int) -> CertificateRequest | None:
+        return self.kept.get(request_id)
+
+    async def decide(self, request_id: int, *, approved: bool, detail: str) -> CertificateRequest:
+        known = self.kept.get(request_id)
+        if known is None:
+            raise RequestUnknown(f"there is no certificate request {request_id}")
+        if known.state is not RequestState.WAITING:
+            raise NotWaiting(f"it is {known.state.value}")
+        state = RequestState.REQUESTED if approved else RequestState.REFUSED
+        self.kept[request_id] = replace(known, state=state, detail=detail)
+        return self.kept[request_id]
+
+
 class Office:
     """Everything behind the API."""
 
@@ -272,6 +302,7 @@ class Office:
         self.upgrades = Upgrades()
         self.commands = Commands(self.registry, self.upgrades)
         self.inventory = Inventory()
+        self.requests = Requests()
         self.events = Events()
         self.live: dict[str, LiveStation] = {}
         self.checks: dict[str, bool] = {"store": True, "listeners": True}
@@ -293,6 +324,7 @@ class Office:
             commands=self.commands,
             upgrades=self.upgrades,
             certificates=self.inventory,
+            certificate_requests=self.requests,
             revoke=self.inventory.revoke,
             security_events=self.events,
         )
