@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from gateway.config.authorities import broken_by_authority
+from gateway.config.revocation import broken_by_revocation
 from gateway.config.rules_backend import broken_by_backend
 from gateway.config.rules_listener import broken_by_listener
 from gateway.config.rules_routes import broken_by_routing
 from gateway.config.secrets import IDENTITY
 from gateway.config.source import Fault, KeyPath, spell
-from gateway.config.values import Address, url_parts
 
 if TYPE_CHECKING:
     from gateway.config.tree import Config
+    from gateway.config.values import Address
 
 _BACKEND_NAME: Final = re.compile(r"(?!.*__)[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -32,6 +33,8 @@ def broken_rules(config: "Config") -> Iterator[Fault]:
             yield ("backends", name, *key), text
     for key, text in broken_by_authority(config.authority):
         yield ("authority", *key), text
+    for key, text in broken_by_revocation(config.revocation):
+        yield ("revocation", *key), text
     for rule in _RULES:
         yield from rule(config)
 
@@ -82,30 +85,10 @@ def _secrets_stay_whole(config: "Config") -> Iterator[Fault]:
             )
 
 
-def _crls_can_be_had(config: "Config") -> Iterator[Fault]:
-    revocation = config.revocation
-    for index, source in enumerate(revocation.crls):
-        if "://" not in source:
-            continue
-        key: KeyPath = ("revocation", "crls", index)
-        parts = url_parts(source)
-        if parts is None or not parts.hostname or re.search(r"\s", source):
-            yield key, "must be a path, or a URL such as http://ca.example.com/stations.crl"
-        elif parts.username is not None or parts.password is not None:
-            yield key, "must not hold a user or password: a CRL is public"
-        elif parts.fragment:
-            yield key, "must not have a # part"
-    if len(set(revocation.crls)) != len(revocation.crls):
-        yield ("revocation", "crls"), "names a CRL twice; remove one"
-    if "when_unknown" in revocation.model_fields_set and not revocation.crls:
-        yield ("revocation", "when_unknown"), "has an effect where revocation.crls names any; add them, or remove it"
-
-
 _RULES: Final[tuple[Callable[["Config"], Iterator[Fault]], ...]] = (
     _backends_have_names,
     _default_backend_exists,
     broken_by_routing,
     _binds_are_apart,
     _secrets_stay_whole,
-    _crls_can_be_had,
 )

@@ -109,7 +109,11 @@ authority:
 # revocation:
 #   crls: [certs/stations.crl, "http://ca.example.com/stations.crl"]
 #   refresh: 60             # seconds between two looks at them
-#   when_unknown: refuse    # a certificate about which no valid CRL says anything; or accept
+#   ocsp: certificate       # the OCSP responder that a certificate names is asked; or the URL of one
+#   when_unknown: refuse    # a certificate about which no valid CRL or OCSP answer says anything; or accept
+# OCSP responders that may be asked, for stations too; without a list, those that your CA certificates name.
+# ocsp:
+#   responders: [ocsp.example.com, "*.v2g.example.com"]
 # Organisations beside `operator` whose station certificates are taken:
 # allowed_organizations: [Example Partner]
 

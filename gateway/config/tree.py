@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from gateway.config import environment, source
 from gateway.config.authorities import Authority
 from gateway.config.faults import annotation_at, describe
+from gateway.config.revocation import Ocsp, Revocation
 from gateway.config.routes import ConnectorTable, Route
 from gateway.config.rules import broken_rules
 from gateway.config.secrets import IDENTITY
@@ -24,7 +25,6 @@ from gateway.config.values import (
     TEXT_KINDS,
     Address,
     Bind,
-    CrlSource,
     FilePath,
     List,
     Named,
@@ -195,19 +195,6 @@ class Admin(Section):
     token: Secret | None = None
 
 
-class Revocation(Section):
-    """Which station certificates are revoked, beside those that were revoked here (A00.FR.705)."""
-
-    crls: List[CrlSource] = ()
-    """Files, or http and https URLs, of CRLs in PEM or DER; each signed by the CA whose certificates it lists."""
-    refresh: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 60.0
-    """Seconds between two looks at them."""
-    when_unknown: Literal["refuse", "accept"] = "refuse"
-    """A certificate about which no valid CRL says anything; has a meaning where ``crls`` names any."""
-    superseded_after: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)] = 86_400.0
-    """Seconds for which a station may still come back with its old certificate, after it has come with the new one."""
-
-
 class Log(Section):
     """``auto``: console lines on a terminal, JSON elsewhere."""
 
@@ -259,6 +246,7 @@ class Config(Section):
     log: Log = _default(dict)
     limits: Limits = _default(dict)
     revocation: Revocation = _default(dict)
+    ocsp: Ocsp = _default(dict)
     allowed_organizations: List[Organization] = ()
     """Organisations beside ``operator`` whose station certificates are taken (A00.FR.404)."""
     unknown_station: Literal[401, 404] = 401

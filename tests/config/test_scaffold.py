@@ -56,18 +56,21 @@ def test_every_comment_that_shows_a_key_is_read(scaffolded: tuple[Path, list[Pat
     """Taking the # away is all that a key asks for."""
     text = (scaffolded[0] / "voltgate.yaml").read_text()
     keys = r"protocols|hosts|origins|load_balancers|factory_roots|static_rsa|revocation|  crls|  refresh|  when_unknown"
+    keys += r"|  ocsp|ocsp|  responders"
     shown, count = re.subn(rf"^( *)# ((?:{keys}|allowed_organizations):)", r"\1\2", text, flags=re.MULTILINE)
     shown = shown.replace('public_url: "wss://localhost:', 'public_url: "wss://gateway.example.com:')
     (tmp_path / "voltgate.yaml").write_text(shown)
 
     config = load(tmp_path / "voltgate.yaml", {})
 
-    assert count == 11
+    assert count == 14
     assert config.listeners[0].hosts == ("gateway.example.com",)
     assert config.listeners[0].tls is not None
     assert config.listeners[0].tls.factory_roots == tmp_path / "certs/factory-roots.pem"
     assert not config.listeners[0].tls.static_rsa
     assert config.revocation.crls == (str(tmp_path / "certs/stations.crl"), "http://ca.example.com/stations.crl")
+    assert config.revocation.ocsp == "certificate"
+    assert config.ocsp.responders == ("ocsp.example.com", "*.v2g.example.com")
     assert config.allowed_organizations == ("Example Partner",)
 
 

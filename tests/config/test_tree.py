@@ -115,6 +115,8 @@ def test_the_limits_that_hold_by_default(tmp_path: Path) -> None:
     assert config.revocation.model_dump() == {
         "crls": (),
         "refresh": 60.0,
+        "ocsp": None,
+        "ocsp_refresh": 3600.0,
         "when_unknown": "refuse",
         "superseded_after": 86_400.0,
     }
