@@ -60,6 +60,9 @@ class RevocationSource(Protocol):
         for what a peer presented.
         """
 
+    def known(self, path: Sequence[x509.Certificate]) -> Finding:
+        """Return the same by what is known already, without waiting for anybody."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeldCrl:
@@ -127,6 +130,10 @@ class CrlStore:
         self._books: dict[_Authority, _Book] = {}
         self._newest: dict[tuple[_Authority, Scope], tuple[int, datetime]] = {}
         self._changing = threading.Lock()
+        self.learn(issuers)
+
+    def learn(self, issuers: Iterable[x509.Certificate]) -> None:
+        """Know these CAs, too, before anybody of theirs comes."""
         for issuer in issuers:
             self._learn(issuer)
 
@@ -152,6 +159,10 @@ class CrlStore:
 
     async def status(self, path: Sequence[x509.Certificate]) -> Finding:
         """Return what the CRLs say about ``path``. Never waits for anything."""
+        return self.known(path)
+
+    def known(self, path: Sequence[x509.Certificate]) -> Finding:
+        """Return what the CRLs say about ``path``."""
         for certificate, issuer in pairwise(path):
             serial = certificate.serial_number
             for crl in self._book(issuer).crls:

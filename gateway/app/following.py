@@ -19,6 +19,10 @@ REGISTRY_POLL: Final = 0.5
 """Seconds between two looks for changes that another process made to the registry."""
 CERTIFICATES_POLL: Final = 2.0
 """Seconds between two looks at the certificates and roots of the listeners."""
+START_WAIT: Final = 5.0
+"""Seconds for which the start waits for CRLs. Those that come later are applied to whoever is in by then."""
+UNREAD_POLL: Final = 5.0
+"""Seconds between two looks at CRLs that have never been read, where ``revocation.refresh`` is longer."""
 LATECOMERS_AFTER: Final = 30.0
 """Seconds for which a change is applied to each who comes in, and after which it is once more to all: they may have
 been admitted by what was known before it."""
@@ -71,7 +75,11 @@ class Following:
         # Asked first: what changes while the rest is read is applied once more, and not missed.
         self._seen = await self._stations.revision()
         await self._revocations.reload_inventory()
-        await self._revocations.refresh_all()
+        try:
+            async with asyncio.timeout(START_WAIT):
+                await self._revocations.refresh_all()
+        except TimeoutError:
+            log.warning("start_without_crls", waited=START_WAIT)
         await self._look_for_exceptions()
 
     async def follow_registry(self) -> None:
@@ -82,15 +90,23 @@ class Following:
             await _look("moves", self._look_at_moves)
 
     async def follow_crls(self) -> None:
-        """Look at the CRLs again and again, for ever. A source that hangs holds up no other."""
+        """Look at the CRLs and ask the responders again and again, for ever. A source that hangs holds up no other."""
         async with asyncio.TaskGroup() as sources:
+            if self._revocations.asks_responders:
+                sources.create_task(self._follow_responders(), name="responders")
             for source in self._revocations.sources:
                 sources.create_task(self._follow_crl(source), name=f"CRLs of {source}")
 
     async def _follow_crl(self, source: str) -> None:
         while True:
-            await asyncio.sleep(self._refresh_every)
+            is_read = self._revocations.is_read(source)
+            await asyncio.sleep(self._refresh_every if is_read else min(self._refresh_every, UNREAD_POLL))
             await _look("CRLs", functools.partial(self._look_at_crl, source))
+
+    async def _follow_responders(self) -> None:
+        while True:
+            await asyncio.sleep(self._refresh_every)
+            await _look("responders", self._ask_responders)
 
     async def follow_certificates(self) -> None:
         """Take over certificates, keys and roots that were replaced on disk, for ever."""
@@ -141,6 +157,13 @@ class Following:
             self.expect_latecomers()
             await self._cut_revoked()
             self._again_at = asyncio.get_running_loop().time() + LATECOMERS_AFTER
+
+    async def _ask_responders(self) -> None:
+        """About all that are connected; whose answer came too late for the door is found here, too."""
+        paths = {station.proof.path for station in self._directory if station.is_connected and station.proof.path}
+        if await self._revocations.ask_again(paths):
+            self.expect_latecomers()
+            await self._cut_revoked()
 
     async def _apply(self) -> None:
         await self._revocations.reload_inventory()

@@ -133,9 +133,9 @@ class StationListener:
             operator=operator,
             organizations=frozenset({config.operator, *config.allowed_organizations}),
             factory=factory,
-            revocation=[revocations.crls],
-            # Where the operator names no CRL, nobody is expected to have one.
-            when_unknown=config.revocation.when_unknown if config.revocation.crls else "accept",
+            revocation=revocations.consulted,
+            # Where the operator names no CRL and no responder, nobody is expected to know.
+            when_unknown=config.revocation.when_unknown if config.revocation.is_asked_for else "accept",
             revoked_here=revocations.was_revoked_here,
             clock=now,
         )

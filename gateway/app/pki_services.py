@@ -6,7 +6,11 @@ from gateway.app.authorities import Authorities
 from gateway.app.certificate_requests import RequestDesk
 from gateway.app.certificate_upkeep import CertificateUpkeep
 from gateway.app.certificates_at_doors import CertificatesAtDoors
+from gateway.app.clock import now
 from gateway.app.inventory import Inventory
+from gateway.app.listeners import trust_anchors
+from gateway.app.responders import Responders
+from gateway.app.revocations import Revocations
 from gateway.app.tasks import Tasks
 from gateway.config import Config
 from gateway.services.pnc_16 import PlugAndChargeTransfers
@@ -18,6 +22,7 @@ from gateway.store.certificate_uses import CertificateUses
 from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
 from gateway.wire.versions import Version
+from pki.revocation import CrlStore
 
 
 class PkiServices:
@@ -36,6 +41,12 @@ class PkiServices:
         self.requests = self._desk.requests
         self.certificates = self._desk.certificates
         self._transfers = PlugAndChargeTransfers({"SignCertificate": self.certificates.sign_wrapped})
+        crls = CrlStore(issuers=trust_anchors(config), clock=now)
+        self._crls = crls
+        self._responders = Responders(config, authorities.known_issuers, delegates=crls)
+        self.revocations = Revocations(
+            self.on_file, authorities.crls(), config.revocation.crls, crls, self._responders.source
+        )
         self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
             self.on_file, self.upkeep.notices, security
         )
@@ -49,11 +60,16 @@ class PkiServices:
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
         await self._doors.load()
+        self._crls.learn(await self._responders.look())
 
     def start(self) -> None:
         """Begin what goes on beside the stations."""
         self.upkeep.start(self._tasks)
         self._desk.start()
+
+    async def close(self) -> None:
+        """End the questions to OCSP responders."""
+        await self._responders.close()
 
     async def welcome(self, station: Station) -> None:
         """A station has connected: note which certificate it uses, go on with what it asked for. Raises StoreAway."""

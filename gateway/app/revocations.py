@@ -3,19 +3,26 @@
 import asyncio
 import functools
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import aiohttp
 import structlog
+from cryptography import x509
 
+from gateway.app.clock import now
 from pki.authority import AuthorityError
 from pki.crl import CRL_SIZE_MAX, Crl, parse_crls
-from pki.revocation import CrlStore
+from pki.fetching import TooLarge, take_at_most
+from pki.revocation import CrlStore, RevocationSource, Status
 
 FETCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=20.0)
 """Seconds in which a CRL must have come."""
+OWN_TIMEOUT: Final = 20.0
+"""Seconds in which an authority must have given its own; it may have several nodes to try."""
+ASKED_TOGETHER: Final = 8
+"""Paths about which responders are asked at the same time."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,18 +42,52 @@ class Revocations:
     """Keeps ``crls`` up to date. What a source said last holds until that itself expires, should it be away later."""
 
     def __init__(
-        self, inventory: RevokedHere, own_crl: Callable[[], Awaitable[bytes]], sources: Sequence[str], crls: CrlStore
+        self,
+        inventory: RevokedHere,
+        own: Mapping[str, Callable[[], Awaitable[bytes]]],
+        sources: Sequence[str],
+        crls: CrlStore,
+        responders: RevocationSource | None = None,
     ) -> None:
+        """``own``: what gives the CRLs of the operator's own authorities, by name. ``responders``: OCSP, if wanted."""
         self.crls = crls
         self._inventory = inventory
-        self._own_crl = own_crl
+        self._responders = responders
         self._readers: dict[str, Callable[[], Awaitable[bytes]]] = {
-            "the authority's own": self._own,
+            **{name: functools.partial(_own, crl) for name, crl in own.items()},
             **{source: functools.partial(_read, source) for source in sources},
         }
+        self._complaints: dict[str, str] = {}
+        """By source: what is wrong with it now, as it was logged."""
         self._read: dict[str, tuple[bytes, list[Crl]]] = {}
         """By source: the digest of what was read last, and the CRLs in it."""
         self._here: frozenset[str] = frozenset()
+
+    @property
+    def asks_responders(self) -> bool:
+        """True where OCSP responders are asked about stations."""
+        return self._responders is not None
+
+    @property
+    def consulted(self) -> Sequence[RevocationSource]:
+        """Whom the door asks about a path, the quickest first."""
+        return (self.crls,) if self._responders is None else (self.crls, self._responders)
+
+    async def ask_again(self, paths: Iterable[Sequence[x509.Certificate]]) -> bool:
+        """Ask responders about those paths whose last answer isn't recent; return whether one of all is revoked.
+
+        A few at a time, and always with a pause: there may be thousands.
+        """
+        if self._responders is None:
+            return False
+        is_any_revoked = False
+        waiting = list(paths)
+        for first in range(0, len(waiting), ASKED_TOGETHER):
+            together = waiting[first : first + ASKED_TOGETHER]
+            findings = await asyncio.gather(*map(self._responders.status, together))
+            is_any_revoked |= any(finding.status is Status.REVOKED for finding in findings)
+            await asyncio.sleep(0)
+        return is_any_revoked
 
     def was_revoked_here(self, fingerprint: str) -> bool:
         """Return whether the certificate of this SHA-256 fingerprint (hex) was revoked through Voltgate."""
@@ -64,6 +105,10 @@ class Revocations:
         """The names of all sources."""
         return tuple(self._readers)
 
+    def is_read(self, source: str) -> bool:
+        """Return whether this source has ever said anything."""
+        return source in self._read
+
     async def refresh_all(self) -> bool:
         """Look at all sources, side by side; return whether any CRL has changed."""
         return any(await asyncio.gather(*map(self.refresh, self._readers)))
@@ -75,26 +120,51 @@ class Revocations:
             self.crls.replace([crl for _, crls in self._read.values() for crl in crls])
         return has_changed
 
-    async def _own(self) -> bytes:
-        try:
-            return await self._own_crl()
-        except AuthorityError as error:
-            raise CrlUnavailable(str(error)) from None
-
     async def _look(self, source: str, read: Callable[[], Awaitable[bytes]]) -> bool:
         try:
             data = await read()
             digest = hashlib.sha256(data).digest()
             if source in self._read and self._read[source][0] == digest:
+                self._complain(source, _stale(self._read[source][1]))
                 return False
             crls = await asyncio.to_thread(parse_crls, data)
         except (CrlUnavailable, ValueError) as error:
-            holds = "what it said last" if source in self._read else "nothing: it has not been read yet"
-            log.error("crl_unavailable", source=source, reason=str(error), holds=holds)  # noqa: TRY400 - it says it all
+            self._complain(source, str(error))
             return False
         self._read[source] = digest, crls
+        self._complain(source, _stale(crls))
         log.debug("crl_read", source=source, crls=len(crls))
         return True
+
+    def _complain(self, source: str, reason: str) -> None:
+        """Log what is wrong with a source, once for as long as it is the same; nothing is wrong with an empty one."""
+        if reason != self._complaints.get(source, ""):
+            holds = "what it said last" if source in self._read else "nothing: it has not been read yet"
+            if reason:
+                log.error("crl_unavailable", source=source, reason=reason, holds=holds)
+            else:
+                log.info("crl_available_again", source=source)
+        self._complaints[source] = reason
+
+
+def _stale(crls: Sequence[Crl]) -> str:
+    """Return what is wrong with the dates of a source's CRLs: empty, but for those that are over."""
+    over = [crl for crl in crls if crl.next_update is not None and crl.next_update < now()]
+    if not over:
+        return ""
+    until = over[0].next_update
+    return f"{over[0].label} is stale since {until}: it calls nobody good any more; have its CA issue a new one"
+
+
+async def _own(crl: Callable[[], Awaitable[bytes]]) -> bytes:
+    """Ask an authority. Raises :class:`CrlUnavailable`."""
+    try:
+        async with asyncio.timeout(OWN_TIMEOUT):
+            return await crl()
+    except TimeoutError:
+        raise CrlUnavailable(f"no answer within {OWN_TIMEOUT:g} s") from None
+    except AuthorityError as error:
+        raise CrlUnavailable(str(error)) from None
 
 
 async def _read(source: str) -> bytes:
@@ -105,7 +175,9 @@ async def _read(source: str) -> bytes:
         data = await asyncio.to_thread(_read_file, Path(source))
     except OSError as error:
         raise CrlUnavailable(f"{source}: {error.strerror}") from None
-    return _bounded(source, data)
+    if len(data) > CRL_SIZE_MAX:
+        raise _too_large(source)
+    return data
 
 
 def _read_file(path: Path) -> bytes:
@@ -122,21 +194,12 @@ async def _fetch(url: str) -> bytes:
         ):
             if response.status != 200:
                 raise CrlUnavailable(f"{url} answered {response.status}")
-            return _bounded(url, await _take(response.content))
+            return await take_at_most(response.content, CRL_SIZE_MAX)
+    except TooLarge:
+        raise _too_large(url) from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise CrlUnavailable(f"{url}: {str(error) or type(error).__name__}") from None
 
 
-async def _take(content: aiohttp.StreamReader) -> bytes:
-    data = bytearray()
-    async for chunk in content.iter_chunked(65_536):
-        data += chunk
-        if len(data) > CRL_SIZE_MAX:
-            break
-    return bytes(data)
-
-
-def _bounded(source: str, data: bytes) -> bytes:
-    if len(data) > CRL_SIZE_MAX:
-        raise CrlUnavailable(f"{source} has more than {CRL_SIZE_MAX} bytes")
-    return data
+def _too_large(source: str) -> CrlUnavailable:
+    return CrlUnavailable(f"{source} has more than {CRL_SIZE_MAX} bytes")

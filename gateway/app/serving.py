@@ -22,11 +22,10 @@ from gateway.app.descriptors import waiting_places
 from gateway.app.following import Following
 from gateway.app.foundation import Foundation
 from gateway.app.interpreter import QuietTimes
-from gateway.app.listeners import StationListener, Surroundings, station_listeners, trust_anchors
+from gateway.app.listeners import StationListener, Surroundings, station_listeners
 from gateway.app.onboarding import Onboarding
 from gateway.app.problems import StartFailed
 from gateway.app.records import registration, routes_shown
-from gateway.app.revocations import Revocations
 from gateway.app.station_services import StationServices
 from gateway.app.stations import StationFactory
 from gateway.app.tasks import Tasks
@@ -52,7 +51,6 @@ from gateway.transport import HandshakePool, Limits
 from gateway.upstream.authorizations import RememberedAuthorizations
 from gateway.wire.schemas import operations
 from gateway.wire.versions import Version
-from pki.revocation import CrlStore
 from policies.engine import Policy, PolicyError
 from policies.engine import load as load_policy
 
@@ -115,8 +113,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
         is_connected=lambda name: gateway.is_connected(name),  # noqa: PLW0108 - the gateway is made after it
     )
     stack.push_async_callback(services.close)
-    crls = CrlStore(issuers=[*trust_anchors(config), *await authorities.known_issuers()], clock=now)
-    gateway = _Gateway(ground, services, crls, stack)
+    gateway = _Gateway(ground, services, stack)
     stack.push_async_callback(ground.tasks.close)
     stack.push_async_callback(gateway.factory.close)
     try:
@@ -157,7 +154,7 @@ class _Ground:
 class _Gateway:
     """The parts of one running gateway."""
 
-    def __init__(self, ground: _Ground, services: StationServices, crls: CrlStore, stack: AsyncExitStack) -> None:
+    def __init__(self, ground: _Ground, services: StationServices, stack: AsyncExitStack) -> None:
         self._ground = ground
         self._services = services
         self._config = ground.config
@@ -166,9 +163,7 @@ class _Gateway:
         limits = _transport_limits(ground.config)
         self.factory = _factory(ground, services, limits, self._joined)
         self._directory = self.factory.directory
-        revocations = Revocations(
-            services.pki.on_file, services.pki.authorities.station.crl, ground.config.revocation.crls, crls
-        )
+        revocations = services.pki.revocations
         failures = Failures(_failure_limits(ground.config))
         self.listeners = station_listeners(
             Surroundings(

@@ -96,7 +96,8 @@ class StationServices:
         self.pki.start()
 
     async def close(self) -> None:
-        """Write down the last security events."""
+        """End what is asked of others, and write down the last security events."""
+        await self.pki.close()
         try:
             await asyncio.wait_for(self.security.flush(), FLUSH_WITHIN)
         except TimeoutError:

@@ -87,13 +87,13 @@ class StationCertificateCheck:
 
         Revocation alone ends it. A certificate that expires meanwhile doesn't: the next connect looks at the dates, and
         what A00.FR.701 grants the CSMS's certificate is granted here, for a charging session that runs. Nor does a
-        revocation list that can't be had: whoever can keep it away could end every session.
+        revocation list that can't be had: whoever can keep it away could end every session. Nobody is asked for it.
         """
         if why := self._why_revoked_here(path):
             return why
-        finding = await self._status(path)
-        if finding is not None and finding.status is Status.REVOKED:
-            return f"revoked: {finding.reason}"
+        for finding in (source.known(path) for source in self._revocation):
+            if finding.status is Status.REVOKED:
+                return f"revoked: {finding.reason}"
         return None
 
     def _find_path(

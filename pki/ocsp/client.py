@@ -107,8 +107,7 @@ class OcspClient:
         Raises :class:`OcspUnavailable`. Whoever stops waiting ends nobody else's question.
         """
         held = self._held.get(certificate)
-        now = self._monotonic()
-        if held is not None and now - held.at <= age_max.total_seconds() and self._holds(held.answer):
+        if held is not None and self._is_recent(held, age_max):
             self._held.move_to_end(certificate)
             return held.answer
         outcome: Answer | _Failure | None = self._recent_failure(url, certificate)
@@ -116,9 +115,14 @@ class OcspClient:
             outcome = await asyncio.shield(self._question(url, certificate, issuer))
         if isinstance(outcome, Answer):
             return outcome
-        if held is not None and now - held.at <= AGE_MAX.total_seconds() and self._holds(held.answer):
+        if held is not None and self._is_recent(held, AGE_MAX):
             return held.answer
         raise OcspUnavailable(outcome.cause, outcome.reason)
+
+    def has_recent(self, certificate: CertificateHash, age_max: timedelta) -> bool:
+        """Return whether :meth:`ask` would ask nobody: a recent answer is held."""
+        held = self._held.get(certificate)
+        return held is not None and self._is_recent(held, age_max)
 
     def last(self, certificate: CertificateHash) -> Answer | None:
         """Return what was last said of a certificate, be it over by now; asks nobody."""
@@ -133,8 +137,8 @@ class OcspClient:
         if asking:
             await asyncio.wait(asking)
 
-    def _holds(self, answer: Answer) -> bool:
-        return self._clock() <= answer.until
+    def _is_recent(self, held: _Held, age_max: timedelta) -> bool:
+        return self._monotonic() - held.at <= age_max.total_seconds() and self._clock() <= held.answer.until
 
     def _recent_failure(self, url: str, certificate: CertificateHash) -> _Failure | None:
         """A responder that is away is away for all questions; what it answered badly concerns that question."""

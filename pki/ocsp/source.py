@@ -82,11 +82,16 @@ class OcspSource:
         return _GOOD
 
     def _questions(self, path: Sequence[x509.Certificate]) -> list[tuple[str, x509.Certificate, x509.Certificate]]:
+        """Return who is asked about what, as far as no recent answer is held."""
         pairs = list(pairwise(path))
         if self._responder is not None:
-            return [(self._responder, *pair) for pair in pairs[:1]]
+            return [(self._responder, *pair) for pair in pairs[:1] if self._is_due(*pair)]
+        pairs = [pair for pair in pairs if self._is_due(*pair)]
         named = ((responders_of(certificate), certificate, issuer) for certificate, issuer in pairs)
         return [(urls[0], certificate, issuer) for urls, certificate, issuer in named if urls]
+
+    def _is_due(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        return not self._client.has_recent(certificate_hash(certificate, issuer), self._refresh)
 
     async def _ask(self, url: str, certificate: x509.Certificate, issuer: x509.Certificate) -> str:
         """Ask, and return why there is no answer; empty when there is one. Its memory is the client's."""

@@ -1,15 +1,17 @@
 """The authorities of a gateway, opened from its configuration."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
 from structlog.testing import capture_logs
 
+from gateway.app import authorities as authorities_module
 from gateway.app.authorities import Authorities, open_authorities
 from gateway.app.problems import StartFailed
 from gateway.config import Config
@@ -54,3 +56,34 @@ async def test_one_that_is_away_is_learned_of_later() -> None:
     assert [(line["event"], line["use"], line["reason"]) for line in lines] == [
         ("authority_away", "station", "Vault is sealed; unseal it")
     ]
+
+
+class Answers:
+    """An authority as far as its chain and its CRL go."""
+
+    def __init__(self, chain: Any) -> None:
+        self._chain = chain
+
+    async def chain(self) -> Any:
+        if isinstance(self._chain, Exception):
+            raise self._chain
+        if self._chain is None:
+            await asyncio.Event().wait()
+        return self._chain
+
+    async def crl(self) -> bytes:
+        return repr(self._chain).encode()
+
+
+async def test_one_that_hangs_or_is_away_is_said_and_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authorities_module, "CHAIN_WAIT", 0.01)
+    by_use: Any = {"station": Answers(None), "v2g": Answers(AuthorityUnavailable("sealed")), "server": Answers([1, 2])}
+    with capture_logs() as lines:
+        assert await Authorities(by_use).known_issuers() == [1, 2]
+    assert {line["use"]: line["reason"] for line in lines} == {"station": "no answer within 0.01 s", "v2g": "sealed"}
+
+
+async def test_whose_crls_count_at_a_door() -> None:
+    by_use: Any = {"station": Answers("s"), "v2g": Answers("v"), "server": Answers("g")}
+    crls = Authorities(by_use).crls()
+    assert {name: await crl() for name, crl in crls.items()} == {"authority.station": b"'s'", "authority.v2g": b"'v'"}

@@ -1,18 +1,20 @@
 """What changes while the gateway runs, and whose session it ends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.app import following as following_module
 from gateway.app.following import (
     CERTIFICATES_POLL,
     LATECOMERS_AFTER,
     NOT_ADMITTED_ANY_MORE,
     REGISTRY_POLL,
+    UNREAD_POLL,
     Following,
 )
 from gateway.session.ports import Proof, StationRecord, StoreAway
@@ -50,6 +52,9 @@ class World:
         self.sources = ["a file", "a site"]
         self.hanging = ""
         """The source that doesn't answer."""
+        self.unread: set[str] = set()
+        self.asks_responders = False
+        self.asked_again: list[set[Any]] = []
         self.at = 7
         """The registry's revision."""
         self.lists_change = False
@@ -91,6 +96,13 @@ class World:
             await asyncio.Event().wait()
         self.refreshes.append(source)
         return self.lists_change
+
+    def is_read(self, source: str) -> bool:
+        return source not in self.unread
+
+    async def ask_again(self, paths: Iterable[Any]) -> bool:
+        self.asked_again.append(set(paths))
+        return bool(self.revoked)
 
     async def reload(self) -> None:
         if self.failures:
@@ -168,6 +180,34 @@ async def test_one_whose_certificate_was_revoked_is_cut(world: World, apply: Cal
         del world.records["CS1"]  # nothing else to find in a path that isn't one
     await apply(world.following)
     assert world.cuts["CS1"][0] == (NOT_ADMITTED_ANY_MORE, "the certificate was revoked")
+
+
+async def test_responders_are_asked_about_all_who_are_here(world: World) -> None:
+    paths: list[Any] = [("leaf", "root"), ("other", "root")]
+    for session, path in zip(world.sessions, paths, strict=True):
+        session.proof = Proof(3, path=path)
+    world.sessions.append(FakeStation("CS3", Proof(2)))
+    world.sessions.append(FakeStation("CS4", Proof(3, path=("gone", "root")), is_connected=False))  # type: ignore[arg-type]  # only compared
+    await world.following._ask_responders()
+    assert world.asked_again == [set(paths)]
+    assert world.cuts == {}
+    world.revoked.add(paths[1])
+    await world.following._ask_responders()
+    assert list(world.cuts) == ["CS2"]
+    assert world.following.has_news
+
+
+async def test_a_list_that_hangs_does_not_hold_up_the_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang() -> bool:
+        await asyncio.Event().wait()
+        return False
+
+    monkeypatch.setattr(following_module, "START_WAIT", 0.01)
+    monkeypatch.setattr(world, "refresh_all", hang)
+    with capture_logs() as lines:
+        await world.following.prepare()
+    assert [line["event"] for line in lines] == ["start_without_crls"]
+    assert world.tolerated == [False, False]
 
 
 async def test_without_a_listener_for_certificates_nothing_is_revoked(world: World) -> None:
@@ -350,6 +390,25 @@ async def test_each_list_is_looked_at_as_often_as_configured_though_another_hang
     following = asyncio.create_task(world.following.follow_crls())
     await enough.wait()
     assert (passed, world.refreshes) == ([60.0] * 4, ["a file"] * 2)
+    following.cancel()
+    await asyncio.wait([following])
+
+
+async def test_what_was_never_read_is_looked_at_sooner(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.sources, world.unread, world.asks_responders = ["a file"], {"a file"}, True
+    passed: list[float] = []
+    enough = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        passed.append(seconds)
+        if len(passed) == 2:
+            enough.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    following = asyncio.create_task(world.following.follow_crls())
+    await enough.wait()
+    assert sorted(passed) == [UNREAD_POLL, 60.0]
     following.cancel()
     await asyncio.wait([following])
 

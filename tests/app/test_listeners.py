@@ -91,7 +91,7 @@ class House:
             door=cast("Door", self.door),
             failures=nobody,
             refusals=nobody,
-            revocations=Revocations(NothingRevoked(), no_crl, (), self.crls),
+            revocations=Revocations(NothingRevoked(), {"authority.station": no_crl}, (), self.crls),
             limits=Limits(),
             pool=self._pool,
         )
@@ -173,10 +173,12 @@ async def test_the_check_trusts_what_the_configuration_names(house: House) -> No
     [
         ({}, None),
         ({"crls": ["stations.crl"]}, "revocation_unknown"),
+        ({"ocsp": "certificate"}, "revocation_unknown"),
+        ({"ocsp": "certificate", "when_unknown": "accept"}, None),
         ({"crls": ["stations.crl"], "when_unknown": "accept"}, None),
     ],
 )
-async def test_unknown_is_refused_only_where_lists_are_named(
+async def test_unknown_is_refused_only_where_somebody_is_named_who_knows(
     house: House, revocation: dict[str, Any], expected: str | None
 ) -> None:
     listener = house.listener(revocation=revocation)

@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from structlog.testing import capture_logs
 
-from gateway.app.revocations import Revocations
+from gateway.app import revocations as revocations_module
+from gateway.app.revocations import ASKED_TOGETHER, Revocations
 from pki import profiles
 from pki.authority import AuthorityUnavailable
 from pki.crl import CRL_SIZE_MAX
 from pki.issuing import Hierarchy, issue, new_hierarchy
-from pki.revocation import CrlStore, Status
+from pki.revocation import CrlStore, Finding, Status
 
 NOW = datetime.now(UTC)
 
@@ -44,12 +45,12 @@ def path(ca: Hierarchy) -> tuple[x509.Certificate, ...]:
     return leaf, ca.issuing.certificate, ca.root.certificate
 
 
-def crl(ca: Hierarchy, *revoked: int, number: int = 1) -> bytes:
+def crl(ca: Hierarchy, *revoked: int, number: int = 1, until: datetime = NOW + timedelta(days=1)) -> bytes:
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(ca.issuing.certificate.subject)
         .last_update(NOW - timedelta(minutes=1))
-        .next_update(NOW + timedelta(days=1))
+        .next_update(until)
         .add_extension(x509.CRLNumber(number), critical=False)
     )
     for serial in revoked:
@@ -62,7 +63,7 @@ def made(*sources: str, own: Callable[[], Any] | None = None, inventory: Invento
     async def nothing() -> bytes:
         raise ValueError("holds no CRL")
 
-    return Revocations(inventory or Inventory(), own or nothing, sources, CrlStore())
+    return Revocations(inventory or Inventory(), {"authority.station": own or nothing}, sources, CrlStore())
 
 
 async def test_what_was_revoked_here(path: tuple[x509.Certificate, ...]) -> None:
@@ -113,11 +114,105 @@ async def test_a_source_that_fails_keeps_its_last_word_and_is_named(
     with capture_logs() as lines:
         assert not await revocations.refresh_all()
     assert [line["source"] for line in lines if line["event"] == "crl_unavailable"] == [
-        "the authority's own",
         str(file),
     ]
-    assert [line["holds"] for line in lines] == ["nothing: it has not been read yet", "what it said last"]
+    assert [line["holds"] for line in lines] == ["what it said last"]
     assert (await revocations.crls.status(path)).status is Status.REVOKED
+
+
+async def test_what_is_wrong_is_said_once_and_when_it_is_over(tmp_path: Path, ca: Hierarchy) -> None:
+    file = tmp_path / "stations.crl"
+    revocations = made(str(file))
+    said: list[list[tuple[str, str]]] = []
+    for content in (None, None, b"rubbish", crl(ca), crl(ca)):
+        if content is not None:
+            file.write_bytes(content)
+        with capture_logs() as lines:
+            await revocations.refresh(str(file))
+        said.append([(line["event"], line.get("reason", "")) for line in lines if line["log_level"] != "debug"])
+    missing, again, rubbish, available, quiet = said
+    assert [event for event, _ in missing] == ["crl_unavailable"]
+    assert (again, quiet) == ([], [])
+    assert "holds no CRL" in rubbish[0][1]
+    assert available == [("crl_available_again", "")]
+
+
+async def test_a_list_that_has_run_out_is_named(tmp_path: Path, ca: Hierarchy) -> None:
+    """OpenBao and Vault make no new one by themselves unless auto_rebuild is set (docs/decisions/0011)."""
+    file = tmp_path / "stations.crl"
+    file.write_bytes(crl(ca, until=NOW - timedelta(seconds=1)))
+    revocations = made(str(file))
+    with capture_logs() as lines:
+        for _ in range(2):
+            await revocations.refresh(str(file))
+    (line,) = (line for line in lines if line["event"] == "crl_unavailable")
+    assert "is stale since" in line["reason"]
+    assert line["holds"] == "what it said last"
+
+
+async def test_an_authority_that_hangs_is_not_waited_for(ca: Hierarchy, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang() -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+    monkeypatch.setattr(revocations_module, "OWN_TIMEOUT", 0.01)
+    revocations = made(own=hang)
+    with capture_logs() as lines:
+        assert not await revocations.refresh("authority.station")
+    assert lines[-1]["reason"] == "no answer within 0.01 s"
+    assert not revocations.is_read("authority.station")
+
+
+async def test_the_lists_of_all_authorities(ca: Hierarchy, path: tuple[x509.Certificate, ...]) -> None:
+    async def station() -> bytes:
+        raise AuthorityUnavailable("sealed")
+
+    async def v2g() -> bytes:
+        return crl(ca, path[0].serial_number)
+
+    own = {"authority.station": station, "authority.v2g": v2g}
+    revocations = Revocations(Inventory(), own, (), CrlStore())
+    assert await revocations.refresh_all()
+    assert revocations.sources == ("authority.station", "authority.v2g")
+    assert [revocations.is_read(source) for source in revocations.sources] == [False, True]
+    assert (await revocations.crls.status(path)).status is Status.REVOKED
+
+
+class Responders:
+    """A source that counts who asks it together."""
+
+    def __init__(self) -> None:
+        self.revoked: set[Any] = set()
+        self.asked: list[Any] = []
+        self.here = self.most = 0
+
+    async def status(self, path: Any) -> Finding:
+        self.asked.append(path)
+        self.here += 1
+        self.most = max(self.most, self.here)
+        await asyncio.sleep(0)
+        self.here -= 1
+        return Finding(Status.REVOKED if path in self.revoked else Status.GOOD)
+
+    def known(self, path: Any) -> Finding:
+        return Finding(Status.UNKNOWN)
+
+
+async def test_responders_are_asked_again_a_few_at_a_time() -> None:
+    responders, crls = Responders(), CrlStore()
+    revocations = Revocations(Inventory(), {}, (), crls, responders)
+    paths: list[Any] = [(number,) for number in range(3 * ASKED_TOGETHER)]
+    assert not await revocations.ask_again(paths)
+    assert (responders.asked, responders.most) == (paths, ASKED_TOGETHER)
+    responders.revoked = {(5,)}
+    assert await revocations.ask_again(paths)
+    assert revocations.consulted == (crls, responders)
+
+
+async def test_without_responders_nobody_is_asked() -> None:
+    revocations = made()
+    assert not await revocations.ask_again([()])
+    assert revocations.consulted == (revocations.crls,)
 
 
 class Site:

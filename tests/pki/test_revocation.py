@@ -74,6 +74,7 @@ def case(hierarchy: Hierarchy, now: datetime, ec_key: ec.EllipticCurvePrivateKey
 
 async def test_good_revoked_and_unknown(case: Case) -> None:
     source: RevocationSource = case.store
+    assert source.known(case.path) == await source.status(case.path)
     assert (await source.status(case.path)).reason.startswith("there is no CRL of CN=Test station issuing CA")
 
     assert await case.finding(case.crl()) == Finding(Status.GOOD)

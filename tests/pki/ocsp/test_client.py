@@ -92,6 +92,8 @@ async def test_what_was_said_is_remembered_until_its_end(world: World) -> None:
     first = await world.ask()
     world.at = HOUR
     assert await world.ask() is first
+    assert world.client.has_recent(world.cert_id, HOUR)
+    assert not world.client.has_recent(world.cert_id, HOUR / 2)
     world.at += timedelta(seconds=1)
     assert (await world.ask()).this_update == world.now
     assert len(world.asked) == 2
@@ -214,7 +216,7 @@ async def test_what_is_remembered_is_bounded(world: World, monkeypatch: pytest.M
     assert len(world.client._seen) == 4
     size = sum(len(held.answer.der) for held in world.client._held.values())
     assert world.client._size == size
-    monkeypatch.setattr(client_module, "ANSWERS_SIZE_MAX", size - 1)
+    monkeypatch.setattr(client_module, "ANSWERS_SIZE_MAX", size - 100)
     world.cert_id = ids[0]
     await world.ask()
     assert [each for each in ids if world.client.last(each)] == [ids[0], ids[5]]

@@ -29,6 +29,7 @@ class Client:
     asked: list[tuple[str, CertificateHash, timedelta]] = field(default_factory=list)
     answers: dict[CertificateHash, Answer] = field(default_factory=dict)
     gate: asyncio.Event | None = None
+    recent: set[CertificateHash] = field(default_factory=set)
 
     async def ask(self, url: str, cert_id: CertificateHash, issuer: x509.Certificate, *, age_max: timedelta) -> Answer:
         self.asked.append((url, cert_id, age_max))
@@ -38,6 +39,10 @@ class Client:
             raise OcspUnavailable(Cause.AWAY, "nobody is there")
         self.answers[cert_id] = Answer(self.says[cert_id], "", NOW, NOW + self.holds, None, b"")
         return self.answers[cert_id]
+
+    def has_recent(self, cert_id: CertificateHash, age_max: timedelta) -> bool:
+        assert age_max == HOUR
+        return cert_id in self.recent
 
     def last(self, cert_id: CertificateHash) -> Answer | None:
         return self.answers.get(cert_id)
@@ -85,6 +90,17 @@ async def test_a_responder_of_the_operators_choice(client: Client, path: Path, l
     client.says = {leaf: Status.GOOD}
     assert (await source(client, responder="http://mine/").status(path)).status is Status.GOOD
     assert client.asked == [("http://mine/", leaf, HOUR)]
+
+
+@pytest.mark.parametrize("responder", [None, "http://mine/"])
+async def test_what_is_known_already_is_not_asked_again(
+    client: Client, path: Path, leaf: CertificateHash, responder: str | None
+) -> None:
+    client.says = {leaf: Status.GOOD}
+    for _ in range(2):
+        assert (await source(client, responder=responder).status(path)).status is Status.GOOD
+        client.recent = {leaf}
+    assert len(client.asked) == 1
 
 
 async def test_nothing_is_known_before_anybody_was_asked(client: Client, path: Path) -> None:
