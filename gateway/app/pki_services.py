@@ -13,6 +13,7 @@ from gateway.app.responders import Responders
 from gateway.app.revocations import Revocations
 from gateway.app.tasks import Tasks
 from gateway.config import Config
+from gateway.services.certificate_status import CertificateStatus
 from gateway.services.pnc_16 import PlugAndChargeTransfers
 from gateway.services.provisional import ProvisionalRenewal
 from gateway.services.revocation import CertificateRevocation
@@ -40,12 +41,15 @@ class PkiServices:
         self._desk = RequestDesk(config, authorities, database, security, tasks)
         self.requests = self._desk.requests
         self.certificates = self._desk.certificates
-        self._transfers = PlugAndChargeTransfers({"SignCertificate": self.certificates.sign_wrapped})
         crls = CrlStore(issuers=trust_anchors(config), clock=now)
         self._crls = crls
         self._responders = Responders(config, authorities.known_issuers, delegates=crls)
         self.revocations = Revocations(
             self.on_file, authorities.crls(), config.revocation.crls, crls, self._responders.source
+        )
+        self._status = CertificateStatus(self._responders.client, self._responders, security)
+        self._transfers = PlugAndChargeTransfers(
+            {"SignCertificate": self.certificates.sign_wrapped, "GetCertificateStatus": self._status.wrapped}
         )
         self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
             self.on_file, self.upkeep.notices, security
@@ -55,7 +59,11 @@ class PkiServices:
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:
         """The actions of a station that concern certificates."""
-        return {**self._desk.by_action, (Version.V16, "DataTransfer"): self._transfers.data_transfer}
+        return {
+            **self._desk.by_action,
+            (Version.V201, "GetCertificateStatus"): self._status.get_certificate_status,
+            (Version.V16, "DataTransfer"): self._transfers.data_transfer,
+        }
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""

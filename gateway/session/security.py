@@ -44,7 +44,7 @@ class Kind:
     UNVERIFIED_FIRMWARE: Final = "UnverifiedFirmware"
     """A backend wants firmware installed that nobody has verified (attack B5)."""
     UNSAFE_LOCATION: Final = "UnsafeLocation"
-    """A backend wants a station to upload to a place that none is sent to (attack B6)."""
+    """A backend sends a station where none is sent (attack B6), or a station the gateway (attack B2)."""
     UPGRADE_FAILED: Final = "SecurityProfileUpgradeFailed"
     SUSPICIOUS_CSR: Final = "SuspiciousCertificateRequest"
     """A station asks for what isn't its own: another's name or key, a CA's rights (attack B1)."""

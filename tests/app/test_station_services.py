@@ -31,8 +31,9 @@ async def house(configured: Callable[..., Config], tmp_path: Path) -> AsyncItera
 
 def test_the_actions_of_both_versions_that_never_reach_a_backend(house: House) -> None:
     assert set(house.services.by_action) == {
-        (Version.V16, "DataTransfer"),
         *((version, action) for version in Version for action in ("SignCertificate", "SecurityEventNotification")),
+        (Version.V201, "GetCertificateStatus"),
+        (Version.V16, "DataTransfer"),
     }
 
 

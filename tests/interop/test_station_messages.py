@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 NOW: Final = "2026-01-01T12:00:00Z"
 HASH: Final = {"hashAlgorithm": "SHA256", "issuerNameHash": "a1", "issuerKeyHash": "b2", "serialNumber": "c3"}
+SHORT: Final = "issuerNameHash has 2 hex digits; SHA256 has 64"
 METER: Final = [{"timestamp": NOW, "sampledValue": [{"value": 1}]}]
 SCHEDULE: Final = {
     "id": 1,
@@ -54,7 +55,10 @@ MESSAGES: "Final[list[tuple[str, Json, Json]]]" = [
         *("Get15118EVCertificate", {"iso15118SchemaVersion": "urn:x", "action": "Install", "exiRequest": "gA=="}),
         {"status": "Failed", "exiResponse": ""},
     ),
-    ("GetCertificateStatus", {"ocspRequestData": {**HASH, "responderURL": "http://ocsp/"}}, {"status": "Failed"}),
+    (
+        *("GetCertificateStatus", {"ocspRequestData": {**HASH, "responderURL": "http://ocsp/"}}),
+        {"status": "Failed", "statusInfo": {"reasonCode": "InvalidHashData", "additionalInfo": SHORT}},
+    ),
     ("LogStatusNotification", {"status": "Uploading", "requestId": 1}, {}),
     ("MeterValues", {"evseId": 0, "meterValue": METER}, {}),
     ("NotifyChargingLimit", {"chargingLimit": {"chargingLimitSource": "EMS"}, "chargingSchedule": [SCHEDULE]}, {}),

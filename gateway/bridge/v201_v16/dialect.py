@@ -53,7 +53,7 @@ FROM_STATION: Final[dict[str, Handler]] = {
     "StatusNotification": availability.status_notification,
     "TransactionEvent": transactions.transaction_event,
 }
-NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "SignCertificate"})
+NOT_FOR_THE_BRIDGE: Final = frozenset({"BootNotification", "GetCertificateStatus", "SignCertificate"})
 """Actions of a station that the session and the gateway's services answer before the bridge is asked."""
 
 FROM_BACKEND: Final[dict[str, Handler]] = {

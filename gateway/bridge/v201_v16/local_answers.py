@@ -18,7 +18,6 @@ _HEARD: Final = (
 ANSWERS: Final[dict[str, Json]] = {
     **{action: {} for action in _HEARD},
     "Get15118EVCertificate": {"status": "Failed", "exiResponse": ""},
-    "GetCertificateStatus": {"status": "Failed"},
     "NotifyEVChargingNeeds": {"status": "Rejected"},
     "NotifyEVChargingSchedule": {"status": "Accepted"},
 }

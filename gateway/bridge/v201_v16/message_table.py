@@ -35,7 +35,7 @@ FROM_STATION: Final[dict[str, Row]] = {
         ("FirmwareStatusNotification", "SignedFirmwareStatusNotification"),
     ),
     "Get15118EVCertificate": Row("answered Failed: no provider is configured"),
-    "GetCertificateStatus": Row("answered Failed: no responder is asked"),
+    "GetCertificateStatus": Row("the certificate's OCSP responder is asked by Voltgate; the backend has no part in it"),
     "Heartbeat": Row("the backend's time; without it, Voltgate's", ("Heartbeat",)),
     "LogStatusNotification": Row(
         "of a log that the backend asked for, under its own requestId, or whose status it triggered",

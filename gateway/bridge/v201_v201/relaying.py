@@ -16,7 +16,6 @@ WHILE_AWAY: Final[dict[str, Json]] = {
     "DataTransfer": {"status": "Rejected"},
     "FirmwareStatusNotification": {},
     "Get15118EVCertificate": {"status": "Failed", "exiResponse": ""},
-    "GetCertificateStatus": {"status": "Failed"},
     "LogStatusNotification": {},
     "MeterValues": {},
     "NotifyChargingLimit": {},

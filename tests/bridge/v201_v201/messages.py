@@ -13,13 +13,6 @@ EVENT = {
     "eventNotificationType": "HardWiredNotification",
     **NAMED,
 }
-HASH = {
-    "hashAlgorithm": "SHA256",
-    "issuerNameHash": "a",
-    "issuerKeyHash": "b",
-    "serialNumber": "c",
-    "responderURL": "http://ocsp.example.com",
-}
 UP: dict[str, tuple[Json, Json]] = {
     "ClearedChargingLimit": ({"chargingLimitSource": "EMS"}, {}),
     "DataTransfer": ({"vendorId": "acme", "data": {"any": ["json"]}}, {"status": "UnknownVendorId"}),
@@ -28,7 +21,6 @@ UP: dict[str, tuple[Json, Json]] = {
         {"iso15118SchemaVersion": "urn:iso:15118:2:2013:MsgDef", "action": "Install", "exiRequest": "x"},
         {"status": "Accepted", "exiResponse": "y"},
     ),
-    "GetCertificateStatus": ({"ocspRequestData": HASH}, {"status": "Accepted", "ocspResult": "z"}),
     "LogStatusNotification": ({"status": "Uploaded", "requestId": 5}, {}),
     "MeterValues": ({"evseId": 1, "meterValue": [{"timestamp": AT, "sampledValue": [{"value": 1.5}]}]}, {}),
     "NotifyChargingLimit": ({"chargingLimit": {"chargingLimitSource": "EMS"}}, {}),
