@@ -25,7 +25,7 @@ from pki.est.messages import is_root, issuers_in_order, way_up
 from pki.est.own_certificate import OwnCertificate
 from pki.issued import verify_issued
 from pki.pem_files import certificates_pem
-from pki.subject import surplus, wanted_subject
+from pki.subject import check_copied
 
 PENDING_MAX: Final = 30.0
 """Seconds that a request waits in place for a CA that wants to be asked again."""
@@ -67,7 +67,7 @@ class EstAuthority:
         When the CA wants more time than is waited for in place, that is :class:`pki.authority.SigningPending`: the same
         request later picks the certificate up (RFC 7030 4.2.3).
         """
-        _check_subject(request)
+        check_copied(request)
         await self._check_own()
         certificates = await self._enrolled(request.csr)
         key = request.csr.public_key()
@@ -141,12 +141,3 @@ class EstAuthority:
     async def _ca_certificates(self) -> list[x509.Certificate]:
         self._cas = await self._client.ca_certificates()
         return self._cas
-
-
-def _check_subject(request: SigningRequest) -> None:
-    wanted = wanted_subject(request.profile, request.common_name, request.organization)
-    extra = surplus(request.csr.subject, wanted, request.profile)
-    if extra:
-        raise SigningRefused(
-            f"the CSR's subject holds {', '.join(extra)}, and an EST CA copies it: have the station leave that out"
-        )

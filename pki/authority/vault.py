@@ -33,6 +33,7 @@ from pki.crl import CRL_SIZE_MAX
 from pki.issued import lifetime_slack, verify_issued
 from pki.pem_files import certificates_pem
 from pki.profiles import KeyKind, as_ip
+from pki.subject import check_copied_whole
 from pki.vault.adapter import VaultAdapter
 from pki.vault.connection import VaultConnection, Work
 from pki.vault.failures import NoAnswer, StatusError, VaultError, VaultRefused
@@ -76,6 +77,8 @@ class VaultAuthority:
         """
         csr = request.csr.public_bytes(Encoding.PEM).decode()
         wanted = _wanted(request)
+        if _is_verbatim(request):
+            check_copied_whole(request)
 
         def ask(adapter: VaultAdapter) -> tuple[IssuedCertificate, IssuedMismatch | None]:
             api = Pki(adapter)

@@ -1,11 +1,16 @@
 """The subject that is asked for, and what nobody asked for."""
 
+from typing import Any
+
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from pki.authority import SigningRefused, SigningRequest
 from pki.profiles import charging_station, load_profile, secc
-from pki.subject import attribute_name, surplus, wanted_subject
+from pki.subject import attribute_name, check_copied, check_copied_whole, surplus, wanted_subject
+
+CN, O = NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME  # noqa: E741  # what it is called
 
 
 def test_what_is_wanted_stands_in_order() -> None:
@@ -33,6 +38,41 @@ def test_what_nobody_asked_for(oid: x509.ObjectIdentifier, value: str, found: li
     assert surplus(subject, wanted, profile) == found
     strict = profile.model_copy(update={"subject": profile.subject.model_copy(update={"country_allowed": False})})
     assert surplus(subject, wanted, strict) == (found or ["C"])
+
+
+@pytest.mark.parametrize(
+    ("names", "words", "is_whole"),
+    [
+        (((O, "Example CPO"), (CN, "SN-1"), (NameOID.COUNTRY_NAME, "NL")), "", True),
+        (((CN, "SN-1"),), "needs O=Example CPO", False),
+        (((O, "Example CPO"), (CN, "SN-1"), (NameOID.LOCALITY_NAME, "Arnhem")), "holds L, and this CA", False),
+    ],
+)
+def test_what_an_authority_may_copy(
+    make_csr: Any, names: tuple[tuple[x509.ObjectIdentifier, str], ...], words: str, is_whole: bool
+) -> None:
+    csr = x509.load_pem_x509_csr(make_csr(names=names).encode())
+    request = SigningRequest(csr, "SN-1", "Example CPO", charging_station())
+    if is_whole:
+        check_copied_whole(request)
+        return
+    with pytest.raises(SigningRefused, match=words):
+        check_copied_whole(request)
+    if "needs" in words:
+        check_copied(request)
+        return
+    with pytest.raises(SigningRefused, match=words):
+        check_copied(request)
+
+
+def test_an_extended_key_usage_would_be_copied_too(make_csr: Any) -> None:
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    csr = x509.load_pem_x509_csr(make_csr(extensions=[usage]).encode())
+    request = SigningRequest(csr, "SN-1", "Example CPO", charging_station())
+
+    check_copied(request)
+    with pytest.raises(SigningRefused, match=r"extended key usage \(A00\.FR\.514\)"):
+        check_copied_whole(request)
 
 
 def test_short_names() -> None:

@@ -103,7 +103,7 @@ async def test_what_the_ca_would_copy_is_refused_before(
     authority: EstAuthority, server: EstServer, make_csr: Any
 ) -> None:
     pem = make_csr(names=[(CN, "SN-1"), (O, "Example CPO"), (NameOID.ORGANIZATIONAL_UNIT_NAME, "admins")])
-    with pytest.raises(SigningRefused, match="subject holds OU, and an EST CA copies it"):
+    with pytest.raises(SigningRefused, match="subject holds OU, and this CA copies it"):
         await authority.sign(wanted(pem))
     assert server.asked == []
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from structlog.testing import capture_logs
 
 from pki import profiles
@@ -23,6 +23,7 @@ from pki.vault.connection import VaultConnection
 from pki.vault.logins import AppRoleLogin, TokenLogin
 from pki.vault.tls import TlsTrust
 from pki.vault_roles import role_settings
+from tests import lint
 from tests.bao import ROOT_TOKEN, Bao, running_bao
 from tests.bao_pki import ROLE, make_pki, new_token
 
@@ -87,13 +88,89 @@ async def test_a_shorter_life_and_the_names_of_a_server(
     bao: Bao, authority: VaultAuthority, request_: SigningRequest
 ) -> None:
     server = profiles.csms_server()
-    day = server.model_copy(update={"validity": server.validity.model_copy(update={"days": 1})})
+    day = profiles.with_lifetime(server, timedelta(hours=6))
     names = ("csms.example.com", "192.0.2.7", "2001:db8::7")
     issued = await authority.sign(replace(request_, profile=day, common_name=names[0], names=names))
 
     alternative = issued.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert sorted(str(name.value) for name in alternative) == sorted(names)
-    assert issued.not_after <= datetime.now(UTC) + timedelta(days=1)
+    assert issued.not_after <= datetime.now(UTC) + timedelta(hours=6)
+
+
+VERBATIM = """
+path "pki/sign-verbatim/secc" { capabilities = ["update"] }
+path "pki/revoke" { capabilities = ["update"] }
+path "pki/roles/secc" { capabilities = ["read"] }
+"""
+SECC_NAMES = (
+    (NameOID.DOMAIN_COMPONENT, "CPO"),
+    (NameOID.ORGANIZATION_NAME, "Example CPO"),
+    (NameOID.COMMON_NAME, "SECC-1"),
+)
+
+
+@pytest.fixture
+def secc_authority(bao: Bao, connect: Connect) -> VaultAuthority:
+    bao.ask("POST", "pki/roles/secc", role_settings(profiles.secc(), "Example CPO"))
+    bao.ask("PUT", "sys/policies/acl/v2g", {"policy": VERBATIM})
+    connection = connect(new_token(bao, policies=["v2g"]))
+    return VaultAuthority(connection, mount="pki", role="secc")
+
+
+def asked_of_secc(pem: str) -> SigningRequest:
+    reviewed = review(pem, common_name="SECC-1", organization="Example CPO", profile=profiles.secc())
+    return reviewed.request_for("Example CPO")
+
+
+async def test_a_secc_certificate_keeps_its_dc(secc_authority: VaultAuthority, make_csr: Any) -> None:
+    """[V2G2-925]: by sign-verbatim, since sign drops it."""
+    await secc_authority.health()
+    issued = await secc_authority.sign(asked_of_secc(make_csr(names=[*SECC_NAMES, (NameOID.COUNTRY_NAME, "NL")])))
+
+    assert issued.certificate.subject.get_attributes_for_oid(NameOID.DOMAIN_COMPONENT)[0].value == "CPO"
+    assert issued.certificate.not_valid_after_utc - issued.certificate.not_valid_before_utc == timedelta(
+        days=90, hours=1
+    )
+    assert lint.errors(lint.of_certificate(issued.certificate)) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (SECC_NAMES[1:], "needs DC=CPO, since this CA copies it"),
+        ((SECC_NAMES[0], SECC_NAMES[2]), r"needs O=Example CPO, .*SecurityCtrlr\.OrganizationName"),
+        ((*SECC_NAMES, (NameOID.ORGANIZATIONAL_UNIT_NAME, "admins")), "holds OU, and this CA copies it"),
+    ],
+)
+async def test_what_would_be_copied_is_refused_before(
+    secc_authority: VaultAuthority, make_csr: Any, names: Any, words: str
+) -> None:
+    with pytest.raises(SigningRefused, match=words):
+        await secc_authority.sign(asked_of_secc(make_csr(names=names)))
+
+
+async def test_extensions_that_would_be_copied_are_refused(secc_authority: VaultAuthority, make_csr: Any) -> None:
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    with pytest.raises(SigningRefused, match="asks for an extended key usage"):
+        await secc_authority.sign(asked_of_secc(make_csr(names=SECC_NAMES, extensions=[usage])))
+
+    names = x509.SubjectAlternativeName([x509.DNSName("csms.example.com")])
+    hostile = x509.load_pem_x509_csr(make_csr(names=SECC_NAMES, extensions=[names]).encode())
+    with pytest.raises(IssuedMismatch, match="alternative names"):  # the review refuses it; so does the last check
+        await secc_authority.sign(replace(asked_of_secc(make_csr(names=SECC_NAMES)), csr=hostile))
+
+
+async def test_a_narrower_key_usage_would_be_copied(secc_authority: VaultAuthority, make_csr: Any) -> None:
+    names = ("content_commitment", "key_encipherment", "data_encipherment", "key_cert_sign", "crl_sign")
+    others = dict.fromkeys((*names, "encipher_only", "decipher_only"), False)
+    for is_whole in (False, True):
+        usage = x509.KeyUsage(digital_signature=True, key_agreement=is_whole, **others)
+        request = asked_of_secc(make_csr(names=SECC_NAMES, extensions=[usage]))
+        if is_whole:
+            await secc_authority.sign(request)
+            continue
+        with pytest.raises(SigningRefused, match="a key usage without key_agreement, and this CA copies it"):
+            await secc_authority.sign(request)
 
 
 async def test_a_dc_comes_from_the_csr_that_was_reviewed(bao: Bao, connect: Connect, make_csr: Any) -> None:

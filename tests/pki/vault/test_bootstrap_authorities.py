@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pki.issuing import Issuer
 from pki.pem_files import certificates_pem
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
+from tests import lint
 from tests.bao import Bao, running_bao
 from tests.pki.vault.bootstrapped import administrator, changed, csr_of, looked_at, plan_of, set_up
-from tests.pki.vault.linted import certificate_errors, crl_errors
 from tests.pki.vault.offline_root import offline_root, signed_by
 
 NOW = datetime.now(UTC)
@@ -99,10 +99,11 @@ def test_pkilint_finds_no_error_in_what_is_issued(
     crl = (vault.read(f"{mount}/cert/crl") or {})["certificate"]
 
     assert len(x509.load_pem_x509_crl(crl.encode())) == 1
-    assert crl_errors(crl) == []
+    assert lint.errors(lint.of_crl(x509.load_pem_x509_crl(crl.encode()))) == []
     for pem in (leaf["certificate"], *leaf["ca_chain"]):
-        assert certificate_errors(pem) == []
-        size = len(x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER))
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        assert lint.errors(lint.of_certificate(certificate)) == []
+        size = len(certificate.public_bytes(Encoding.DER))
         assert size <= (plan.uses[0].profile.certificate_size_max or size)  # [V2G2-010], with every URL in it
 
 
