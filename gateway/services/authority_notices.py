@@ -8,7 +8,7 @@ import structlog
 from cryptography import x509
 
 from gateway.session.ports import StoreAway
-from pki.authority import AuthorityError, AuthorityUnavailable
+from pki.authority import AuthorityError, AuthorityUnavailable, RevocationUnsupported
 from pki.reasons import FOR_GOOD
 
 POLL: Final = 15.0
@@ -79,12 +79,19 @@ class AuthorityNotices(Generic[R]):
         self._authorities = authorities
 
     async def tell(self, record: R) -> R:
-        """Tell its authority, and return the record as it is now. Raises AuthorityError and StoreAway."""
+        """Tell its authority, and return the record as it is now. Raises AuthorityError and StoreAway.
+
+        One that can't ever be told isn't tried again: the error says what a person has to do.
+        """
         authority = self._authorities.revoking(record.usage)
         if authority is None:
             return record
         reason = FOR_GOOD.get(record.reason or "", x509.ReasonFlags.unspecified)
-        await authority.revoke(record.serial, reason)
+        try:
+            await authority.revoke(record.serial, reason)
+        except RevocationUnsupported as error:
+            await self._outbox.told(record, f"the authority of {record.usage} wasn't told: {error}")
+            raise
         return await self._outbox.told(record, f"the authority of {record.usage} was told")
 
     async def run(self) -> None:

@@ -20,7 +20,7 @@ from gateway.services.station_commands import ConnectedStation
 from gateway.session.certificate_requests import CertificateRequest, RequestState
 from gateway.session.ports import StoreAway
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
-from pki.authority import AuthorityError, AuthorityUnavailable, IssuedCertificate
+from pki.authority import AuthorityError, AuthorityUnavailable, IssuedCertificate, SigningPending
 from pki.csr import CsrRejected
 
 FIRST_PAUSE: Final = 5.0
@@ -158,6 +158,8 @@ class CertificateFlows:
             return await self._deliver(flow, request)
         except (AuthorityUnavailable, NotPickedUp, PeerUnavailable) as later:
             seconds = self._longer(flow)
+            if isinstance(later, SigningPending):
+                seconds = max(seconds, later.retry_after)
             log.warning("certificate_delayed", identity=request.identity, reason=str(later), again_in=seconds)
             what = "signing it failed" if isinstance(later, AuthorityUnavailable) else "it could not be delivered"
             self._told(request, Ended("", f"{what}: {later}; it is tried again"))

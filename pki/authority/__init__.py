@@ -30,6 +30,10 @@ class SigningRefused(AuthorityError):
     """The authority won't sign this."""
 
 
+class RevocationUnsupported(SigningRefused):
+    """The authority can't be told of revocations, now or ever: a person does it at the CA."""
+
+
 class IssuedMismatch(AuthorityError):
     """The authority gave something else than what was asked."""
 

@@ -16,8 +16,8 @@ from pki.authority import (
     AuthorityUnavailable,
     IssuedCertificate,
     IssuedMismatch,
+    RevocationUnsupported,
     SigningPending,
-    SigningRefused,
     SigningRequest,
 )
 from pki.est.client import EstClient
@@ -27,8 +27,8 @@ from pki.issued import verify_issued
 from pki.pem_files import certificates_pem
 from pki.subject import check_copied
 
-PENDING_MAX: Final = 30.0
-"""Seconds that a request waits in place for a CA that wants to be asked again."""
+PENDING_MAX: Final = 10.0
+"""Seconds that a request waits in place for a CA that wants to be asked again; others wait for their turn behind it."""
 
 log = structlog.get_logger(__name__)
 
@@ -88,8 +88,8 @@ class EstAuthority:
         return issuers_in_order(await self._ca_certificates())
 
     async def revoke(self, serial: str, reason: x509.ReasonFlags = x509.ReasonFlags.unspecified) -> None:  # noqa: ARG002 - nobody to tell
-        """EST has no word for it. Raises :class:`pki.authority.SigningRefused`."""
-        raise SigningRefused(
+        """EST has no word for it. Raises :class:`pki.authority.RevocationUnsupported`."""
+        raise RevocationUnsupported(
             f"EST can't revoke (RFC 7030): revoke {serial} at the CA behind {self._client.base}; this gateway itself "
             "refuses what was revoked here"
         )

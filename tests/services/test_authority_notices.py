@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from cryptography.x509 import ReasonFlags
+from structlog.testing import capture_logs
 
 from gateway.services import authority_notices
 from gateway.services.authority_notices import POLL, RETRY_MAX, AuthorityNotices
 from gateway.session.ports import StoreAway
-from pki.authority import AuthorityUnavailable, SigningRefused
+from pki.authority import AuthorityUnavailable, RevocationUnsupported, SigningRefused
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,21 @@ async def test_an_authority_that_is_away_is_asked_once_and_holds_up_no_other() -
     authorities["server"] = Authority()
     assert await AuthorityNotices(store, authorities).tell_all()
     assert all(record.authority_told for record in store.records.values())
+
+
+async def test_one_that_can_not_be_told_is_not_tried_for_ever() -> None:
+    """EST has no word for revocation (RFC 7030): the log and the history say what a person has to do."""
+    store = outbox(OnFile(1))
+    authority = Authority(problems={"all": RevocationUnsupported("revoke 1 at the CA")})
+    notices = AuthorityNotices(store, Authorities(station=authority))
+    with capture_logs() as lines:
+        assert not await notices.tell_all()
+        assert await notices.tell_all()
+    assert authority.asked == 1
+    assert [(line["event"], line["reason"]) for line in lines if line["log_level"] == "error"] == [
+        ("authority_not_told", "revoke 1 at the CA")
+    ]
+    assert store.details == ["the authority of station wasn't told: revoke 1 at the CA"]
 
 
 async def test_one_that_is_refused_holds_up_none_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:

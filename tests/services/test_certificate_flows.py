@@ -9,7 +9,7 @@ from cryptography import x509
 
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import StoreAway
-from pki.authority import AuthorityUnavailable, IssuedMismatch, SigningRefused
+from pki.authority import AuthorityUnavailable, IssuedMismatch, SigningPending, SigningRefused
 from tests.services.certificate_desk import Desk, make_csr, station_of
 from tests.services.conftest import KeptEvents
 
@@ -97,6 +97,18 @@ async def test_an_authority_that_is_away_is_asked_again_for_as_long_as_the_stati
         desk.wake()
     await desk.settled()
     assert desk.paused == [5, 10, 20, 40, 80, 160, 320, 600, 600]
+    assert desk.book.states() == ["delivered"]
+
+
+async def test_an_authority_that_has_yet_to_decide_is_asked_when_it_said(desk: Desk) -> None:
+    """RFC 7030 4.2.3: not before Retry-After."""
+    desk.authority.failures = [SigningPending("a person decides", 3600.0), SigningPending("a person decides", 1.0)]
+    await desk.sign(station_of())
+    for _ in range(2):
+        await desk.settled()
+        desk.wake()
+    await desk.settled()
+    assert desk.paused == [3600, 10]
     assert desk.book.states() == ["delivered"]
 
 
