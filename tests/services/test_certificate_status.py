@@ -96,7 +96,7 @@ async def test_the_issuer_must_be_known(world: World) -> None:
     [("issuerNameHash", "a1"), ("issuerKeyHash", "zz" * 32), ("serialNumber", "0x12"), ("serialNumber", "-1")],
 )
 async def test_hashes_that_are_none(world: World, field: str, value: str) -> None:
-    answer = await world.get(**{field: value})
+    answer = await world.get(None, **{field: value})
     assert answer["statusInfo"]["reasonCode"] == "InvalidHashData"
     assert field in answer["statusInfo"]["additionalInfo"]
     assert world.asked == []

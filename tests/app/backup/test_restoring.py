@@ -38,7 +38,7 @@ async def issued(opened: Records, folder: Path) -> IssuedCertificate:
     pem = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     csr = review(pem.public_bytes(Encoding.PEM).decode(), common_name="SN1", organization="CPO")
     signed = await LocalAuthority.open(folder / "certs/dev/ca").sign(csr.request_for("CPO"))
-    await Inventory(opened.certificates).issued("CS1", signed, csr.key_fingerprint)
+    await Inventory(opened.certificates).add("CS1", signed, usage="station", profile=csr.profile.name)
     return signed
 
 
