@@ -42,6 +42,8 @@ from pki.vault_roles import key_usages
 
 CHAIN_MAX: Final = 10
 """CA certificates that are looked at."""
+SERIALS_KEPT: Final = 10_000
+"""Serial numbers of the certificates that came last: none comes twice."""
 
 _SIGNING: Final = frozenset({"create", "update", "sudo", "root"})
 _SERIAL: Final = re.compile(r"[0-9a-fA-F]{1,40}")
@@ -65,6 +67,8 @@ class VaultAuthority:
         self._mount = mount
         self._role = role
         self._clock = clock
+        self._given: dict[str, None] = {}
+        """Serial numbers, the oldest first."""
 
     def __repr__(self) -> str:
         return f"VaultAuthority({self._connection!r}, {self._mount}/{self._role})"
@@ -95,6 +99,7 @@ class VaultAuthority:
             return issued, None
 
         issued, mismatch = await self._call(ask, is_repeatable=False)
+        self._note_serial(issued.serial)
         if mismatch is not None:
             raise await self._disowned(issued, request, mismatch)
         lifetime = request.profile.validity.lifetime
@@ -175,6 +180,16 @@ class VaultAuthority:
             return IssuedMismatch(f"{text} (and {issued.serial} could not be revoked: {error})")
         return IssuedMismatch(f"{text} ({issued.serial} was revoked)")
 
+    def _note_serial(self, serial: str) -> None:
+        """Return when this serial number is new. Another station may use the certificate: it must not be revoked."""
+        if serial in self._given:
+            raise IssuedMismatch(
+                f"the answer is the certificate {serial}, given before; is there a cache before Vault?"
+            )
+        self._given[serial] = None
+        if len(self._given) > SERIALS_KEPT:
+            del self._given[next(iter(self._given))]
+
     def _issuer(self, adapter: VaultAdapter) -> str:
         """Return which of the engine's issuers signs for the role; the default one where the role can't be read."""
         try:
@@ -186,7 +201,7 @@ class VaultAuthority:
 
     def _crl(self, adapter: VaultAdapter) -> bytes:
         path = f"/v1/{self._mount}/issuer/{self._issuer(adapter)}/crl/pem"
-        answer = adapter.get(path, answer_max=2 * CRL_SIZE_MAX)
+        answer = adapter.get(path, answer_max=CRL_SIZE_MAX)
         return bytes(answer.content) if isinstance(answer, Answer) else b""
 
 

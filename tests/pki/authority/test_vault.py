@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from pki import profiles
 from pki.authority import AuthorityUnavailable, CertificateAuthority, IssuedMismatch, SigningRefused, SigningRequest
+from pki.authority import vault as vault_module
 from pki.authority.vault import VaultAuthority
 from pki.csr import review
 from pki.revocation import parse_crls
@@ -307,6 +308,15 @@ async def test_a_life_that_the_role_cuts_short_is_told(bao: Bao, connect: Connec
     assert issued.not_after < datetime.now(UTC) + timedelta(days=31)
     (line,) = [line for line in lines if line["event"] == "lifetime_cut_short"]
     assert "raise the max_ttl of the role and of the mount" in line["reason"]
+
+
+async def test_the_serial_numbers_that_are_kept_are_bounded(
+    authority: VaultAuthority, request_: SigningRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vault_module, "SERIALS_KEPT", 2)
+
+    serials = [(await authority.sign(request_)).serial for _ in range(3)]
+    assert list(authority._given) == serials[1:]
 
 
 async def test_sealed_and_unsealed(bao: Bao, authority: VaultAuthority, request_: SigningRequest) -> None:
