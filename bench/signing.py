@@ -9,6 +9,7 @@ import asyncio
 import json
 import ssl
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench import handshakes, servers
+from gateway.app.interpreter import SWITCH_INTERVAL
 from pki.authority.vault import VaultAuthority
 from pki.csr import review
 from pki.vault.connection import VaultConnection
@@ -132,6 +134,7 @@ async def compare(bao: Bao) -> dict[str, Any]:
 
 def main() -> None:
     """Print the comparison and write ``bench/results/signing.json``."""
+    sys.setswitchinterval(SWITCH_INTERVAL)  # as `voltgate serve` does
     with tempfile.TemporaryDirectory() as folder, running_bao(Path(folder)) as bao:
         make_pki(bao)
         found = asyncio.run(compare(bao))
