@@ -15,7 +15,7 @@ from gateway.services.station_facts import secc_ids
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from pki.csr import CsrRejected, ReviewedCsr, review
 
-REVIEWS_AT_ONCE: Final = 4
+REVIEWS_AT_ONCE: Final = 2
 """CSRs that are taken apart at a time: a storm of them leaves the threads to others, too."""
 SMELLS_OF_ATTACK: Final = frozenset(
     {"alternative_names", "authority", "common_name", "key_reused", "proof_of_possession"}

@@ -18,6 +18,8 @@ from pki.pem_files import certificates_pem
 
 LABEL: Final = "Voltgate station"
 """What the names of the CA certificates begin with."""
+SIGNING_AT_ONCE: Final = 2
+"""Signatures that are made at a time: it is this process that makes them, and its event loop waits for its threads."""
 
 
 def utc_now() -> datetime:
@@ -31,6 +33,7 @@ class LocalAuthority:
         self._hierarchy = hierarchy
         self._clock = clock
         self._crl = CrlFile(folder, hierarchy.issuing)
+        self._slots = asyncio.Semaphore(SIGNING_AT_ONCE)
 
     def __repr__(self) -> str:
         return f"LocalAuthority({self._hierarchy.issuing!r})"
@@ -58,7 +61,8 @@ class LocalAuthority:
 
     async def sign(self, request: SigningRequest) -> IssuedCertificate:
         """Issue what ``request`` asks for, off the event loop. Raises :class:`pki.authority.AuthorityError`."""
-        return await asyncio.to_thread(self._sign, request)
+        async with self._slots:
+            return await asyncio.to_thread(self._sign, request)
 
     async def chain(self) -> list[x509.Certificate]:
         """Return the issuing CA's certificate and the root's."""
