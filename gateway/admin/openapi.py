@@ -53,7 +53,10 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Voltgate", "version": gateway.__version__},
         "security": [{"bearer": []}],
-        "paths": {f"{PREFIX}/{path}": item for path, item in {**_stations(), **_commands(), **_others()}.items()},
+        "paths": {
+            f"{PREFIX}/{path}": item
+            for path, item in {**_stations(), **_commands(), **_certificate_requests(), **_others()}.items()
+        },
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
             "schemas": {**SCHEMAS, **bodies},
@@ -167,6 +170,18 @@ def _others() -> dict[str, Any]:
                 query=Revocation,
             ),
         },
+        "security-events": {
+            "get": _operation(
+                "List security events, the newest first.",
+                {"200": _list("security_events", "SecurityEvent"), **_errors("400")},
+                query=EventFilter,
+            ),
+        },
+    }
+
+
+def _certificate_requests() -> dict[str, Any]:
+    return {
         "certificate-requests": {
             "get": _operation(
                 "List what stations have asked for; those in state waiting are for a person to decide.",
@@ -191,13 +206,6 @@ def _others() -> dict[str, Any]:
                 "Refuse a CSR; the station isn't told, and may ask again.",
                 {"200": _json("CertificateRequest"), **_errors("400", "404", "409")},
                 body=RequestRefusal,
-            ),
-        },
-        "security-events": {
-            "get": _operation(
-                "List security events, the newest first.",
-                {"200": _list("security_events", "SecurityEvent"), **_errors("400")},
-                query=EventFilter,
             ),
         },
     }
