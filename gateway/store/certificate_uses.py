@@ -23,11 +23,15 @@ _REVOKED: Final = CertificateState.REVOKED.value
 _SUPERSEDED: Final = CertificateState.SUPERSEDED.value
 _ENDED: Final = (_REVOKED, _SUPERSEDED)
 
+_SUPERSEDED_BY: Final = {STATION: (STATION, SEEN), SEEN: (SEEN,)}
+"""Of which usages older certificates are superseded by one that is shown. No other issuer's ends one of ours."""
 _OLDER: Final = aliased(CertificateRow)
 _HAS_OLDER: Final = exists().where(
-    CertificateRow.usage == STATION,
     _OLDER.identity == CertificateRow.identity,
-    _OLDER.usage == STATION,
+    or_(
+        and_(CertificateRow.usage == STATION, _OLDER.usage.in_((STATION, SEEN))),
+        and_(CertificateRow.usage == SEEN, _OLDER.usage == SEEN),
+    ),
     _OLDER.state.not_in(_ENDED),
     or_(
         _OLDER.not_before < CertificateRow.not_before,
@@ -52,7 +56,7 @@ _SUPERSEDE: Final = (
     update(CertificateRow)
     .where(
         CertificateRow.identity == bindparam("of_identity"),
-        CertificateRow.usage == STATION,
+        CertificateRow.usage.in_(bindparam("of_usages", expanding=True)),
         CertificateRow.state.not_in(_ENDED),
         or_(
             CertificateRow.not_before < bindparam("since"),
@@ -107,8 +111,8 @@ class CertificateUses:
         """A station has connected with this certificate: it is IN_USE; what it had before is SUPERSEDED.
 
         Superseded are the older ones of its station that we issued for the same usage, whether or not the station ever
-        had them; one that is revoked supersedes nothing. Returns False for one that isn't recorded. One read when all
-        is known already; the time is written once a day.
+        had them, and those of other issuers; one that is revoked supersedes nothing. Returns False for one that isn't
+        recorded. One read when all is known already; the time is written once a day.
         """
         now = self._clock()
         key = {"of_fingerprint": fingerprint.lower()}
@@ -166,12 +170,12 @@ class _Dated(Protocol):
 
 
 def _supersede(connection: Connection, certificate: int, shown: _Dated, now: datetime) -> None:
-    if shown.usage != STATION:
-        return
+    usages = _SUPERSEDED_BY.get(shown.usage, ())
     older = {
         "of_identity": shown.identity,
         "since": shown.not_before,
         "of_id": certificate,
+        "of_usages": usages,
         "state": _SUPERSEDED,
         "changed_at": now,
     }

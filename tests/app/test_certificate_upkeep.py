@@ -15,6 +15,8 @@ from gateway.store.certificates import CertificateState
 from pki.authority import AuthorityUnavailable
 from pki.crl import parse_crls
 from tests.app.house import PATIENCE, FakeStation, House, open_house, runtime
+from tests.bao import running_bao
+from tests.bao_pki import make_pki, new_token
 
 
 @pytest.fixture
@@ -51,6 +53,33 @@ async def test_the_old_certificate_ends_on_the_authoritys_list(house: House, mon
         "revoked",
         "revoked",
     ]
+
+
+async def test_a_sealed_vault_and_a_restart_lose_no_revocation(
+    configured: Callable[..., Config], tmp_path: Path
+) -> None:
+    with running_bao(tmp_path) as bao:
+        make_pki(bao)
+        (tmp_path / "token").write_text(new_token(bao))
+        vault = {"address": bao.address, "role": "station", "roots": str(bao.cacert), "auth": {"token": "file:token"}}
+        config = configured(authority={"station": {"vault": vault}}, revocation={"superseded_after": 0})
+        async with open_house(config, tmp_path) as house:
+            station = FakeStation()
+            older, newer = await house.certificate(station), await house.certificate(station)
+            station.proof = Proof(3, path=(newer,))
+            house.services.joined(runtime(station))
+            await house.idle()
+            bao.seal()
+            assert await house.services.pki.upkeep.superseded.revoke_due() == 1
+            assert not await house.services.pki.upkeep.notices.tell_all()
+        bao.unseal()
+        async with open_house(config, tmp_path) as house:
+            assert await house.services.pki.upkeep.notices.tell_all()
+            (crl,) = parse_crls(await house.services.pki.authorities.station.crl())
+            record = await house.services.pki.on_file.find(format(older.serial_number, "x"))
+    assert set(crl.revoked) == {older.serial_number}
+    assert record is not None
+    assert record.authority_told
 
 
 async def test_within_its_grace_it_is_left_alone(configured: Callable[..., Config], tmp_path: Path) -> None:

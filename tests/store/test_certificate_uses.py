@@ -155,6 +155,23 @@ async def test_another_issuers_certificate_is_kept_as_seen(certificates: Certifi
     assert await states(certificates) == {"1": "issued", "2": "in_use"}
 
 
+async def test_ours_takes_the_place_of_a_factorys_and_never_the_other_way(
+    certificates: Certificates, uses: CertificateUses
+) -> None:
+    await uses.add(seen("CS1", "a"), "")
+    await uses.add(seen("CS1", "b", since=NOW + timedelta(hours=1)), "")
+    assert await states(certificates) == {"a": "superseded", "b": "in_use"}
+    await issue(certificates, "CS1", "1")
+    for shown, expected in [
+        ("ff1", {"a": "superseded", "b": "in_use", "1": "in_use"}),  # b is newer than ours
+        ("eea", {"a": "in_use", "b": "in_use", "1": "in_use"}),
+        ("ff1", {"a": "superseded", "b": "in_use", "1": "in_use"}),
+        ("eeb", {"a": "superseded", "b": "in_use", "1": "in_use"}),
+    ]:
+        await uses.in_use(shown)
+        assert await states(certificates) == expected
+
+
 async def test_one_of_ours_that_was_not_on_record_is_as_old_as_it_says(
     certificates: Certificates, uses: CertificateUses
 ) -> None:
