@@ -55,7 +55,8 @@ def document() -> dict[str, Any]:
         "security": [{"bearer": []}],
         "paths": {
             f"{PREFIX}/{path}": item
-            for path, item in {**_stations(), **_commands(), **_certificate_requests(), **_others()}.items()
+            for describe in (_stations, _commands, _certificates, _certificate_requests, _others)
+            for path, item in describe().items()
         },
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
@@ -152,7 +153,7 @@ def _commands() -> dict[str, Any]:
     }
 
 
-def _others() -> dict[str, Any]:
+def _certificates() -> dict[str, Any]:
     return {
         "certificates": {
             "get": _operation(
@@ -168,13 +169,6 @@ def _others() -> dict[str, Any]:
                 "Revoke a certificate for good and cut the session that stands on it.",
                 {"200": _json("Certificate"), **_errors("400", "404", "409")},
                 query=Revocation,
-            ),
-        },
-        "security-events": {
-            "get": _operation(
-                "List security events, the newest first.",
-                {"200": _list("security_events", "SecurityEvent"), **_errors("400")},
-                query=EventFilter,
             ),
         },
     }
@@ -206,6 +200,18 @@ def _certificate_requests() -> dict[str, Any]:
                 "Refuse a CSR; the station isn't told, and may ask again.",
                 {"200": _json("CertificateRequest"), **_errors("400", "404", "409")},
                 body=RequestRefusal,
+            ),
+        },
+    }
+
+
+def _others() -> dict[str, Any]:
+    return {
+        "security-events": {
+            "get": _operation(
+                "List security events, the newest first.",
+                {"200": _list("security_events", "SecurityEvent"), **_errors("400")},
+                query=EventFilter,
             ),
         },
     }

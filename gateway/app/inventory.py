@@ -58,7 +58,7 @@ class Inventory:
 
     async def on_file(self, serial: str) -> OnFile | None:
         """Return a certificate that was recorded."""
-        record = await self._certificates.find(serial)
+        record = await self._certificates.find(serial, ours=True)
         return None if record is None else _on_file(record)
 
     async def undelivered(self, identity: str, key_fingerprint: str) -> OnFile | None:

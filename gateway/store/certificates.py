@@ -129,12 +129,13 @@ class Certificates:
         except IntegrityError as error:
             raise CertificateKnown(f"the certificate {record.serial} is recorded already") from error
 
-    async def find(self, name: str) -> CertificateRecord | None:
+    async def find(self, name: str, *, ours: bool = False) -> CertificateRecord | None:
         """Return the certificate of this serial number or SHA-256 fingerprint (hex as people write it), or None.
 
-        Raises :class:`CertificateAmbiguous`, and ValueError for what isn't hex.
+        ``ours``: one that we issued comes before those that were only seen. Raises :class:`CertificateAmbiguous`, and
+        ValueError for what isn't hex.
         """
-        row = await self._database.read(lambda connection: find_named(connection, name))
+        row = await self._database.read(lambda connection: find_named(connection, name, ours=ours))
         return None if row is None else to_record(row, self._clock())
 
     async def newest(self, identity: str, usage: str = STATION) -> CertificateRecord | None:

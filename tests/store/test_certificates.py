@@ -238,6 +238,9 @@ async def test_a_manufacturers_serial_number_does_not_hide_ours(certificates: Ce
     await add(certificates, "CS2", "1", fingerprint="b" * 64, usage="seen")
     await add(certificates, "CS1", "1", fingerprint="c" * 64)
     assert (await certificates.mark("1", INSTALLED)).usage == "station"
+    found = await certificates.find("1", ours=True)
+    assert found is not None
+    assert found.usage == "station"
     with pytest.raises(CertificateAmbiguous):
         await certificates.revoke("1")
 
