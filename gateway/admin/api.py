@@ -12,11 +12,13 @@ from gateway.admin.ports import (
     CertificateRequests,
     Certificates,
     Registration,
+    Renewals,
     Routes,
     SecurityEvents,
     StationCommands,
     Upgrades,
 )
+from gateway.admin.renewals import RenewalEndpoints
 from gateway.admin.roster import Roster
 from gateway.admin.security_events import SecurityEventEndpoints
 from gateway.admin.station_commands import StationCommandEndpoints
@@ -37,15 +39,17 @@ class Parts:
     certificates: Certificates
     certificate_requests: CertificateRequests
     revoke: Revoke
+    renewals: Renewals
     security_events: SecurityEvents
 
 
 def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     """Add the endpoints of all aggregates."""
-    roster = Roster(parts.registration, parts.routes, parts.live, parts.upgrades)
+    roster = Roster(parts.registration, parts.routes, parts.live, parts.upgrades, parts.renewals)
     StationEndpoints(parts.registration, roster).add_routes(router)
     StationCommandEndpoints(roster, parts.commands, parts.upgrades).add_routes(router)
     CertificateEndpoints(parts.certificates, parts.revoke).add_routes(router)
     CertificateRequestEndpoints(parts.certificate_requests).add_routes(router)
+    RenewalEndpoints(parts.renewals).add_routes(router)
     SecurityEventEndpoints(parts.security_events).add_routes(router)
     PendingStationEndpoints(parts.registration, roster).add_routes(router)

@@ -1,7 +1,7 @@
 """The metrics, read from the parts when they are scraped. No label comes from a peer's text (attack C7)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -39,6 +39,8 @@ class Levels:
     backends_up: int
     journal_entries: int
     certificates: CertificateCounts | None = None
+    expiring: Mapping[str, int] = field(default_factory=dict)
+    """By usage (station, v2g, server): how many certificates an alert was given for, since they end soon."""
 
 
 class _GatewayCollector(Collector):
@@ -68,6 +70,14 @@ class _GatewayCollector(Collector):
             "Money-moving messages that a backend must still answer.",
             levels.journal_entries,
         )
+        expiring = GaugeMetricFamily(
+            "voltgate_certificates_expiring",
+            "Certificates in use that an alert was given for: they end soon and are not renewed.",
+            labels=["usage"],
+        )
+        for usage, count in levels.expiring.items():
+            expiring.add_metric([usage], count)
+        yield expiring
 
     def _certificates(self, counts: CertificateCounts) -> Iterable[Metric]:
         held = GaugeMetricFamily("voltgate_certificates", "Certificates on record.", labels=["usage", "state"])

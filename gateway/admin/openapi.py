@@ -9,6 +9,7 @@ from gateway.admin.certificate_requests import RequestFilter, RequestRefusal
 from gateway.admin.certificates import CertificateFilter, Revocation
 from gateway.admin.openapi_schemas import SCHEMAS
 from gateway.admin.pending_stations import Approval
+from gateway.admin.renewals import RenewalOfAll, RenewalOfOne
 from gateway.admin.requests import PREFIX, Query
 from gateway.admin.security_events import EventFilter
 from gateway.admin.station_commands import ProfileUpgrade, Rotation, StationCall
@@ -21,6 +22,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     ProfileUpgrade,
     Approval,
     RequestRefusal,
+    RenewalOfAll,
 )
 _IDENTITY: Final = {
     "name": "identity",
@@ -55,7 +57,7 @@ def document() -> dict[str, Any]:
         "security": [{"bearer": []}],
         "paths": {
             f"{PREFIX}/{path}": item
-            for describe in (_stations, _commands, _certificates, _certificate_requests, _others)
+            for describe in (_stations, _commands, _certificates, _certificate_requests, _renewals, _others)
             for path, item in describe().items()
         },
         "components": {
@@ -120,7 +122,8 @@ def _commands() -> dict[str, Any]:
             "parameters": [_IDENTITY],
             "post": _operation(
                 "Ask the station to renew its certificate.",
-                {"202": {"description": "Asked."}, **_errors(*_STATION_ERRORS)},
+                {"202": {"description": "Asked."}, **_errors("400", *_STATION_ERRORS)},
+                query=RenewalOfOne,
             ),
         },
         "stations/{identity}/password": {
@@ -148,6 +151,18 @@ def _commands() -> dict[str, Any]:
             ),
             "delete": _operation(
                 "End the upgrade where it stands.", {"200": _json("SecurityProfile"), **_errors("404")}
+            ),
+        },
+    }
+
+
+def _renewals() -> dict[str, Any]:
+    return {
+        "renewals": {
+            "post": _operation(
+                "Have the certificates of all stations, or of a group's, renewed now, one after the other.",
+                {"202": _json("RenewalsBegun"), **_errors("400")},
+                body=RenewalOfAll,
             ),
         },
     }

@@ -35,6 +35,20 @@ _UPGRADE: Final = _object(
         "changed_at": _TIME,
     }
 )
+_RENEWAL: Final = _object(
+    {
+        "usage": {"enum": ["station", "v2g"]},
+        "serial": _text("Of the certificate that the station has."),
+        "not_after": _TIME,
+        "state": {
+            "enum": ["planned", "asked", "failed", "refused", "renewed"],
+            "description": "refused: the station doesn't know the trigger, and isn't asked again.",
+        },
+        "due_at": _TIME | {"description": "From when on the station is asked, when it is connected."},
+        "attempts": {"type": "integer"},
+        "problem": _text("Why the last attempt was in vain.", null=True),
+    }
+)
 _STATION: Final = _object(
     {
         "identity": _text(),
@@ -69,6 +83,11 @@ _STATION: Final = _object(
         "upgrade": {
             "oneOf": [{"$ref": "#/components/schemas/Upgrade"}, {"type": "null"}],
             "description": "Under way or, asked for one station, the last one.",
+        },
+        "renewals": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Renewal"},
+            "description": "The plans for its certificates, one for each usage that it has one for.",
         },
     }
 )
@@ -165,6 +184,14 @@ SCHEMAS: Final = {
         ]
     },
     "Upgrade": _UPGRADE,
+    "Renewal": _RENEWAL,
+    "RenewalsBegun": _object(
+        {
+            "usage": {"enum": ["station", "v2g"]},
+            "group": _text(null=True),
+            "count": {"type": "integer", "description": "Certificates that are to be renewed."},
+        }
+    ),
     "SecurityProfile": _object(
         {
             "identity": _text(),

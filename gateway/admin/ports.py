@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from gateway.session.certificate_requests import CertificateRequest, RequestState
 from gateway.session.pending import PendingStation
 from gateway.session.ports import StationRecord
+from gateway.session.renewals import RenewalRecord
 from gateway.session.security import Source
 from gateway.session.station import Station
 from gateway.session.upgrades import UpgradeRecord
@@ -100,8 +101,8 @@ class Routes(Protocol):
 class StationCommands(Protocol):
     """What a connected station is asked to do. Raises Refused, StationRefused, PeerUnavailable."""
 
-    async def renew_certificate(self, station: Station) -> None:
-        """Ask it for a new CSR."""
+    async def renew_certificate(self, station: Station, usage: str) -> None:
+        """Ask it for a new CSR, for its certificate of ``usage``: station or v2g."""
 
     async def rotate_password(self, station: Station, *, force: bool) -> None:
         """Give it a new password. ``force``: although the fate of the last one isn't known."""
@@ -121,6 +122,16 @@ class Upgrades(Protocol):
 
     async def cancel(self, identity: str) -> bool:
         """End the one under way where it stands; False when there is none."""
+
+
+class Renewals(Protocol):
+    """The scheduler of the stations' renewals."""
+
+    def of_station(self, identity: str) -> Sequence[RenewalRecord]:
+        """Return the plans of one station, by usage."""
+
+    async def renew_all(self, usage: str, group: str | None) -> int:
+        """Have all certificates of ``usage`` renewed now, or those of a group's stations; return how many."""
 
 
 class CertificateRecord(Protocol):

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from gateway.admin.ports import Registration, Routes, Upgrades
+from gateway.admin.ports import Registration, Renewals, Routes, Upgrades
 from gateway.admin.problems import ApiRefusal
 from gateway.admin.requests import PREFIX, refusals
-from gateway.admin.shown import station_shown, upgrade_shown
+from gateway.admin.shown import renewal_shown, station_shown, upgrade_shown
 from gateway.session.ports import StationRecord
 from gateway.session.station import Station
 from gateway.session.upgrades import UpgradeRecord
@@ -19,12 +19,18 @@ class Roster:
     """Finds a request's station. ``live`` returns the runtime of a station or None."""
 
     def __init__(
-        self, registration: Registration, routes: Routes, live: Callable[[str], Station | None], upgrades: Upgrades
+        self,
+        registration: Registration,
+        routes: Routes,
+        live: Callable[[str], Station | None],
+        upgrades: Upgrades,
+        renewals: Renewals,
     ) -> None:
         self._registration = registration
         self._routes = routes
         self._live = live
         self._upgrades = upgrades
+        self._renewals = renewals
 
     async def record(self, request: web.Request) -> StationRecord:
         """Return the station of the request's path. Raises ApiRefusal 404."""
@@ -65,6 +71,7 @@ class Roster:
             "provisional": provisional.value if provisional is not None else None,
             "backend_connected": runtime is not None and runtime.backend.is_up,
             "upgrade": upgrade_shown(upgrade),
+            "renewals": [renewal_shown(each) for each in self._renewals.of_station(record.identity)],
         }
 
 

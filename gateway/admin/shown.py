@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from gateway.session.certificate_requests import CertificateRequest
     from gateway.session.pending import PendingStation
     from gateway.session.ports import StationRecord
+    from gateway.session.renewals import RenewalRecord
     from gateway.session.upgrades import UpgradeRecord
 
 
@@ -66,6 +67,19 @@ def request_shown(request: "CertificateRequest") -> dict[str, Any]:
         "requested_at": request.requested_at.isoformat(),
         "changed_at": request.changed_at.isoformat(),
         "csr": request.csr,
+    }
+
+
+def renewal_shown(record: "RenewalRecord") -> dict[str, Any]:
+    """Return what is told of the plan to renew one of a station's certificates."""
+    return {
+        "usage": record.usage,
+        "serial": record.serial,
+        "not_after": record.not_after.isoformat(),
+        "state": record.state.value,
+        "due_at": record.due_at.isoformat(),
+        "attempts": record.attempts,
+        "problem": record.problem or None,
     }
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from gateway.admin.ports import StationCommands, Upgrades
 from gateway.admin.problems import ApiRefusal
+from gateway.admin.renewals import RenewalOfOne
 from gateway.admin.requests import PREFIX, Query, Request, read_body, read_query, refusals
 from gateway.admin.roster import Roster
 from gateway.admin.shown import rotation_state, upgrade_shown
@@ -77,10 +78,11 @@ class StationCommandEndpoints:
         return web.json_response({"action": wanted.action, "payload": answer})
 
     async def renew_certificate(self, request: web.Request) -> web.Response:
-        """POST stations/{identity}/certificate: ask the station to renew its certificate."""
+        """POST stations/{identity}/certificate: ask the station to renew its certificate, ``?usage=v2g`` that one."""
+        usage = read_query(request, RenewalOfOne).usage
         station = await self._roster.connected(request)
         with refusals():
-            await self._commands.renew_certificate(station)
+            await self._commands.renew_certificate(station, usage)
         return web.json_response({"status": "requested"}, status=202)
 
     async def rotate_password(self, request: web.Request) -> web.Response:

@@ -18,10 +18,10 @@ class Commands:
         self._rotation = rotation
         self._upgrades = upgrades
 
-    async def renew_certificate(self, station: Station) -> None:
+    async def renew_certificate(self, station: Station, usage: str) -> None:
         """Ask it for a new CSR."""
         try:
-            await self._certificates.renew(station)
+            await self._certificates.renew(station, usage)
         except TriggerRefused as refused:
             raise StationRefused(str(refused)) from None
 

@@ -9,6 +9,7 @@ from gateway.app.certificates_at_doors import CertificatesAtDoors
 from gateway.app.clock import now
 from gateway.app.inventory import Inventory
 from gateway.app.listeners import trust_anchors
+from gateway.app.renewals import scheduler
 from gateway.app.responders import Responders
 from gateway.app.revocations import Revocations
 from gateway.app.tasks import Tasks
@@ -55,6 +56,7 @@ class PkiServices:
             self.on_file, self.upkeep.notices, security
         )
         self._provisional = ProvisionalRenewal(self.certificates, security)
+        self.renewals = scheduler(config, authorities, database, self.certificates, security, tasks)
 
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:
@@ -69,11 +71,21 @@ class PkiServices:
         """Take up what an earlier run left. Raises StoreAway."""
         await self._doors.load()
         self._crls.learn(await self._responders.look())
+        await self.renewals.load()
 
     def start(self) -> None:
         """Begin what goes on beside the stations."""
         self.upkeep.start(self._tasks)
         self._desk.start()
+        self._tasks.spawn(self.renewals.run(), "renewals")
+
+    def expiring(self) -> Mapping[str, int]:
+        """Return by usage how many certificates end soon and are not renewed."""
+        return self.renewals.expiring()
+
+    def joined(self, station: Station) -> None:
+        """A station's WebSocket is open."""
+        self.renewals.joined(station)
 
     async def close(self) -> None:
         """End the questions to OCSP responders."""

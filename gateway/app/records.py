@@ -14,6 +14,7 @@ from gateway.admin.shown import (
     certificate_shown,
     event_shown,
     pending_shown,
+    renewal_shown,
     request_shown,
     station_shown,
     step_shown,
@@ -41,6 +42,7 @@ from gateway.store.certificate_requests import CertificateRequests
 from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
 from gateway.store.pending_stations import PendingStations
+from gateway.store.renewals import Renewals
 from gateway.store.security_events import SecurityEvents
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
@@ -62,6 +64,7 @@ __all__ = [
     "pending_shown",
     "records",
     "registration",
+    "renewal_shown",
     "request_shown",
     "station_shown",
     "step_shown",
@@ -78,6 +81,7 @@ class Records:
     upgrades: Upgrades
     certificates: Certificates
     certificate_requests: CertificateRequests
+    renewals: Renewals
     revocation: CertificateRevocation[CertificateRecord]
     security_events: SecurityEvents
 
@@ -100,6 +104,7 @@ async def records(config: Config) -> AsyncIterator[Records]:
                     upgrades=Upgrades(database),
                     certificates=certificates,
                     certificate_requests=CertificateRequests(database),
+                    renewals=Renewals(database),
                     revocation=CertificateRevocation(certificates, notices, noted),
                     security_events=events,
                 )

@@ -277,6 +277,7 @@ class _Gateway:
             certificates=services.pki.on_file,
             certificate_requests=services.pki.requests,
             revoke=services.pki.revocation.revoke,
+            renewals=services.pki.renewals,
             security_events=services.events,
         )
 
@@ -305,6 +306,7 @@ class _Gateway:
             stations_provisional=sum(
                 station.is_connected and station.provisional is not None for station in self._directory
             ),
+            expiring=self._services.pki.expiring(),
         )
 
     async def _save_registers(self) -> None:

@@ -105,6 +105,7 @@ class StationServices:
 
     def joined(self, station: Station) -> None:
         """A station's WebSocket is open."""
+        self.pki.joined(station)
         self._tasks.spawn(self._welcome(station), f"welcome {station.identity}")
 
     async def _welcome(self, station: Station) -> None:

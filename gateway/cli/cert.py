@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -123,18 +123,34 @@ def show(serial: Serial, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOpt
 
 @app.command()
 def renew(
-    identity: Annotated[str, typer.Argument(help="The station's identity.")],
+    identity: Annotated[str | None, typer.Argument(help="The station's identity.")] = None,
+    usage: Annotated[
+        Literal["station", "v2g"], typer.Option(help="The certificate for TLS, or the one for ISO 15118.")
+    ] = "station",
+    every: Annotated[bool, typer.Option("--all", help="All stations' that have one, one after the other.")] = False,
+    group: Annotated[str | None, typer.Option(help="With --all: only the stations of this group.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a connected station to renew its certificate now."""
+    """Ask a connected station to renew its certificate now; with --all many, each when it is connected."""
     from gateway.cli.api import request, station_path  # noqa: PLC0415 - an HTTP client, which the commands on records don't need
 
-    answer = asyncio.run(request(load_config(config), "POST", station_path(identity, "certificate"), None))
+    if (identity is not None) is every:
+        raise typer.BadParameter("name one station, or say --all", param_hint="IDENTITY")
+    if group is not None and not every:
+        raise typer.BadParameter("goes with --all", param_hint="--group")
+    tree = load_config(config)
+    if identity is None:
+        answer = asyncio.run(request(tree, "POST", "renewals", {"usage": usage, "group": group}))
+        said = f"{answer['count']} certificates are renewed from now on, one after the other"
+    else:
+        path = f"{station_path(identity, 'certificate')}?usage={usage}"
+        answer = {"identity": identity} | asyncio.run(request(tree, "POST", path, None))
+        said = f"station {identity} was asked for a new CSR"
     if as_json:
-        print_json({"identity": identity} | answer)
-        return
-    typer.echo(f"station {identity} was asked for a new CSR")
+        print_json(answer)
+    else:
+        typer.echo(said)
 
 
 @app.command()

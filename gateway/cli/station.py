@@ -91,14 +91,18 @@ def list_stations(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = F
 
 @app.command()
 def show(identity: Identity, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Show one station, and the upgrade of its security profile that is under way or was the last."""
+    """Show one station, the upgrade of its security profile, and when its certificates are renewed."""
 
     async def work(records: "Records") -> dict[str, Any]:
-        from gateway.app.records import station_shown, upgrade_shown  # noqa: PLC0415 - the store is open by now
+        from gateway.app.records import renewal_shown, station_shown, upgrade_shown  # noqa: PLC0415 - as above
 
         record = await records.stations.show(identity)
         (route,) = await records.routes.of([record])
-        return station_shown(record) | {"route": route, "upgrade": upgrade_shown(await records.upgrades.find(identity))}
+        return station_shown(record) | {
+            "route": route,
+            "upgrade": upgrade_shown(await records.upgrades.find(identity)),
+            "renewals": [renewal_shown(each) for each in await records.renewals.of_station(identity)],
+        }
 
     shown = on_records(load_config(config), work)
     if as_json:
@@ -106,7 +110,8 @@ def show(identity: Identity, config: ConfigOption = DEFAULT_CONFIG, as_json: Jso
         return
     upgrade = shown.pop("upgrade")
     line = station_live.upgrade_line(upgrade) if upgrade is not None else None
-    print_fields({**shown, "route": _route_line(shown["route"]), "upgrade": line})
+    renewals = {f"renewal ({each['usage']})": _renewal_line(each) for each in shown.pop("renewals")}
+    print_fields({**shown, "route": _route_line(shown["route"]), "upgrade": line, **renewals})
 
 
 @app.command("set-password")
@@ -163,6 +168,11 @@ def _route_line(route: dict[str, Any]) -> str:
         return line
     waits_for = f", which must hear of {route['waits_for']} first" if route["waits_for"] else ""
     return f"{line}; still {route['in_use']}{waits_for}"
+
+
+def _renewal_line(renewal: dict[str, Any]) -> str:
+    line = f"{renewal['state']}; due {renewal['due_at']}, certificate {renewal['serial']} ends {renewal['not_after']}"
+    return f"{line}; {renewal['problem']}" if renewal["problem"] else line
 
 
 def _read_password() -> str:

@@ -6,13 +6,14 @@ one line per error. Relative paths start at the file's folder; the tree holds ab
 
 import os
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from gateway.config import environment, source
-from gateway.config.authorities import Authority
+from gateway.config.authorities import Authority, Lifetime
 from gateway.config.faults import annotation_at, describe
 from gateway.config.revocation import Ocsp, Revocation
 from gateway.config.routes import ConnectorTable, Route
@@ -195,6 +196,17 @@ class Admin(Section):
     token: Secret | None = None
 
 
+class Renewal(Section):
+    """When the stations' certificates are renewed."""
+
+    window: Annotated[float, Field(ge=0.05, le=0.9, allow_inf_nan=False)] = 0.33
+    """The share of a lifetime, at its end, in which it is renewed."""
+    jitter: Annotated[float, Field(ge=0, le=0.9, allow_inf_nan=False)] = 0.5
+    """The share of that window, at its beginning, over which the stations are spread."""
+    alert: Annotated[List[Lifetime], Field(min_length=1, max_length=5)] = (timedelta(days=14), timedelta(days=3))
+    """How long before its end people hear of a certificate that has not been renewed."""
+
+
 class Log(Section):
     """``auto``: console lines on a terminal, JSON elsewhere."""
 
@@ -247,6 +259,7 @@ class Config(Section):
     limits: Limits = _default(dict)
     revocation: Revocation = _default(dict)
     ocsp: Ocsp = _default(dict)
+    renewal: Renewal = _default(dict)
     allowed_organizations: List[Organization] = ()
     """Organisations beside ``operator`` whose station certificates are taken (A00.FR.404)."""
     unknown_station: Literal[401, 404] = 401

@@ -18,7 +18,7 @@ from gateway.services.certificate_flows import CertificateFlows, Ended, Pause, S
 from gateway.services.certificate_review import CsrReview, Names
 from gateway.services.certificate_signing import CertificateLog, Signing
 from gateway.services.certificate_words import STATION, STATION_CERTIFICATE, V2G_CERTIFICATE, Kinds, Words, trigger_csr
-from gateway.services.station_commands import ConnectedStation
+from gateway.services.station_commands import ConnectedStation, Outcome
 from gateway.services.station_facts import ChainSizes
 from gateway.session.certificate_requests import OPEN, CertificateRequest, RequestState
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
@@ -32,6 +32,8 @@ REQUESTS_WINDOW: Final = 3600.0
 """Seconds over which they are counted."""
 DECIDED_WITHIN: Final = timedelta(days=30)
 """For so long a request waits for a person."""
+RENEWED_WITHIN: Final = 120.0
+"""Seconds from the trigger to CertificateSigned.conf: the station makes a key, the authority signs."""
 ADDITIONAL_INFO_MAX: Final = 512
 """Characters of StatusInfo.additionalInfo."""
 
@@ -64,12 +66,17 @@ class Requests(RequestBook, Names, Protocol):
 class Renewal(Protocol):
     """How a certificate is renewed; ``StationCertificates`` does it."""
 
-    async def renew_and_wait(self, station: ConnectedStation, within: float) -> str:
+    async def renew_and_wait(self, station: ConnectedStation, within: float, usage: str = "station") -> str:
         """Return the new certificate's serial number. Raises TriggerRefused, NotRenewed, PeerUnavailable."""
 
 
 class TriggerRefused(Exception):
     """The station doesn't take the trigger to renew its certificate; the text says why."""
+
+    def __init__(self, reason: str, *, is_unknown: bool = False) -> None:
+        """``is_unknown``: the station doesn't know such a trigger, so that asking again is of no use."""
+        super().__init__(reason)
+        self.is_unknown = is_unknown
 
 
 class NotRenewed(Exception):
@@ -211,13 +218,14 @@ class StationCertificates:
     # --- renewal
 
     async def renew(self, station: ConnectedStation, usage: str = STATION) -> None:
-        """Ask the station for a new CSR (A02.FR.01).
+        """Ask the station for a new CSR (A02.FR.01) for its certificate of ``usage``: station or v2g.
 
         Raises :class:`TriggerRefused` or PeerUnavailable when it doesn't agree.
         """
         reply = await trigger_csr(station, usage)
         if not reply.is_accepted:
-            raise TriggerRefused(f"the station answered {reply.words}")
+            is_unknown = reply.outcome is Outcome.NOT_SUPPORTED
+            raise TriggerRefused(f"the station answered {reply.words}", is_unknown=is_unknown)
 
     async def renew_and_wait(self, station: ConnectedStation, within: float, usage: str = STATION) -> str:
         """Have the station's certificate renewed; return the new one's serial number when the station has accepted it.

@@ -11,7 +11,8 @@ from typing import Final
 import structlog
 
 from gateway.bridge.ports import PeerUnavailable
-from gateway.services.certificates import NotRenewed, Renewal, TriggerRefused
+from gateway.services.certificates import RENEWED_WITHIN, NotRenewed, Renewal, TriggerRefused
+from gateway.services.renewal_plan import pause_after
 from gateway.services.station_commands import ConnectedStation
 from gateway.session.ports import Proof
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
@@ -20,8 +21,6 @@ FIRST_PAUSE: Final = 10.0
 """Seconds before a station is asked for the second time; each pause is twice the one before."""
 LONGEST_PAUSE: Final = 900.0
 """Seconds between two askings at most: with the first ones, below ``certificates.REQUESTS_MAX`` in an hour."""
-RENEWED_WITHIN: Final = 120.0
-"""Seconds from the trigger to CertificateSigned.conf: the station makes a key, the authority signs."""
 COMES_BACK_WITHIN: Final = 60.0
 """Seconds in which a station that accepted its new certificate is to connect with it by itself (A02.FR.08, errata)."""
 GOING_AWAY: Final = 1001
@@ -64,14 +63,15 @@ class ProvisionalRenewal:
                 del self._renewing[station.identity]
 
     async def _renew(self, station: ConnectedStation, proof: Proof) -> None:
-        pause = FIRST_PAUSE
+        attempts = 0
         while _is_still(station, proof):
             try:
                 serial = await self._renewal.renew_and_wait(station, RENEWED_WITHIN)
             except (NotRenewed, PeerUnavailable, TriggerRefused) as error:
+                attempts += 1
+                pause = pause_after(attempts, FIRST_PAUSE, LONGEST_PAUSE)
                 log.warning("provisional_not_renewed", identity=station.identity, reason=str(error), again_in=pause)
                 await self._sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             log.info("provisional_renewed", identity=station.identity, serial=serial)
             await self._sleep(COMES_BACK_WITHIN)

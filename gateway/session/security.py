@@ -50,6 +50,8 @@ class Kind:
     """A station asks for what isn't its own: another's name or key, a CA's rights (attack B1)."""
     NOT_ISSUED: Final = "CertificateNotIssued"
     """An authority won't sign what passed our review, or gave something else than was asked (attack B3)."""
+    CERTIFICATE_EXPIRING: Final = "CertificateExpiring"
+    """A station's certificate, or the gateway's own, ends soon and has not been renewed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -299,16 +299,20 @@ class CertificateRequestRow(Model):
 
 
 class RenewalRow(Model):
-    """Where the renewal of one station's certificate stands."""
+    """Where the renewal of one station's certificate stands; the columns are the fields of RenewalRecord."""
 
     __tablename__ = "renewals"
 
     identity: Mapped[str] = mapped_column(ForeignKey("stations.identity", ondelete="CASCADE"), primary_key=True)
     usage: Mapped[str] = mapped_column(primary_key=True)
+    serial: Mapped[str]
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime]
+    state: Mapped[str]
     due_at: Mapped[datetime]
     attempts: Mapped[int]
     problem: Mapped[str]
-    alerted_at: Mapped[datetime | None]
+    alerts: Mapped[int]
 
 
 class StationTrustRow(Model):

@@ -15,6 +15,7 @@ from gateway.admin.server import application
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.certificate_requests import CertificateRequest, NotWaiting, RequestState, RequestUnknown
 from gateway.session.ports import Provisional, RegistrationInvalid, RegistrationRefused, StationRecord
+from gateway.session.renewals import RenewalRecord
 from gateway.session.security import Source
 from gateway.session.tally import Tally
 from gateway.session.upgrades import UpgradeRecord
@@ -143,10 +144,10 @@ class Commands:
         self.needs_reboot = False
         self.forced: list[bool] = []
 
-    async def renew_certificate(self, station: Any) -> None:
+    async def renew_certificate(self, station: Any, usage: str) -> None:
         if self.fails is not None:
             raise self.fails
-        await station.call_station("TriggerMessage", {})
+        await station.call_station("TriggerMessage", {"for": usage})
 
     async def rotate_password(self, station: Any, *, force: bool) -> None:
         if self.fails is not None:
@@ -187,6 +188,21 @@ class Upgrades:
             return False
         self.records[identity] = replace(was, is_over=True, detail="cancelled")
         return True
+
+
+class Renewals:
+    """The scheduler: notes what is to be renewed."""
+
+    def __init__(self) -> None:
+        self.plans: list[RenewalRecord] = []
+        self.asked: list[tuple[str, str | None]] = []
+
+    def of_station(self, identity: str) -> Sequence[RenewalRecord]:
+        return [each for each in self.plans if each.identity == identity]
+
+    async def renew_all(self, usage: str, group: str | None) -> int:
+        self.asked.append((usage, group))
+        return 3
 
 
 class Inventory:
@@ -303,6 +319,7 @@ class Office:
         self.commands = Commands(self.registry, self.upgrades)
         self.inventory = Inventory()
         self.requests = Requests()
+        self.renewals = Renewals()
         self.events = Events()
         self.live: dict[str, LiveStation] = {}
         self.checks: dict[str, bool] = {"store": True, "listeners": True}
@@ -326,6 +343,7 @@ class Office:
             certificates=self.inventory,
             certificate_requests=self.requests,
             revoke=self.inventory.revoke,
+            renewals=self.renewals,
             security_events=self.events,
         )
         metrics = Metrics(self.tally, lambda: Levels(len(self.live), 0, 1, 2))

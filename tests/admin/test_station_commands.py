@@ -82,7 +82,9 @@ async def test_a_call_is_in_the_stations_own_dialect(
 
 async def test_renew(client: Any, office: Any, station: Any) -> None:
     assert (await client.post(f"{STATIONS}/CS1/certificate")).status == 202
-    assert station.asked == [("TriggerMessage", {})]
+    assert (await client.post(f"{STATIONS}/CS1/certificate?usage=v2g")).status == 202
+    assert station.asked == [("TriggerMessage", {"for": "station"}), ("TriggerMessage", {"for": "v2g"})]
+    assert (await client.post(f"{STATIONS}/CS1/certificate?usage=server")).status == 400
     office.commands.fails = StationRefused("the station answered TriggerMessage: NotImplemented")
     answer = await client.post(f"{STATIONS}/CS1/certificate")
     assert answer.status == 409

@@ -29,6 +29,7 @@ async def test_create_list_show_remove(client: Any, office: Any) -> None:
         "provisional": None,
         "backend_connected": False,
         "upgrade": None,
+        "renewals": [],
         "password": "generated",
     }
     shown = await (await client.get(f"{STATIONS}/CS1")).json()

@@ -25,8 +25,8 @@ class Service:
             raise self.failure
         self.asked.append(asked)
 
-    async def renew(self, station: Any) -> None:
-        await self._do(station)
+    async def renew(self, station: Any, usage: str) -> None:
+        await self._do(station, usage)
 
     async def rotate(self, station: Any, *, force: bool) -> None:
         await self._do(station, force)
@@ -39,7 +39,7 @@ async def _all(service: Any, station: Any) -> list[Exception | None]:
     commands = Commands(service, service, service)
     ends: list[Exception | None] = []
     for asking in (
-        commands.renew_certificate(station),
+        commands.renew_certificate(station, "v2g"),
         commands.rotate_password(station, force=True),
         commands.upgrade(station, 3, interface="Wired0"),
     ):
@@ -55,7 +55,7 @@ async def _all(service: Any, station: Any) -> list[Exception | None]:
 async def test_what_is_passed_on() -> None:
     service = Service()
     assert await _all(service, "CS1") == [None, None, None]
-    assert service.asked == [("CS1",), ("CS1", True), ("CS1", 3, "Wired0")]
+    assert service.asked == [("CS1", "v2g"), ("CS1", True), ("CS1", 3, "Wired0")]
 
 
 @pytest.mark.parametrize(

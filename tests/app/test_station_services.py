@@ -101,6 +101,7 @@ async def test_what_runs_beside_the_stations_is_owned(house: House) -> None:
     assert {task.get_name() for task in house.tasks._running} == {
         "security events",
         "upgrades",
+        "renewals",
         "superseded certificates",
         "authority notices",
         "certificate census",

@@ -155,3 +155,28 @@ def test_renew_as_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.cli.api.request", answered)
     assert json.loads(run("cert", "renew", "CS1", "--json").stdout) == {"identity": "CS1", "status": "requested"}
     assert "CS1 was asked" in run("cert", "renew", "CS1").stdout
+
+
+def test_what_is_renewed_is_what_was_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    async def answered(_: Any, *what: Any) -> Any:
+        asked.append(what)
+        return {"usage": "v2g", "group": "depot", "count": 41}
+
+    monkeypatch.setattr("gateway.cli.api.request", answered)
+    run("cert", "renew", "CS1", "--usage", "v2g")
+    assert "41 certificates" in run("cert", "renew", "--all", "--usage", "v2g", "--group", "depot").stdout
+    assert json.loads(run("cert", "renew", "--all", "--json").stdout)["count"] == 41
+    assert asked == [
+        ("POST", "stations/CS1/certificate?usage=v2g", None),
+        ("POST", "renewals", {"usage": "v2g", "group": "depot"}),
+        ("POST", "renewals", {"usage": "station", "group": None}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("CS1", "--all"), ("CS1", "--group", "depot"), ("CS1", "--usage", "server")], ids=" ".join
+)
+def test_one_station_or_all(run: Run, words: tuple[str, ...]) -> None:
+    assert run("cert", "renew", *words).exit_code == 2

@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
 
+from gateway.session.renewals import RenewalRecord, RenewalState
 from gateway.session.upgrades import UpgradeRecord
 
 Run = Callable[..., Any]
@@ -153,3 +155,21 @@ def test_show_says_where_a_station_goes_and_where_it_still_is(run: Run, stored: 
     assert "route: legacy (default_backend); still old\n" in run("station", "show", "CS1").stdout
     (listed,) = json.loads(run("station", "list", "--json").stdout)
     assert listed["route"] == {"backend": "legacy", "by": "default_backend", "in_use": "old", "waits_for": None}
+
+
+def test_where_its_renewals_stand(run: Run, stored: Callable[..., Any]) -> None:
+    _add(run)
+    assert json.loads(run("station", "show", "CS1", "--json").stdout)["renewals"] == []
+
+    async def plan(records: Any) -> None:
+        failed = RenewalRecord("CS1", "station", "a1", NOON, NOON, RenewalState.FAILED, NOON, 2, "Rejected \x1b[1m")
+        await records.renewals.save([failed, replace(failed, usage="v2g", state=RenewalState.PLANNED, problem="")])
+
+    stored(plan)
+    first, second = json.loads(run("station", "show", "CS1", "--json").stdout)["renewals"]
+    assert (first["usage"], first["state"], first["attempts"]) == ("station", "failed", 2)
+    assert (second["usage"], second["state"], second["problem"]) == ("v2g", "planned", None)
+    text = run("station", "show", "CS1").stdout
+    assert "renewal (station): failed; due 2026-03-01T12:00:00+00:00, certificate a1 ends" in text
+    assert "Rejected \\x1b[1m" in text
+    assert "renewal (v2g): planned; " in text

@@ -178,8 +178,14 @@ async def test_renewal_triggers_and_reports_a_refusal(desk: Desk) -> None:
     await desk.service.renew(station)
     assert station.calls == [("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"})]
     station.says("TriggerMessage", {"status": "NotImplemented"})
-    with pytest.raises(TriggerRefused, match="NotImplemented"):
+    with pytest.raises(TriggerRefused, match="NotImplemented") as refused:
         await desk.service.renew(station)
+    assert refused.value.is_unknown
+    station.says("TriggerMessage", {"status": "Rejected"})
+    with pytest.raises(TriggerRefused, match="Rejected") as refused:
+        await desk.service.renew(station, "v2g")
+    assert not refused.value.is_unknown
+    assert station.calls[-1] == ("TriggerMessage", {"requestedMessage": "SignV2GCertificate"})
     station.says("TriggerMessage", CallError(ErrorCode.NOT_SUPPORTED))
     with pytest.raises(TriggerRefused, match="CALLERROR NotSupported"):
         await desk.service.renew(station)

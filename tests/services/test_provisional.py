@@ -23,7 +23,7 @@ class Renewal:
         self.failures: list[Exception] = []
         self.asked = 0
 
-    async def renew_and_wait(self, station: ConnectedStation, within: float) -> str:
+    async def renew_and_wait(self, station: ConnectedStation, within: float, usage: str = "station") -> str:
         self.asked += 1
         if self.failures:
             raise self.failures.pop(0)

@@ -46,7 +46,7 @@ class Surroundings:
     def offer(self, profile: int) -> UpgradeOffer | None:
         return UpgradeOffer(URL, self.roots) if self.is_offered else None
 
-    async def renew_and_wait(self, station: ConnectedStation, within: float) -> str:
+    async def renew_and_wait(self, station: ConnectedStation, within: float, usage: str = "station") -> str:
         self.renewals += 1
         if self.failure is not None:
             raise self.failure

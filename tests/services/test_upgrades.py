@@ -102,7 +102,7 @@ class Desk:
     def offer(self, profile: int) -> UpgradeOffer | None:
         return UpgradeOffer(self.url, self.roots) if profile == 3 or self.url.startswith("wss") else None
 
-    async def renew_and_wait(self, station: ConnectedStation, within: float) -> str:
+    async def renew_and_wait(self, station: ConnectedStation, within: float, usage: str = "station") -> str:
         self.renewals += 1
         self.good = self.now() + timedelta(days=365)
         return "abc123"
