@@ -53,10 +53,15 @@ def parse_key(pem: bytes) -> PrivateKey:
 
 def read_key(path: Path) -> PrivateKey:
     """Read a private key that only its owner can read. Raises OSError, ValueError, :class:`KeyExposed`."""
+    return parse_key(read_secret(path))
+
+
+def read_secret(path: Path) -> bytes:
+    """Read a file that only its owner can read. Raises OSError, :class:`KeyExposed`."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeyExposed(f"{path} can be read by others (mode {mode:04o}); chmod 600 it")
-    return parse_key(path.read_bytes())
+    return path.read_bytes()
 
 
 def write_file(path: Path, content: bytes, mode: int) -> None:

@@ -27,6 +27,7 @@ from gateway.edge.tls import TlsRejected
 from gateway.transport import HandshakePool, Limits
 from gateway.transport import Listener as TransportListener
 from gateway.wire.versions import Version
+from pki.pair_folder import PairFolder, PairUnusable
 from pki.paths import StationChainVerifier, load_roots
 
 log = structlog.get_logger(__name__)
@@ -186,6 +187,15 @@ def trust_anchors(config: Config) -> list[x509.Certificate]:
 
 @contextmanager
 def _files(tls: ListenerTls) -> Iterator[Pairs]:
-    """Give the chains and keys as files; keys that are no files lie in memory meanwhile."""
+    """Give the chains and keys as files; keys that are no files lie in memory meanwhile. Raises TlsRejected."""
+    if tls.issued is not None:
+        try:
+            with PairFolder(tls.issued.dir).held(now()) as pairs:
+                yield [(each.path, each.path) for each in pairs]
+        except PairUnusable as error:
+            raise TlsRejected(f"certificate {error}") from None
+        except OSError as error:
+            raise TlsRejected(f"certificates {tls.issued.dir}: {error.strerror}") from None
+        return
     with ExitStack() as keys:
         yield [(each.chain, keys.enter_context(readable_path(each.key))) for each in tls.certificates]

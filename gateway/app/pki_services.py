@@ -9,6 +9,7 @@ from gateway.app.certificates_at_doors import CertificatesAtDoors
 from gateway.app.clock import now
 from gateway.app.inventory import Inventory
 from gateway.app.listeners import trust_anchors
+from gateway.app.own_certificates import OwnCertificates
 from gateway.app.renewals import scheduler
 from gateway.app.responders import Responders
 from gateway.app.revocations import Revocations
@@ -56,6 +57,7 @@ class PkiServices:
             self.on_file, self.upkeep.notices, security
         )
         self._provisional = ProvisionalRenewal(self.certificates, security)
+        self.own = OwnCertificates(config, authorities, self.inventory, security)
         self.renewals = scheduler(config, authorities, database, self.certificates, security, tasks)
 
     @property
@@ -78,10 +80,11 @@ class PkiServices:
         self.upkeep.start(self._tasks)
         self._desk.start()
         self._tasks.spawn(self.renewals.run(), "renewals")
+        self.own.start(self._tasks)
 
     def expiring(self) -> Mapping[str, int]:
         """Return by usage how many certificates end soon and are not renewed."""
-        return self.renewals.expiring()
+        return {**self.renewals.expiring(), **self.own.expiring()}
 
     def joined(self, station: Station) -> None:
         """A station's WebSocket is open."""

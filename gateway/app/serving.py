@@ -113,6 +113,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
         is_connected=lambda name: gateway.is_connected(name),  # noqa: PLW0108 - the gateway is made after it
     )
     stack.push_async_callback(services.close)
+    await services.pki.own.prepare()
     gateway = _Gateway(ground, services, stack)
     stack.push_async_callback(ground.tasks.close)
     stack.push_async_callback(gateway.factory.close)
@@ -291,11 +292,13 @@ class _Gateway:
             raise StartFailed(f"admin.token: {error}") from None
 
     async def _readiness(self) -> Mapping[str, bool]:
+        are_valid = self._services.pki.own.are_valid
+        certificates = {} if are_valid is None else {"server_certificates": are_valid}
         try:
             await self._ground.database.ping()
         except StoreUnavailable:
-            return {"store": False, "listeners": self.is_ready}
-        return {"store": True, "listeners": self.is_ready}
+            return {"store": False, "listeners": self.is_ready, **certificates}
+        return {"store": True, "listeners": self.is_ready, **certificates}
 
     def _levels(self) -> Levels:
         return Levels(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from gateway.config.check_authority import check_authority, root_of_stations
+from gateway.config.check_authority import check_authority, embedded_chain
 from gateway.config.check_crls import check_crl
 from gateway.config.check_listener import check_listener
 from gateway.config.check_network import check_address, check_networks
@@ -68,10 +68,12 @@ class _Looking:
         yield from self.store()
         for name, use in self.config.authority.uses():
             yield from check_authority(f"authority.{name}", use, self.secret, self.now, self.environ)
-        authority = root_of_stations(self.config.authority.station, self.now)
+        authority = embedded_chain(self.config.authority.station, self.now)
+        servers = self.config.authority.server
+        server = embedded_chain(servers, self.now) if servers is not None else ()
         for index, listener in enumerate(self.config.listeners):
-            root = authority[0] if authority else None
-            yield from check_listener(f"listeners[{index}]", listener, root, environ=self.environ, now=self.now)
+            roots = (authority[0] if authority else None), (server[0] if server else None)
+            yield from check_listener(f"listeners[{index}]", listener, *roots, environ=self.environ, now=self.now)
         yield from self.revocation(authority)
         for name, backend in self.config.backends.items():
             yield from self.backend(f"backends.{name}", backend)

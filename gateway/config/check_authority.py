@@ -74,6 +74,6 @@ def _pairs(use: AuthorityUse) -> Iterator[tuple[str, Path, SecretRef]]:
         yield "est.auth", use.est.auth.chain, use.est.auth.key
 
 
-def root_of_stations(use: AuthorityUse, now: datetime) -> Sequence[x509.Certificate]:
-    """Return the CA certificates of an embedded station authority, the root first; nothing where another signs."""
+def embedded_chain(use: AuthorityUse, now: datetime) -> Sequence[x509.Certificate]:
+    """Return the CA certificates of an embedded authority, the root first; nothing where another signs."""
     return embedded("", use.local, now)[0] if use.local is not None else ()

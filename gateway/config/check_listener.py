@@ -5,6 +5,7 @@ from datetime import datetime
 
 from cryptography import x509
 
+from gateway.config.check_issued import check_issued
 from gateway.config.check_network import check_address, check_networks
 from gateway.config.check_tls import check_kinds, check_pair, check_roots, check_server_chain, leads_to
 from gateway.config.problems import Problem
@@ -15,11 +16,16 @@ def check_listener(
     place: str,
     listener: Listener,
     authority_root: x509.Certificate | None,
+    server_root: x509.Certificate | None = None,
     *,
     environ: Mapping[str, str],
     now: datetime,
 ) -> Iterator[Problem]:
-    """Check one listener. ``authority_root`` is that of the CA which signs stations, where there is one."""
+    """Check one listener.
+
+    ``authority_root`` is that of the CA which signs stations, ``server_root`` of the one which signs the gateway's own
+    certificates, where these can be known.
+    """
     yield from check_address(f"{place}.bind", listener.bind)
     yield from check_networks(f"{place}.trusted_networks", listener.trusted_networks)
     yield from check_networks(f"{place}.load_balancers", listener.load_balancers)
@@ -40,7 +46,10 @@ def check_listener(
             leaves.append(chain[0])
             yield from check_server_chain(here, chain)
             yield from _check_issuer(f"{here}.chain", chain, station_roots, csms_roots)
-    if len(leaves) == len(listener.tls.certificates):
+    if (issued := listener.tls.issued) is not None:
+        here = f"{place}.tls.issued"
+        yield from check_issued(here, issued, server_root, station_roots=station_roots, csms_roots=csms_roots, now=now)
+    elif len(leaves) == len(listener.tls.certificates):
         yield from check_kinds(f"{place}.tls.certificates", leaves)
 
 

@@ -15,6 +15,8 @@ from gateway.config.secrets import IDENTITY
 from gateway.config.source import Fault, KeyPath, spell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.config.tree import Config
     from gateway.config.values import Address
 
@@ -85,10 +87,25 @@ def _secrets_stay_whole(config: "Config") -> Iterator[Fault]:
             )
 
 
+def _issued_have_an_authority(config: "Config") -> Iterator[Fault]:
+    """Who signs the server certificates, and that two listeners don't write each other's folder."""
+    names_of: dict[Path, tuple[str, ...]] = {}
+    for index, listener in enumerate(config.listeners):
+        issued = listener.tls.issued if listener.tls is not None else None
+        if issued is None:
+            continue
+        key: KeyPath = ("listeners", index, "tls", "issued")
+        if config.authority.server is None:
+            yield key, "needs authority.server, which signs these certificates; add it"
+        if names_of.setdefault(issued.dir, issued.names) != issued.names:
+            yield (*key, "dir"), "is another listener's folder, whose names differ; give it one of its own"
+
+
 _RULES: Final[tuple[Callable[["Config"], Iterator[Fault]], ...]] = (
     _backends_have_names,
     _default_backend_exists,
     broken_by_routing,
     _binds_are_apart,
     _secrets_stay_whole,
+    _issued_have_an_authority,
 )

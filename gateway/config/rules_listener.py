@@ -8,6 +8,7 @@ from urllib.parse import SplitResult
 from gateway.config.secrets import IDENTITY
 from gateway.config.source import Fault
 from gateway.config.values import is_host, url_parts
+from pki.development import check_names
 
 if TYPE_CHECKING:
     from gateway.config.tree import Listener
@@ -60,8 +61,10 @@ def _tls_is_complete(listener: "Listener") -> Iterator[Fault]:
     if listener.tls is None:
         yield ("tls",), "is needed for profiles 2 and 3; add certificates"
         return
-    if not listener.tls.certificates:
-        yield ("tls", "certificates"), "is needed for profiles 2 and 3: at least one chain with its key"
+    if not listener.tls.certificates and listener.tls.issued is None:
+        yield ("tls", "certificates"), "is needed for profiles 2 and 3: at least one chain with its key; or tls.issued"
+    if listener.tls.certificates and listener.tls.issued is not None:
+        yield ("tls", "issued"), "stands beside certificates; keep one of both"
     if 3 in listener.security_profiles and listener.tls.station_roots is None:
         yield ("tls", "station_roots"), "is needed for profile 3: the roots that station certificates lead to"
     if 3 not in listener.security_profiles and listener.tls.factory_roots is not None:
@@ -69,6 +72,21 @@ def _tls_is_complete(listener: "Listener") -> Iterator[Fault]:
     for index, certificate in enumerate(listener.tls.certificates):
         if certificate.key.is_template:
             yield ("tls", "certificates", index, "key"), f"can't differ per station; remove {IDENTITY}"
+
+
+def _issued_names_are_names(listener: "Listener") -> Iterator[Fault]:
+    """What no certificate can bear is found before an authority is asked (A00.FR.309, A00.FR.510)."""
+    if listener.tls is None or listener.tls.issued is None:
+        return
+    key = ("tls", "issued", "names")
+    try:
+        check_names(listener.tls.issued.names)
+    except ValueError as error:
+        yield key, str(error)
+    hosts = [host.lower() for host in listener.hosts]
+    for name in listener.tls.issued.names:
+        if hosts and name.lower() not in hosts:
+            yield key, f"{name} isn't one of hosts: a station that asks for it would be refused; add it there"
 
 
 def _path_ends_in_identity(listener: "Listener") -> Iterator[Fault]:
@@ -139,6 +157,7 @@ _RULES: Final[tuple[Callable[["Listener"], Iterator[Fault]], ...]] = (
     _profiles_fit_each_other,
     _plain_is_trusted,
     _tls_is_complete,
+    _issued_names_are_names,
     _path_ends_in_identity,
     _protocols_are_a_set,
     _public_url_leads_here,

@@ -103,11 +103,22 @@ class Certificate(Section):
     key: Secret
 
 
+class IssuedCertificates(Section):
+    """Server certificates that ``authority.server`` signs for keys made here, an ECDSA and an RSA one."""
+
+    names: List[Text]
+    """The host names or IP addresses under which stations reach the listener; the first is the CN."""
+    dir: FilePath
+    """Where they are kept with their keys."""
+
+
 class ListenerTls(Section):
     """What a TLS listener shows, and whose stations it trusts (OCPP 2.0.1 A00.FR.318, A00.FR.403)."""
 
     certificates: List[Certificate] = ()
     """One ECDSA and one RSA chain; more where the listener has several names: the client's SNI chooses."""
+    issued: IssuedCertificates | None = None
+    """In the place of ``certificates``: issued and renewed by the gateway itself."""
     station_roots: FilePath | None = None
     factory_roots: FilePath | None = None
     """Roots of manufacturers whose factory certificates are let in to be replaced (A00.FR.406, A00.FR.806)."""
@@ -197,7 +208,7 @@ class Admin(Section):
 
 
 class Renewal(Section):
-    """When the stations' certificates are renewed."""
+    """When certificates are renewed: the stations', and those of ``listeners[].tls.issued``."""
 
     window: Annotated[float, Field(ge=0.05, le=0.9, allow_inf_nan=False)] = 0.33
     """The share of a lifetime, at its end, in which it is renewed."""

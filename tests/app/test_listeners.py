@@ -19,6 +19,8 @@ from gateway.edge.station_certificates import StationCertificateCheck
 from gateway.session.ports import Provisional, StationRecord
 from gateway.transport import Accept, HandshakePool, Limits, Refuse, UpgradeRequest
 from gateway.wire.versions import Version
+from pki.pair_folder import PairFolder, PairKind
+from pki.pem_files import read_key
 from pki.revocation import CrlStore
 from tests.edge.handshakes import serial_shown
 from tests.system.certificates import OPERATOR, Authority, Files, chain_of, serial_of
@@ -202,6 +204,47 @@ async def test_certificates_and_roots_are_taken_over_when_they_change(house: Hou
     assert shown(house, listener) == serial_of(renewed)
     assert await verdict(listener, before) == "certificate"
     assert await verdict(listener, theirs) is None
+
+
+async def test_issued_certificates_are_taken_over_whole_or_not_at_all(house: House) -> None:
+    def issue() -> int:
+        files = house.csms.leaf("localhost", names=["localhost"])
+        folder.write(PairKind.ECDSA, read_key(files[1]), files[0].read_text())
+        return serial_of(files)
+
+    folder = PairFolder(house.folder / "issued")
+    folder.make()
+    first = issue()
+    issued = {"names": ["localhost"], "dir": "issued"}
+    server = {"server": {"local": {"dir": "csms-ca"}}}
+    listener = house.listener(tls={"certificates": [], "issued": issued}, authority=server)
+    assert shown(house, listener) == first
+
+    (house.folder / "issued/ecdsa.pem").write_text("-----BEGIN PRIVATE KEY-----")
+    with capture_logs() as lines:
+        await listener.reload()
+        await listener.reload()
+    assert [line["event"] for line in lines] == ["certificates_not_reloaded"]
+    assert "issued/ecdsa.pem can't be used" in lines[0]["reason"]
+    assert shown(house, listener) == first
+
+    second = issue()
+    with capture_logs() as lines:
+        await listener.reload()
+    assert [line["event"] for line in lines] == ["certificates_reloaded"]
+    assert shown(house, listener) == second
+
+    (house.folder / "issued").rename(house.folder / "elsewhere")
+    with capture_logs() as lines:
+        await listener.reload()
+    assert lines[0]["reason"].endswith("issued: No such file or directory")
+    assert shown(house, listener) == second
+
+
+async def test_a_renewed_station_comes_in_with_either_certificate_until_the_old_one_is_revoked(house: House) -> None:
+    listener = house.listener()
+    old, new = house.operator.leaf("SN1"), house.operator.leaf("SN1")
+    assert [await verdict(listener, files) for files in (old, new, old)] == [None, None, None]
 
 
 async def test_a_listener_for_passwords_alone_reloads_its_certificates(house: House) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.config import load
 from gateway.config.check import check, utc_now
 from gateway.config.scaffold import scaffold
+from pki.authority.local import LocalAuthority
 from pki.paths import load_roots
 
 Say = Callable[..., list[str]]
@@ -247,3 +249,21 @@ def test_folders_and_files_in_each_others_place(tmp_path: Path) -> None:
     environ = {"VOLTGATE__AUTHORITY__STATION__LOCAL__DIR": "file"}
     found = [each.key for each in check(load(tmp_path / "gw/voltgate.yaml", environ)) if each.is_error]
     assert found == ["store.url", "authority.station.local.dir"]
+
+
+def test_who_signs_the_gateways_own_must_be_known_to_stations(folder: Path) -> None:
+    path = folder / "voltgate.yaml"
+    tree = yaml.safe_load(path.read_text())
+    listener = tree["listeners"][0]
+    listener["tls"]["issued"] = {"names": ["localhost"], "dir": "certs/issued"}
+    del listener["tls"]["certificates"]
+    tree.setdefault("authority", {})["server"] = {"local": {"dir": "certs/dev/csms-ca"}}
+    path.write_text(yaml.safe_dump(tree))
+    told = [str(each) for each in check(load(path, {})) if "listeners[0]" in str(each)]
+    assert told == []
+
+    tree["authority"]["server"] = {"local": {"dir": "certs/server-ca"}}
+    path.write_text(yaml.safe_dump(tree))
+    LocalAuthority.open(folder / "certs/server-ca", organization="Example CPO")
+    (said,) = [str(each) for each in check(load(path, {})) if "listeners[0]" in str(each)]
+    assert said.startswith("warning: listeners[0].tls.issued: csms_roots lacks the root of authority.server")

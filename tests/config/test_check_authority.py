@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.authorities import AuthorityUse
-from gateway.config.check_authority import check_authority, root_of_stations
+from gateway.config.check_authority import check_authority, embedded_chain
 from gateway.config.problems import Problem
 from gateway.config.secrets import SecretRef
 from pki.authority.local import LocalAuthority
@@ -63,6 +63,6 @@ def test_client_certificates_are_looked_at(tmp_path: Path) -> None:
 def test_the_root_that_stations_lead_to(tmp_path: Path) -> None:
     root = LocalAuthority.open(tmp_path / "ca").root
     use = AuthorityUse.model_validate({"local": {"dir": str(tmp_path / "ca")}})
-    assert root_of_stations(use, NOW)[0] == root
+    assert embedded_chain(use, NOW)[0] == root
     vault = {"address": "https://vault:8200", "role": "r", "auth": {"token": "env:A"}}
-    assert root_of_stations(AuthorityUse.model_validate({"vault": vault}), NOW) == ()
+    assert embedded_chain(AuthorityUse.model_validate({"vault": vault}), NOW) == ()

@@ -12,6 +12,7 @@ from cryptography import x509
 from gateway.config import Listener, load
 from gateway.config.check_listener import check_listener
 from gateway.config.scaffold import scaffold
+from gateway.config.tree import IssuedCertificates
 from pki.issuing import new_hierarchy
 from pki.paths import load_roots
 from pki.pem_files import certificates_pem
@@ -107,3 +108,14 @@ def test_a_listener_in_clear(dev: Path) -> None:
     plain = load(dev.parents[1] / "voltgate.yaml", {}).listeners[1]
 
     assert list(check_listener("l", plain, None, environ={}, now=NOW)) == []
+
+
+def test_issued_certificates_in_the_place_of_others(
+    listener: Listener, dev: Path, manufacturer: x509.Certificate
+) -> None:
+    issued = IssuedCertificates.model_validate({"names": ("localhost",), "dir": str(dev / "issued")})
+    assert look(listener, dev, certificates=(), issued=issued) == []
+
+    tls = listener.tls.model_copy(update={"certificates": (), "issued": issued})  # type: ignore[union-attr]  # it has
+    found = check_listener("l", listener.model_copy(update={"tls": tls}), None, manufacturer, environ={}, now=NOW)
+    assert [str(each).partition(" lacks")[0] for each in found] == ["warning: l.tls.issued: csms_roots"]

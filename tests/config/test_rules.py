@@ -74,3 +74,19 @@ def test_paths_without_a_context_start_at_the_working_directory() -> None:
     assert Config.model_validate({"backends": BACKENDS}).authority.station.local == LocalAuthority(
         dir=Path.cwd() / "certs/dev/ca"
     )
+
+
+def test_issued_certificates_need_somebody_who_signs_them_and_a_folder_of_their_own() -> None:
+    def listener(port: int, name: str, folder: str) -> dict[str, Any]:
+        issued = {"names": [name], "dir": folder}
+        return {"bind": f"127.0.0.1:{port}", "tls": {"station_roots": "r.pem", "issued": issued}}
+
+    server = {"station": {"local": {"dir": "ca"}}, "server": {"local": {"dir": "csms-ca"}}}
+    one, same, other = listener(1, "a.example", "x"), listener(2, "a.example", "x"), listener(3, "b.example", "x")
+
+    assert faults(listeners=[one, same], authority=server) == {}
+    assert faults(listeners=[one]) == {
+        "listeners[0].tls.issued": "needs authority.server, which signs these certificates; add it"
+    }
+    found = faults(listeners=[one, same, other, listener(4, "b.example", "y")], authority=server)
+    assert list(found) == ["listeners[2].tls.issued.dir"]

@@ -9,6 +9,7 @@ from gateway.config.rules_listener import URL_MAX, broken_by_listener
 from gateway.config.source import spell
 
 TLS: dict[str, Any] = {"certificates": [{"chain": "c.pem", "key": "file:c.key"}], "station_roots": "r.pem"}
+ISSUED: dict[str, Any] = {"names": ["gw.example.com"], "dir": "issued"}
 PLAIN: dict[str, Any] = {"bind": "127.0.0.1:8080", "security_profiles": [1], "trusted_networks": ["10.0.0.0/8"]}
 GATEWAY = "wss://gw.example.com:8443/ocpp"
 
@@ -30,6 +31,18 @@ def of_listener(**keys: Any) -> dict[str, str]:
         ({"security_profiles": [2]}, "tls", "is needed for profiles 2 and 3"),
         ({"security_profiles": [2], "tls": {"station_roots": "r.pem"}}, "tls.certificates", "at least one chain"),
         ({"tls": {"certificates": TLS["certificates"]}}, "tls.station_roots", "is needed for profile 3"),
+        ({"tls": {**TLS, "issued": ISSUED}}, "tls.issued", "keep one of both"),
+        ({"tls": {"station_roots": "r.pem", "issued": {**ISSUED, "names": []}}}, "tls.issued.names", "at least one"),
+        (
+            {"tls": {"station_roots": "r.pem", "issued": {**ISSUED, "names": ["*.example.com"]}}},
+            "tls.issued.names",
+            "neither a host name nor an IP address",
+        ),
+        (
+            {"tls": {"station_roots": "r.pem", "issued": ISSUED}, "hosts": ["other.example.com"]},
+            "tls.issued.names",
+            "gw.example.com isn't one of hosts",
+        ),
         (
             {"security_profiles": [2], "tls": {"certificates": [{"chain": "c", "key": "file:{identity}"}]}},
             "tls.certificates[0].key",
@@ -65,6 +78,7 @@ def test_a_listener_that_breaks_one_rule(listener: dict[str, Any], key: str, wor
         {**PLAIN, "path": "/a/b-c/{identity}"},
         {"tls": TLS},
         {"security_profiles": [2], "tls": {"certificates": TLS["certificates"]}},
+        {"tls": {"station_roots": "r.pem", "issued": ISSUED}, "hosts": ["GW.example.com"]},
         {"security_profiles": [3], "tls": TLS | {"factory_roots": "f.pem", "csms_roots": "c.pem"}},
         {**PLAIN, "protocols": ["ocpp1.6"], "public_url": "ws://10.0.0.1:8080/ocpp"},
         {**PLAIN, "path": "/{identity}", "public_url": "ws://[fd00::1]"},

@@ -1,5 +1,6 @@
 """A configuration file and the tree that it becomes."""
 
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,8 @@ def test_the_limits_that_hold_by_default(tmp_path: Path) -> None:
         "when_unknown": "refuse",
         "superseded_after": 86_400.0,
     }
+    assert (config.renewal.window, config.renewal.jitter) == (0.33, 0.5)
+    assert config.renewal.alert == (timedelta(days=14), timedelta(days=3))
     assert (config.unknown_station, config.onboarding, config.no_common_subprotocol) == (401, "refuse", "close")
     assert config.allowed_organizations == ()
     assert (config.backends["legacy"].when_down, config.backends["legacy"].boot_offline) == ("journal", "pending")
