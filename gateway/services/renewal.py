@@ -34,8 +34,10 @@ FIRST_PAUSE: Final = 900.0
 LONGEST_PAUSE: Final = 86_400.0
 HEALTH_WITHIN: Final = 15.0
 """Seconds in which an authority must have said that it could sign."""
-BATCH: Final = 1000
-"""Plans that are made, or saved, in one SQL transaction."""
+BATCH: Final = 200
+"""Plans that are made or saved before others have their turn on the event loop."""
+BATCHES: Final = 10
+"""Batches of new plans in one sweep."""
 STAGGER: Final = 1.0
 """Seconds between two stations when all are to be renewed now."""
 STAGGER_MAX: Final = 3600.0
@@ -159,24 +161,22 @@ class RenewalScheduler:
         A station that isn't connected is asked when it comes. Raises StoreAway.
         """
         members = await self._book.members(group) if group is not None else None
-        chosen = [
+        chosen = sorted(
             key for key in self._watched if key[1] == usage and key not in self._in_flight and _is_in(key, members)
-        ]
+        )
         step = timedelta(seconds=min(STAGGER, STAGGER_MAX / max(1, len(chosen))))
-        now = self._now()
-        changed = [
-            replace(
-                self._watched[key].record,
-                state=RenewalState.PLANNED,
-                due_at=now + step * place,
-                attempts=0,
-                problem="",
-            )
-            for place, key in enumerate(sorted(chosen))
-        ]
-        await self._save(changed)
-        log.info("renewal_of_all", usage=usage, group=group, count=len(changed))
-        return len(changed)
+        now, count = self._now(), 0
+        for start in range(0, len(chosen), BATCH):
+            known = [(place, self._watched.get(key)) for place, key in enumerate(chosen[start : start + BATCH], start)]
+            changed = [
+                replace(watched.record, state=RenewalState.PLANNED, due_at=now + step * place, attempts=0, problem="")
+                for place, watched in known
+                if watched is not None
+            ]
+            await self._save(changed)
+            count += len(changed)
+        log.info("renewal_of_all", usage=usage, group=group, count=count)
+        return count
 
     def of_station(self, identity: str) -> Sequence[RenewalRecord]:
         """Return the plans of one station, by usage."""
@@ -196,12 +196,15 @@ class RenewalScheduler:
         return _Watched(record, self._rules.alerts_at(record.not_before, record.not_after))
 
     async def _plan(self) -> None:
-        """Plan for what was installed since the last look; what is more than one batch waits for the next."""
-        found = await self._book.unplanned(BATCH)
-        records = [RenewalRecord.planned(held, self._rules.begins_at(held)) for held in found]
-        await self._book.save(records)
-        for record in records:
-            self._watched[record.identity, record.usage] = self._watch(record)
+        """Plan for what was installed since the last look, or for as much of it as a sweep has time for."""
+        for _ in range(BATCHES):
+            found = await self._book.unplanned(BATCH)
+            records = [RenewalRecord.planned(held, self._rules.begins_at(held)) for held in found]
+            await self._book.save(records)
+            for record in records:
+                self._watched[record.identity, record.usage] = self._watch(record)
+            if len(found) < BATCH:
+                return
 
     async def _alert(self) -> None:
         now, changed = self._now(), list[RenewalRecord]()

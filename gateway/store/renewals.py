@@ -112,13 +112,14 @@ class Renewals:
 
     async def save(self, records: Iterable[RenewalRecord]) -> None:
         """Insert or replace plans, all in one SQL transaction; of a station that isn't there any more none is kept."""
-        rows = [_row(record) for record in records]
+        kept = list(records)
 
         def work(connection: Connection) -> None:
+            rows = [_row(record) for record in kept]
             connection.execute(_DELETE, rows)
             connection.execute(_INSERT, rows)
 
-        if rows:
+        if kept:
             await self._database.write(work)
 
     async def of_station(self, identity: str) -> Sequence[RenewalRecord]:
