@@ -16,6 +16,7 @@ from gateway.admin.ports import (
     Routes,
     SecurityEvents,
     StationCommands,
+    TrustAnchors,
     Upgrades,
 )
 from gateway.admin.renewals import RenewalEndpoints
@@ -23,6 +24,7 @@ from gateway.admin.roster import Roster
 from gateway.admin.security_events import SecurityEventEndpoints
 from gateway.admin.station_commands import StationCommandEndpoints
 from gateway.admin.stations import StationEndpoints
+from gateway.admin.trust_anchors import TrustAnchorEndpoints
 from gateway.session.station import Station
 
 
@@ -41,6 +43,7 @@ class Parts:
     revoke: Revoke
     renewals: Renewals
     security_events: SecurityEvents
+    trust: TrustAnchors
 
 
 def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
@@ -52,4 +55,5 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     CertificateRequestEndpoints(parts.certificate_requests).add_routes(router)
     RenewalEndpoints(parts.renewals).add_routes(router)
     SecurityEventEndpoints(parts.security_events).add_routes(router)
+    TrustAnchorEndpoints(parts.trust).add_routes(router)
     PendingStationEndpoints(parts.registration, roster).add_routes(router)

@@ -41,6 +41,8 @@ class Levels:
     certificates: CertificateCounts | None = None
     expiring: Mapping[str, int] = field(default_factory=dict)
     """By usage (station, v2g, server): how many certificates an alert was given for, since they end soon."""
+    trust: Mapping[str, int] = field(default_factory=dict)
+    """Stations by how far they are from the roots that they should trust: settled, unsettled, locked_out."""
 
 
 class _GatewayCollector(Collector):
@@ -78,6 +80,12 @@ class _GatewayCollector(Collector):
         for usage, count in levels.expiring.items():
             expiring.add_metric([usage], count)
         yield expiring
+        trust = GaugeMetricFamily(
+            "voltgate_station_trust", "Stations by the roots that they have and should have.", labels=["state"]
+        )
+        for state, count in levels.trust.items():
+            trust.add_metric([state], count)
+        yield trust
 
     def _certificates(self, counts: CertificateCounts) -> Iterable[Metric]:
         held = GaugeMetricFamily("voltgate_certificates", "Certificates on record.", labels=["usage", "state"])

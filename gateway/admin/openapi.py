@@ -57,7 +57,7 @@ def document() -> dict[str, Any]:
         "security": [{"bearer": []}],
         "paths": {
             f"{PREFIX}/{path}": item
-            for describe in (_stations, _commands, _certificates, _certificate_requests, _renewals, _others)
+            for describe in (_stations, _commands, _certificates, _certificate_requests, _renewals, _trust, _others)
             for path, item in describe().items()
         },
         "components": {
@@ -215,6 +215,31 @@ def _certificate_requests() -> dict[str, Any]:
                 "Refuse a CSR; the station isn't told, and may ask again.",
                 {"200": _json("CertificateRequest"), **_errors("400", "404", "409")},
                 body=RequestRefusal,
+            ),
+        },
+    }
+
+
+def _trust() -> dict[str, Any]:
+    return {
+        "trust-anchors": {
+            "get": _operation(
+                "List the roots that stations are to trust, with how many have them.",
+                {"200": _list("trust_anchors", "TrustAnchor")},
+            ),
+        },
+        "trust-anchors/{identity}": {
+            "parameters": [_IDENTITY],
+            "get": _operation("Show which roots a station has.", {"200": _json("StationTrust"), **_errors("404")}),
+            "post": _operation(
+                "Install and delete now what is to be, and show which roots it has then.",
+                {"200": _json("StationTrust"), **_errors("404", "409")},
+            ),
+        },
+        "root-rotation": {
+            "get": _operation(
+                "Show where the rotation of the CSMS root stands, or the last one stood.",
+                {"200": _json("RootRotation"), **_errors("404")},
             ),
         },
     }

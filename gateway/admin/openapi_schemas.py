@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from gateway.admin.certificates import STATES
+from gateway.session.trust import AnchorType
 from gateway.wire.versions import Version
 
 _VERSIONS: Final = [version.value for version in Version]
@@ -173,6 +174,89 @@ _CERTIFICATE_REQUEST: Final = _object(
         "csr": _text("PEM."),
     }
 )
+_TYPE: Final = {"enum": [each.value for each in AnchorType]}
+_ROOT: Final = {
+    "subject": _text(),
+    "serial": _text("Lower-case hex."),
+    "fingerprint": _text("SHA-256 of the certificate's DER, in hex."),
+    "not_after": _TIME,
+}
+_TRUST_ANCHOR: Final = _object(
+    {
+        "entry": _text("The entry that declares it: trust_anchors[N]."),
+        "type": _TYPE,
+        **_ROOT,
+        "exclusive": {"type": "boolean"},
+        "remove": {"type": "boolean"},
+        "stations": _object({key: {"type": "integer"} for key in ("has", "missing", "refused", "unknown")}),
+    }
+)
+_STATION_TRUST: Final = _object(
+    {
+        "identity": _text(),
+        "settled": {
+            "type": "boolean",
+            "description": "It has all that it should have, and nothing that it should not.",
+        },
+        "seen_at": {"type": ["string", "null"], "format": "date-time", "description": "When it last said what it has."},
+        "again_at": {"type": ["string", "null"], "format": "date-time", "description": "When it is visited again."},
+        "problem": _text("Why it doesn't say what it has.", null=True),
+        "installed": {
+            "type": "array",
+            "items": _object(
+                {
+                    "type": _TYPE,
+                    "subject": _text("Null where the certificate isn't known here.", null=True),
+                    "hashAlgorithm": {"enum": ["SHA256", "SHA384", "SHA512"]},
+                    "issuerNameHash": _text(),
+                    "issuerKeyHash": _text(),
+                    "serialNumber": _text("As the station wrote it."),
+                }
+            ),
+        },
+        "missing": {
+            "type": "array",
+            "items": _object({"type": _TYPE, "subject": _text(), "fingerprint": _text()}),
+        },
+        "refused": {
+            "type": "array",
+            "items": _object(
+                {
+                    "action": {"enum": ["install", "delete"]},
+                    "type": _TYPE,
+                    "subject": _text(null=True),
+                    "words": _text("The station's own, or why it wasn't asked."),
+                    "attempts": {"type": "integer"},
+                    "at": _TIME,
+                    "again_at": _TIME,
+                }
+            ),
+        },
+    }
+)
+_ROOT_ROTATION: Final = _object(
+    {
+        "id": {"type": "integer"},
+        "state": {"enum": ["open", "done", "aborted"]},
+        "old": _object(_ROOT),
+        "new": _object(_ROOT),
+        "cross_signed": {"type": "boolean"},
+        "identity": _text("Pattern of the stations that it is for.", null=True),
+        "group": _text(null=True),
+        "started_at": _TIME,
+        "changed_at": _TIME,
+        "safe_to_switch": {
+            "type": "boolean",
+            "description": "Every station that isn't excluded has said that it has the new root.",
+        },
+        "switched": {"type": "boolean", "description": "All certificates shown lead to the new root."},
+        "locked_out": {"type": "array", "items": _text("Can't verify a certificate that is shown already.")},
+        "stations": {
+            "type": "array",
+            "items": _object({"identity": _text(), "standing": _text(), "words": _text(null=True)}),
+        },
+    }
+)
 _ERROR: Final = _object({"error": _object({"code": _text("Stable, for scripts."), "message": _text("For people.")})})
 
 SCHEMAS: Final = {
@@ -206,6 +290,9 @@ SCHEMAS: Final = {
     "CertificateRequest": _CERTIFICATE_REQUEST,
     "SecurityEvent": _SECURITY_EVENT,
     "PendingStation": _PENDING_STATION,
+    "TrustAnchor": _TRUST_ANCHOR,
+    "StationTrust": _STATION_TRUST,
+    "RootRotation": _ROOT_ROTATION,
     "Error": _ERROR,
 }
 """By name, for ``#/components/schemas``."""

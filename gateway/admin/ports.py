@@ -311,6 +311,22 @@ class EventRecord(Protocol):
         """How many alike ones it stands for."""
 
 
+class TrustAnchors(Protocol):
+    """The roots that stations are to trust. What is told is JSON."""
+
+    async def declared(self) -> Sequence[Mapping[str, Any]]:
+        """Return the declared roots, with how many stations have them."""
+
+    async def of(self, identity: str) -> Mapping[str, Any]:
+        """Return where one station stands. Raises LookupError."""
+
+    async def visit_now(self, identity: str) -> Mapping[str, Any]:
+        """Bring a connected station nearer to it, and return where it stands then. Raises Refused, LookupError."""
+
+    async def rotation(self) -> Mapping[str, Any]:
+        """Return where the rotation of the CSMS root stands. Raises LookupError."""
+
+
 class SecurityEvents(Protocol):
     """The store of security events."""
 

@@ -77,6 +77,11 @@ class StationListener:
         if self._contexts is not None:
             self._contexts.tolerate_expiry = tolerate
 
+    @property
+    def chains(self) -> tuple[tuple[x509.Certificate, ...], ...]:
+        """The certificates that stations are shown now, each with its CAs behind it."""
+        return self._contexts.chains if self._contexts is not None else ()
+
     async def reload(self) -> None:
         """Look at the certificates, keys and roots again; what is wrong is logged once, and the last good ones stay."""
         if self._contexts is None or self.config.tls is None:

@@ -14,6 +14,7 @@ from gateway.app.renewals import scheduler
 from gateway.app.responders import Responders
 from gateway.app.revocations import Revocations
 from gateway.app.tasks import Tasks
+from gateway.app.trust import TrustServices
 from gateway.config import Config
 from gateway.services.certificate_status import CertificateStatus
 from gateway.services.pnc_16 import PlugAndChargeTransfers
@@ -56,6 +57,7 @@ class PkiServices:
         self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
             self.on_file, self.upkeep.notices, security
         )
+        self.trust = TrustServices(config, database, tasks)
         self._provisional = ProvisionalRenewal(self.certificates, security)
         self.own = OwnCertificates(config, authorities, self.inventory, security)
         self.renewals = scheduler(config, authorities, database, self.certificates, security, tasks)
@@ -74,6 +76,7 @@ class PkiServices:
         await self._doors.load()
         self._crls.learn(await self._responders.look())
         await self.renewals.load()
+        await self.trust.load()
 
     def start(self) -> None:
         """Begin what goes on beside the stations."""
@@ -81,6 +84,7 @@ class PkiServices:
         self._desk.start()
         self._tasks.spawn(self.renewals.run(), "renewals")
         self.own.start(self._tasks)
+        self.trust.start()
 
     def expiring(self) -> Mapping[str, int]:
         """Return by usage how many certificates end soon and are not renewed."""
@@ -89,6 +93,7 @@ class PkiServices:
     def joined(self, station: Station) -> None:
         """A station's WebSocket is open."""
         self.renewals.joined(station)
+        self.trust.rounds.welcome(station)
 
     async def close(self) -> None:
         """End the questions to OCSP responders."""

@@ -23,6 +23,8 @@ from gateway.admin.shown import (
 from gateway.app.authorities import not_configured, open_authority
 from gateway.app.problems import StartFailed
 from gateway.app.routing import RoutesShown, Routing
+from gateway.app.trust_files import TrustFiles
+from gateway.app.trust_overview import TrustOverview
 from gateway.bridge.pairs import SERVED_BY
 from gateway.config import Config
 from gateway.config.authorities import AuthorityUse
@@ -35,6 +37,7 @@ from gateway.session.certificate_requests import OPEN as OPEN_REQUESTS
 from gateway.session.certificate_requests import NotWaiting
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.security import EventRow, SecurityEvent
+from gateway.session.trust import RotationUnderWay
 from gateway.store.books import StoredBooks
 from gateway.store.certificate_outbox import RevocationOutbox
 from gateway.store.certificate_records import SEEN
@@ -48,6 +51,7 @@ from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
 from gateway.store.upgrades import Upgrades
 from gateway.wire.versions import Version
+from pki.anchors import RotationRefused
 from pki.authority import AuthorityUnavailable
 
 __all__ = [
@@ -57,6 +61,8 @@ __all__ = [
     "Records",
     "Registration",
     "RegistrationRefused",
+    "RotationRefused",
+    "RotationUnderWay",
     "Version",
     "certificate_shown",
     "event_shown",
@@ -84,6 +90,7 @@ class Records:
     renewals: Renewals
     revocation: CertificateRevocation[CertificateRecord]
     security_events: SecurityEvents
+    trust: TrustOverview
 
 
 @asynccontextmanager
@@ -107,6 +114,7 @@ async def records(config: Config) -> AsyncIterator[Records]:
                     renewals=Renewals(database),
                     revocation=CertificateRevocation(certificates, notices, noted),
                     security_events=events,
+                    trust=TrustOverview(functools.cache(lambda: TrustFiles(config)), database),
                 )
             finally:
                 await events.add_many(noted.rows)

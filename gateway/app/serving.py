@@ -187,6 +187,7 @@ class _Gateway:
             move_on=self.factory.move_on,
             refresh_every=ground.config.revocation.refresh,
         )
+        services.pki.trust.chains = lambda: [chain for each in self.listeners for chain in each.chains]
         services.rotation.when_settled = self.following.expect_latecomers
         self.is_ready = False
         self._resuming: asyncio.Task[None] | None = None
@@ -280,6 +281,7 @@ class _Gateway:
             revoke=services.pki.revocation.revoke,
             renewals=services.pki.renewals,
             security_events=services.events,
+            trust=services.pki.trust,
         )
 
     def _admin_token(self) -> str | None:
@@ -306,6 +308,7 @@ class _Gateway:
             backends_up=self.factory.links_up,
             journal_entries=self.factory.journal_entries,
             certificates=self._services.pki.upkeep.census,
+            trust=self._services.pki.trust.levels,
             stations_provisional=sum(
                 station.is_connected and station.provisional is not None for station in self._directory
             ),

@@ -1,9 +1,11 @@
 """What `voltgate init` writes and `voltgate check` looks at."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.app.problems import StartFailed
+from gateway.app.trust_overview import rotation_problems
 from gateway.config import Config
 from gateway.config.check import Problem, check
 from gateway.config.scaffold import DEFAULT_BACKEND_URL, ScaffoldRefused
@@ -24,7 +26,7 @@ def scaffold(directory: Path, *, backend_url: str, operator: str, names: Sequenc
 
 def problems(config: Config) -> list[Problem]:
     """Return what is wrong with what the configuration points to."""
-    found = list(check(config))
+    found = [*check(config), *asyncio.run(rotation_problems(config))]
     try:
         load(config.policy)
     except PolicyError as error:

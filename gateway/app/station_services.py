@@ -66,6 +66,7 @@ class StationServices:
             is_connected=is_connected,
             spawn=tasks.spawn,
         )
+        self.pki.trust.is_upgrading = self.upgrades.is_under_way
 
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:

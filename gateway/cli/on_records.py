@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 def on_records(config: Config, work: "Callable[[Records], Awaitable[T]]") -> T:
     """Run ``work`` on the records of the configured store. Raises :class:`Failed` for what it refuses."""
-    from gateway.app.records import RegistrationRefused, records  # noqa: PLC0415 - the store: half of the start
+    from gateway.app.records import RegistrationRefused, RotationRefused, RotationUnderWay, records  # noqa: PLC0415 - the store: half of the start
 
     async def run() -> T:
         async with records(config) as opened:
@@ -25,5 +25,5 @@ def on_records(config: Config, work: "Callable[[Records], Awaitable[T]]") -> T:
 
     try:
         return asyncio.run(run())
-    except (RegistrationRefused, LookupError, StartFailed) as error:
+    except (RegistrationRefused, RotationRefused, RotationUnderWay, LookupError, StartFailed) as error:
         raise Failed(str(error)) from None

@@ -17,6 +17,7 @@ from gateway.config.check_crls import check_crl
 from gateway.config.check_listener import check_listener
 from gateway.config.check_network import check_address, check_networks
 from gateway.config.check_tls import check_pair, check_roots
+from gateway.config.check_trust_anchors import check_trust_anchors
 from gateway.config.problems import Problem
 from gateway.config.secrets import Scheme, SecretError, SecretRef, exposure
 from gateway.config.tree import DEFAULT_OPERATOR, Backend, Config
@@ -75,6 +76,8 @@ class _Looking:
             roots = (authority[0] if authority else None), (server[0] if server else None)
             yield from check_listener(f"listeners[{index}]", listener, *roots, environ=self.environ, now=self.now)
         yield from self.revocation(authority)
+        for index, anchors in enumerate(self.config.trust_anchors):
+            yield from check_trust_anchors(f"trust_anchors[{index}]", anchors, self.now)
         for name, backend in self.config.backends.items():
             yield from self.backend(f"backends.{name}", backend)
         yield from self.admin()

@@ -13,6 +13,8 @@ from gateway.config.rules_listener import broken_by_listener
 from gateway.config.rules_routes import broken_by_routing
 from gateway.config.secrets import IDENTITY
 from gateway.config.source import Fault, KeyPath, spell
+from gateway.config.trust_anchors import broken_by_trust_anchors
+from gateway.config.values import Address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,6 +107,7 @@ _RULES: Final[tuple[Callable[["Config"], Iterator[Fault]], ...]] = (
     _backends_have_names,
     _default_backend_exists,
     broken_by_routing,
+    broken_by_trust_anchors,
     _binds_are_apart,
     _secrets_stay_whole,
     _issued_have_an_authority,

@@ -20,6 +20,7 @@ from gateway.config.routes import ConnectorTable, Route
 from gateway.config.rules import broken_rules
 from gateway.config.secrets import IDENTITY
 from gateway.config.source import ConfigError, spell
+from gateway.config.trust_anchors import TrustAnchors
 from gateway.config.values import (
     FOLDER,
     SQLITE,
@@ -264,6 +265,8 @@ class Config(Section):
     connector_tables: List[ConnectorTable] = ()
     """How the connectors of 2.0.1 stations are numbered in 1.6; the first that fits."""
     authority: Authority = _default(dict)
+    trust_anchors: List[TrustAnchors] = ()
+    """The roots that stations are to trust, all entries together that mean a station."""
     policy: PolicySource = DEFAULT_POLICY
     admin: Admin = _default(dict)
     log: Log = _default(dict)

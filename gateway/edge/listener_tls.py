@@ -33,6 +33,7 @@ class _Shown:
     is_rsa: bool
     not_before: datetime
     not_after: datetime
+    chain: tuple[x509.Certificate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ class ListenerTls:
         """True while any station holds A00.FR.429's exception: who may use it, the application decides."""
         with certificates() as pairs:
             self._digest = self._digest_of(pairs)
-            self._strict, self._tolerant = self._build(_read(pairs))
+            shown = _read(pairs)
+            self._strict, self._tolerant = self._build(shown)
+        self.chains = tuple(each.chain for each in shown)
+        """What is shown now: each certificate, its CAs behind it."""
 
     def context(self, server_name: str | None) -> ssl.SSLContext:
         """Return the context for a handshake that asks for ``server_name`` (lower case). Costs nothing."""
@@ -94,6 +98,7 @@ class ListenerTls:
                     )
             self._strict, self._tolerant = self._build(shown)
             self._digest = digest
+            self.chains = tuple(each.chain for each in shown)
         return True
 
     def _digest_of(self, pairs: Pairs) -> bytes:
@@ -144,12 +149,13 @@ def _read(pairs: Pairs) -> list[_Shown]:
 
 def _look_at(chain: Path, key: Path) -> _Shown:
     try:
-        leaf = x509.load_pem_x509_certificates(_content(chain))[0]
+        certificates = x509.load_pem_x509_certificates(_content(chain))
+        leaf = certificates[0]
         names = _names(leaf)
     except ValueError:
         raise TlsRejected(f"certificate {chain} with key {key}: holds no certificate in PEM") from None
     is_rsa = isinstance(leaf.public_key(), rsa.RSAPublicKey)
-    return _Shown((chain, key), names, is_rsa, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+    return _Shown((chain, key), names, is_rsa, leaf.not_valid_before_utc, leaf.not_valid_after_utc, tuple(certificates))
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:

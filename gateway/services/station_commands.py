@@ -126,7 +126,7 @@ async def change_setting(station: ConnectedStation, setting: Setting, value: str
     try:
         answer = await _ask(station, "SetVariables", {"setVariableData": [data]})
     except CallError as error:
-        return _refused("SetVariables", error)
+        return refusal_of("SetVariables", error)
     result = _result_of(variable, answer["setVariableResult"], "SetVariables")
     return _reply("SetVariables", result["attributeStatus"], result.get("attributeStatusInfo"))
 
@@ -142,7 +142,7 @@ async def network_priority(station: ConnectedStation) -> tuple[Reply, str]:
     try:
         answer = await _ask(station, "GetVariables", {"getVariableData": [_named(variable)]})
     except CallError as error:
-        return _refused("GetVariables", error), ""
+        return refusal_of("GetVariables", error), ""
     result = _result_of(variable, answer["getVariableResult"], "GetVariables")
     reply = _reply("GetVariables", result["attributeStatus"], result.get("attributeStatusInfo"))
     return reply, result.get("attributeValue", "") if reply.is_accepted else ""
@@ -172,9 +172,9 @@ async def reset(station: ConnectedStation) -> Reply:
 async def reply_to(action: str, asking: Awaitable[Json]) -> Reply:
     """Return what the station makes of ``action``, whose answer has a status. Raises PeerUnavailable."""
     try:
-        answer = await _readable(asking)
+        answer = await readable(asking)
     except CallError as error:
-        return _refused(action, error)
+        return refusal_of(action, error)
     return _reply(action, answer["status"], answer.get("statusInfo"))
 
 
@@ -209,10 +209,11 @@ async def _command(station: ConnectedStation, action: str, payload: Json) -> Rep
 
 
 async def _ask(station: ConnectedStation, action: str, payload: Json) -> Json:
-    return await _readable(station.call_station(action, payload))
+    return await readable(station.call_station(action, payload))
 
 
-async def _readable(asking: Awaitable[Json]) -> Json:
+async def readable(asking: Awaitable[Json]) -> Json:
+    """Return an answer's payload. Raises CallError, and PeerUnavailable where nothing is known of what was done."""
     try:
         return await asking
     except InvalidAnswer as error:
@@ -241,7 +242,8 @@ def _reply(action: str, status: str, info: Json | None) -> Reply:
     return Reply(_OUTCOMES.get(status, Outcome.REJECTED), printable(words, WORDS_MAX), status, code)
 
 
-def _refused(action: str, error: CallError) -> Reply:
+def refusal_of(action: str, error: CallError) -> Reply:
+    """Return what a CALLERROR means."""
     outcome = Outcome.NOT_SUPPORTED if error.code in _UNKNOWN_CODES else Outcome.REJECTED
     return Reply(outcome, printable(f"{action}: CALLERROR {error}", WORDS_MAX))
 

@@ -167,6 +167,11 @@ class ProfileUpgrades:
         """Return those that aren't over, the oldest first."""
         return sorted((each for each in self._open.values() if not each.is_over), key=lambda each: each.started_at)
 
+    def is_under_way(self, identity: str) -> bool:
+        """Return whether the station's upgrade isn't over."""
+        record = self._open.get(identity)
+        return record is not None and not record.is_over
+
     async def cancel(self, identity: str) -> bool:
         """End the upgrade that is under way where it stands; False when there is none. Raises StoreAway.
 

@@ -76,8 +76,8 @@ class Database:
         return f"<Database {self.place} {'open' if self._is_open else 'closed'}>"
 
     @classmethod
-    async def open(cls, url: str, *, exclusive: bool) -> Self:
-        """Open the store at ``url`` and bring its tables up to date.
+    async def open(cls, url: str, *, exclusive: bool, migrate: bool = True) -> Self:
+        """Open the store at ``url`` and bring its tables up to date; without ``migrate``, refuse one that isn't.
 
         ``exclusive`` is for ``serve``: of several processes only one gets a SQLite file that way. Commands open it
         without, beside a running ``serve``. PostgreSQL knows no such lock. Raises StoreUnavailable.
@@ -91,7 +91,7 @@ class Database:
             writer, reader = AsyncLane(engine), AsyncLane(engine.execution_options(isolation_level="AUTOCOMMIT"))
             database = cls(where, writer, reader, writes_at_once=POSTGRESQL_CONNECTIONS, file=None, lock=None)
         try:
-            await database._prepare_tables()
+            await database._prepare_tables(migrate=migrate)
         except BaseException as error:
             await database.close()
             if isinstance(error, SQLAlchemyError):
@@ -154,10 +154,12 @@ class Database:
             if self._lock is not None:
                 self._lock.release()
 
-    async def _prepare_tables(self) -> None:
+    async def _prepare_tables(self, *, migrate: bool) -> None:
         if self._lock is not None:
             await self._run(self._writer, self._check_file)
         if not await self._run(self._writer, lambda connection: schema.is_current(connection, self.place)):
+            if not migrate:
+                raise StoreUnavailable(f"store {self.place}: its tables aren't this version's")
             async with _MIGRATING.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
                 await self._run(self._writer, lambda connection: schema.migrate(connection, self.place))
 

@@ -106,6 +106,8 @@ async def test_what_runs_beside_the_stations_is_owned(house: House) -> None:
         "authority notices",
         "certificate census",
         "certificate requests",
+        "trust anchors",
+        "trust anchors' files",
     }
 
 
