@@ -13,16 +13,16 @@ from gateway.app.tasks import Tasks
 from gateway.app.trust_files import TrustFiles
 from gateway.app.trust_overview import NAMED_MAX, TrustOverview, selected_by
 from gateway.config import Config
-from gateway.services.root_rotation import InForce, roots_of
+from gateway.services.root_rotation import InForce, roots_of, rotation_at
 from gateway.services.station_commands import ConnectedStation
-from gateway.services.trust_anchors import Goal, RotationHere, TrustVisits
+from gateway.services.trust_anchors import Goal, TrustVisits
 from gateway.services.trust_overview import trust_shown
 from gateway.services.trust_plan import wanted_for
 from gateway.services.trust_rounds import NotVisited, TrustRounds
 from gateway.session.ports import StoreAway
 from gateway.session.trust import RootRotation, RotationState
 from gateway.store.database import Database
-from pki.anchors import Chain, RotationRefused, leads_to
+from pki.anchors import Chain, RotationRefused
 
 FOLLOW_EVERY: Final = 5.0
 """Seconds between two looks at the files, the listeners' certificates and the rotation."""
@@ -107,12 +107,7 @@ class TrustServices:
         rotation = self._rotation
         if rotation is None or not selected_by(rotation).matches(record.identity, record.group):
             return Goal(wanted)
-        roots = roots_of(rotation)
-        chains = self._in_force.look()
-        is_switched = all(any(leads_to(chain, new.certificate) for new in roots.new_ones) for chain in chains)
-        over_tls = station.proof.profile >= 2
-        may_drop = bool(chains) and is_switched and over_tls and self._in_force.came_under(joined_at)
-        return Goal(wanted, RotationHere(rotation.id, roots, may_drop_old=may_drop))
+        return Goal(wanted, rotation_at(rotation, self._in_force, station.proof.profile, joined_at))
 
     async def look(self, *, count: bool) -> None:
         """Look once at what may have changed. Raises StoreAway."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.services.trust_anchors import RotationHere
 from gateway.session.ports import StationRecord
 from gateway.session.trust import Action, AnchorType, RootRotation, StationTrust
 from pki.anchors import Chain, RotationRoots, leads_to, read_rotation
@@ -82,6 +83,18 @@ def roots_of(rotation: RootRotation) -> RotationRoots:
     """Return the roots of a rotation, for what they were when it began. Raises RotationRefused."""
     cross = rotation.cross_pem.encode() if rotation.cross_pem is not None else None
     return read_rotation(rotation.old_pem.encode(), rotation.new_pem.encode(), cross, rotation.started_at)
+
+
+def rotation_at(rotation: RootRotation, in_force: "InForce", profile: int, joined_at: float) -> RotationHere:
+    """Return what a rotation means for a station that joined then under a security profile.
+
+    The old root may be deleted from one that has verified a certificate under the new one: it has connected over TLS
+    since all that is shown leads there. Raises RotationRefused.
+    """
+    roots = roots_of(rotation)
+    is_switched = all(any(leads_to(chain, each.certificate) for each in roots.new_ones) for chain in in_force.look())
+    may_drop = is_switched and profile >= 2 and in_force.came_under(joined_at)
+    return RotationHere(rotation.id, roots, may_drop_old=may_drop)
 
 
 def progress(
