@@ -132,7 +132,7 @@ async def rotation_problems(config: Config) -> list[Problem]:
     Nothing is made or changed: a store that isn't there, or not this version's, says nothing.
     """
     path = config.store.sqlite_path
-    if path is not None and not path.exists():
+    if path is not None and not (path.exists() and path.stat().st_size):
         return []
     try:
         database = await Database.open(config.store.connect_url(), exclusive=False, migrate=False)

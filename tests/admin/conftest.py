@@ -310,10 +310,35 @@ class Requests:
         return self.kept[request_id]
 
 
+class Trust:
+    """Fulfils ``TrustAnchors``."""
+
+    def __init__(self) -> None:
+        self.problem: Exception | None = None
+
+    async def declared(self) -> Sequence[Mapping[str, Any]]:
+        return [{"subject": "CN=a"}]
+
+    async def of(self, identity: str) -> Mapping[str, Any]:
+        return self._told({"identity": identity, "settled": False})
+
+    async def visit_now(self, identity: str) -> Mapping[str, Any]:
+        return self._told({"identity": identity, "settled": True})
+
+    async def rotation(self) -> Mapping[str, Any]:
+        return self._told({"state": "open"})
+
+    def _told(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.problem is not None:
+            raise self.problem
+        return told
+
+
 class Office:
     """Everything behind the API."""
 
     def __init__(self) -> None:
+        self.trust = Trust()
         self.registry = Registry()
         self.upgrades = Upgrades()
         self.commands = Commands(self.registry, self.upgrades)
@@ -345,6 +370,7 @@ class Office:
             revoke=self.inventory.revoke,
             renewals=self.renewals,
             security_events=self.events,
+            trust=self.trust,
         )
         metrics = Metrics(self.tally, lambda: Levels(len(self.live), 0, 1, 2))
         app = application(token=token, parts=parts, metrics=metrics, readiness=self.readiness)

@@ -19,6 +19,7 @@ def test_levels_and_counts() -> None:
     expiry = datetime(2027, 3, 1, tzinfo=UTC)
     census = Census({("station", "in_use"): 8, ("seen", "expired"): 9}, {"station": expiry}, 6)
     text = Metrics(tally, lambda: Levels(3, 1, 2, 7, census, {"station": 2, "server": 0})).expose().decode()
+    text = Metrics(tally, lambda: Levels(3, 1, 2, 7, census, trust={"settled": 8})).expose().decode()
     samples = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -34,6 +35,7 @@ def test_levels_and_counts() -> None:
     assert samples[("voltgate_revocations_untold", ())] == 6
     assert samples[("voltgate_certificates_expiring", (("usage", "station"),))] == 2
     assert samples[("voltgate_certificates_expiring", (("usage", "server"),))] == 0
+    assert samples[("voltgate_station_trust", (("state", "settled"),))] == 8
     labels = (("action", "Heartbeat"), ("direction", "in"), ("leg", "station"), ("outcome", "answered"))
     assert samples[("voltgate_calls_total", labels)] == 2
     assert samples[("voltgate_entries_refused_total", (("reason", "password"),))] == 1
