@@ -43,7 +43,7 @@ class Authority:
             .subject_name(other.name)
             .issuer_name(self.name)
             .public_key(other.key.public_key())
-            .serial_number(x509.random_serial_number())
+            .serial_number(x509.random_serial_number() >> 32)  # room for leading zeros
             .not_valid_before(other.since)
             .not_valid_after(other.until)
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)

@@ -225,3 +225,19 @@ def test_what_the_files_raise_passes_through() -> None:
 
     with pytest.raises(Away):
         ListenerTls(files, [])
+
+
+def test_what_is_shown_is_told_with_its_cas_and_only_when_it_is_shown(folder: Path) -> None:
+    first = write(AUTHORITY, folder, "a-ec", "a.example")
+    tls = _tls(first)
+    before = tls.chains
+    assert [f"{chain[0].serial_number:X}" for chain in before] == [_serial(first[0])]
+    good = first[0].read_bytes()
+    first[0].write_text("rubbish")
+    with pytest.raises(TlsRejected):
+        tls.reload()
+    assert tls.chains == before
+    first[0].write_bytes(good)
+    write(AUTHORITY, folder, "a-ec", "a.example")
+    assert tls.reload()
+    assert tls.chains != before

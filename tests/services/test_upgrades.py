@@ -527,7 +527,9 @@ async def test_cancelled_where_it_stands(desk: Desk, events: KeptEvents) -> None
     station.says("SetVariables", set_variables("Accepted"), PeerUnavailable("late"))
     await desk.begin(station)
     assert desk.record.step == "priority"
+    assert desk.service.is_under_way("CS1")
     assert await desk.service.cancel("CS1")
+    assert not desk.service.is_under_way("CS1")
     assert not await desk.service.cancel("CS1")
     assert (desk.record.step, desk.record.is_over) == ("priority", True)
     assert all(task.done() for task in desk.owned.tasks)

@@ -263,3 +263,11 @@ async def refused_without_password(url: str, said: str) -> None:
         await Database.open(url, exclusive=False)
     assert SECRET not in "".join(traceback.format_exception(refused.value))
     assert "\n" not in str(refused.value)
+
+
+async def test_a_store_may_be_looked_at_without_being_changed(sqlite_url: str, migrated_file: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="its tables aren't this version's"):
+        await Database.open(sqlite_url, exclusive=False, migrate=False)
+    database = await Database.open(f"sqlite+aiosqlite:///{migrated_file}", exclusive=False, migrate=False)
+    await database.ping()
+    await database.close()
