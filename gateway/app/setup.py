@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.app.problems import StartFailed
-from gateway.app.trust_overview import rotation_problems
 from gateway.config import Config
 from gateway.config.check import Problem, check
 from gateway.config.scaffold import DEFAULT_BACKEND_URL, ScaffoldRefused
@@ -26,6 +25,8 @@ def scaffold(directory: Path, *, backend_url: str, operator: str, names: Sequenc
 
 def problems(config: Config) -> list[Problem]:
     """Return what is wrong with what the configuration points to."""
+    from gateway.app.trust_overview import rotation_problems  # noqa: PLC0415 - the store, which init and the rest of the commands don't need
+
     found = [*check(config), *asyncio.run(rotation_problems(config))]
     try:
         load(config.policy)
