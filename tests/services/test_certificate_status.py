@@ -51,7 +51,7 @@ class World:
     def note(self, event: SecurityEvent) -> None:
         self.events.append(event)
 
-    async def get(self, station: ScriptedStation | None = None, **fields: str) -> Any:
+    async def get(self, station: ScriptedStation | None = None, /, **fields: str) -> Any:
         request = {"ocspRequestData": {**FIELDS, "responderURL": URL, **fields}}
         schemas = operation(Version.V201, "GetCertificateStatus")
         schemas.request.check(request)
