@@ -44,7 +44,7 @@ class Revocation(Section):
     """Seconds between two looks at them."""
     ocsp: OcspAtTheDoor | None = None
     """``certificate``: the responder that a certificate names is asked; or the URL of one; None: nobody is."""
-    ocsp_refresh: Annotated[float, Field(ge=10, le=604_800, allow_inf_nan=False)] = 3600.0
+    ocsp_refresh: Annotated[float, Field(ge=1, le=604_800, allow_inf_nan=False)] = 3600.0
     """Seconds after which a responder is asked again about a station, whether or not it is connected still."""
     when_unknown: Literal["refuse", "accept"] = "refuse"
     """A certificate about which no valid CRL or OCSP answer says anything; has a meaning where one of them is named."""

@@ -4,7 +4,9 @@ All but one setting of TC_B_58 share a process; every case has a station of its 
 """
 
 import asyncio
+import base64
 import datetime as dt
+import json
 import socket
 import ssl
 import warnings
@@ -17,8 +19,13 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
+from gateway.bridge.plug_and_charge_16 import VENDOR_ID as PNC_VENDOR
+from pki.certificate_hash import certificate_hash
+from pki.issuing import Hierarchy
+from tests.responders import leaf_of, responding
 from tests.system.stations import (
     OPERATOR,
     VERSIONS,
@@ -45,8 +52,14 @@ tls_versions = pytest.mark.parametrize("tls_version", [ssl.TLSVersion.TLSv1_2, s
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(new_deployment: Callable[[], AbstractAsyncContextManager[Any]]) -> AsyncIterator[Any]:
     async with new_deployment() as deployed:
-        await deployed.start()
-        yield deployed
+        ca = station_ca(deployed)
+        async with responding(Hierarchy(ca, ca)) as responder:
+            deployed.configure(
+                lambda tree: tree.update(ocsp={"responders": [responder.url], "networks": ["127.0.0.0/8"]})
+            )
+            deployed.responder = responder
+            await deployed.start()
+            yield deployed
 
 
 @pytest.fixture
@@ -350,3 +363,37 @@ async def test_tc_b_58_no_common_subprotocol_is_refused_where_so_configured(
             assert await station.refused(subprotocols=offered) == 400
         async with station.comes(subprotocols=["ocpp0.1", "ocpp2.0.1"]) as connection:
             assert connection.connection.subprotocol == "ocpp2.0.1"
+
+
+# --- M: certificates
+
+
+@both_versions
+async def test_tc_m_24_what_the_responder_of_a_certificate_says_is_fetched(gateway: Any, version: str) -> None:
+    station, responder = await register(gateway, f"M24-{version}", version), gateway.responder
+    ca = station_ca(gateway)
+    leaf = leaf_of(ca, responder.now(), responder=responder.url)
+    named = certificate_hash(leaf, ca.certificate).payload
+    async with station.comes() as connection:
+        await station.boots(connection)
+
+        async def status_of(**fields: str) -> Any:
+            request = {"ocspRequestData": {**named, "responderURL": responder.url, **fields}}
+            if not station.is_16:
+                return (await connection.call("GetCertificateStatus", request))[2]
+            data = {"vendorId": PNC_VENDOR, "messageId": "GetCertificateStatus", "data": json.dumps(request)}
+            answer = (await connection.call("DataTransfer", data))[2]
+            assert answer["status"] == "Accepted"
+            return json.loads(answer["data"])
+
+        answer = await status_of()
+        assert answer["status"] == "Accepted"
+        said = ocsp.load_der_ocsp_response(base64.b64decode(answer["ocspResult"], validate=True))
+        assert (said.serial_number, said.certificate_status) == (leaf.serial_number, ocsp.OCSPCertStatus.GOOD)
+        assert said.hash_algorithm.name == "sha256"
+        assert (await status_of(responderURL="http://127.0.0.1:1/"))["status"] == "Accepted", "it is known by now"
+
+        # One that is not on the list, about a certificate of which nothing is known.
+        stranger = f"{leaf_of(ca, responder.now()).serial_number:x}"
+        assert (await status_of(serialNumber=stranger, responderURL="http://127.0.0.1:1/"))["status"] == "Failed"
+        assert await station.is_served(connection)

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from websockets.exceptions import InvalidStatus
 
+from tests.responders import REVOKED, responding
 from tests.system.certificates import (
     TLS_VERSIONS,
     Authority,
@@ -239,3 +240,32 @@ async def test_what_is_unknown_is_accepted_where_that_is_configured(
     await elsewhere.start(deployment, site, "accept")
     assert "missing.crl: No such file or directory" in deployment.log
     assert await elsewhere.entries(deployment) == {"FILE": 101, "URL": 101, "STALE": 101, "LOST": 401, "MISSING": 101}
+
+
+async def test_revoked_by_a_responder(deployment: Any, tmp_path: Path) -> None:
+    """OCSP at the door, and of a session that runs; a responder that goes away brings nobody back."""
+    gateway, authority = deployment, Authority(tmp_path, "elsewhere")
+    roots = gateway.folder / "certs/dev/station-roots.pem"
+    roots.write_text(roots.read_text() + authority.root)
+    papers = {name: authority.leaf(f"SN-{name}") for name in ("CS1", "CS2")}
+    async with responding(authority.hierarchy) as responder:
+
+        def ask_it(tree: dict[str, Any]) -> None:
+            tree["ocsp"] = {"networks": ["127.0.0.0/8"]}
+            tree["revocation"] = {"ocsp": responder.url, "ocsp_refresh": 1, "refresh": 1}
+
+        gateway.configure(ask_it)
+        await gateway.start()
+        for name in papers:
+            await gateway.add(name, 3, f"SN-{name}")
+        async with gateway.station("CS1", certificate=papers["CS1"]) as station:
+            await station.boot(**boot_of("SN-CS1"))
+            responder.says = {"status": REVOKED}
+            told = time.monotonic()
+            assert await _cut(station) - told < CUT_WITHIN
+        responder.status = 503
+        gateway.log = ""
+        await _refused(gateway, "CS1", papers["CS1"])
+        await gateway.logged("revoked", name="reason")
+        await _refused(gateway, "CS2", papers["CS2"])
+        await gateway.logged("revocation_unknown", name="reason")
