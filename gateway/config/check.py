@@ -98,6 +98,10 @@ class _Looking:
         for index, source in enumerate(self.config.revocation.crls):
             if "://" not in source:
                 yield from check_crl(f"revocation.crls[{index}]", Path(source), known, self.now)
+        for index, path in enumerate(self.config.ocsp.issuers):
+            yield from check_roots(f"ocsp.issuers[{index}]", path, self.now)[0]
+        if self.config.ocsp.roots is not None:
+            yield from check_roots("ocsp.roots", self.config.ocsp.roots, self.now)[0]
 
     def trusted(self) -> Iterator[x509.Certificate]:
         """Yield the roots that station certificates may lead to, those that can be read."""

@@ -138,6 +138,13 @@ def test_crls_in_files_are_looked_at(folder: Path, say: Say) -> None:
     assert "isn't signed by the CA whose name it bears" in said
 
 
+def test_the_cas_of_ocsp_are_looked_at(folder: Path, say: Say) -> None:
+    (folder / "empty.pem").write_text("nothing")
+    said = say("log:\n", "ocsp: {issuers: [certs/dev/ca/issuing.pem, missing.pem], roots: empty.pem}\nlog:\n")
+    assert [line.partition(": ")[2].partition(":")[0] for line in said] == ["ocsp.issuers[1]", "ocsp.roots"]
+    assert "No such file" in said[0]
+
+
 def test_a_short_token(say: Say) -> None:
     said = say("file:secrets/admin-token", "env:T", environ={"T": "hunter2"})
 
