@@ -127,7 +127,11 @@ class VaultAuthority:
         await self._call(lambda adapter: Pki(adapter).revoke_certificate(octets.hex(":"), self._mount))
 
     async def crl(self) -> bytes:
-        """Return the issuer's CRL in PEM; an engine that has none yet makes it now."""
+        """Return the issuing CA's CRL in PEM, and behind it those of the engine's other CAs.
+
+        After the issuing CA was rotated, the stations of the former one come for as long as their certificates last.
+        An engine that has no CRL yet makes it now.
+        """
         found = await self._call(self._crl)
         if not found:
             await self._call(lambda adapter: Pki(adapter).rotate_crl(self._mount))
@@ -200,9 +204,31 @@ class VaultAuthority:
             raise
 
     def _crl(self, adapter: VaultAdapter) -> bytes:
-        path = f"/v1/{self._mount}/issuer/{self._issuer(adapter)}/crl/pem"
-        answer = adapter.get(path, answer_max=CRL_SIZE_MAX)
+        crl = self._crl_of(adapter, self._issuer(adapter))
+        if not crl:
+            return b""
+        crls = {crl.strip(): None}
+        for issuer in self._other_issuers(adapter):
+            crls[self._crl_of(adapter, issuer).strip()] = None
+        joined = b"\n".join(crls)
+        # All of them are read as one file is; together they may be too long for it.
+        return joined if len(joined) <= CRL_SIZE_MAX else crl
+
+    def _crl_of(self, adapter: VaultAdapter, issuer: str) -> bytes:
+        answer = adapter.get(f"/v1/{self._mount}/issuer/{issuer}/crl/pem", answer_max=CRL_SIZE_MAX)
         return bytes(answer.content) if isinstance(answer, Answer) else b""
+
+    def _other_issuers(self, adapter: VaultAdapter) -> list[str]:
+        """Return the engine's CAs that have their key there; those above them sign their lists elsewhere."""
+        try:
+            info = _data(Pki(adapter).list_issuers(self._mount)).get("key_info")
+        except StatusError as error:
+            if error.status in {403, 404}:
+                return []
+            raise
+        known = info if isinstance(info, dict) else {}
+        own = [str(each) for each, about in known.items() if isinstance(about, dict) and about.get("key_id")]
+        return own[:CHAIN_MAX]
 
 
 def _is_verbatim(request: SigningRequest) -> bool:

@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography import x509
 from structlog.testing import capture_logs
 
 from gateway.app.authorities import open_authorities
 from gateway.app.problems import StartFailed
+from gateway.app.revocations import Revocations
 from gateway.app.vaults import VaultConnections, login_of
 from gateway.config import Config
 from gateway.config.authorities import VaultAuth, VaultAuthority
 from pki.authority import AuthorityUnavailable
 from pki.authority.vault import VaultAuthority as VaultRole
+from pki.revocation import CrlStore, Status
 from tests.bao import Bao, running_bao
 from tests.bao_pki import make_pki, new_token
 
@@ -141,3 +144,51 @@ def test_a_section_names_nothing_secret(configured: Callable[..., Config], vault
     assert isinstance(section, VaultAuthority)
 
     assert "wrong" not in repr((section, login_of(section.auth)))
+
+
+class Nothing:
+    """An inventory in which nothing was ever revoked."""
+
+    async def revoked_fingerprints(self) -> frozenset[str]:
+        return frozenset()
+
+
+async def test_what_vault_itself_has_revoked_is_out_though_its_ca_was_rotated_and_vault_is_sealed(
+    configured: Callable[..., Config], vault: Vault, bao: Bao
+) -> None:
+    """The CRL at the door: of the issuing CA, and of the one before it, whose stations still come."""
+
+    def post(path: str, **body: Any) -> Any:
+        return bao.ask("POST", path, body).get("data")
+
+    post("sys/mounts/rotated", type="pki")
+    former = post("rotated/root/generate/internal", common_name="Former", key_type="ec")
+    post("rotated/roles/station", allow_any_name=True, enforce_hostnames=False, key_type="ec", ttl="24h")
+    leaves = [post("rotated/issue/station", common_name=name) for name in ("SN1", "SN2")]
+    newer = post("rotated/root/rotate/internal", common_name="Newer", key_type="ec", issuer_name="newer")
+    post("rotated/root/replace", default=newer["issuer_id"])
+    root = x509.load_pem_x509_certificate(former["certificate"].encode())
+    paths = [(x509.load_pem_x509_certificate(each["certificate"].encode()), root) for each in leaves]
+
+    config = configured(authority={"station": {"vault": vault(bao, mount="rotated")}})
+    async with AsyncExitStack() as stack:
+        opened = await open_authorities(config, stack)
+        (ca, *_) = await opened.known_issuers()
+        assert ca.subject.rfc4514_string() == "CN=Newer"
+        revocations = Revocations(Nothing(), opened.crls(), (), CrlStore())
+        assert await revocations.refresh("authority.station")
+        assert [revocations.crls.known(path).status for path in paths] == [Status.GOOD, Status.GOOD]
+
+        post("rotated/revoke", serial_number=leaves[0]["serial_number"])
+        assert await revocations.refresh("authority.station")
+        assert [revocations.crls.known(path).status for path in paths] == [Status.REVOKED, Status.GOOD]
+
+        bao.seal()
+        try:
+            with capture_logs() as lines:
+                assert not await revocations.refresh("authority.station")
+        finally:
+            bao.unseal()
+        (line,) = (each for each in lines if each["event"] == "crl_unavailable")
+        assert line["holds"] == "what it said last"
+        assert [revocations.crls.known(path).status for path in paths] == [Status.REVOKED, Status.GOOD]
