@@ -13,6 +13,8 @@ from pki.destinations import AllowList, Destination, DestinationRefused
 from pki.fetching import CONNECTIONS_MAX, CONNECTIONS_PER_PLACE_MAX, FETCHES_MAX, FetchFailed, GuardedHttp
 
 TYPE = "application/ocsp-response"
+PATIENCE = 30.0
+"""Seconds after which a test has failed."""
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 
 
@@ -60,7 +62,8 @@ async def site() -> AsyncIterator[Site]:
 
 @pytest.fixture
 async def http(site: Site) -> AsyncIterator[GuardedHttp]:
-    async with GuardedHttp(AllowList([Destination.parse(f"127.0.0.1:{site.port}")], LOOPBACK)) as made:
+    allowed = AllowList([Destination.parse(f"127.0.0.1:{site.port}")], LOOPBACK)
+    async with GuardedHttp(allowed, timeout=PATIENCE) as made:
         yield made
 
 
@@ -100,7 +103,7 @@ async def test_a_private_address_is_refused_under_any_name(site: Site, name: str
 
 async def test_a_name_that_resolves_anew_wins_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """DNS rebinding: whatever was looked up before, what is connected to is looked at."""
-    places = [["93.184.216.34"], ["127.0.0.1"]]
+    places = [["203.0.113.9"], ["127.0.0.1"]]  # the first is nobody's (RFC 5737)
 
     async def resolve(self: Any, *args: Any, **_: Any) -> Any:
         found = places.pop(0)
@@ -108,7 +111,8 @@ async def test_a_name_that_resolves_anew_wins_nothing(site: Site, monkeypatch: p
 
     monkeypatch.setattr(asyncio.get_running_loop().__class__, "getaddrinfo", resolve)
     destination = Destination.parse(f"ocsp.example.com:{site.port}")
-    async with GuardedHttp(AllowList([destination]), timeout=0.2) as http:
+    allowed = AllowList([destination], [ipaddress.ip_network("203.0.113.0/24")])
+    async with GuardedHttp(allowed, timeout=0.2) as http:
         with pytest.raises(FetchFailed):
             await fetch(http, f"http://ocsp.example.com:{site.port}/ocsp")
         with pytest.raises(DestinationRefused, match="isn't a public address"):
