@@ -1,4 +1,4 @@
-"""What pkilint (RFC 5280 and the algorithms' own RFCs) says of certificates and CRLs. OCSP responses we issue none."""
+"""What pkilint (RFC 5280, RFC 6960 and the algorithms' own RFCs) says of certificates, CRLs and OCSP responses."""
 
 import functools
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pkilint import loader, pkix
-from pkilint.pkix import certificate, crl, extension, name
+from pkilint.pkix import certificate, crl, extension, name, ocsp
 from pkilint.validation import ValidationFindingSeverity
 
 LIFTED: Final = {
@@ -26,6 +26,12 @@ def of_crl(found: x509.CertificateRevocationList) -> list[str]:
     """As above."""
     document = loader.load_crl(found.public_bytes(Encoding.DER), "CRL")
     return _findings(_crls().validate(document.root))
+
+
+def of_ocsp_response(der: bytes) -> list[str]:
+    """As above. We issue none ourselves: what a responder gave."""
+    document = loader.load_ocsp_response(der, "OCSP response")
+    return _findings(_ocsp_responses().validate(document.root))
 
 
 def errors(findings: list[str]) -> list[str]:
@@ -62,4 +68,16 @@ def _crls() -> Any:
             crl.create_validity_validator_container([]),
             crl.create_extensions_validator_container([]),
         ],
+    )
+
+
+@functools.cache
+def _ocsp_responses() -> Any:
+    return ocsp.create_pkix_ocsp_response_validator_container(
+        [
+            ocsp.create_response_decoder(),
+            pkix.create_attribute_decoder(DECODERS[0]),
+            pkix.create_extension_decoder(DECODERS[1]),
+        ],
+        [],
     )
