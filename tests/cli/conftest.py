@@ -1,11 +1,12 @@
 """The command, in this process, on a deployment of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import yaml
 from typer.testing import CliRunner, Result
 
@@ -13,6 +14,13 @@ from gateway.app.records import records
 from gateway.cli import app
 from gateway.cli.output import Failed, fail
 from gateway.config import load
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A command that logs does so to the stderr of its own run, which is closed when the next test comes."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
