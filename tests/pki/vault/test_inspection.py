@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from pki.authority import SigningRequest
 from pki.authority.vault import VaultAuthority
@@ -63,6 +64,18 @@ async def test_the_gateways_authority_works_with_what_was_set_up(connection: Vau
 
     assert len(await authority.chain()) == 2
     assert x509.load_pem_x509_crl(await authority.crl()).issuer == (await authority.chain())[0].subject
+
+
+async def test_it_works_for_what_vehicles_are_shown(connection: VaultConnection) -> None:
+    """By sign-verbatim: role and policy let its subject through, with the DC."""
+    authority = VaultAuthority(connection, mount="voltgate-v2g", role="secc")
+    names = {NameOID.DOMAIN_COMPONENT: "CPO", NameOID.ORGANIZATION_NAME: OPERATOR}
+    pem = csr_of("SECC-1", *(x509.NameAttribute(oid, text) for oid, text in names.items()))
+
+    await authority.health()
+    issued = await authority.sign(SigningRequest(x509.load_pem_x509_csr(pem.encode()), "SECC-1", OPERATOR, secc()))
+
+    assert "DC=CPO" in issued.certificate.subject.rfc4514_string()
 
 
 @pytest.mark.parametrize(
