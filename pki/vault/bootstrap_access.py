@@ -43,8 +43,9 @@ def set_up_approle(
         raise BootstrapFailed(f"auth/{approle.mount} is of type {found.get('type')}; name another one")
     else:
         yield right(subject)
-    body = approle.settings(policy_names(plan))
-    yield settled(f"role {approle.path}", body, vault.read(approle.path), vault.writing(approle.path, body))
+    role = vault.read(approle.path)
+    body = approle.settings(policy_names(plan, (role or {}).get("token_policies") or ()))
+    yield settled(f"role {approle.path}", body, role, vault.writing(approle.path, body))
     told = vault.read(f"{approle.path}/role-id")
     login.role_id = str(told["role_id"]) if told else None
     if secret_id_file is not None:

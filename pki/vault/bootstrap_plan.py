@@ -2,7 +2,7 @@
 
 import importlib.resources
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -160,9 +160,13 @@ def policy_text(use: Use | None) -> str:
     return text if use is None else text.replace(f'path "{MOUNTS[use.name]}/', f'path "{use.mount}/')
 
 
-def policy_names(plan: Plan) -> list[str]:
-    """Return the names of all ACL policies that the gateway's token has."""
-    return [f"voltgate-{TOKEN_POLICY}", *(use.policy for use in plan.uses)]
+def policy_names(plan: Plan, had: Collection[str] = ()) -> list[str]:
+    """Return the names of all ACL policies that the gateway's token has.
+
+    Of those that it ``had``, the ones of uses that were set up before stay; a policy that isn't Voltgate's does not.
+    """
+    wanted = {use.policy for use in plan.uses} | {f"voltgate-{name}" for name in PROFILES if f"voltgate-{name}" in had}
+    return [f"voltgate-{TOKEN_POLICY}", *(each for each in map("voltgate-{}".format, PROFILES) if each in wanted)]
 
 
 def _text(duration: timedelta) -> str:

@@ -75,6 +75,19 @@ def test_a_dry_run_needs_no_more_than_reading(bao: Bao, vault: Administrator, tm
     assert changed(outcome.findings) == []
 
 
+def test_a_use_that_was_set_up_before_keeps_its_rights(vault: Administrator) -> None:
+    """The command for one use more, or for one alone, takes nothing from the others; what isn't ours goes."""
+    set_up(vault, plan_of("station", "server"))
+    assert changed(set_up(vault, plan_of("station")).findings) == []
+    role = "auth/approle/role/voltgate"
+    vault.write(role, {"token_policies": ["voltgate-station", "voltgate-server", "admins"]})
+
+    (told,) = changed(set_up(vault, plan_of("station")).findings)
+
+    assert "admins" in told
+    assert set((vault.read(role) or {})["token_policies"]) == {"voltgate-server", "voltgate-station", "voltgate-token"}
+
+
 def test_each_finding_is_told_when_it_is_settled(vault: Administrator) -> None:
     told: list[str] = []
 

@@ -20,6 +20,7 @@ from pki.vault.bootstrap_plan import (
     use_named,
 )
 
+ORDER = ["voltgate-token", "voltgate-station", "voltgate-v2g", "voltgate-server"]
 PATH = re.compile(r'path "([^"]+)"')
 
 
@@ -104,6 +105,10 @@ def test_the_login_has_every_policy_and_not_vaults_default_one() -> None:
     plan = Plan("Example CPO", (use_named("station"), use_named("server")))
     names = policy_names(plan)
     assert names == ["voltgate-token", "voltgate-station", "voltgate-server"]
+
+    assert policy_names(plan, ["voltgate-v2g", "admins", "voltgate-x"]) == sorted(
+        [*names, "voltgate-v2g"], key=ORDER.index
+    )
 
     settings = AppRolePlan(mount="gateways", networks=("192.0.2.0/24",)).settings(names)
 
