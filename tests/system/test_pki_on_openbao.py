@@ -46,16 +46,20 @@ async def on_openbao(deployment: Any, bao: Bao, monkeypatch: pytest.MonkeyPatch,
     def change(tree: dict[str, Any]) -> None:
         tree.update(yaml.safe_load(out.partition("# voltgate.yaml\n")[2]))
         tree["listeners"][0]["tls"]["station_roots"] = str(tmp_path / "out" / "station-root.pem")
-        tree["revocation"] = {"superseded_after": 0}
+        tree["revocation"] = {"superseded_after": 0, "refresh": 1}
 
     deployment.configure(change)
     await deployment.start()
     return deployment
 
 
+def named_by_vault(files: Files) -> str:
+    """Return the serial number as Vault writes it."""
+    return serial_of(files).to_bytes(20, "big").lstrip(b"\0").hex(":")
+
+
 def revoked_at_the_ca(bao: Bao, files: Files) -> bool:
-    octets = serial_of(files).to_bytes(20, "big").lstrip(b"\0")
-    return bool(bao.ask("GET", f"{MOUNT}/cert/{octets.hex(':')}")["data"]["revocation_time"])
+    return bool(bao.ask("GET", f"{MOUNT}/cert/{named_by_vault(files)}")["data"]["revocation_time"])
 
 
 async def state_of(gateway: Any, files: Files) -> str:
@@ -125,6 +129,26 @@ async def test_issued_used_renewed_superseded_revoked_refused(on_openbao: Any, b
     await refused(gateway, "CS1", second)
     assert revoked_at_the_ca(bao, second)
     assert (tmp_path / "secret-id").read_text() not in gateway.log
+
+
+async def test_sealed_while_the_gateway_starts(on_openbao: Any, bao: Bao, tmp_path: Path) -> None:
+    """What lets stations in doesn't lie in Vault; and a revocation by hand, there, is heard of by the CRL."""
+    gateway = on_openbao
+    papers = await enrolled(gateway, "CS1", "SN-CS1", tmp_path)
+    bao.seal()
+    try:
+        await gateway.stop()
+        await gateway.start()
+        async with gateway.station("CS1", certificate=papers) as station:
+            await station.call("Heartbeat", {})
+            bao.unseal()
+            await gateway.logged("crl_available_again")
+            await asyncio.to_thread(bao.ask, "POST", f"{MOUNT}/revoke", {"serial_number": named_by_vault(papers)})
+            await asyncio.to_thread(bao.ask, "GET", f"{MOUNT}/crl/rotate")
+            assert await station.closed() == NOT_ADMITTED
+    finally:
+        bao.unseal()
+    await refused(gateway, "CS1", papers)
 
 
 async def test_sealed_in_the_middle(on_openbao: Any, bao: Bao, tmp_path: Path) -> None:
