@@ -59,7 +59,7 @@ class Responders:
         return OcspSource(self.client, responder=fixed, refresh=timedelta(seconds=revocation.ocsp_refresh), clock=now)
 
     async def find(self, certificate: CertificateHash) -> x509.Certificate | None:
-        """Return the CA that issued a certificate: a root, an intermediate of ``ocsp.issuers``, or an authority's own.
+        """Return the CA that issued a certificate: a root, one of ``ocsp.issuers``, an authority's own.
 
         What isn't known is looked for again, as an authority may have been away, or a file replaced.
         """
@@ -88,7 +88,8 @@ class Responders:
 
     def _on_disk(self) -> list[x509.Certificate]:
         found = trust_anchors(self._config)
-        for path in self._config.ocsp.issuers:
+        declared = (entry.file for entry in self._config.trust_anchors if not entry.remove)
+        for path in dict.fromkeys((*self._config.ocsp.issuers, *declared)):
             try:
                 found += x509.load_pem_x509_certificates(path.read_bytes())
             except (OSError, ValueError) as error:

@@ -125,7 +125,7 @@ async def test_the_door_asks_nobody_by_default(make: Make) -> None:
     assert make().source is None
 
 
-async def test_the_issuer_is_an_authoritys_or_a_files(
+async def test_the_issuer_is_an_authoritys_or_a_files_or_a_root_of_stations(
     make: Make, hierarchy: Hierarchy, tmp_path: Path, responder: Responder
 ) -> None:
     leaf, ca, _ = paths(hierarchy, responder)
@@ -133,6 +133,9 @@ async def test_the_issuer_is_an_authoritys_or_a_files(
     assert await make().find(named) == ca
     (tmp_path / "sub.pem").write_bytes(ca.public_bytes(Encoding.PEM))
     assert await make(authorities=[], ocsp={"issuers": ["sub.pem"]}).find(named) == ca
+    anchor = {"type": "V2GRootCertificate", "file": "sub.pem"}
+    assert await make(authorities=[], trust_anchors=[anchor]).find(named) == ca
+    assert await make(authorities=[], trust_anchors=[{**anchor, "remove": True}]).find(named) is None
     assert await make(authorities=[]).find(named) is None
 
 
