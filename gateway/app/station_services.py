@@ -116,8 +116,8 @@ class StationServices:
         try:
             if station.provisional is None:
                 await self.upgrades.came_back(station.identity, station.profile)
+            await self.pki.welcome(station)  # first: an upgrade waits for a certificate that is on its way
             await self.upgrades.resume(station)
-            await self.pki.welcome(station)
         except StoreAway as away:
             log.error("welcome_incomplete", identity=station.identity, reason=str(away))  # noqa: TRY400 - it says it all
 

@@ -112,6 +112,13 @@ class CertificateFlows:
             flow.request, flow.is_new, flow.in_hand, flow.pause = request, is_new, None, FIRST_PAUSE
         flow.wake.set()
 
+    def nudge(self, identity: str, usage: str) -> bool:
+        """Go on at once with what is under way for this station, if anything is; return whether it is."""
+        flow = self._flows.get((identity, usage))
+        if flow is not None:
+            flow.wake.set()
+        return flow is not None
+
     def is_sending(self, request: CertificateRequest) -> bool:
         """Return whether the station is being sent the certificate of this request now: the flow settles it then."""
         flow = self._flows.get((request.identity, request.usage))

@@ -231,14 +231,16 @@ class StationCertificates:
         """Have the station's certificate renewed; return the new one's serial number when the station has accepted it.
 
         Raises :class:`TriggerRefused`, PeerUnavailable, and :class:`NotRenewed` after ``within`` seconds, or as soon as
-        it is known that nothing comes of it for now. The request may go on by itself all the same.
+        it is known that nothing comes of it for now. The request may go on by itself all the same. Where one is under
+        way already, it is that one's end which is waited for.
         """
         key = station.identity, usage
         ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(key, [])
         waiting.append(ended)
         try:
-            await self.renew(station, usage)
+            if not self._flows.nudge(*key):
+                await self.renew(station, usage)
             async with asyncio.timeout(within):
                 renewed = await ended
         except TimeoutError:

@@ -221,6 +221,15 @@ async def test_whoever_waits_hears_when_the_station_has_accepted(desk: Desk) -> 
     assert station.actions == ["TriggerMessage", "CertificateSigned"]
 
 
+async def test_whoever_wants_what_is_under_way_waits_for_that(desk: Desk) -> None:
+    station = station_of()
+    station.says("CertificateSigned", PeerUnavailable("gone"), {"status": "Accepted"})
+    await desk.sign(station)
+    await desk.settled()
+    assert await desk.service.renew_and_wait(station, 60) == "abc1"
+    assert station.actions == ["CertificateSigned", "CertificateSigned"]
+
+
 async def test_two_may_wait_and_another_station_is_none_of_theirs(desk: Desk) -> None:
     station = station_of()
     waiting = [asyncio.ensure_future(desk.service.renew_and_wait(station, 60)) for _ in range(2)]

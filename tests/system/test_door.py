@@ -116,7 +116,7 @@ async def test_from_password_to_certificate_and_never_back(gateway: Any, tmp_pat
     assert (await _refused(gateway, "CS1", password)).status_code == 401
     assert '"reason": "downgrade"' in gateway.log
     status, out, _ = await gateway.run("cert", "list", "--json", "--config", str(gateway.config))
-    assert (status, [each["state"] for each in json.loads(out)]) == (0, ["installed"])
+    assert (status, [each["state"] for each in json.loads(out)]) == (0, ["in_use"])
 
 
 async def test_a_certificate_opens_no_other_stations_door(gateway: Any, tmp_path: Path) -> None:
