@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.app.authorities import open_authorities
+from gateway.app.interpreter import settle_down
 from gateway.app.pki_services import PkiServices
 from gateway.app.tasks import Tasks
 from gateway.config import Config, load
@@ -128,6 +129,7 @@ async def storm(config: Config, stations: list[Renewing]) -> dict[str, float]:
                 raise SystemExit(f"a station was answered {answer}")
             await station.has_it.wait()
 
+        settle_down()  # as voltgate serve does
         lag = Lag()
         tasks.spawn(lag.watch(), "lag")
         await asyncio.sleep(0.1)
