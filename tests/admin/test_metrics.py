@@ -18,8 +18,8 @@ def test_levels_and_counts() -> None:
     tally.security_events["FailedToAuthenticateAtCsms", "gateway"] += 4
     expiry = datetime(2027, 3, 1, tzinfo=UTC)
     census = Census({("station", "in_use"): 8, ("seen", "expired"): 9}, {"station": expiry}, 6)
-    text = Metrics(tally, lambda: Levels(3, 1, 2, 7, census, {"station": 2, "server": 0})).expose().decode()
-    text = Metrics(tally, lambda: Levels(3, 1, 2, 7, census, trust={"settled": 8})).expose().decode()
+    levels = Levels(3, 1, 2, 7, census, {"station": 2, "server": 0}, {"settled": 8})
+    text = Metrics(tally, lambda: levels).expose().decode()
     samples = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
