@@ -132,6 +132,8 @@ async def storm(config: Config, stations: list[Renewing]) -> dict[str, float]:
         settle_down()  # as voltgate serve does
         lag = Lag()
         tasks.spawn(lag.watch(), "lag")
+        # As the gateway does when it is built: else Python's full collections are what is measured.
+        settle_down()
         await asyncio.sleep(0.1)
         lag.worst, lag.own, begun = 0.0, 0.0, time.perf_counter()
         async with asyncio.TaskGroup() as storm_of:
