@@ -140,6 +140,8 @@ class _Visit:
         }
         self._open: set[tuple[Action, AnchorType, str]] = set()
         """What is still to be done, as far as it is known."""
+        self._accepted: dict[tuple[Action, AnchorType, str], str] = {}
+        """What the station says it has done since it last said what it has, with the root's subject."""
         self._log = log.bind(identity=station.identity)
 
     async def run(self) -> str:
@@ -199,7 +201,7 @@ class _Visit:
             reply = await commands.install(self._station, type_, anchor.pem)
             if reply.is_accepted:
                 self._log.info("root_installed", type=type_.value, root=anchor.subject)
-                self._refused.pop(key, None)
+                self._accepted[key] = anchor.subject
                 done = True
             else:
                 words = await self._with_store_size(reply)
@@ -271,7 +273,7 @@ class _Visit:
             reply = await commands.delete(self._station, root)
             if reply.is_accepted:
                 self._log.info("root_deleted", type=root.type.value, serial=root.reported.get("serialNumber"))
-                self._refused.pop(key, None)
+                self._accepted[key] = root.subject
                 left = tuple(each for each in self._listing.installed if each != root)
                 self._listing = replace(self._listing, installed=left)
                 done = True
@@ -299,10 +301,23 @@ class _Visit:
     async def _list(self) -> None:
         self._listing = await commands.installed_roots(self._station, self._types)
         self._has_listed = bool(self._listing.answered)
+        self._hold_to_its_word()
         lacks_csms = any(type_ is AnchorType.CSMS for type_, _ in self._missing(self._listing.installed))
         if lacks_csms and not self._has_asked:
             self._record = replace(self._record, checks_roots=await commands.checks_roots(self._station))
             self._has_asked = True
+
+    def _hold_to_its_word(self) -> None:
+        """What it has accepted and doesn't show is a refusal: else it is asked for ever, or called settled."""
+        lacking = ((Action.INSTALL, type_, each.fingerprint) for type_, each in self._missing(self._listing.installed))
+        too_many = ((Action.DELETE, root.type, _key(root)) for root in self._to_delete())
+        not_so = {**dict.fromkeys(lacking, "but doesn't list it"), **dict.fromkeys(too_many, "but still lists it")}
+        for key, subject in self._accepted.items():
+            if key in not_so:
+                self._refuse(key, subject, f"it says that it did {key[0].value} it, {not_so[key]}")
+            else:
+                self._refused.pop(key, None)
+        self._accepted.clear()
 
     def _described(self, installed: Sequence[Installed]) -> tuple[Installed, ...]:
         subjects = {name: each.subject for each in self._known for name in each.names}

@@ -173,6 +173,36 @@ async def test_it_is_asked_ever_more_seldom_and_at_once_when_a_person_says_so(of
     assert (await office.visit(station, goal(A), force=True)).is_settled
 
 
+@pytest.mark.parametrize("version", Version)
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (INSTALLS, "it says that it did install it, but doesn't list it"),
+        (DELETES, "it says that it did delete it, but still lists it"),
+    ],
+)
+async def test_one_that_says_it_did_and_did_not_is_neither_settled_nor_asked_every_hour(
+    office: Office, version: Version, action: str, words: str
+) -> None:
+    station = RootStation(version=version)
+    if action == DELETES:
+        station.has(A.certificate, of="V2GRootCertificate")
+    aim = goal(A) if action == INSTALLS else goal(remove=[A])
+    station.says[action] = {"status": "Accepted"}
+    waits = []
+    for _ in range(3):
+        trust = await office.visit(station, aim)
+        assert station.actions.count(action) == 1
+        assert ([each.words for each in trust.refusals], trust.is_settled) == ([words], False)
+        assert trust.again_at is not None
+        waits.append(trust.again_at - office.now)
+        office.now = trust.again_at
+    assert waits == [ASKED_AGAIN, 4 * ASKED_AGAIN, 16 * ASKED_AGAIN]
+    del station.says[action]
+    trust = await office.visit(station, aim)
+    assert (trust.refusals, trust.is_settled) == ((), True)
+
+
 async def test_a_delete_that_fails_is_kept_too(office: Office) -> None:
     station = RootStation().has(A.certificate, of="V2GRootCertificate")
     station.says[DELETES] = {"status": "Failed", "statusInfo": {"reasonCode": "InUse"}}
