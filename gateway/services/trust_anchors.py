@@ -260,13 +260,16 @@ class _Visit:
 
     async def _delete_unwanted(self) -> bool:
         done = False
+        csms: tuple[Installed, ...] | None = None
         for root in self._to_delete():
             key = (Action.DELETE, root.type, _key(root))
             self._open.add(key)
             if not self._is_due(key):
                 continue
             # Asked just before it is sent: the listeners may show other certificates than at the visit's beginning.
-            why_not = may_delete(root, self._listing.installed, self._known, self._chains())
+            if csms is None:
+                csms = await self._csms_beside()
+            why_not = may_delete(root, (*self._listing.installed, *csms), self._known, self._chains())
             if why_not is not None:
                 self._refuse(key, root.subject, f"not asked: {why_not}")
                 continue
@@ -280,6 +283,12 @@ class _Visit:
             else:
                 self._refuse(key, root.subject, reply.words, is_final=reply.outcome is Outcome.NOT_SUPPORTED)
         return done
+
+    async def _csms_beside(self) -> tuple[Installed, ...]:
+        """Return its CSMS roots where it wasn't asked for them: what is deleted as another type may be one of them."""
+        if AnchorType.CSMS in self._types:
+            return ()
+        return (await commands.installed_roots(self._station, {AnchorType.CSMS})).installed
 
     def _to_delete(self) -> list[Installed]:
         wanted, here = self._goal.wanted, self._goal.rotation

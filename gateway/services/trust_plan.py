@@ -122,14 +122,19 @@ def may_delete(
 
     A CSMS root goes only if no chain in force loses by it what it may lead to at this station, if a root that is known
     here to carry each remains, and if it isn't the last one. Of a root that isn't known here it is assumed that it
-    carries each chain with its issuer's name.
+    carries each chain with its issuer's name. One certificate that is listed in two hash algorithms is one root.
+
+    DeleteCertificate names no type: a root of another type that is also the station's CSMS root is held to the same;
+    so is one that carries a chain in force at a station that lists no CSMS root.
     """
-    if root.type is not AnchorType.CSMS:
-        return None
-    after = [each for each in installed if each.type is AnchorType.CSMS and each.name != root.name]
+    by_name = {name: anchor.certificate for anchor in known for name in anchor.names}
+    csms = [each for each in installed if each.type is AnchorType.CSMS]
+    after = [each for each in csms if not _is_same(each, root, by_name)]
+    if root.type is not AnchorType.CSMS and len(after) == len(csms):
+        is_used = not csms and any(_carries(root, chain, by_name, when_unknown=False) for chain in chains)
+        return "the gateway's certificate in force leads to it, and the station lists no CSMS root" if is_used else None
     if not after:
         return "it is the last CSMS root that the station has"
-    by_name = {name: anchor.certificate for anchor in known for name in anchor.names}
     for chain in chains:
         is_carried = any(_carries(each, chain, by_name, when_unknown=False) for each in after)
         if not is_carried and _carries(root, chain, by_name, when_unknown=True):
@@ -144,6 +149,15 @@ def carried(chain: Chain, installed: Iterable[Installed], known: Iterable[Anchor
     by_name = {name: anchor.certificate for anchor in known for name in anchor.names}
     roots = (each for each in installed if each.type is AnchorType.CSMS)
     return any(_carries(each, chain, by_name, when_unknown=False) for each in roots)
+
+
+def _is_same(one: Installed, other: Installed, by_name: dict[CertificateHash, x509.Certificate]) -> bool:
+    """Return whether two names may be one certificate's; of two algorithms only the serial can be compared."""
+    if one.name is None or other.name is None or one.name == other.name:
+        return one.name == other.name
+    if one.name in by_name and other.name in by_name:
+        return by_name[one.name] == by_name[other.name]
+    return one.name.algorithm is not other.name.algorithm and one.name.serial == other.name.serial
 
 
 def _carries(

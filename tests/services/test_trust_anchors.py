@@ -114,7 +114,7 @@ async def test_what_voltgate_installed_goes_when_nothing_names_it_any_more(offic
     station = RootStation().has(C.certificate, of="V2GRootCertificate")
     assert (await office.visit(station, goal(A))).ours == (Ours(V2G, A.pem),)
     trust = await office.visit(station, Goal(Wanted()))
-    assert station.actions == [LISTS, DELETES, LISTS]
+    assert station.actions == [LISTS, LISTS, DELETES, LISTS], "its CSMS roots are looked at before"
     assert station.held("V2GRootCertificate") == [C.certificate], "of others it knows nothing"
     assert (trust.ours, trust.is_settled) == ((), True)
 
@@ -271,6 +271,20 @@ async def test_the_root_in_force_stays_whatever_is_declared(office: Office) -> N
     office.chains = [B.chain()]
     assert (await office.visit(station, goal(B, type_=CSMS, exclusive=True), force=True)).is_settled
     assert station.held() == [B.certificate]
+
+
+@pytest.mark.parametrize("version", Version)
+async def test_what_goes_as_another_type_is_not_the_csms_root_of_the_same_name(
+    office: Office, version: Version
+) -> None:
+    """DeleteCertificate names no type: a station with one store would lose it as both."""
+    station = RootStation(version=version).has(A.certificate).has(A.certificate, of="V2GRootCertificate")
+    office.chains = [A.chain()]
+    trust = await office.visit(station, goal(remove=[A]))
+    assert DELETES not in station.actions
+    assert station.held() == [A.certificate]
+    assert "the last CSMS root" in trust.refusals[0].words
+    assert [each.type for each in trust.installed] == [V2G], "it is told what was asked for"
 
 
 async def test_what_the_listeners_show_is_looked_at_just_before_a_root_goes(office: Office) -> None:

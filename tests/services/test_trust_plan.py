@@ -100,6 +100,7 @@ def test_what_goes(entries: list[Declared], has: list[Authority], gone: list[Aut
     assert found == [installed(each, V2G) for each in gone]
 
 
+SHA384 = HashAlgorithm.SHA384
 KNOWN = [A.anchor, B.anchor]
 CHAIN_A, CHAIN_B, CHAIN_C = A.chain(), B.chain(), C.chain()
 
@@ -118,7 +119,16 @@ CHAIN_A, CHAIN_B, CHAIN_C = A.chain(), B.chain(), C.chain()
         (installed(C), [installed(A), installed(C)], [CHAIN_A], None),
         (UNREADABLE, [UNREADABLE, installed(B)], [CHAIN_A], "may lead to it"),
         (UNREADABLE, [UNREADABLE, installed(B)], [CHAIN_B], None),
-        (installed(A, V2G), [installed(A, V2G)], [CHAIN_A], None),
+        (installed(A), [installed(A), installed(A, CSMS, SHA384)], [CHAIN_A], "the last CSMS root"),
+        (installed(A), [installed(A), installed(A, CSMS, SHA384), installed(B)], [CHAIN_A], "may lead to it"),
+        (installed(C), [installed(C), installed(C, CSMS, SHA384)], [], "the last CSMS root"),
+        (installed(A, V2G), [installed(A, V2G)], [CHAIN_A], "lists no CSMS root"),
+        (installed(A, V2G), [installed(A, V2G)], [CHAIN_B], None),
+        (installed(A, V2G), [installed(A, V2G), installed(B)], [CHAIN_B], None),
+        (installed(A, V2G), [installed(A, V2G), installed(A)], [], "the last CSMS root"),
+        (installed(A, V2G), [installed(A, V2G), installed(A), installed(B)], [CHAIN_A], "may lead to it"),
+        (installed(A, V2G), [installed(A, V2G), installed(A, CSMS, SHA384)], [CHAIN_A], "the last CSMS root"),
+        (installed(C, V2G), [installed(C, V2G), installed(C), installed(A)], [CHAIN_A], None),
     ],
 )
 def test_what_must_not_go(root: Installed, has: list[Installed], chains: list[object], why_not: str | None) -> None:
