@@ -7,6 +7,7 @@ verifier, whose rules for a leaf are made for the web: those for a station's are
 
 import hashlib
 import itertools
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ __all__ = [
 
 REMEMBERED_MAX: Final = 4096
 """Chains whose path is remembered; their dates are looked at every time."""
+
+_PEM_END: Final = re.compile(rb"-----END [A-Z0-9 ]+-----")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,9 @@ def load_roots(pem: bytes) -> list[x509.Certificate]:
         roots = x509.load_pem_x509_certificates(pem)
     except ValueError:
         raise ValueError("holds no certificates in PEM") from None
+    if pem.count(b"-----BEGIN") != len(_PEM_END.findall(pem)):
+        # What follows the last END is passed over in silence: the roots there would seem to be withdrawn.
+        raise ValueError("is cut off within a certificate")
     for root in roots:
         try:
             is_ca = root.extensions.get_extension_for_class(x509.BasicConstraints).value.ca

@@ -32,6 +32,8 @@ class TrustFiles:
         self._complaints: dict[str, str] = {}
         self._content: dict[str, bytes] = {}
         """By entry: what its file held when it last could be read."""
+        self._other: dict[str, bytes] = {}
+        """By entry: what its file held at the last look, where that is something else."""
         declared = []
         for index, entry in enumerate(self._entries):
             place = f"trust_anchors[{index}]"
@@ -51,7 +53,11 @@ class TrustFiles:
         return [*(anchor for each in self.declared for anchor in each.anchors), *self._shown]
 
     async def reload(self) -> bool:
-        """Read the files again; return whether any says something else. What is wrong is logged once."""
+        """Read the files again; return whether any says something else. What is wrong is logged once.
+
+        What is new is taken at the second look that finds it: a file that is being written may end between two roots,
+        and what it doesn't name yet must not be deleted from stations.
+        """
         return await asyncio.to_thread(self._reload)
 
     def _reload(self) -> bool:
@@ -67,9 +73,12 @@ class TrustFiles:
         former, complaint = self.declared[index], ""
         try:
             content = self._read(entry.file)
+            before, self._other[former.place] = self._other.get(former.place), content
             if content == self._content.get(former.place):
                 return former
             fresh = _declared(former.place, entry, content)
+            if content != before:
+                return former
         except OSError as error:
             complaint = f"{entry.file}: {error.strerror}"
         except ValueError as error:

@@ -44,6 +44,7 @@ async def test_a_file_that_is_replaced_is_taken_over_and_one_that_is_spoilt_is_n
 ) -> None:
     files = TrustFiles(config)
     (tmp_path / "v2g.pem").write_text(A.pem + B.pem)
+    assert not await files.reload()
     assert await files.reload()
     assert subjects(files) == [["CN=a", "CN=b"], ["CN=b"]]
     for spoilt in ("x", None):
@@ -54,8 +55,22 @@ async def test_a_file_that_is_replaced_is_taken_over_and_one_that_is_spoilt_is_n
         assert [each["event"] for each in logged] == ["trust_anchors_not_reloaded"], "said once"
         assert subjects(files)[0] == ["CN=a", "CN=b"]
     (tmp_path / "v2g.pem").write_text(B.pem)
+    assert not await files.reload()
     assert await files.reload()
     assert subjects(files)[0] == ["CN=b"]
+
+
+async def test_a_file_that_is_being_written_takes_nothing_away(config: Config, tmp_path: Path) -> None:
+    whole = A.pem + B.pem
+    (tmp_path / "v2g.pem").write_text(whole)
+    files = TrustFiles(config)
+    for written in (len(A.pem), len(A.pem) + 5, len(A.pem) + 40, len(whole) - 10, len(whole)):
+        (tmp_path / "v2g.pem").write_text(whole[:written])
+        assert not await files.reload()
+        assert subjects(files)[0] == ["CN=a", "CN=b"]
+    (tmp_path / "v2g.pem").write_text(whole[:-10])
+    with pytest.raises(StartFailed, match="cut off"):
+        TrustFiles(config)
 
 
 @pytest.mark.parametrize("spoilt", [None, "x", "x" * (FILE_MAX + 1)])

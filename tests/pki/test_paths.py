@@ -323,6 +323,10 @@ def test_roots(hierarchy: Hierarchy, case: Case, station: x509.Certificate) -> N
     assert load_roots(certificates_pem(both).encode()) == both
     with pytest.raises(ValueError, match="holds no certificates in PEM"):
         load_roots(b"nothing")
+    first, pem = (certificates_pem(some).encode() for some in (both[:1], both))
+    for cut in (len(first) + 12, len(first) + 400, len(pem) - 10):
+        with pytest.raises(ValueError, match="cut off"):
+            load_roots(pem[:cut])
     for no_ca in (station, case.leaf()):
         with pytest.raises(ValueError, match=r"CN=SN-1,O=Example CPO isn't a CA certificate|O=Example CPO,CN=SN-1"):
             load_roots(certificates_pem([no_ca]).encode())
