@@ -24,10 +24,20 @@ CONNECTIONS_PER_PLACE_MAX: Final = 4
 FETCHES_MAX: Final = 256
 """Begun and not ended, those that wait for a connection included; more are refused at once."""
 _CHUNK: Final = 65_536
+_NOBODY_THERE: Final = frozenset({429, 502, 503, 504})
+"""What is answered in a place's stead, or by one that can't take any more: it is away for every question."""
 
 
 class FetchFailed(Exception):
     """Nothing could be had now; the text says why."""
+
+
+class UselessAnswer(FetchFailed):
+    """Somebody answered, with something else than what was asked for: that says nothing about other questions."""
+
+
+class TooManyFetches(FetchFailed):
+    """It wasn't even tried: too much is under way here."""
 
 
 class TooLarge(Exception):
@@ -65,14 +75,14 @@ class GuardedHttp:
         """
         target = str(self.allowed.target(url))
         if self._fetches >= FETCHES_MAX:
-            raise FetchFailed(f"{FETCHES_MAX} fetches are under way already")
+            raise TooManyFetches(f"{FETCHES_MAX} fetches are under way already")
         self._fetches += 1
         try:
             return await self._fetch(target, expect, size_max, body, sends)
         except TimeoutError:
             raise FetchFailed(f"no answer within {self._timeout.total:g} s") from None
         except TooLarge:
-            raise FetchFailed(f"the answer has more than {size_max} bytes") from None
+            raise UselessAnswer(f"the answer has more than {size_max} bytes") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused):
                 raise DestinationRefused(str(error.os_error.strerror)) from None
@@ -92,10 +102,12 @@ class GuardedHttp:
             allow_redirects=False,
             ssl=self._tls,
         ) as response:
-            if response.status != 200:
+            if response.status in _NOBODY_THERE:
                 raise FetchFailed(f"it answered {response.status}")
+            if response.status != 200:
+                raise UselessAnswer(f"it answered {response.status}")
             if response.content_type.lower() != expect or "Content-Encoding" in response.headers:
-                raise FetchFailed(f"it answered with something else than {expect}")
+                raise UselessAnswer(f"it answered with something else than {expect}")
             return await take_at_most(response.content, size_max)
 
     def _opened(self) -> aiohttp.ClientSession:

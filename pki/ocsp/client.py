@@ -14,7 +14,7 @@ from cryptography import x509
 
 from pki.certificate_hash import CertificateHash
 from pki.destinations import DestinationRefused
-from pki.fetching import FetchFailed
+from pki.fetching import FetchFailed, TooManyFetches, UselessAnswer
 from pki.ocsp.request import ocsp_request
 from pki.ocsp.response import RESPONSE_SIZE_MAX, Answer, OcspRejected, read_answer
 from pki.paths import utc_now
@@ -170,6 +170,11 @@ class OcspClient:
             self._check_newest(certificate, answer)
         except DestinationRefused as refused:
             return self._failed((url, None), Cause.NOT_ALLOWED, str(refused))
+        except TooManyFetches as failed:
+            return _Failure(Cause.AWAY, str(failed), until=self._monotonic())
+        except UselessAnswer as useless:
+            # Any station may put a question that makes a responder stumble; the door's questions aren't to suffer.
+            return self._failed((url, certificate), Cause.AWAY, str(useless))
         except FetchFailed as failed:
             return self._failed((url, None), Cause.AWAY, str(failed))
         except OcspRejected as rejected:

@@ -10,7 +10,15 @@ import pytest
 from aiohttp import web
 
 from pki.destinations import AllowList, Destination, DestinationRefused
-from pki.fetching import CONNECTIONS_MAX, CONNECTIONS_PER_PLACE_MAX, FETCHES_MAX, FetchFailed, GuardedHttp
+from pki.fetching import (
+    CONNECTIONS_MAX,
+    CONNECTIONS_PER_PLACE_MAX,
+    FETCHES_MAX,
+    FetchFailed,
+    GuardedHttp,
+    TooManyFetches,
+    UselessAnswer,
+)
 
 TYPE = "application/ocsp-response"
 PATIENCE = 30.0
@@ -132,9 +140,17 @@ async def test_a_name_that_resolves_anew_wins_nothing(site: Site, monkeypatch: p
 )
 async def test_an_answer_that_is_none(site: Site, http: GuardedHttp, response: dict[str, Any], words: str) -> None:
     site.response = response
-    with pytest.raises(FetchFailed, match=words):
+    with pytest.raises(UselessAnswer, match=words):
         await fetch(http, site.url)
     assert len(site.heard) == 1
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_nobody_behind_what_answers(site: Site, http: GuardedHttp, status: int) -> None:
+    site.response = {"status": status}
+    with pytest.raises(FetchFailed, match=f"answered {status}") as caught:
+        await fetch(http, site.url)
+    assert type(caught.value) is FetchFailed, "it is away, whatever is asked"
 
 
 async def test_the_greatest_answer(site: Site, http: GuardedHttp) -> None:
@@ -172,7 +188,7 @@ async def test_more_than_can_wait_are_refused_at_once(site: Site, http: GuardedH
     site.gate = asyncio.Event()
     fetches = [asyncio.ensure_future(fetch(http, site.url)) for _ in range(FETCHES_MAX)]
     await site.arrived.acquire()
-    with pytest.raises(FetchFailed, match="under way already"):
+    with pytest.raises(TooManyFetches, match="under way already"):
         await fetch(http, site.url)
     site.gate.set()
     await asyncio.gather(*fetches)

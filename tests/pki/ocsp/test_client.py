@@ -12,7 +12,7 @@ from cryptography.x509 import ocsp
 
 from pki.certificate_hash import certificate_hash
 from pki.destinations import DestinationRefused
-from pki.fetching import FetchFailed
+from pki.fetching import FetchFailed, TooManyFetches, UselessAnswer
 from pki.issuing import Hierarchy, Issuer
 from pki.ocsp import client as client_module
 from pki.ocsp.client import AGE_MAX, FAILURE_HOLDS, Cause, OcspClient, OcspUnavailable
@@ -162,6 +162,24 @@ async def test_a_responder_that_is_away_is_asked_nothing_else_for_a_while(
     assert len(world.asked) == 1
     world.failure = None
     assert (await world.ask("http://other.example.com/")).status is Status.GOOD, "another one may be there"
+
+
+async def test_what_makes_a_responder_stumble_keeps_no_other_question_from_it(world: World) -> None:
+    """Attack B2: by a question of its own choice a station could have shut the door to all others."""
+    world.failure, before = UselessAnswer("it answered 401"), world.cert_id
+    assert await world.failed() is Cause.AWAY
+    world.failure, world.cert_id = None, certificate_hash(leaf_of(world.ca, NOW), world.ca.certificate)
+    assert (await world.ask()).status is Status.GOOD
+    world.cert_id = before
+    assert await world.failed() is Cause.AWAY
+    assert len(world.asked) == 2, "the same isn't asked again at once"
+
+
+async def test_what_was_not_even_tried_says_nothing_about_the_responder(world: World) -> None:
+    world.failure = TooManyFetches("enough")
+    assert await world.failed() is Cause.AWAY
+    world.failure = None
+    assert (await world.ask()).status is Status.GOOD
 
 
 async def test_an_older_answer_than_one_that_was_seen_is_a_replay(world: World) -> None:
