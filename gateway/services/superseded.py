@@ -1,12 +1,14 @@
 """Revokes the certificates that a newer one has replaced, when there is no way back to them any more."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
 
+from gateway.services.clock_watch import ClockWatch
 from gateway.session.ports import StoreAway
 
 LOOK_EVERY: Final = 300.0
@@ -28,13 +30,22 @@ class SupersededRevocation:
     """The end of a replaced certificate.
 
     The grace lets a station that can't connect with its new certificate fall back to the old one (OCPP 2.0.1 A02.FR.28,
-    errata 2025-09): it is in use again then, and isn't revoked.
+    errata 2025-09): it is in use again then, and isn't revoked. Revoked is for good: for an hour after the machine's
+    clock has jumped nothing is.
     """
 
-    def __init__(self, inventory: Superseded, *, after: timedelta, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        inventory: Superseded,
+        *,
+        after: timedelta,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._inventory = inventory
         self._after = after
         self._now = now
+        self._clock = ClockWatch(now, monotonic)
 
     async def run(self) -> None:
         """Look for ever."""
@@ -55,6 +66,8 @@ class SupersededRevocation:
 
     async def revoke_due(self) -> int:
         """Revoke those whose grace is over, and return how many there were. Raises StoreAway."""
+        if not self._clock.is_steady():
+            return 0
         count = 0
         while batch := await self._inventory.revoke_superseded(self._now() - self._after, BATCH):
             count += batch

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.services.superseded import BATCH, SupersededRevocation
+from gateway.services.clock_watch import HOLD
+from gateway.services.superseded import BATCH, LOOK_EVERY, SupersededRevocation
 from gateway.session.ports import StoreAway
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,6 +30,26 @@ async def test_all_whose_grace_is_over() -> None:
     service = SupersededRevocation(inventory, after=timedelta(hours=24), now=lambda: NOW)
     assert await service.revoke_due() == 2 * BATCH + 3
     assert set(inventory.asked) == {(NOW - timedelta(hours=24), BATCH)}
+
+
+async def test_a_clock_a_year_ahead_ends_nobodys_grace() -> None:
+    inventory, now, seconds = Inventory(), NOW, 0.0
+    service = SupersededRevocation(inventory, after=timedelta(hours=24), now=lambda: now, monotonic=lambda: seconds)
+    await service.revoke_due()
+
+    def pass_by(span: float, ahead: timedelta = timedelta(0)) -> None:
+        nonlocal now, seconds
+        seconds += span
+        now += timedelta(seconds=span) + ahead
+
+    pass_by(LOOK_EVERY, ahead=timedelta(days=365))
+    await service.revoke_due()
+    pass_by(LOOK_EVERY)
+    await service.revoke_due()
+    assert [since for since, _ in inventory.asked] == [NOW - timedelta(hours=24)]
+    pass_by(HOLD)  # nobody has set it back: it is right, and was wrong before
+    await service.revoke_due()
+    assert len(inventory.asked) == 2
 
 
 async def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
