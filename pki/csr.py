@@ -83,12 +83,9 @@ class ReviewedCsr:
     key_fingerprint: str
     """SHA-256 of the SubjectPublicKeyInfo, in hex: to see that no other station has the key (A00.FR.427)."""
 
-    def request_for(self, organization: str, *, chain_size_max: int | None = None) -> SigningRequest:
-        """Return what to ask an authority for on behalf of ``organization``.
-
-        ``chain_size_max``: characters of a chain that the station takes (MaxCertificateChainSize), when known.
-        """
-        return SigningRequest(self.csr, self.common_name, organization, self.profile, chain_size_max=chain_size_max)
+    def request_for(self, organization: str) -> SigningRequest:
+        """Return what to ask an authority for on behalf of ``organization``."""
+        return SigningRequest(self.csr, self.common_name, organization, self.profile)
 
 
 def review(pem: str, *, common_name: str, organization: str, profile: CertificateProfile | None = None) -> ReviewedCsr:

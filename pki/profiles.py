@@ -218,8 +218,3 @@ def csms_server() -> CertificateProfile:
 def secc() -> CertificateProfile:
     """Return the profile of what a station shows to vehicles (ISO 15118-2)."""
     return load_profile("secc")
-
-
-def secc_20() -> CertificateProfile:
-    """Return the profile of what a station shows to vehicles (ISO 15118-20)."""
-    return load_profile("secc_20")

@@ -46,11 +46,6 @@ class Authorities:
         """
         return with_lifetime(load_profile(name or PROFILES[use]), self.lifetimes.get(use))
 
-    @property
-    def station(self) -> CertificateAuthority:
-        """Who signs the stations' own certificates."""
-        return self.by_use["station"]
-
     def revoking(self, usage: str) -> CertificateAuthority | None:
         """Return who issued certificates of this usage; None for those that none of ours did.
 

@@ -27,7 +27,6 @@ __all__ = ["Problem", "check"]
 
 TOKEN_LENGTH_MIN: Final = 16
 """Characters of an administration token that nobody guesses."""
-"""The certificate of the embedded CA that signs, in its folder."""
 SQLITE_HEADER: Final = b"SQLite format 3\0"
 """What each SQLite file begins with."""
 

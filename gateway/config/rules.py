@@ -14,7 +14,6 @@ from gateway.config.rules_routes import broken_by_routing
 from gateway.config.secrets import IDENTITY
 from gateway.config.source import Fault, KeyPath, spell
 from gateway.config.trust_anchors import broken_by_trust_anchors
-from gateway.config.values import Address
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from gateway.services.station_commands import (
     refusal_of,
     reply_to,
 )
-from gateway.session.trust import AnchorType, Installed
+from gateway.session.trust import SPOKEN_TYPES, AnchorType, Installed
 from gateway.wire.errors import CallError
 from gateway.wire.versions import Version
 
@@ -54,7 +54,7 @@ async def installed_roots(station: ConnectedStation, types: Collection[AnchorTyp
 
     A station that can't answer for several types together is asked for each. Raises PeerUnavailable.
     """
-    asked = sorted(set(types) - {AnchorType.OEM}, key=lambda each: each.value)
+    asked = sorted(set(types) & SPOKEN_TYPES, key=lambda each: each.value)
     if station.version is Version.V16:
         wrapped = [each for each in asked if each in _WRAPPED_16]
         groups = [[each] for each in asked if each not in _WRAPPED_16] + ([wrapped] if wrapped else [])

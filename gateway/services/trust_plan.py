@@ -144,13 +144,6 @@ def may_delete(
     return None
 
 
-def carried(chain: Chain, installed: Iterable[Installed], known: Iterable[Anchor]) -> bool:
-    """Return whether a station with these roots is known to trust who shows ``chain``."""
-    by_name = {name: anchor.certificate for anchor in known for name in anchor.names}
-    roots = (each for each in installed if each.type is AnchorType.CSMS)
-    return any(_carries(each, chain, by_name, when_unknown=False) for each in roots)
-
-
 def _is_same(one: Installed, other: Installed, by_name: dict[CertificateHash, x509.Certificate]) -> bool:
     """Return whether two names may be one certificate's; of two algorithms only the serial can be compared."""
     if one.name is None or other.name is None or one.name == other.name:

@@ -22,6 +22,7 @@ class AnchorType(enum.Enum):
 
 
 SPOKEN_TYPES: Final = frozenset(AnchorType) - {AnchorType.OEM}
+"""Those that a station of 2.0.1 or 1.6 can be asked about."""
 
 
 @dataclass(frozen=True, slots=True)

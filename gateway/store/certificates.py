@@ -58,12 +58,6 @@ class KeyOfAnother(Exception):
 
 
 _ALL: Final = select(*COLUMNS).order_by(CertificateRow.id)
-_NEWEST: Final = (
-    select(*COLUMNS)
-    .where(CertificateRow.identity == bindparam("of_identity"), CertificateRow.usage == bindparam("of_usage"))
-    .order_by(CertificateRow.id.desc())
-    .limit(1)
-)
 _BY_ID: Final = select(*COLUMNS).where(CertificateRow.id == bindparam("of_id"))
 _ADD: Final = insert(CertificateRow).returning(CertificateRow.id)
 _MARK: Final = update(CertificateRow).where(CertificateRow.id == bindparam("of_id"))
@@ -136,12 +130,6 @@ class Certificates:
         ValueError for what isn't hex.
         """
         row = await self._database.read(lambda connection: find_named(connection, name, ours=ours))
-        return None if row is None else to_record(row, self._clock())
-
-    async def newest(self, identity: str, usage: str = STATION) -> CertificateRecord | None:
-        """Return the certificate of this usage that was recorded last for the station, whatever its state, or None."""
-        key = {"of_identity": identity, "of_usage": usage}
-        row = await self._database.read(lambda connection: connection.execute(_NEWEST, key).mappings().first())
         return None if row is None else to_record(row, self._clock())
 
     async def list(

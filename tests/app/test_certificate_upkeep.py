@@ -31,7 +31,7 @@ async def test_the_old_certificate_ends_on_the_authoritys_list(house: House, mon
     station.proof = Proof(3, path=(newer,))
     house.services.joined(runtime(station))
     await house.idle()
-    authority = pki.authorities.station
+    authority = pki.authorities.by_use["station"]
 
     async def sealed(*_: object) -> None:
         raise AuthorityUnavailable("sealed")
@@ -75,7 +75,7 @@ async def test_a_sealed_vault_and_a_restart_lose_no_revocation(
         bao.unseal()
         async with open_house(config, tmp_path) as house:
             assert await house.services.pki.upkeep.notices.tell_all()
-            (crl,) = parse_crls(await house.services.pki.authorities.station.crl())
+            (crl,) = parse_crls(await house.services.pki.authorities.by_use["station"].crl())
             record = await house.services.pki.on_file.find(format(older.serial_number, "x"))
     assert set(crl.revoked) == {older.serial_number}
     assert record is not None

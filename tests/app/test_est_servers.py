@@ -51,9 +51,9 @@ async def test_a_station_is_enrolled(
     config = configured(operator="Example CPO", authority=by_certificate(server) if way == "certificate" else basic)
     async with AsyncExitStack() as stack:
         opened = await open_authorities(config, stack)
-        await opened.station.health()
+        await opened.by_use["station"].health()
         reviewed = review(csr(), common_name="SN1", organization=config.operator, profile=opened.profile("station"))
-        issued = await opened.station.sign(reviewed.request_for(config.operator))
+        issued = await opened.by_use["station"].sign(reviewed.request_for(config.operator))
         assert await opened.known_issuers() == [server.cas.issuing.certificate, server.cas.root.certificate]
     assert issued.certificate.issuer == server.cas.issuing.certificate.subject
 

@@ -43,8 +43,7 @@ async def test_issued_installed_and_the_key_kept(certificates: Certificates, tmp
     assert await inventory.undelivered("CS2", csr.key_fingerprint) is None
     assert await inventory.undelivered("CS1", "another key") is None
     await inventory.mark(issued.serial, "installed")
-    record = await certificates.newest("CS1", "v2g")
-    assert record is not None
+    (record,) = await certificates.list("CS1")
     assert (record.serial, record.state) == (issued.serial, CertificateState.INSTALLED)
     assert record.subject == "CN=SN1,O=CPO"
     assert (record.usage, record.profile) == ("v2g", "secc")

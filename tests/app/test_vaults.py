@@ -59,7 +59,7 @@ async def test_a_gateway_whose_stations_certificates_vault_signs(
     config = configured(authority={"station": {"vault": vault(bao)}})
     async with AsyncExitStack() as stack:
         opened = await open_authorities(config, stack)
-        await opened.station.health()
+        await opened.by_use["station"].health()
         issuers = await opened.known_issuers()
     assert [ca.subject.rfc4514_string() for ca in issuers] == ["CN=Test issuing CA", "CN=Test root"]
 
@@ -76,7 +76,7 @@ async def test_no_trouble_with_vault_ends_the_start(
             opened = await open_authorities(config, stack)
             assert await opened.known_issuers() == []
         with pytest.raises(AuthorityUnavailable):
-            await opened.station.health()
+            await opened.by_use["station"].health()
     reason = next(line["reason"] for line in lines if line["event"] == "authority_away")
     assert ("the login (token) is refused" if is_there else "can't be reached") in reason
     assert "wrong" not in str(lines)

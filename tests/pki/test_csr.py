@@ -125,9 +125,6 @@ def test_the_role_that_a_secc_asks_for(make_csr: MakeCsr, component: str, is_ref
         assert refusal(pem, profile=profiles.secc()) == "domain_component"
     else:
         assert look(pem, profile=profiles.secc()).profile is profiles.secc()
-    assert (
-        look(make_csr(), profile=profiles.secc()).request_for("Example CPO", chain_size_max=5600).chain_size_max == 5600
-    )
 
 
 def test_what_a_secc_can_not_have(make_csr: MakeCsr, rsa_key: rsa.RSAPrivateKey) -> None:

@@ -21,7 +21,6 @@ from pki.profiles import (
     parse_duration,
     parse_profile,
     secc,
-    secc_20,
     with_lifetime,
 )
 
@@ -74,7 +73,7 @@ def test_the_profiles_of_iso_15118(
 def test_every_bundled_profile_is_named_as_its_file() -> None:
     for file in importlib.resources.files("certs").joinpath("profiles").iterdir():
         assert load_profile(file.name.removesuffix(".yaml")).name == file.name.removesuffix(".yaml")
-    assert (secc().name, secc_20().name) == ("secc", "secc_20")
+    assert secc().name == "secc"
     assert load_profile("firmware_signing").subject.organization == "manufacturer"
 
 

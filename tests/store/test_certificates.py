@@ -86,16 +86,6 @@ async def test_a_serial_is_found_however_it_is_written(certificates: Certificate
     assert await certificates.find(written) is not None
 
 
-async def test_the_newest_is_the_one_issued_last(certificates: Certificates) -> None:
-    assert await certificates.newest("CS1") is None
-    for serial in ["9", "1", "5"]:
-        await add(certificates, "CS1", serial)
-    await add(certificates, "CS2", "7")
-    newest = await certificates.newest("CS1")
-    assert newest is not None
-    assert newest.serial == "5"
-
-
 async def test_certificates_are_listed_in_the_order_of_issue(certificates: Certificates) -> None:
     for identity, serial in [("CS1", "9"), ("CS2", "1"), ("CS1", "5")]:
         await add(certificates, identity, serial)
@@ -206,15 +196,6 @@ async def test_a_long_list_comes_in_pages(certificates: Certificates) -> None:
     second = await certificates.list(limit=2, after_id=first[-1].id)
     third = await certificates.list(limit=2, after_id=second[-1].id)
     assert [record.serial for record in [*first, *second, *third]] == list("12345")
-
-
-async def test_the_newest_is_that_of_the_usage(certificates: Certificates) -> None:
-    await add(certificates, "CS1", "1")
-    await add(certificates, "CS1", "2", usage="v2g", profile="secc")
-    for usage, serial, profile in (("station", "1", "charging_station"), ("v2g", "2", "secc")):
-        newest = await certificates.newest("CS1", usage)
-        assert newest is not None
-        assert (newest.serial, newest.profile) == (serial, profile)
 
 
 # --- serial numbers of several issuers
