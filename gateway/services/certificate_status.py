@@ -15,7 +15,7 @@ from cryptography import x509
 from gateway.bridge.books import Json
 from gateway.services.station_commands import ConnectedStation
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
-from gateway.session.strikes import Strikes
+from gateway.session.strikes import StrikesByIdentity
 from gateway.wire.versions import Version
 from pki.certificate_hash import CertificateHash, read_certificate_hash
 from pki.ocsp.client import Cause, OcspUnavailable
@@ -63,15 +63,13 @@ class CertificateStatus:
         self._issuers = issuers
         self._security = security
         self._clock = clock
-        self._requests: dict[str, Strikes] = {}
-        """By identity, and only of registered stations."""
+        self._requests = StrikesByIdentity(REQUESTS_MAX, REQUESTS_WINDOW)
 
     async def get_certificate_status(self, station: ConnectedStation, payload: Json) -> Json:
         """Answer GetCertificateStatus.req of a 2.0.1 station (M06.FR.01 to 04, 08, 09)."""
         asked: dict[str, Any] = payload["ocspRequestData"]
         url = str(asked["responderURL"])
-        requests = self._requests.setdefault(station.identity, Strikes(REQUESTS_MAX, REQUESTS_WINDOW))
-        if requests.one_more(self._clock()):
+        if self._requests.one_more(station.identity, self._clock()):
             return _failed(station, "RateLimitExceeded", f"more than {REQUESTS_MAX} requests in an hour")
         try:
             certificate = read_certificate_hash(asked)

@@ -22,7 +22,7 @@ from gateway.services.station_commands import ConnectedStation, Outcome
 from gateway.services.station_facts import ChainSizes
 from gateway.session.certificate_requests import OPEN, CertificateRequest, RequestState
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
-from gateway.session.strikes import Strikes
+from gateway.session.strikes import StrikesByIdentity
 from gateway.wire.versions import Version
 from pki.csr import CsrRejected
 
@@ -113,7 +113,7 @@ class StationCertificates:
         self._flows = CertificateFlows(
             requests, signing, self._delivery, security, spawn=spawn, told=self._told, now=now, pause=pause
         )
-        self._floods: dict[str, Strikes] = {}
+        self._floods = StrikesByIdentity(REQUESTS_MAX, REQUESTS_WINDOW)
         self._undecided: dict[int, ConnectedStation] = {}
         """Stations that are, or were, here, by the number of their request that waits for a person."""
         self._seen = -1
@@ -143,8 +143,7 @@ class StationCertificates:
         kind = self._kinds.get(words.kind)
         if kind is None:
             return _rejected(station, "UnsupportedType", f"no authority is configured for {words.kind}")
-        floods = self._floods.setdefault(station.identity, Strikes(REQUESTS_MAX, REQUESTS_WINDOW))
-        if floods.one_more(self._clock()):
+        if self._floods.one_more(station.identity, self._clock()):
             log.warning("csr_flood", identity=station.identity)
             self._security.note(SecurityEvent(Kind.RATE_LIMITED, "too many CSRs in an hour", station.identity))
             return self._refused(station, kind.usage, "RateLimitExceeded", f"more than {REQUESTS_MAX} in an hour")

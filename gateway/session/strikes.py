@@ -22,3 +22,31 @@ class Strikes:
         is_too_many = len(self._times) == self._most and now - self._times[0] < self._window
         self._times.append(now)
         return is_too_many
+
+    def is_quiet(self, now: float) -> bool:
+        """Return whether nothing was counted in the last window."""
+        return not self._times or now - self._times[-1] >= self._window
+
+
+class StrikesByIdentity:
+    """Counts each station by itself, and forgets those that have been quiet, removed ones among them."""
+
+    def __init__(self, most: int, window: float) -> None:
+        self._most = most
+        self._window = window
+        self._counted: dict[str, Strikes] = {}
+        self._look_at = float("-inf")
+
+    def __len__(self) -> int:
+        """Return how many stations are remembered."""
+        return len(self._counted)
+
+    def one_more(self, identity: str, now: float) -> bool:
+        """Count one; return whether that is more than this station may."""
+        if now >= self._look_at:
+            self._counted = {name: each for name, each in self._counted.items() if not each.is_quiet(now)}
+            self._look_at = now + self._window
+        strikes = self._counted.get(identity)
+        if strikes is None:
+            strikes = self._counted[identity] = Strikes(self._most, self._window)
+        return strikes.one_more(now)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session.strikes import Strikes
+from gateway.session.strikes import Strikes, StrikesByIdentity
 
 
 def test_at_the_limit_and_one_past_it() -> None:
@@ -29,3 +29,19 @@ def test_it_says_what_a_count_of_the_window_says(times: list[float], most: int) 
     for place, now in enumerate(times):
         before = [each for each in times[:place] if now - each < 10.0]
         assert strikes.one_more(now) is (len(before) >= most)
+
+
+def test_each_station_is_counted_by_itself() -> None:
+    strikes = StrikesByIdentity(most=2, window=10.0)
+    asked = [("CS1", 0.0), ("CS1", 1.0), ("CS2", 2.0), ("CS1", 3.0), ("CS2", 4.0), ("CS1", 20.0)]
+    assert [strikes.one_more(*each) for each in asked] == [False, False, False, True, False, False]
+
+
+def test_those_that_are_quiet_are_forgotten() -> None:
+    strikes = StrikesByIdentity(most=2, window=10.0)
+    for number in range(100):
+        strikes.one_more(f"CS{number}", number / 100)
+    strikes.one_more("CS-last", 9.0)
+    assert len(strikes) == 101
+    assert not strikes.one_more("CS0", 12.0)
+    assert len(strikes) == 2  # CS-last's window isn't over
