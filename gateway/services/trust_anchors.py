@@ -79,7 +79,7 @@ class TrustVisits:
         self._chains = chains
         self._now = now
 
-    async def is_due(self, identity: str, goal: Goal) -> datetime | None:
+    async def waits_until(self, identity: str, goal: Goal) -> datetime | None:
         """Return None when the station is to be visited now, else when. Raises StoreAway."""
         record = await self._book.find(identity)
         if record is None or record.again_at is None or record.wanted != goal.digest:

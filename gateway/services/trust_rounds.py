@@ -76,6 +76,8 @@ class TrustRounds:
         self._queue: list[tuple[float, int, _Guest]] = []
         self._numbers = itertools.count()
         self._under_way = 0
+        self._changes = 0
+        """How often something has changed: a visit that began before knows nothing of it."""
 
     async def run(self) -> None:
         """Visit who is due, for ever."""
@@ -91,6 +93,9 @@ class TrustRounds:
 
     def everybody(self) -> None:
         """Something has changed that may concern anybody."""
+        self._changes += 1
+        self._guests = {name: each for name, each in self._guests.items() if each.station.is_connected}
+        self._queue.clear()  # each has a new place in it
         for guest in self._guests.values():
             self._put(guest, self._jitter() * SPREAD)
 
@@ -122,9 +127,10 @@ class TrustRounds:
             raise NotVisited(why_not)
         guest.is_visited = True
         try:
+            changes = self._changes
             goal = await self._goal(guest.station, guest.joined_at)
             trust = await self._visits.visit(guest.station, goal, force=True)
-            self._put_at(guest, trust.again_at)
+            self._put_at(guest, trust.again_at, changes)
         finally:
             guest.is_visited = False
         return trust
@@ -139,11 +145,12 @@ class TrustRounds:
             self._put(guest, LOOK_AGAIN + self._jitter() * LOOK_AGAIN)
             if self._why_not(station) is not None:
                 return
+            changes = self._changes
             goal = await self._goal(station, guest.joined_at)
-            again_at = await self._visits.is_due(station.identity, goal)
+            again_at = await self._visits.waits_until(station.identity, goal)
             if again_at is None:
                 again_at = (await self._visits.visit(station, goal)).again_at
-            self._put_at(guest, again_at)
+            self._put_at(guest, again_at, changes)
         except StoreAway as away:
             log.error("trust_not_visited", identity=station.identity, reason=str(away))  # noqa: TRY400 - it says it all
         finally:
@@ -160,7 +167,9 @@ class TrustRounds:
             return "the station's security profile is being upgraded; ask again when that is over"
         return None
 
-    def _put_at(self, guest: _Guest, moment: datetime | None) -> None:
+    def _put_at(self, guest: _Guest, moment: datetime | None, changes: int) -> None:
+        if changes != self._changes:
+            return  # it is due soon, for what has changed since
         wait = 0.0 if moment is None else (moment - self._now()).total_seconds()
         self._put(guest, max(wait, LOOK_AGAIN) + self._jitter() * SPREAD)
 

@@ -250,12 +250,12 @@ async def test_a_station_that_does_not_list_says_why(office: Office) -> None:
 
 async def test_when_it_is_due(office: Office) -> None:
     station = RootStation()
-    assert await office.visits.is_due("CS1", goal(A)) is None
+    assert await office.visits.waits_until("CS1", goal(A)) is None
     await office.visit(station, goal(A))
-    assert await office.visits.is_due("CS1", goal(A)) == NOON + VISITED_AGAIN
-    assert await office.visits.is_due("CS1", goal(A, B)) is None, "it should have something else by now"
+    assert await office.visits.waits_until("CS1", goal(A)) == NOON + VISITED_AGAIN
+    assert await office.visits.waits_until("CS1", goal(A, B)) is None, "it should have something else by now"
     office.later(VISITED_AGAIN)
-    assert await office.visits.is_due("CS1", goal(A)) is None
+    assert await office.visits.waits_until("CS1", goal(A)) is None
 
 
 # --- the CSMS root

@@ -37,7 +37,7 @@ class Visits:
         self.go_on.set()
         self.under_way = 0
 
-    async def is_due(self, identity: str, goal: Goal) -> datetime | None:
+    async def waits_until(self, identity: str, goal: Goal) -> datetime | None:
         if self.problem is not None:
             raise self.problem
         return self.due
@@ -115,6 +115,37 @@ async def test_everybody_is_visited_when_something_changed(desk: Desk) -> None:
     await desk.at(FIRST)
     desk.rounds.everybody()
     assert await desk.at(SPREAD / 2) == [("CS1", False)]
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_what_changes_during_a_visit_brings_another_one(desk: Desk, by_hand: bool) -> None:
+    desk.visits.go_on.clear()
+    desk.rounds.welcome(RootStation())
+    if by_hand:
+        asked = asyncio.create_task(desk.rounds.visit_now("CS1"))
+        await settle()
+        desk.rounds.everybody()
+        desk.visits.go_on.set()
+        await asked
+    else:
+        await desk.at(FIRST)
+        desk.rounds.everybody()
+        desk.visits.go_on.set()
+        await settle()
+    assert len(desk.visits.visited) == 1
+    assert await desk.at(SPREAD) == [("CS1", False)]
+
+
+async def test_changes_leave_nothing_behind(desk: Desk) -> None:
+    gone = RootStation("CS-gone")
+    for station in (RootStation(), gone):
+        desk.rounds.welcome(station)
+    await desk.at(FIRST)
+    gone.is_connected = False
+    for _ in range(100):
+        desk.rounds.everybody()
+    assert list(desk.rounds._guests) == ["CS1"]
+    assert len(desk.rounds._queue) == 1
 
 
 @pytest.mark.parametrize("why", ["boot", "provisional", "upgrade"])
