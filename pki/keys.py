@@ -5,6 +5,7 @@ import math
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.profiles import KeyPolicy, Range
@@ -45,7 +46,7 @@ def check_key(key: object, policy: KeyPolicy) -> PublicKey:
     raise KeyRefused("only ECDSA and RSA keys are accepted")
 
 
-def fingerprint(key: PublicKey) -> str:
+def fingerprint(key: CertificatePublicKeyTypes) -> str:
     """Return the SHA-256 of the key's SubjectPublicKeyInfo, in hex."""
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 

@@ -196,6 +196,10 @@ def parse_profile(text: str) -> CertificateProfile:
     return CertificateProfile.model_validate(data)
 
 
+OF_USE: Final = {"station": "charging_station", "v2g": "secc", "server": "csms_server"}
+"""The profile of each use of an authority, where no other is named; a role of Vault is called as it is."""
+
+
 @functools.cache
 def load_profile(name: str) -> CertificateProfile:
     """Return the bundled profile ``name``. Raises KeyError when there is none."""

@@ -17,13 +17,10 @@ from gateway.config.authorities import AuthorityUse, LocalAuthority, VaultAuthor
 from gateway.store.certificate_records import SEEN
 from pki.authority import AuthorityError, AuthorityUnavailable, CertificateAuthority
 from pki.authority.local import LocalAuthority as EmbeddedAuthority
-from pki.profiles import CertificateProfile, load_profile, with_lifetime
+from pki.profiles import OF_USE, CertificateProfile, load_profile, with_lifetime
 
 if TYPE_CHECKING:
     from gateway.app.vaults import VaultConnections
-
-PROFILES: Final = {"station": "charging_station", "v2g": "secc", "server": "csms_server"}
-"""The certificate profile of each use, where no other is named."""
 
 CHAIN_WAIT: Final = 3.0
 """Seconds in which an authority must have named its CA certificates, or it counts as away."""
@@ -44,7 +41,7 @@ class Authorities:
 
         Raises KeyError when there is no such use or profile.
         """
-        return with_lifetime(load_profile(name or PROFILES[use]), self.lifetimes.get(use))
+        return with_lifetime(load_profile(name or OF_USE[use]), self.lifetimes.get(use))
 
     def revoking(self, usage: str) -> CertificateAuthority | None:
         """Return who issued certificates of this usage; None for those that none of ours did.

@@ -1,19 +1,15 @@
 """The certificate service's inventory, kept in the store."""
 
-import hashlib
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.services.certificate_signing import OnFile
-from gateway.store.certificate_records import STATION, CertificateRecord
+from gateway.store.certificate_records import HELD, STATION, CertificateRecord
 from gateway.store.certificates import Certificates, CertificateState, KeyOfAnother
 from pki.authority import IssuedCertificate
-
-HELD = (CertificateState.INSTALLED, CertificateState.IN_USE)
-"""The states of a certificate that its station has."""
+from pki.keys import fingerprint
 
 
 class Inventory:
@@ -74,5 +70,4 @@ def _on_file(record: CertificateRecord) -> OnFile:
 
 
 def _key_of(record: CertificateRecord) -> str:
-    key = x509.load_pem_x509_certificate(record.chain.encode()).public_key()
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    return fingerprint(x509.load_pem_x509_certificate(record.chain.encode()).public_key())

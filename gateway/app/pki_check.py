@@ -7,12 +7,12 @@ from typing import Any
 
 from cryptography import x509
 
-from gateway.app.authorities import PROFILES, open_authority
+from gateway.app.authorities import open_authority
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.authorities import AuthorityUse, VaultAuthority
 from pki.authority import AuthorityError
-from pki.profiles import CertificateProfile, load_profile, with_lifetime
+from pki.profiles import OF_USE, CertificateProfile, load_profile, with_lifetime
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ async def check_authorities(config: Config) -> list[AuthorityChecked]:
 async def _checked(name: str, use: AuthorityUse, config: Config) -> AuthorityChecked:
     kind = next(each for each in ("local", "vault", "est") if getattr(use, each) is not None)
     found = AuthorityChecked(name, kind)
-    profile = with_lifetime(load_profile(PROFILES[name]), use.lifetime)
+    profile = with_lifetime(load_profile(OF_USE[name]), use.lifetime)
     async with AsyncExitStack() as stack:
         try:
             authority = await open_authority(name, use, config, stack)

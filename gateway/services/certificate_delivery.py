@@ -18,7 +18,7 @@ DELIVERIES_MAX: Final = 5
 """How often one certificate is sent to a station that doesn't answer, or answers CALLERROR."""
 DELIVERED_WITHIN: Final = timedelta(days=7)
 """From the signature: a station that stays away for longer asks anew."""
-HELD: Final = frozenset({"installed", "in_use", "superseded"})
+TAKEN: Final = frozenset({"installed", "in_use", "superseded"})
 """States of the inventory that say that the station has, or had, a certificate."""
 
 Revoke = Callable[[str, x509.ReasonFlags, str], Awaitable[None]]
@@ -77,7 +77,7 @@ class Delivery:
         found = await self._inventory.on_file(serial)
         if found is None or found.state == "revoked":
             raise GaveUp("its certificate was revoked before the station had it")
-        if found.state in HELD:
+        if found.state in TAKEN:
             # It was accepted, or shown at a door, and the answer, or our note of it, got lost.
             await self._book.move(request.id, RequestState.DELIVERED, serial=serial)
             return ""

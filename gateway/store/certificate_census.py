@@ -7,14 +7,14 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, case, func, literal, not_, select
 
-from gateway.store.certificate_records import CertificateState
+from gateway.store.certificate_records import HELD, CertificateState
 from gateway.store.columns import UtcTime, utc_now
 from gateway.store.database import Database
 from gateway.store.models import CertificateRow
 
 _NOW: Final = bindparam("now", type_=UtcTime())
 _REVOKED: Final = CertificateState.REVOKED.value
-_HELD: Final = (CertificateState.INSTALLED.value, CertificateState.IN_USE.value)
+_HELD: Final = [state.value for state in HELD]
 # Each is answered out of an index alone: the certificates themselves are large.
 _COUNTS: Final = select(
     CertificateRow.usage,

@@ -42,6 +42,10 @@ class CertificateState(enum.Enum):
     """Its time is over, and it wasn't revoked before. Never stored: it follows from the dates."""
 
 
+HELD: Final = (CertificateState.INSTALLED, CertificateState.IN_USE)
+"""The states of a certificate that its station has."""
+
+
 @dataclass(frozen=True, slots=True)
 class CertificateRecord:
     """One certificate.

@@ -21,17 +21,16 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from gateway.session.renewals import HeldCertificate, RenewalRecord, RenewalState
 from gateway.store import registry
-from gateway.store.certificate_records import SEEN, STATION, CertificateState
+from gateway.store.certificate_records import HELD, SEEN, STATION
 from gateway.store.columns import bounded_text
 from gateway.store.database import Database
 from gateway.store.models import CertificateRow, RenewalRow, Station
 
 PROBLEM_MAX: Final = 512
 """Characters kept of why a renewal was in vain."""
-HELD: Final = (CertificateState.INSTALLED.value, CertificateState.IN_USE.value)
-"""The states of a certificate that its station has."""
 USAGES: Final = (STATION, "v2g", SEEN)
 """Whose certificates stations have. One that none of our authorities signed is their station certificate too."""
+_HELD: Final = [state.value for state in HELD]
 
 
 def _usage(of: InstrumentedAttribute[str]) -> ColumnElement[str]:
@@ -42,10 +41,10 @@ _NEWER: Final = aliased(CertificateRow)
 _IS_NEWEST: Final = ~exists().where(
     _NEWER.identity == CertificateRow.identity,
     _NEWER.id > CertificateRow.id,
-    _NEWER.state.in_(HELD),
+    _NEWER.state.in_(_HELD),
     _usage(_NEWER.usage) == _usage(CertificateRow.usage),
 )
-_IS_HELD: Final = and_(CertificateRow.state.in_(HELD), CertificateRow.usage.in_(USAGES), _IS_NEWEST)
+_IS_HELD: Final = and_(CertificateRow.state.in_(_HELD), CertificateRow.usage.in_(USAGES), _IS_NEWEST)
 _UNPLANNED: Final = (
     select(
         CertificateRow.identity,
@@ -66,7 +65,7 @@ _FORGET: Final = delete(RenewalRow).where(
     ~exists().where(
         CertificateRow.identity == RenewalRow.identity,
         CertificateRow.serial == RenewalRow.serial,
-        CertificateRow.state.in_(HELD),
+        CertificateRow.state.in_(_HELD),
     )
 )
 _COLUMNS: Final = tuple(RenewalRow.__table__.columns)

@@ -12,10 +12,11 @@ from typing import Any
 
 from cryptography import x509
 
+from pki.issuing import CA_BACKDATE, ISSUING_LIFETIME, ROOT_LIFETIME
 from pki.pem_files import certificates_pem
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import Finding, Findings, attention, change, right
-from pki.vault.bootstrap_plan import CA_BACKDATE, CA_KEY_BITS, ISSUING_LIFETIME, ROOT_LIFETIME, Plan, Use
+from pki.vault.bootstrap_plan import CA_KEY_BITS, Plan, Use
 from pki.vault.bootstrap_signed import check_key, read_signed
 
 TRUNCATE = {"leaf_not_after_behavior": "truncate"}

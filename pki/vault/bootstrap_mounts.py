@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from pki.issuing import ROOT_LIFETIME
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import Finding, Findings, change, right, settled
-from pki.vault.bootstrap_plan import CRL_SETTINGS, ROOT_LIFETIME, Plan, url_settings
+from pki.vault.bootstrap_plan import CRL_SETTINGS, Plan, url_settings
 
 DEFAULT_MAX: Final = timedelta(hours=768)
 """Vault's own bound where nothing else is said: an engine cuts every certificate to it, whatever its role says."""

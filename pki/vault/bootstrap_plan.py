@@ -7,15 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from pki.profiles import CertificateProfile, load_profile
+from pki.profiles import OF_USE, CertificateProfile, load_profile
 from pki.vault_roles import role_settings
 
-ROOT_LIFETIME: Final = timedelta(days=20 * 365)
-ISSUING_LIFETIME: Final = timedelta(days=10 * 365)
-CA_BACKDATE: Final = timedelta(days=1)
-"""How far before now a CA begins, for stations whose clocks are slow."""
-PROFILES: Final = {"station": "charging_station", "v2g": "secc", "server": "csms_server"}
-"""The certificate profile of each use; the role is called as it is."""
 CA_KEY_BITS: Final = {"station": 384, "v2g": 256, "server": 384}
 """ISO 15118-2 knows P-256 alone, the vehicle's side of a V2G chain included."""
 MOUNTS: Final = {"station": "voltgate-stations", "v2g": "voltgate-v2g", "server": "voltgate-server"}
@@ -124,7 +118,7 @@ class AppRolePlan:
 
 def use_named(name: str, mount: str | None = None) -> Use:
     """Return the use ``name`` (station, v2g, server). Raises ValueError for a mount's name that Vault doesn't take."""
-    return Use(name, checked_mount(mount or MOUNTS[name]), load_profile(PROFILES[name]))
+    return Use(name, checked_mount(mount or MOUNTS[name]), load_profile(OF_USE[name]))
 
 
 def checked_mount(name: str) -> str:
@@ -165,8 +159,8 @@ def policy_names(plan: Plan, had: Collection[str] = ()) -> list[str]:
 
     Of those that it ``had``, the ones of uses that were set up before stay; a policy that isn't Voltgate's does not.
     """
-    wanted = {use.policy for use in plan.uses} | {f"voltgate-{name}" for name in PROFILES if f"voltgate-{name}" in had}
-    return [f"voltgate-{TOKEN_POLICY}", *(each for each in map("voltgate-{}".format, PROFILES) if each in wanted)]
+    wanted = {use.policy for use in plan.uses} | {f"voltgate-{name}" for name in OF_USE if f"voltgate-{name}" in had}
+    return [f"voltgate-{TOKEN_POLICY}", *(each for each in map("voltgate-{}".format, OF_USE) if each in wanted)]
 
 
 def _text(duration: timedelta) -> str:

@@ -9,8 +9,8 @@ import yaml
 
 from gateway.app.pki_check import check_authorities
 from gateway.config import Config, load
+from pki.issuing import ISSUING_LIFETIME
 from pki.vault.bootstrap import authority_section
-from pki.vault.bootstrap_plan import ISSUING_LIFETIME
 from tests.bao import Bao, running_bao
 from tests.pki.vault.bootstrapped import OPERATOR, administrator, plan_of, set_up
 
