@@ -11,7 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from cryptography import x509
@@ -25,6 +25,7 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from pki.clock import utc_now
 from pki.presented import (
     CERTIFICATE_SIZE_MAX,
     INTERMEDIATES_MAX,
@@ -68,10 +69,6 @@ class VerifiedLeaf:
     not_before: datetime
     """From when on the whole path is valid; aware, in UTC."""
     not_after: datetime
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class StationChainVerifier:

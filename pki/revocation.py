@@ -11,8 +11,8 @@ from typing import Final, Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pki.clock import utc_now
 from pki.crl import CRL_SIZE_MAX, Crl, CrlRejected, Scope, may_sign_crls, name_of, parse_crls
-from pki.paths import utc_now
 
 __all__ = [
     "CLOCK_SKEW_MAX",

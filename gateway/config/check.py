@@ -5,7 +5,7 @@ Reads and resolves; changes nothing. Whether the policy loads is for the caller,
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from gateway.config.problems import Problem
 from gateway.config.secrets import Scheme, SecretError, SecretRef, exposure
 from gateway.config.tree import DEFAULT_OPERATOR, Backend, Config
 from gateway.config.values import ip_address
+from pki.clock import utc_now
 
 __all__ = ["Problem", "check"]
 
@@ -38,10 +39,6 @@ def _may_be_sqlite(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(len(SQLITE_HEADER))
     return start in {b"", SQLITE_HEADER}
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def check(

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -13,14 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from gateway.edge.tls import TlsRejected, reason_of, server_context
+from pki.clock import utc_now
 
 Pairs = Sequence[tuple[Path, Path]]
 CertificateFiles = Callable[[], AbstractContextManager[Pairs]]
 """Gives the (chain, key) PEM files, readable while the context is open; a key may lie in memory only."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ profile has no place for is refused here, before it is certified, and what is mi
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -20,6 +20,7 @@ from pki.authority import (
     SigningPending,
     SigningRequest,
 )
+from pki.clock import utc_now
 from pki.est.client import EstClient
 from pki.est.messages import is_root, issuers_in_order, way_up
 from pki.est.own_certificate import OwnCertificate
@@ -31,10 +32,6 @@ PENDING_MAX: Final = 10.0
 """Seconds that a request waits in place for a CA that wants to be asked again; others wait for their turn behind it."""
 
 log = structlog.get_logger(__name__)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class EstAuthority:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from cryptography import x509
 from pki.authority import IssuedCertificate, SigningRefused, SigningRequest
 from pki.authority.ca_folder import check_dates, open_hierarchy
 from pki.authority.crl_file import CrlFile
+from pki.clock import utc_now
 from pki.issued import verify_issued
 from pki.issuing import Hierarchy, issue, new_hierarchy
 from pki.keys import KeyRefused, check_key
@@ -20,10 +21,6 @@ LABEL: Final = "Voltgate station"
 """What the names of the CA certificates begin with."""
 SIGNING_AT_ONCE: Final = 2
 """Signatures that are made at a time: it is this process that makes them, and its event loop waits for its threads."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class LocalAuthority:

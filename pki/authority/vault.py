@@ -9,7 +9,7 @@ against the profile. :mod:`pki.vault_roles` writes such roles.
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -29,6 +29,7 @@ from pki.authority import (
     SigningRequest,
 )
 from pki.authority.vault_role import LONGER, advice
+from pki.clock import utc_now
 from pki.crl import CRL_SIZE_MAX
 from pki.issued import lifetime_slack, verify_issued
 from pki.pem_files import certificates_pem
@@ -51,10 +52,6 @@ _SERIAL: Final = re.compile(r"[0-9a-fA-F]{1,40}")
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class VaultAuthority:

@@ -8,13 +8,14 @@ import asyncio
 import base64
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import aiohttp
 from cryptography import x509
 
 from pki.authority import AuthorityUnavailable, SigningPending, SigningRefused
+from pki.clock import utc_now
 from pki.est.messages import Malformed, read_certificates, request_body, retry_after
 from pki.fetching import TooLarge, take_at_most
 from pki.vault.failures import CredentialMissing
@@ -32,10 +33,6 @@ _UNPRINTABLE: Final = re.compile(r"[^ -~]+")
 
 Password = Callable[[], tuple[str, str]]
 """Gives user and password for HTTP Basic. Blocks. Raises CredentialMissing."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class EstClient:

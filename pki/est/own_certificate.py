@@ -6,7 +6,7 @@ pair that fits; and so that the key may lie where the gateway can't write. Whoev
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from pki.authority import AuthorityError, AuthorityUnavailable, IssuedMismatch
+from pki.clock import utc_now
 from pki.est.client import EstClient
 from pki.est.messages import is_root, way_up
 from pki.pem_files import PUBLIC_MODE, certificates_pem, parse_key, write_file
@@ -28,10 +29,6 @@ DUE_SHARE: Final = 2 / 3
 """Of its life, after which it is renewed."""
 
 log = structlog.get_logger(__name__)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class OwnCertificate:

@@ -13,11 +13,11 @@ from typing import Final, Protocol
 from cryptography import x509
 
 from pki.certificate_hash import CertificateHash
+from pki.clock import utc_now
 from pki.destinations import DestinationRefused
 from pki.fetching import FetchFailed, TooManyFetches, UselessAnswer
 from pki.ocsp.request import ocsp_request
 from pki.ocsp.response import RESPONSE_SIZE_MAX, Answer, OcspRejected, read_answer
-from pki.paths import utc_now
 from pki.revocation import RevocationSource, Status
 
 AGE_MAX: Final = timedelta(days=7)

@@ -9,9 +9,9 @@ from typing import Final
 from cryptography import x509
 
 from pki.certificate_hash import certificate_hash
+from pki.clock import utc_now
 from pki.ocsp.client import OcspClient, OcspUnavailable
 from pki.ocsp.issuers import responders_of
-from pki.paths import utc_now
 from pki.revocation import Finding, Status
 
 ADMISSION_WAIT: Final = 3.0

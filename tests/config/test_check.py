@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.config import load
-from gateway.config.check import check, utc_now
+from gateway.config.check import check
 from gateway.config.scaffold import scaffold
 from pki.authority.local import LocalAuthority
+from pki.clock import utc_now
 from pki.paths import load_roots
 
 Say = Callable[..., list[str]]

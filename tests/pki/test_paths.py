@@ -1,7 +1,7 @@
 """Certificates that are presented: the station's own passes, every other class is refused (attacks A9, A10, B4)."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,7 +23,6 @@ from pki.paths import (
     check_name,
     check_organization,
     load_roots,
-    utc_now,
 )
 from pki.pem_files import certificates_pem
 
@@ -330,10 +329,6 @@ def test_roots(hierarchy: Hierarchy, case: Case, station: x509.Certificate) -> N
     for no_ca in (station, case.leaf()):
         with pytest.raises(ValueError, match=r"CN=SN-1,O=Example CPO isn't a CA certificate|O=Example CPO,CN=SN-1"):
             load_roots(certificates_pem([no_ca]).encode())
-
-
-def test_the_clock_is_in_utc() -> None:
-    assert utc_now().tzinfo is UTC
 
 
 @settings(max_examples=150, deadline=None)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.authority import AuthorityUnavailable, CertificateAuthority, IssuedCertificate, SigningRefused, SigningRequest
 from pki.authority.crl_file import CrlFile
-from pki.authority.local import LocalAuthority, utc_now
+from pki.authority.local import LocalAuthority
 from pki.csr import review
 from pki.issuing import Hierarchy
 from pki.paths import StationChainVerifier
@@ -160,7 +160,3 @@ def test_opening_what_is_damaged(tmp_path: Path, clock: Clock) -> None:
 
     with pytest.raises(AuthorityUnavailable, match="half a CA"):
         LocalAuthority.open(tmp_path / "ca", clock=clock)
-
-
-def test_the_clock_is_in_utc() -> None:
-    assert utc_now().tzinfo is UTC
