@@ -25,10 +25,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bench import handshakes, servers
 from gateway.app.interpreter import SWITCH_INTERVAL
 from pki.authority.vault import VaultAuthority
+from pki.client_tls import TlsTrust
 from pki.csr import review
 from pki.vault.connection import VaultConnection
 from pki.vault.logins import TokenLogin
-from pki.vault.tls import TlsTrust
 from tests.bao import Bao, running_bao
 from tests.bao_pki import make_pki, new_token
 

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from pki.client_tls import ClientCertificate, TlsTrust
 from pki.issuing import Hierarchy, issue, new_hierarchy, new_key
 from pki.pem_files import certificates_pem, key_pem
 from pki.profiles import charging_station, csms_server
-from pki.vault.tls import ClientCertificate, TlsTrust
 
 USER: Final = "gateway"
 PASSWORD: Final = "pässword"

@@ -1,22 +1,18 @@
 """Authorities behind EST, out of the configuration."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
+from gateway.app.credentials import client_certificate, reader
 from gateway.app.problems import StartFailed
-from gateway.app.secret_files import readable_path
 from gateway.app.tasks import Tasks
 from gateway.config.authorities import EstAuthority, EstClient
-from gateway.config.secrets import SecretError, SecretRef
 from pki.authority.est import EstAuthority as EnrollingAuthority
+from pki.client_tls import ClientCertificate, CredentialMissing, TlsTrust
 from pki.est.client import EstClient as Client
 from pki.est.client import Password
 from pki.est.own_certificate import OwnCertificate
-from pki.vault.failures import CredentialMissing
-from pki.vault.tls import ClientCertificate, TlsTrust
 
 
 async def open_est(place: str, est: EstAuthority, stack: AsyncExitStack) -> EnrollingAuthority:
@@ -42,36 +38,17 @@ async def open_est(place: str, est: EstAuthority, stack: AsyncExitStack) -> Enro
 
 
 def _certificate(auth: EstClient) -> ClientCertificate | None:
-    chain, key = auth.chain, auth.key
-    if chain is None or key is None:
+    if auth.chain is None or auth.key is None:
         return None
-
-    @contextlib.contextmanager
-    def key_file() -> Iterator[Path]:
-        with _as_missing(), readable_path(key) as path:
-            yield path
-
-    return ClientCertificate(chain, key_file)
+    return client_certificate(auth.chain, auth.key)
 
 
 def _password(auth: EstClient) -> Password | None:
     user, secret = auth.user, auth.password
     if user is None or secret is None:
         return None
-    return lambda: (user, _resolved(secret))
-
-
-def _resolved(secret: SecretRef) -> str:
-    with _as_missing():
-        return secret.resolve().strip()
-
-
-@contextlib.contextmanager
-def _as_missing() -> Iterator[None]:
-    try:
-        yield
-    except SecretError as error:
-        raise CredentialMissing(str(error)) from None
+    read = reader(secret)
+    return lambda: (user, read())
 
 
 def _read_all(trust: TlsTrust, password: Callable[[], object] | None) -> None:

@@ -1,20 +1,15 @@
 """Connections to Vault or OpenBao, out of the configuration: one for all uses that name the same credentials."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
+from gateway.app.credentials import client_certificate, reader
 from gateway.app.problems import StartFailed
-from gateway.app.secret_files import readable_path
 from gateway.app.tasks import Tasks
 from gateway.config.authorities import VaultAuth, VaultAuthority
-from gateway.config.secrets import SecretError, SecretRef
+from pki.client_tls import CredentialMissing, TlsTrust
 from pki.vault.connection import VaultConnection
-from pki.vault.failures import CredentialMissing
 from pki.vault.logins import AppRoleLogin, CertificateLogin, JwtLogin, KubernetesLogin, Login, TokenLogin
-from pki.vault.tls import ClientCertificate, TlsTrust
 
 
 class VaultConnections:
@@ -53,15 +48,15 @@ class VaultConnections:
 def login_of(auth: VaultAuth) -> Login:
     """Return the one way to log in that ``auth`` names."""
     if auth.approle is not None:
-        return AppRoleLogin(auth.approle.role_id, _reader(auth.approle.secret_id), auth.approle.mount)
+        return AppRoleLogin(auth.approle.role_id, reader(auth.approle.secret_id), auth.approle.mount)
     if auth.kubernetes is not None:
         return KubernetesLogin(auth.kubernetes.role, auth.kubernetes.token_file, auth.kubernetes.mount)
     if auth.tls is not None:
         return CertificateLogin(auth.tls.role, auth.tls.mount)
     if auth.jwt is not None:
-        return JwtLogin(auth.jwt.role, _reader(auth.jwt.token), auth.jwt.mount)
+        return JwtLogin(auth.jwt.role, reader(auth.jwt.token), auth.jwt.mount)
     if auth.token is not None:
-        return TokenLogin(_reader(auth.token))
+        return TokenLogin(reader(auth.token))
     raise ValueError("names no way to log in")
 
 
@@ -70,30 +65,7 @@ def trust_of(vault: VaultAuthority) -> TlsTrust:
     tls = vault.auth.tls
     if tls is None:
         return TlsTrust(vault.roots)
-    key = tls.key
-
-    @contextlib.contextmanager
-    def key_file() -> Iterator[Path]:
-        with _as_missing(), readable_path(key) as path:
-            yield path
-
-    return TlsTrust(vault.roots, ClientCertificate(tls.chain, key_file))
-
-
-def _reader(secret: SecretRef) -> Callable[[], str]:
-    def read() -> str:
-        with _as_missing():
-            return secret.resolve().strip()
-
-    return read
-
-
-@contextlib.contextmanager
-def _as_missing() -> Iterator[None]:
-    try:
-        yield
-    except SecretError as error:
-        raise CredentialMissing(str(error)) from None
+    return TlsTrust(vault.roots, client_certificate(tls.chain, tls.key))
 
 
 def _read_all(login: Login, trust: TlsTrust) -> None:

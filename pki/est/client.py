@@ -15,11 +15,10 @@ import aiohttp
 from cryptography import x509
 
 from pki.authority import AuthorityUnavailable, SigningPending, SigningRefused
+from pki.client_tls import CredentialMissing, TlsTrust
 from pki.clock import utc_now
 from pki.est.messages import Malformed, read_certificates, request_body, retry_after
 from pki.fetching import TooLarge, take_at_most
-from pki.vault.failures import CredentialMissing
-from pki.vault.tls import TlsTrust
 
 ANSWER_MAX: Final = 256 * 1024
 """Bytes of one answer."""

@@ -14,12 +14,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from pki.authority import AuthorityError, AuthorityUnavailable, IssuedMismatch
+from pki.client_tls import ClientCertificate, CredentialMissing
 from pki.clock import utc_now
 from pki.est.client import EstClient
 from pki.est.messages import is_root, way_up
 from pki.pem_files import PUBLIC_MODE, certificates_pem, parse_key, write_file
-from pki.vault.failures import CredentialMissing
-from pki.vault.tls import ClientCertificate
 
 FIRST_LOOK: Final = 60.0
 """Seconds until the first: whoever opens the authority only to ask how it is doesn't renew anything."""

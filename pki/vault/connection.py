@@ -10,20 +10,13 @@ from typing import Any, Final, TypeVar
 from hvac.api.auth_methods import Token as TokenApi
 from hvac.api.system_backend import Health
 
+from pki.client_tls import CredentialMissing, TlsTrust
 from pki.vault.adapter import VaultAdapter
 from pki.vault.backoff import Backoff
-from pki.vault.failures import (
-    CredentialMissing,
-    NoAnswer,
-    NotSent,
-    StatusError,
-    VaultRefused,
-    VaultUnavailable,
-)
+from pki.vault.failures import NoAnswer, NotSent, StatusError, VaultRefused, VaultUnavailable
 from pki.vault.logins import Grant, Login
 from pki.vault.nodes import HEALTHY, NOT_VAULT, Nodes
 from pki.vault.threads import RequestThreads
-from pki.vault.tls import TlsTrust
 from pki.vault.tokens import Token, Tokens
 from pki.vault.transport import Answer, Attempt, Transport
 from pki.vault.verdicts import Verdict, explained, verdict

@@ -39,10 +39,6 @@ class NoAnswer(Exception):
     """The request was sent, and no answer can be had: it may have been done."""
 
 
-class CredentialMissing(Exception):
-    """A credential can't be read; the text says which and why, and holds nothing of it."""
-
-
 class StatusError(Exception):
     """An answer that isn't 2xx."""
 

@@ -7,8 +7,9 @@ from typing import Any, Final, Protocol
 
 from hvac.api.auth_methods import JWT, AppRole, Kubernetes, Token
 
+from pki.client_tls import CredentialMissing
 from pki.vault.adapter import VaultAdapter
-from pki.vault.failures import CredentialMissing, NoAnswer
+from pki.vault.failures import NoAnswer
 
 CREDENTIAL_MAX: Final = 64 * 1024
 """Bytes of a token file."""

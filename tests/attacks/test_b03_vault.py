@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pki import profiles
 from pki.authority import AuthorityError, AuthorityUnavailable, IssuedMismatch, SigningRequest
 from pki.authority.vault import VaultAuthority
+from pki.client_tls import TlsTrust
 from pki.csr import review
 from pki.issuing import issue, new_hierarchy
 from pki.keys import check_key
@@ -28,7 +29,6 @@ from pki.pem_files import certificates_pem
 from pki.vault import connection as connection_module
 from pki.vault.connection import VaultConnection
 from pki.vault.logins import AppRoleLogin
-from pki.vault.tls import TlsTrust
 from tests.vault_standin import LOOKUP, Asked, Reply, StandIn, failed, standing_in
 
 SIGN, REVOKE, LOGIN = (("POST", f"/v1/{path}") for path in ("pki/sign/station", "pki/revoke", "auth/approle/login"))

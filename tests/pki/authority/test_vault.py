@@ -18,11 +18,11 @@ from pki import profiles
 from pki.authority import AuthorityUnavailable, CertificateAuthority, IssuedMismatch, SigningRefused, SigningRequest
 from pki.authority import vault as vault_module
 from pki.authority.vault import VaultAuthority
+from pki.client_tls import TlsTrust
 from pki.csr import review
 from pki.revocation import parse_crls
 from pki.vault.connection import VaultConnection
 from pki.vault.logins import AppRoleLogin, TokenLogin
-from pki.vault.tls import TlsTrust
 from pki.vault_roles import role_settings
 from tests import lint
 from tests.bao import ROOT_TOKEN, Bao, running_bao

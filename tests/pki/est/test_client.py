@@ -12,9 +12,8 @@ from aiohttp import web
 from cryptography import x509
 
 from pki.authority import AuthorityError, AuthorityUnavailable, SigningPending, SigningRefused
+from pki.client_tls import CredentialMissing, TlsTrust
 from pki.est.client import ANSWER_MAX, EstClient
-from pki.vault.failures import CredentialMissing
-from pki.vault.tls import TlsTrust
 from tests.est_server import ENCODED, PASSWORD, USER, EstServer, running_est
 
 

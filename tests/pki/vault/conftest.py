@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import trustme
 
+from pki.client_tls import TlsTrust
 from pki.vault.connection import VaultConnection
 from pki.vault.logins import Login, TokenLogin
-from pki.vault.tls import TlsTrust
 from tests.bao import Bao, running_bao
 from tests.bao_pki import make_pki
 from tests.vault_standin import StandIn, standing_in

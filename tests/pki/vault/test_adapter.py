@@ -7,9 +7,9 @@ import pytest
 from hvac.api.secrets_engines import Pki
 from hvac.api.system_backend import Health
 
+from pki.client_tls import TlsTrust
 from pki.vault.adapter import RETRY_AFTER_MAX, VaultAdapter
 from pki.vault.failures import NoAnswer, StatusError
-from pki.vault.tls import TlsTrust
 from pki.vault.transport import Answer, Attempt, Transport
 from tests.vault_standin import Reply, StandIn, failed
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from pki.client_tls import TlsTrust
 from pki.vault import connection as connection_module
 from pki.vault.adapter import VaultAdapter
 from pki.vault.connection import IN_FLIGHT_MAX, VaultConnection
 from pki.vault.failures import VaultRefused, VaultUnavailable
 from pki.vault.logins import TokenLogin
-from pki.vault.tls import TlsTrust
 from tests.vault_standin import HEALTH, LOOKUP, Reply, StandIn, failed
 
 READ, SIGN = ("GET", "/v1/pki/ca"), ("POST", "/v1/pki/sign/x")

@@ -11,13 +11,13 @@ from cryptography.x509.oid import NameOID
 
 from pki.authority import SigningRequest
 from pki.authority.vault import VaultAuthority
+from pki.client_tls import TlsTrust
 from pki.profiles import charging_station, secc, with_lifetime
 from pki.vault.bootstrap_connection import Administrator
 from pki.vault.connection import VaultConnection
 from pki.vault.failures import VaultRefused
 from pki.vault.inspection import role_faults, surplus
 from pki.vault.logins import AppRoleLogin, TokenLogin
-from pki.vault.tls import TlsTrust
 from tests.bao import ROOT_TOKEN, Bao, running_bao
 from tests.pki.vault.bootstrapped import OPERATOR, administrator, csr_of, plan_of, set_up
 

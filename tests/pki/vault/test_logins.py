@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hvac.api.auth_methods import Token
 from hvac.api.secrets_engines import Pki
 
+from pki.client_tls import ClientCertificate, CredentialMissing, TlsTrust
 from pki.vault.adapter import VaultAdapter
 from pki.vault.connection import VaultConnection
-from pki.vault.failures import CredentialMissing, NoAnswer, VaultUnavailable
+from pki.vault.failures import NoAnswer, VaultUnavailable
 from pki.vault.logins import (
     CREDENTIAL_MAX,
     AppRoleLogin,
@@ -30,7 +31,6 @@ from pki.vault.logins import (
     Login,
     TokenLogin,
 )
-from pki.vault.tls import ClientCertificate, TlsTrust
 from tests.bao import Bao
 from tests.bao_pki import new_token
 from tests.vault_standin import Reply, StandIn, failed

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from pki.client_tls import TlsTrust
 from pki.vault.failures import NoAnswer, NotSent, VaultUnavailable
 from pki.vault.nodes import NOT_VAULT, Nodes
-from pki.vault.tls import TlsTrust
 from pki.vault.transport import Transport
 
 

@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
+from pki.client_tls import TlsTrust
 from pki.vault import threads as threads_module
 from pki.vault.failures import NoAnswer, NotSent
 from pki.vault.threads import RequestThreads
-from pki.vault.tls import TlsTrust
 from pki.vault.transport import Attempt, Transport
 
 

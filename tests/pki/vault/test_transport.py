@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trustme
 
+from pki.client_tls import TlsTrust
 from pki.vault import transport as transport_module
 from pki.vault.failures import NoAnswer, NotSent
-from pki.vault.tls import TlsTrust
 from pki.vault.transport import ANSWER_MAX, Answer, Attempt, Transport
 from tests.vault_standin import HEALTH, Reply, StandIn, standing_in
 

@@ -9,8 +9,12 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from pki.vault.failures import CredentialMissing
-from pki.vault.tls import ClientCertificate, TlsTrust
+from pki.client_tls import ClientCertificate, CredentialMissing, TlsTrust
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
 
 
 @pytest.fixture

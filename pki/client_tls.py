@@ -1,4 +1,4 @@
-"""How a node is trusted, and which certificate we show."""
+"""TLS towards authorities: whom we trust there, and which certificate we show."""
 
 import contextlib
 import ssl
@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pki.vault.failures import CredentialMissing
-
 KeyFile = Callable[[], AbstractContextManager[Path]]
 """Gives a path under which the private key can be read while the context is open. Raises CredentialMissing."""
+
+
+class CredentialMissing(Exception):
+    """A credential can't be read; the text says which and why, and holds nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class ClientCertificate:
 
 
 class TlsTrust:
-    """Makes the TLS context of all connections: the nodes' certificates are always verified, names included."""
+    """Makes the TLS context of all connections: servers' certificates are always verified, names included."""
 
     def __init__(self, roots: Path | None = None, certificate: ClientCertificate | None = None) -> None:
         self._roots = roots
