@@ -5,7 +5,6 @@ from datetime import date, datetime
 
 import structlog
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -13,6 +12,7 @@ from gateway.app.authorities import Authorities
 from gateway.app.clock import now as utc_now
 from gateway.store.certificate_records import FOREIGN, SEEN, CertificateRecord, CertificateState
 from gateway.store.certificate_uses import CertificateUses
+from pki.anchors import is_issued_by
 from pki.authority import AuthorityError
 
 log = structlog.get_logger(__name__)
@@ -52,20 +52,12 @@ class CertificatesAtDoors:
         is_certain = True
         for use, authority in self._authorities.by_use.items():
             try:
-                if any(_has_issued(each, leaf) for each in await authority.chain()):
+                if any(is_issued_by(leaf, each) for each in await authority.chain()):
                     return use
             except AuthorityError as error:
                 is_certain = False
                 log.warning("issuer_unknown", use=use, serial=format(leaf.serial_number, "x"), reason=str(error))
         return SEEN if is_certain else None
-
-
-def _has_issued(issuer: x509.Certificate, leaf: x509.Certificate) -> bool:
-    try:
-        leaf.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
 
 
 def _record(identity: str, leaf: x509.Certificate, fingerprint: str, usage: str) -> CertificateRecord:

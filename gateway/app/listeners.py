@@ -174,7 +174,7 @@ def station_listeners(around: Surroundings) -> Sequence[StationListener]:
     ]
 
 
-def trust_anchors(config: Config) -> list[x509.Certificate]:
+def roots_of_stations(config: Config) -> list[x509.Certificate]:
     """Return the roots that any listener trusts; what can't be read is named when its listener is built."""
     files = {
         path

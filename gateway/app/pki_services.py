@@ -8,7 +8,7 @@ from gateway.app.certificate_upkeep import CertificateUpkeep
 from gateway.app.certificates_at_doors import CertificatesAtDoors
 from gateway.app.clock import now
 from gateway.app.inventory import Inventory
-from gateway.app.listeners import trust_anchors
+from gateway.app.listeners import roots_of_stations
 from gateway.app.own_certificates import OwnCertificates
 from gateway.app.renewals import scheduler
 from gateway.app.responders import Responders
@@ -44,7 +44,7 @@ class PkiServices:
         self._desk = RequestDesk(config, authorities, database, security, tasks)
         self.requests = self._desk.requests
         self.certificates = self._desk.certificates
-        crls = CrlStore(issuers=trust_anchors(config), clock=now)
+        crls = CrlStore(issuers=roots_of_stations(config), clock=now)
         self._crls = crls
         self._responders = Responders(config, authorities.known_issuers, delegates=crls)
         self.revocations = Revocations(

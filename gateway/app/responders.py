@@ -9,7 +9,7 @@ import structlog
 from cryptography import x509
 
 from gateway.app.clock import now
-from gateway.app.listeners import trust_anchors
+from gateway.app.listeners import roots_of_stations
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.revocation import BY_CERTIFICATE
@@ -87,7 +87,7 @@ class Responders:
         await self._http.close()
 
     def _on_disk(self) -> list[x509.Certificate]:
-        found = trust_anchors(self._config)
+        found = roots_of_stations(self._config)
         declared = (entry.file for entry in self._config.trust_anchors if not entry.remove)
         for path in dict.fromkeys((*self._config.ocsp.issuers, *declared)):
             try:

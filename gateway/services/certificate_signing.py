@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.services.certificate_review import CsrReview
+from gateway.services.certificate_review import CsrReview, Keys
 from gateway.services.certificate_words import CertificateKind, Kinds, Words
 from gateway.services.station_commands import ConnectedStation
 from gateway.services.station_facts import ChainSizes
@@ -42,11 +42,8 @@ class OnFile:
     """Aware, in UTC."""
 
 
-class CertificateLog(Protocol):
+class CertificateLog(Keys, Protocol):
     """The inventory of issued certificates."""
-
-    async def claim_key(self, identity: str, fingerprint: str) -> bool:
-        """Note that the station asks with this key (SHA-256 of its SPKI, hex); False when it is another's."""
 
     async def add(self, identity: str, issued: IssuedCertificate, *, usage: str, profile: str) -> None:
         """Record a certificate that the authority gave out for this station."""

@@ -13,6 +13,7 @@ import structlog
 from cryptography import x509
 
 from gateway.bridge.books import Json
+from gateway.services.peer_text import status_info
 from gateway.services.station_commands import ConnectedStation
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from gateway.session.strikes import StrikesByIdentity
@@ -26,8 +27,6 @@ RESULT_MAX: Final = 5500
 REQUESTS_MAX: Final = 240
 """Of one station in ``REQUESTS_WINDOW`` seconds: one each for a chain, weekly and after each change, is a handful."""
 REQUESTS_WINDOW: Final = 3600.0
-INFO_MAX: Final = 512
-"""Characters of statusInfo.additionalInfo (OCPP 2.0.1)."""
 URL_SHOWN_MAX: Final = 200
 """Characters of a responder's URL in a log."""
 
@@ -107,4 +106,4 @@ def _failed(station: ConnectedStation, reason_code: str, text: str, url: str = "
     log.warning("certificate_status_failed", identity=station.identity, reason=text, responder=shown or None)
     if station.version is Version.V16:
         return {"status": "Failed"}
-    return {"status": "Failed", "statusInfo": {"reasonCode": reason_code, "additionalInfo": text[:INFO_MAX]}}
+    return {"status": "Failed", "statusInfo": status_info(reason_code, text)}

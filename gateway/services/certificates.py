@@ -18,6 +18,7 @@ from gateway.services.certificate_flows import CertificateFlows, Ended, Pause, S
 from gateway.services.certificate_review import CsrReview, Names
 from gateway.services.certificate_signing import CertificateLog, Signing
 from gateway.services.certificate_words import STATION, STATION_CERTIFICATE, V2G_CERTIFICATE, Kinds, Words, trigger_csr
+from gateway.services.peer_text import status_info
 from gateway.services.station_commands import ConnectedStation, Outcome
 from gateway.services.station_facts import ChainSizes
 from gateway.session.certificate_requests import OPEN, CertificateRequest, RequestState
@@ -34,8 +35,6 @@ DECIDED_WITHIN: Final = timedelta(days=30)
 """For so long a request waits for a person."""
 RENEWED_WITHIN: Final = 120.0
 """Seconds from the trigger to CertificateSigned.conf: the station makes a key, the authority signs."""
-ADDITIONAL_INFO_MAX: Final = 512
-"""Characters of StatusInfo.additionalInfo."""
 
 log = structlog.get_logger(__name__)
 
@@ -269,7 +268,4 @@ class StationCertificates:
 def _rejected(station: ConnectedStation, reason_code: str, text: str) -> Json:
     if station.version is Version.V16:
         return {"status": "Rejected"}
-    return {
-        "status": "Rejected",
-        "statusInfo": {"reasonCode": reason_code, "additionalInfo": text[:ADDITIONAL_INFO_MAX]},
-    }
+    return {"status": "Rejected", "statusInfo": status_info(reason_code, text)}

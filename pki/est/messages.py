@@ -12,6 +12,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from pki.anchors import is_issued_by
+
 CERTIFICATES_MAX: Final = 20
 """In one answer."""
 CHAIN_MAX: Final = 10
@@ -74,7 +76,7 @@ def way_up(leaf: x509.Certificate, known: Iterable[x509.Certificate]) -> list[x5
     """Return ``leaf`` and its issuers in order, as far as they are ``known``; a root comes last."""
     way, pool = [leaf], list(known)
     while len(way) < CHAIN_MAX and not is_root(way[-1]):
-        issuer = next((each for each in pool if each not in way and _issued(each, way[-1])), None)
+        issuer = next((each for each in pool if each not in way and is_issued_by(way[-1], each)), None)
         if issuer is None:
             break
         way.append(issuer)
@@ -83,7 +85,9 @@ def way_up(leaf: x509.Certificate, known: Iterable[x509.Certificate]) -> list[x5
 
 def issuers_in_order(certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
     """Return CA certificates from the one that issues to its root: the longest way, of several the newest's."""
-    lowest = [each for each in certificates if not any(_issued(each, other) for other in certificates if other != each)]
+    lowest = [
+        each for each in certificates if not any(is_issued_by(other, each) for other in certificates if other != each)
+    ]
     ways = [way_up(each, certificates) for each in lowest or certificates]
     return max(ways, key=lambda way: (len(way), way[0].not_valid_before_utc))
 
@@ -91,13 +95,3 @@ def issuers_in_order(certificates: Sequence[x509.Certificate]) -> list[x509.Cert
 def is_root(certificate: x509.Certificate) -> bool:
     """True when a certificate names itself as its issuer."""
     return certificate.subject == certificate.issuer
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    if issuer.subject != certificate.issuer:
-        return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # noqa: BLE001  # a key or a signature of any kind that doesn't fit: it isn't the issuer
-        return False
-    return True

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.app.listeners import StationListener, Surroundings, station_listeners, trust_anchors
+from gateway.app.listeners import StationListener, Surroundings, roots_of_stations, station_listeners
 from gateway.app.problems import StartFailed
 from gateway.app.revocations import Revocations
 from gateway.config import Config
@@ -325,8 +325,8 @@ def test_what_is_wrong_at_the_start_ends_it(house: House, change: Callable[[Path
 def test_the_roots_of_all_listeners_are_known_to_revocation(house: House) -> None:
     config = house.config(tls={"factory_roots": "maker.pem"})
     roots = {house.operator.hierarchy.root.certificate, house.maker.hierarchy.root.certificate}
-    assert set(trust_anchors(config)) == roots
+    assert set(roots_of_stations(config)) == roots
     # One that can't be read is named when its listener is built.
     (house.folder / "maker.pem").unlink()
     (house.folder / "roots.pem").write_text("rubbish")
-    assert trust_anchors(config) == []
+    assert roots_of_stations(config) == []

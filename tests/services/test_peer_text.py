@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.services.peer_text import printable
+from gateway.services.peer_text import ADDITIONAL_INFO_MAX, printable, status_info
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_always_printable_and_never_too_long(text: str, most: int) -> None:
     shown = printable(text, most)
     assert shown.isprintable()
     assert len(shown) <= most
+
+
+def test_what_a_station_is_told_fits_its_field() -> None:
+    told = status_info("InvalidCSR", "x" * (ADDITIONAL_INFO_MAX + 1))
+    assert told == {"reasonCode": "InvalidCSR", "additionalInfo": "x" * ADDITIONAL_INFO_MAX}
