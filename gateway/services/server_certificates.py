@@ -63,6 +63,8 @@ class _Kept:
     """One kind of certificate, and how its renewal goes."""
 
     pair: KeptPair | None = None
+    issued_at: datetime | None = None
+    """When that was, if this process saw it."""
     attempts: int = 0
     """In vain, one after the other."""
     again_at: datetime | None = None
@@ -162,7 +164,7 @@ class ServerCertificates:
             self._broken.add(kind)
             pair = None
         if pair != kept.pair:
-            kept.pair, kept.alerts = pair, 0
+            kept.pair, kept.issued_at, kept.alerts = pair, None, 0
 
     def _is_due(self, kept: _Kept) -> bool:
         now = self._now()
@@ -172,8 +174,18 @@ class ServerCertificates:
         pair = kept.pair
         if pair is None or not pair.is_valid(now) or pair.names != self._names:
             return True
-        lifetime = pair.leaf.not_valid_after_utc - pair.leaf.not_valid_before_utc
-        return now >= pair.leaf.not_valid_after_utc - lifetime * self._rules.window
+        since, until = self._life(pair.leaf, kept)
+        return now >= until - (until - since) * self._rules.window
+
+    def _life(self, leaf: x509.Certificate, kept: _Kept) -> tuple[datetime, datetime]:
+        """Return from when until when a certificate can be shown.
+
+        Its notBefore is backdated for slow clocks: an hour that is never there would make one of ten minutes due at
+        once, for ever.
+        """
+        until = leaf.not_valid_after_utc
+        known = [leaf.not_valid_before_utc, until - self._wanted.profile.validity.lifetime]
+        return max(known if kept.issued_at is None else [*known, kept.issued_at]), until
 
     async def _try(self, kind: PairKind, kept: _Kept) -> str:
         former = None if kept.pair is None else format(kept.pair.leaf.serial_number, "x")
@@ -184,7 +196,7 @@ class ServerCertificates:
         except (AuthorityError, OSError) as error:
             # A timeout is an OSError too, without a word.
             return self._failed(kind, kept, str(error) or f"no answer within {ISSUED_WITHIN:.0f} s")
-        kept.attempts, kept.again_at = 0, None
+        kept.attempts, kept.again_at, kept.issued_at = 0, None, self._now()
         self._unrecorded[kind] = issued, former
         ends = issued.not_after.isoformat()
         log.info("server_certificate_issued", kind=kind.value, serial=issued.serial, not_after=ends)
@@ -232,7 +244,7 @@ class ServerCertificates:
             if kept.pair is None:
                 continue
             leaf = kept.pair.leaf
-            times = (*self._alerts_at(leaf), leaf.not_valid_after_utc)
+            times = (*self._rules.alerts_at(*self._life(leaf, kept)), leaf.not_valid_after_utc)
             passed = sum(each <= now for each in times)
             if passed > kept.alerts:
                 has_expired = passed == len(times)
@@ -242,9 +254,6 @@ class ServerCertificates:
                 log.error("server_certificate_expiring", kind=kind.value, has_expired=has_expired, **presented)
                 self._security.note(SecurityEvent(Kind.CERTIFICATE_EXPIRING, detail, presented=presented))
             kept.alerts = passed
-
-    def _alerts_at(self, leaf: x509.Certificate) -> tuple[datetime, ...]:
-        return self._rules.alerts_at(leaf.not_valid_before_utc, leaf.not_valid_after_utc)
 
 
 def _make(kind: PairKind, wanted: Wanted) -> tuple[PrivateKey, x509.CertificateSigningRequest]:

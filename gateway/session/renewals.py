@@ -31,6 +31,7 @@ class HeldCertificate:
     usage: str
     serial: str
     not_before: datetime
+    """From when on it could be used: one that we issued is backdated, and its lifetime begins when it was issued."""
     not_after: datetime
 
 

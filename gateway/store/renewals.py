@@ -37,6 +37,13 @@ def _usage(of: InstrumentedAttribute[str]) -> ColumnElement[str]:
     return case((of == SEEN, literal_column(f"'{STATION}'")), else_=of)
 
 
+_USABLE_SINCE: Final = case(
+    (
+        and_(CertificateRow.issued_at > CertificateRow.not_before, CertificateRow.issued_at < CertificateRow.not_after),
+        CertificateRow.issued_at,
+    ),
+    else_=CertificateRow.not_before,
+)
 _NEWER: Final = aliased(CertificateRow)
 _IS_NEWEST: Final = ~exists().where(
     _NEWER.identity == CertificateRow.identity,
@@ -50,7 +57,7 @@ _UNPLANNED: Final = (
         CertificateRow.identity,
         _usage(CertificateRow.usage).label("usage"),
         CertificateRow.serial,
-        CertificateRow.not_before,
+        _USABLE_SINCE.label("not_before"),
         CertificateRow.not_after,
     )
     .join(Station, Station.identity == CertificateRow.identity)

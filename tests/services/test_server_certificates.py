@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from tests.services.conftest import KeptEvents
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 RULES = RenewalRules(1 / 3, 0.5, (timedelta(days=14), timedelta(days=3)))
-PROFILE = with_lifetime(csms_server(), 23 * HOUR)
-"""With its backdating of an hour a lifetime of 24 hours: due 8 hours before the end."""
+PROFILE = with_lifetime(csms_server(), 24 * HOUR)
+"""Due 8 hours before the end; the hour of backdating is none of its life."""
 
 
 class Authority:
@@ -39,6 +40,8 @@ class Authority:
         self.hangs = False
         self.names: tuple[str, ...] | None = None
         """What it puts in instead of what it was asked for."""
+        self.lifetime: timedelta | None = None
+        """What it cuts the lifetime to."""
 
     async def health(self) -> None:
         self.tries += 1
@@ -52,6 +55,8 @@ class Authority:
         if self.names is not None:
             names = self.names
             request = SigningRequest(request.csr, names[0], request.organization, request.profile, names)
+        if self.lifetime is not None:
+            request = replace(request, profile=with_lifetime(request.profile, self.lifetime))
         return await self.local.sign(request)
 
     async def chain(self) -> list[x509.Certificate]:
@@ -84,11 +89,12 @@ class Desk:
         self.events = events
         self.service = self.opened()
 
-    def opened(self, *names: str) -> ServerCertificates:
+    def opened(self, *names: str, lifetime: timedelta = PROFILE.validity.lifetime) -> ServerCertificates:
         """What a start of the gateway makes."""
+        profile = with_lifetime(PROFILE, lifetime)
         self.service = ServerCertificates(
             self.folder,
-            Wanted(names=names or ("gw.example.com", "10.0.0.1"), operator="Example CPO", profile=PROFILE),
+            Wanted(names=names or ("gw.example.com", "10.0.0.1"), operator="Example CPO", profile=profile),
             self.authority,
             self.inventory,
             self.events,
@@ -140,7 +146,7 @@ async def test_the_first_start_makes_both_kinds(desk: Desk) -> None:
         assert isinstance(pair.leaf.public_key(), key_type)
         assert pair.names == {"gw.example.com", "10.0.0.1"}
         assert pair.leaf.subject.rfc4514_string() == "CN=gw.example.com,O=Example CPO"
-        assert pair.leaf.not_valid_after_utc - START < timedelta(days=1)
+        assert pair.leaf.not_valid_after_utc - START <= timedelta(days=1)
         assert pair.leaf.serial_number in {int(serial, 16) for serial, _ in desk.inventory.recorded}
     asked = desk.authority.requests[0].csr
     assert asked.is_signature_valid
@@ -213,7 +219,7 @@ async def test_a_restart_takes_what_is_kept_and_asks_nobody(desk: Desk) -> None:
 async def test_a_restart_while_the_authority_is_away_goes_on_to_the_last_hour(desk: Desk) -> None:
     await desk.service.prepare()
     desk.authority.away = AuthorityUnavailable("away")
-    desk.date += 22 * HOUR
+    desk.date += 23 * HOUR
     await desk.opened().prepare()
     assert desk.is_valid()
     desk.date += 2 * HOUR
@@ -268,7 +274,7 @@ async def test_a_restart_with_a_broken_file_and_no_authority_goes_on_with_the_ot
 async def test_both_are_renewed_when_a_third_of_their_life_is_left(desk: Desk) -> None:
     await desk.service.prepare()
     before, keys = desk.serials, [desk.pair(kind).leaf.public_key() for kind in PairKind]
-    await desk.later(15 * HOUR - timedelta(seconds=1))
+    await desk.later(16 * HOUR - timedelta(seconds=1))
     assert desk.serials == before
     await desk.later(timedelta(seconds=1))
     assert not set(desk.serials) & set(before)
@@ -279,15 +285,40 @@ async def test_both_are_renewed_when_a_third_of_their_life_is_left(desk: Desk) -
     assert all(desk.pair(kind).leaf.public_key() != key for kind, key in zip(PairKind, keys, strict=True))
 
 
+@pytest.mark.parametrize("cut_short", [False, True])
+async def test_a_life_far_shorter_than_the_backdating_is_used_all_the_same(
+    desk: Desk, events: KeptEvents, *, cut_short: bool
+) -> None:
+    minute = timedelta(minutes=1)
+    if cut_short:
+        desk.authority.lifetime = 10 * minute
+    else:
+        desk.opened(lifetime=10 * minute)
+    await desk.service.prepare()
+    before = desk.serials
+    for _ in range(6):
+        await desk.later(minute)
+    assert desk.serials == before
+    await desk.later(minute)
+    assert not set(desk.serials) & set(before)
+    assert events.kinds == []
+    after = desk.serials
+    # A restart knows by the file alone how long it lives.
+    desk.opened(lifetime=10 * minute)
+    await desk.service.prepare()
+    await desk.later(minute)
+    assert desk.serials == after
+
+
 async def test_what_is_in_vain_is_tried_ever_less_often_and_people_hear_of_it(desk: Desk, events: KeptEvents) -> None:
     await desk.service.prepare()
     desk.authority.away = AuthorityUnavailable("vault is sealed")
-    await desk.later(15 * HOUR)
+    await desk.later(16 * HOUR)
     tries = []
     with capture_logs() as lines:
-        while desk.date < START + 24 * HOUR:
+        while desk.date < START + 25 * HOUR:
             before = desk.authority.tries
-            is_early = desk.date < START + 16.2 * HOUR
+            is_early = desk.date < START + 17.2 * HOUR
             await desk.later(timedelta(minutes=1 if is_early else 16))
             if desk.authority.tries > before:
                 tries.append(desk.date)
@@ -345,7 +376,7 @@ async def test_what_nobody_foresaw_is_not_the_end(desk: Desk) -> None:
     await desk.service.prepare()
     desk.authority.away = RuntimeError("a bug")
     with capture_logs() as lines:
-        await desk.later(15 * HOUR)
+        await desk.later(16 * HOUR)
     assert [line["event"] for line in lines] == ["server_certificates_failed"]
     desk.authority.away = None
     before = desk.serials

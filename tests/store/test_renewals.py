@@ -130,6 +130,15 @@ async def test_what_stations_have_and_nobody_planned_for(renewals: Renewals, she
     assert await renewals.unplanned(10) == []
 
 
+async def test_a_life_begins_when_it_was_issued_and_not_in_the_hour_before(
+    renewals: Renewals, shelf: Shelf, database: Database
+) -> None:
+    issued_at = NOW + timedelta(hours=1)
+    await shelf.put("CS1", "a1")
+    await database.write(lambda connection: connection.execute(update(CertificateRow).values(issued_at=issued_at)))
+    assert await renewals.unplanned(10) == [replace(held("CS1", "a1"), not_before=issued_at)]
+
+
 async def test_one_that_no_authority_of_ours_signed_is_a_station_certificate_like_another(
     renewals: Renewals, shelf: Shelf
 ) -> None:
