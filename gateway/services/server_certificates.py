@@ -22,7 +22,7 @@ from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from pki.authority import AuthorityError, CertificateAuthority, IssuedCertificate, SigningRequest
 from pki.issuing import PrivateKey, general_name, new_key
 from pki.pair_folder import KeptPair, PairFolder, PairKind, PairUnusable
-from pki.profiles import CertificateProfile
+from pki.profiles import CertificateProfile, as_ip
 
 RSA_BITS: Final = 2048
 """What every station can do; the key lives no longer than its certificate."""
@@ -89,7 +89,8 @@ class ServerCertificates:
     ) -> None:
         self._folder = folder
         self._wanted = wanted
-        self._names = frozenset(name.lower() for name in wanted.names)
+        self._names = frozenset(str(as_ip(name) or name.lower()) for name in wanted.names)
+        """As a certificate says them: an IPv6 address has more than one way to be written."""
         self._authority = authority
         self._inventory = inventory
         self._security = security

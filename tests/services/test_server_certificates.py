@@ -310,6 +310,15 @@ async def test_a_life_far_shorter_than_the_backdating_is_used_all_the_same(
     assert desk.serials == after
 
 
+async def test_an_ip_address_may_be_written_in_any_way(desk: Desk) -> None:
+    desk.opened("GW.example.com", "2001:DB8:0:0::1")
+    await desk.service.prepare()
+    assert desk.pair().names == {"gw.example.com", "2001:db8::1"}
+    before = desk.serials
+    await desk.later(HOUR)
+    assert desk.serials == before
+
+
 async def test_what_is_in_vain_is_tried_ever_less_often_and_people_hear_of_it(desk: Desk, events: KeptEvents) -> None:
     await desk.service.prepare()
     desk.authority.away = AuthorityUnavailable("vault is sealed")
