@@ -42,6 +42,7 @@ STAGGER: Final = 1.0
 """Seconds between two stations when all are to be renewed now."""
 STAGGER_MAX: Final = 3600.0
 """Seconds over which they are spread at most."""
+STILL_USED: Final = "it has accepted a newer one, and still comes with this one"
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,9 @@ class RenewalBook(Protocol):
 
     async def unplanned(self, at_most: int) -> Sequence[HeldCertificate]:
         """Return certificates that stations have and for which there is no plan yet."""
+
+    async def still_used(self, since: datetime, until: datetime) -> Sequence[HeldCertificate]:
+        """Return what stations came with last though they have a newer one, of what ends between these times."""
 
     async def save(self, records: Iterable[RenewalRecord]) -> None:
         """Insert or replace plans, durable on return."""
@@ -111,6 +115,8 @@ class RenewalScheduler:
         self._in_flight: set[_Key] = set()
         self._queue: deque[_Key] = deque()
         """Those that are due and can be asked, the first to expire first."""
+        self._still_used: dict[tuple[str, str, str], int] = {}
+        """How many alerts were given for certificates that stations should have replaced: told anew after a restart."""
         self._down: dict[str, str] = {}
         """By usage: why its authority can't sign now."""
         self._revision = -1
@@ -153,6 +159,7 @@ class RenewalScheduler:
             await self.load()
         await self._plan()
         await self._alert()
+        await self._alert_of_still_used()
         await self._line_up()
 
     async def renew_all(self, usage: str, group: str | None) -> int:
@@ -188,6 +195,8 @@ class RenewalScheduler:
         found: dict[str, int] = {}
         for (_, usage), watched in self._watched.items():
             found[usage] = found.get(usage, 0) + bool(watched.record.alerts)
+        for _, usage, _ in self._still_used:
+            found[usage] = found.get(usage, 0) + 1
         return found
 
     # --- plans and alerts
@@ -221,6 +230,20 @@ class RenewalScheduler:
         for record in changed:
             if record.alerts > earlier[record.identity, record.usage].alerts:
                 self._tell(record, now)
+
+    async def _alert_of_still_used(self) -> None:
+        """Look at what stations come with though they have accepted a newer one: only that one has a plan."""
+        now, given, told = self._now(), dict[tuple[str, str, str], int](), 0
+        for held in await self._book.still_used(now, now + max(self._rules.alert, default=timedelta(0))):
+            key = held.identity, held.usage, held.serial
+            passed = sum(each <= now for each in self._rules.alerts_at(held.not_before, held.not_after))
+            before = self._still_used.get(key, 0)
+            if passed > before and told < BATCH:
+                self._tell(replace(RenewalRecord.planned(held, now), problem=STILL_USED), now)
+                told, before = told + 1, passed
+            if before:
+                given[key] = before
+        self._still_used = given
 
     def _tell(self, record: RenewalRecord, now: datetime) -> None:
         left = record.not_after - now

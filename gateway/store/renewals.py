@@ -1,6 +1,7 @@
 """The plans for renewing the stations' certificates: one for each station and usage."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -21,8 +22,8 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from gateway.session.renewals import HeldCertificate, RenewalRecord, RenewalState
 from gateway.store import registry
-from gateway.store.certificate_records import HELD, SEEN, STATION
-from gateway.store.columns import bounded_text
+from gateway.store.certificate_records import HELD, SEEN, STATION, CertificateState
+from gateway.store.columns import UtcTime, bounded_text
 from gateway.store.database import Database
 from gateway.store.models import CertificateRow, RenewalRow, Station
 
@@ -45,21 +46,22 @@ _USABLE_SINCE: Final = case(
     else_=CertificateRow.not_before,
 )
 _NEWER: Final = aliased(CertificateRow)
-_IS_NEWEST: Final = ~exists().where(
+_HAS_NEWER: Final = exists().where(
     _NEWER.identity == CertificateRow.identity,
     _NEWER.id > CertificateRow.id,
     _NEWER.state.in_(_HELD),
     _usage(_NEWER.usage) == _usage(CertificateRow.usage),
 )
-_IS_HELD: Final = and_(CertificateRow.state.in_(_HELD), CertificateRow.usage.in_(USAGES), _IS_NEWEST)
+_IS_HELD: Final = and_(CertificateRow.state.in_(_HELD), CertificateRow.usage.in_(USAGES), ~_HAS_NEWER)
+_HELD_COLUMNS: Final = (
+    CertificateRow.identity,
+    _usage(CertificateRow.usage).label("usage"),
+    CertificateRow.serial,
+    _USABLE_SINCE.label("not_before"),
+    CertificateRow.not_after,
+)
 _UNPLANNED: Final = (
-    select(
-        CertificateRow.identity,
-        _usage(CertificateRow.usage).label("usage"),
-        CertificateRow.serial,
-        _USABLE_SINCE.label("not_before"),
-        CertificateRow.not_after,
-    )
+    select(*_HELD_COLUMNS)
     .join(Station, Station.identity == CertificateRow.identity)
     .outerjoin(
         RenewalRow,
@@ -67,6 +69,17 @@ _UNPLANNED: Final = (
     )
     .where(_IS_HELD, or_(RenewalRow.serial.is_(None), RenewalRow.serial != CertificateRow.serial))
     .limit(bindparam("at_most"))
+)
+_STILL_USED: Final = (
+    select(*_HELD_COLUMNS)
+    .join(Station, Station.identity == CertificateRow.identity)
+    .where(
+        CertificateRow.usage.in_(USAGES),
+        CertificateRow.state == CertificateState.IN_USE.value,
+        CertificateRow.not_after > bindparam("since", type_=UtcTime()),
+        CertificateRow.not_after <= bindparam("until", type_=UtcTime()),
+        _HAS_NEWER,
+    )
 )
 _FORGET: Final = delete(RenewalRow).where(
     ~exists().where(
@@ -114,6 +127,12 @@ class Renewals:
         """Return certificates of registered stations for which there is no plan, or only one for an older one."""
         bound = {"at_most": at_most}
         rows = await self._database.read(lambda connection: connection.execute(_UNPLANNED, bound).mappings().all())
+        return [HeldCertificate(**row) for row in rows]
+
+    async def still_used(self, since: datetime, until: datetime) -> Sequence[HeldCertificate]:
+        """Return what stations came with last though they have a newer one, of what ends between these times."""
+        bound = {"since": since, "until": until}
+        rows = await self._database.read(lambda connection: connection.execute(_STILL_USED, bound).mappings().all())
         return [HeldCertificate(**row) for row in rows]
 
     async def save(self, records: Iterable[RenewalRecord]) -> None:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway.bridge.ports import PeerUnavailable
 from gateway.services.certificates import NotRenewed, TriggerRefused
-from gateway.services.renewal import FIRST_PAUSE, IN_FLIGHT, LONGEST_PAUSE, SWEEP_EVERY, RenewalScheduler
+from gateway.services.renewal import FIRST_PAUSE, IN_FLIGHT, LONGEST_PAUSE, STILL_USED, SWEEP_EVERY, RenewalScheduler
 from gateway.services.renewal_plan import RenewalRules
 from gateway.services.station_commands import ConnectedStation
 from gateway.session.boot import BootGate
@@ -33,6 +33,7 @@ class Book:
     def __init__(self) -> None:
         self.held: dict[tuple[str, str], HeldCertificate] = {}
         self.plans: dict[tuple[str, str], RenewalRecord] = {}
+        self.still: list[HeldCertificate] = []
         self.groups: dict[str, frozenset[str]] = {}
         self.is_away = False
         self.changes = 0
@@ -59,6 +60,10 @@ class Book:
         self._check()
         found = [each for key, each in self.held.items() if key not in self.plans or _is_other(self.plans[key], each)]
         return found[:at_most]
+
+    async def still_used(self, since: datetime, until: datetime) -> Sequence[HeldCertificate]:
+        self._check()
+        return [each for each in self.still if since < each.not_after <= until]
 
     async def save(self, records: Iterable[RenewalRecord]) -> None:
         self._check()
@@ -421,6 +426,27 @@ async def test_the_alert_says_why_it_was_in_vain(desk: Desk, events: KeptEvents)
     await desk.later(due - desk.date)
     await desk.later(START + LIFETIME - 14 * DAY - desk.date)
     assert events.noted[0].detail.endswith("its CSR was refused: InvalidCSR")
+
+
+async def test_people_hear_of_a_station_that_accepted_a_new_one_and_goes_on_with_the_old(
+    desk: Desk, events: KeptEvents
+) -> None:
+    desk.book.still = [HeldCertificate("CS1", "station", "a1", START, START + LIFETIME)]
+    desk.book.give("CS1", "b1", START + LIFETIME - 90 * DAY)
+    desk.connect()
+    for left, heard in ((15, 0), (14, 1), (13, 1), (3, 2), (2, 2)):
+        await desk.later(START + LIFETIME - left * DAY - desk.date)
+        assert len(events.noted) == heard, left
+    assert [event.detail for event in events.noted] == [
+        f"the station's station certificate expires in {left}: {STILL_USED}" for left in ("14 days", "3 days")
+    ]
+    assert events.noted[0].presented["serial"] == "a1"
+    assert desk.scheduler.expiring() == {"station": 1}
+    # Nobody asks it for a third, and it is over as soon as the station comes with the new one.
+    assert desk.asked == []
+    desk.book.still = []
+    await desk.later(timedelta(seconds=SWEEP_EVERY))
+    assert desk.scheduler.expiring() == {"station": 0}
 
 
 async def test_how_many_are_expiring_is_told_by_usage(desk: Desk) -> None:

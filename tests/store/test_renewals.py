@@ -148,6 +148,33 @@ async def test_one_that_no_authority_of_ours_signed_is_a_station_certificate_lik
     assert await renewals.unplanned(10) == [held("CS1", "a2")]
 
 
+@pytest.mark.parametrize(
+    ("state", "newer", "is_told"),
+    [
+        ("in_use", "installed", True),  # it accepted the newer one, and never came with it
+        ("in_use", "in_use", True),  # it came with the newer one, and fell back
+        ("in_use", "issued", False),
+        ("in_use", "rejected", False),
+        ("installed", "installed", False),  # it shows none at the door, so it isn't known to use the older one
+        ("superseded", "in_use", False),
+    ],
+)
+async def test_what_a_station_goes_on_with_though_it_has_a_newer_one(
+    renewals: Renewals, shelf: Shelf, state: str, newer: str, *, is_told: bool
+) -> None:
+    await shelf.put("CS1", "a1", state)
+    await shelf.put("CS1", "a2", newer)
+    day = timedelta(days=1)
+    assert await renewals.still_used(END - day, END) == ([held("CS1", "a1")] if is_told else [])
+    assert await renewals.still_used(END, END + day) == await renewals.still_used(NOW, END - day) == []
+
+
+async def test_a_v2g_certificate_is_not_a_newer_one_of_the_station_s(renewals: Renewals, shelf: Shelf) -> None:
+    await shelf.put("CS1", "a1", "in_use")
+    await shelf.put("CS1", "b1", usage="v2g")
+    assert await renewals.still_used(NOW, END) == []
+
+
 @pytest.mark.parametrize("state", ["superseded", "revoked", "expired"])
 async def test_a_plan_ends_with_its_certificate(renewals: Renewals, shelf: Shelf, state: str) -> None:
     await shelf.put("CS1", "a1")
