@@ -290,8 +290,9 @@ class RenewalScheduler:
         """Return the station that is to be asked for this certificate now, None when it isn't."""
         if record.state is RenewalState.REFUSED or key in self._in_flight or record.usage not in self._health:
             return None
-        # A pause that is longer than any was begun by a clock that was ahead.
-        was_ahead = record.attempts > 0 and record.due_at > now + timedelta(seconds=LONGEST_PAUSE)
+        # A pause that is longer than any, or a turn after the end, comes of a clock that was ahead.
+        is_far = record.due_at > now + timedelta(seconds=LONGEST_PAUSE)
+        was_ahead = is_far and (record.attempts > 0 or record.due_at > record.not_after)
         station = self._stations.get(record.identity) if record.due_at <= now or was_ahead else None
         if station is None or not station.is_connected or not station.gate.is_open:
             return None

@@ -499,6 +499,18 @@ async def test_what_was_put_off_by_a_clock_a_year_ahead_is_not_put_off_for_a_yea
     assert desk.plan().alerts == 0
 
 
+async def test_what_a_person_wanted_under_a_clock_a_year_ahead_is_not_put_off_beyond_its_end(desk: Desk) -> None:
+    await planned(desk)
+    await desk.later(set_by=YEAR)
+    await desk.later(timedelta(hours=2))
+    assert await desk.scheduler.renew_all("station", None) == 1
+    await desk.later(set_by=-YEAR)
+    await desk.restart()
+    desk.connect()
+    await desk.later(timedelta(hours=2))
+    assert desk.asked == [("CS1", "station")]
+
+
 async def test_a_clock_a_year_behind_asks_nobody_and_goes_on_when_it_is_right(desk: Desk) -> None:
     due = await planned(desk)
     desk.connect()
