@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from cryptography import x509
@@ -24,6 +25,7 @@ from gateway.store.station_trust import StationTrusts
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
 from pki.anchors import Chain, RotationRefused, read_rotation
+from pki.pair_folder import PairFolder, PairUnusable
 
 NAMED_MAX: Final = 10
 """Stations that one line names."""
@@ -115,9 +117,12 @@ def selected_by(rotation: RootRotation) -> Selection:
 
 
 def configured_chains(config: Config) -> list[Chain]:
-    """Return what the listeners are configured to show; what can't be read is left out."""
-    found = []
+    """Return what the listeners are configured to show, issued to them or not; what can't be read is left out."""
+    found: list[Chain] = []
     for listener in config.listeners:
+        if listener.tls is not None and listener.tls.issued is not None:
+            with suppress(OSError, PairUnusable), PairFolder(listener.tls.issued.dir).held(now()) as pairs:
+                found += [each.chain for each in pairs]
         for each in listener.tls.certificates if listener.tls is not None else ():
             try:
                 found.append(tuple(x509.load_pem_x509_certificates(each.chain.read_bytes())))

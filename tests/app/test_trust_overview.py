@@ -14,6 +14,7 @@ from gateway.session.trust import AnchorType, Installed, NoRotation, RotationSta
 from gateway.store.database import Database
 from pki.anchors import RotationRefused
 from pki.certificate_hash import certificate_hash
+from pki.pair_folder import PairFolder, PairKind
 from tests.roots import Authority, pem
 
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -107,6 +108,28 @@ async def test_check_names_those_who_would_be_locked_out(overview: TrustOverview
     assert "which CS2 can't be said to have: they would be locked out" in str(problem)
     await overview.book.save(replace(trusts("CS1", OLD, NEW), identity="CS2"))
     assert await rotation_problems(config) == []
+
+
+async def test_certificates_that_are_issued_to_the_gateway_are_configured_too(
+    overview: TrustOverview, configured: Callable[..., Config], tmp_path: Path
+) -> None:
+    """``trust rotation`` and ``check`` were silent about those, whomever they locked out."""
+    issued = {"dir": "own", "names": ["csms.example.com"]}
+    listeners = [{"security_profiles": [2], "tls": {"issued": issued}}]
+    config = configured(listeners=listeners, authority={"server": {"local": {"dir": "ca"}}})
+    assert configured_chains(config) == [], "there is none yet"
+    server, between = Authority("csms.example.com", since=YESTERDAY), Authority("between", since=YESTERDAY)
+    chain = between.signs(server, is_ca=False), NEW.signs(between)
+    folder = PairFolder(tmp_path / "own")
+    folder.make()
+    folder.write(PairKind.ECDSA, server.key, pem(*chain))
+    assert configured_chains(config) == [chain]
+    await overview.begin(OLD_PEM, NEW_PEM, None, identity=None, group=None)
+    await overview.book.save(trusts("CS1", OLD, NEW))
+    (problem,) = await rotation_problems(config)
+    assert "which CS2 can't be said to have" in str(problem)
+    folder.write(PairKind.RSA, OLD.key, "x")
+    assert configured_chains(config) == []
 
 
 async def test_check_makes_no_store(config: Config, tmp_path: Path) -> None:
