@@ -62,9 +62,14 @@ class TrustOverview:
         stations, trust = await self.stations.list(), await self.book.all()
         by_identity = {each.identity: each for each in trust}
         selection = selected_by(rotation)
-        mine = [each for each in stations if selection.matches(each.identity, each.group)]
         return await asyncio.to_thread(
-            progress, rotation, mine, by_identity, chains, keeps_old=lambda each: self._keeps_old(rotation, each)
+            progress,
+            rotation,
+            stations,
+            by_identity,
+            chains,
+            selects=lambda each: selection.matches(each.identity, each.group),
+            keeps_old=lambda each: self._keeps_old(rotation, each),
         )
 
     async def rotation(self, chains: Sequence[Chain]) -> dict[str, Any]:

@@ -29,11 +29,12 @@ class Standing(enum.Enum):
     UNKNOWN = "has not said what it has"
     EXCLUDED = "excluded by the operator"
     WITHOUT_TLS = "has never used TLS"
+    OUTSIDE = "isn't of the selection, and can't be said to have the new root"
 
     @property
     def is_waited_for(self) -> bool:
         """True when the gateway's certificate may not change because of this station."""
-        return self in {Standing.WAITING, Standing.REFUSED, Standing.UNKNOWN}
+        return self in {Standing.WAITING, Standing.REFUSED, Standing.UNKNOWN, Standing.OUTSIDE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,10 @@ class Progress:
 
     @property
     def is_safe_to_switch(self) -> bool:
-        """True when every station that isn't excluded has said that it has the new root."""
+        """True when every station that isn't excluded has said that it has the new root, selected or not.
+
+        They all come to the same listeners.
+        """
         return not self.waited_for
 
     @property
@@ -103,18 +107,22 @@ def progress(
     trust: Mapping[str, StationTrust],
     chains: Sequence[Chain],
     *,
+    selects: Callable[[StationRecord], bool],
     keeps_old: Callable[[StationRecord], bool],
 ) -> Progress:
-    """Return where a rotation stands, for the stations that it selects.
+    """Return where a rotation stands for the stations that it selects, and whom else the switch would lock out.
 
     ``keeps_old(station)``: the old root is declared for it (trust_anchors), and stays for that.
     """
     roots = roots_of(rotation)
     shown = [any(leads_to(chain, each.certificate) for each in roots.new_ones) for chain in chains]
-    found = [
-        _standing(rotation, roots, station, trust.get(station.identity), keeps_old=keeps_old(station))
-        for station in stations
-    ]
+    found = []
+    for station in stations:
+        stands = _standing(rotation, roots, station, trust.get(station.identity), keeps_old=keeps_old(station))
+        if selects(station) or stands.standing is Standing.EXCLUDED:
+            found.append(stands)
+        elif stands.standing.is_waited_for:
+            found.append(StationStanding(station.identity, Standing.OUTSIDE, ""))
     return Progress(rotation, found, bool(shown) and all(shown), any(shown))
 
 

@@ -44,7 +44,9 @@ def stands(
     keeps_old: bool = False,
 ) -> Progress:
     known = {} if trust is None else {"CS1": trust}
-    return progress(rotation, [station], known, chains or (OLD_CHAIN,), keeps_old=lambda _: keeps_old)
+    return progress(
+        rotation, [station], known, chains or (OLD_CHAIN,), selects=lambda _: True, keeps_old=lambda _: keeps_old
+    )
 
 
 REFUSAL = Refusal(Action.INSTALL, AnchorType.CSMS, NEW.anchor.fingerprint, "CN=new", "Rejected", 1, NOON, NOON)
@@ -77,6 +79,25 @@ def test_who_is_not_waited_for() -> None:
     assert "trust_anchors" in kept.stations[0].words
 
 
+def test_whoever_is_not_selected_comes_to_the_same_listeners() -> None:
+    """A rotation for one group was called safe to switch, which locked the other groups out."""
+    others = [StationRecord(f"CS{number}", 2 if number != 4 else 1) for number in range(2, 6)]
+    rotation = ROTATION.without("CS5")
+    trust = {"CS1": has(OLD, NEW), "CS2": has(OLD), "CS3": has(OLD, NEW)}
+
+    def found(*chains: Chain) -> Progress:
+        mine = {"selects": lambda each: each.identity == "CS1", "keeps_old": lambda _: False}
+        return progress(rotation, [STATION, *others], trust, chains, **mine)
+
+    before = found(OLD_CHAIN)
+    standings = [(each.identity, each.standing) for each in before.stations]
+    assert standings == [("CS1", Standing.READY), ("CS2", Standing.OUTSIDE), ("CS5", Standing.EXCLUDED)]
+    assert not before.is_safe_to_switch
+    assert [each.identity for each in found(NEW_CHAIN).locked_out] == ["CS2"]
+    rotation = rotation.without("CS2")
+    assert found(OLD_CHAIN).is_safe_to_switch
+
+
 def test_the_switch_is_seen_from_what_is_shown() -> None:
     half = stands(has(OLD), OLD_CHAIN, NEW_CHAIN)
     assert (half.is_switched, [each.identity for each in half.locked_out]) == (False, ["CS1"])
@@ -85,7 +106,7 @@ def test_the_switch_is_seen_from_what_is_shown() -> None:
     assert (switched.is_switched, switched.is_over, switched.locked_out) == (True, False, [])
     assert stands(has(NEW), NEW_CHAIN).is_over
     assert not stands(has(NEW), OLD_CHAIN).is_over
-    assert not progress(ROTATION, [STATION], {}, (), keeps_old=lambda _: False).is_switched
+    assert not progress(ROTATION, [STATION], {}, (), selects=lambda _: True, keeps_old=lambda _: False).is_switched
 
 
 def test_its_roots_are_verified_for_when_it_began() -> None:
@@ -185,7 +206,7 @@ class World:
         trust = {each.identity: await self.shelf.find(each.identity) for each in self.stations}
         known = {identity: each for identity, each in trust.items() if each is not None}
         records = [StationRecord(each.identity, each.proof.profile) for each in self.stations]
-        return progress(self.rotation, records, known, self.shown, keeps_old=lambda _: False)
+        return progress(self.rotation, records, known, self.shown, selects=lambda _: True, keeps_old=lambda _: False)
 
     async def does(self, event: str, station: Watched) -> None:
         self.in_force.look()

@@ -44,7 +44,11 @@ def test_where_a_station_stands() -> None:
 
 def test_where_a_rotation_stands() -> None:
     rotation = RootRotation(1, A.pem, B.pem, None, None, None, NOON, NOON)
-    shown = rotation_shown(progress(rotation, [StationRecord("CS1", 2)], {}, [B.chain()], keeps_old=lambda _: False))
+    shown = rotation_shown(
+        progress(
+            rotation, [StationRecord("CS1", 2)], {}, [B.chain()], selects=lambda _: True, keeps_old=lambda _: False
+        )
+    )
     assert (shown["old"]["subject"], shown["new"]["subject"], shown["cross_signed"]) == ("CN=a", "CN=b", False)
     assert (shown["safe_to_switch"], shown["switched"], shown["locked_out"]) == (False, True, ["CS1"])
     assert shown["stations"] == [{"identity": "CS1", "standing": "has not said what it has", "words": None}]
