@@ -1,7 +1,10 @@
 """The gateway's own server certificates, put together: one set for each folder that a listener names."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
+
+from cryptography import x509
 
 from gateway.app.authorities import Authorities
 from gateway.app.inventory import Inventory
@@ -15,6 +18,7 @@ from gateway.session.security import SecurityLog
 from gateway.store.certificates import CertificateUnknown
 from pki.authority import IssuedCertificate
 from pki.pair_folder import PairFolder
+from pki.paths import load_roots
 
 USAGE = "server"
 
@@ -32,7 +36,12 @@ class OwnCertificates:
                     place,
                     ServerCertificates(
                         PairFolder(issued.dir),
-                        Wanted(names=tuple(issued.names), operator=config.operator, profile=profile),
+                        Wanted(
+                            names=tuple(issued.names),
+                            operator=config.operator,
+                            profile=profile,
+                            csms_roots=functools.partial(_csms_roots, config, issued.dir),
+                        ),
                         authorities.by_use[USAGE],
                         _Kept(inventory, profile.name),
                         security,
@@ -80,6 +89,13 @@ class _Kept:
                 await self._inventory.mark(former, "superseded")
             except CertificateUnknown:
                 return  # the store is younger than the folder
+
+
+def _csms_roots(config: Config, folder: Path) -> list[x509.Certificate]:
+    """Return the roots of all listeners that show what is in ``folder``. Raises OSError, ValueError."""
+    tls = [each.tls for each in config.listeners if each.tls is not None and each.tls.issued is not None]
+    files = {each.csms_roots for each in tls if each.issued is not None and each.issued.dir == folder}
+    return [root for path in files if path is not None for root in load_roots(path.read_bytes())]
 
 
 def _wanted(config: Config) -> Mapping[Path, tuple[str, IssuedCertificates]]:

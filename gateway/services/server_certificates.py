@@ -6,7 +6,7 @@ them looks at the folder by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from gateway.services.renewal_plan import RenewalRules, pause_after
 from gateway.session.ports import StoreAway
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
+from pki.anchors import leads_to
 from pki.authority import AuthorityError, CertificateAuthority, IssuedCertificate, SigningRequest
 from pki.issuing import PrivateKey, general_name, new_key
 from pki.pair_folder import KeptPair, PairFolder, PairKind, PairUnusable
@@ -56,6 +57,8 @@ class Wanted:
     """Host names and IP addresses; the first is the CN."""
     operator: str
     profile: CertificateProfile
+    csms_roots: Callable[[], Sequence[x509.Certificate]] = tuple
+    """Reads the roots by which stations know the gateway; none: that isn't said. Raises OSError, ValueError."""
 
 
 @dataclass(slots=True)
@@ -192,6 +195,7 @@ class ServerCertificates:
         former = None if kept.pair is None else format(kept.pair.leaf.serial_number, "x")
         try:
             async with asyncio.timeout(ISSUED_WITHIN):
+                await self._check_root(kept)
                 issued = await self._issue(kind)
             await self._read(kind, kept)
         except (AuthorityError, OSError) as error:
@@ -210,6 +214,27 @@ class ServerCertificates:
         is_valid = kept.pair is not None and kept.pair.is_valid(self._now())
         log.error("server_certificate_not_issued", kind=kind.value, reason=reason, again_in=pause, is_valid=is_valid)
         return reason
+
+    async def _check_root(self, kept: _Kept) -> None:
+        """Stay with a valid certificate while the authority signs under a root that stations aren't said to have.
+
+        An authority whose CA was changed would lock all of them out at the next renewal. Raises AuthorityError.
+        """
+        pair = kept.pair
+        if pair is None or not pair.is_valid(self._now()):
+            return
+        try:
+            roots = await asyncio.to_thread(self._wanted.csms_roots)
+        except (OSError, ValueError) as error:
+            raise AuthorityError(f"csms_roots can't be read: {error}") from None
+        if not any(leads_to(pair.chain, root) for root in roots):
+            return
+        chain = tuple(await self._authority.chain())
+        if not any(leads_to(chain, root) for root in roots):
+            raise AuthorityError(
+                "authority.server signs under a root that csms_roots doesn't hold; add it there when all stations have "
+                "it (voltgate trust rotate); the present certificate stays until it expires"
+            )
 
     async def _issue(self, kind: PairKind) -> IssuedCertificate:
         """Make a key, have it signed and keep both. Raises AuthorityError, OSError."""

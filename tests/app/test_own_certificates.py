@@ -88,6 +88,25 @@ async def test_a_former_one_is_superseded_if_the_inventory_has_it(house: House) 
     assert len(states) == 4
 
 
+async def test_it_does_not_change_to_a_root_that_stations_are_not_said_to_have(house: House, tmp_path: Path) -> None:
+    await (await house.opened()).prepare()
+    shown = house.folder.read(PairKind.ECDSA)
+    (tmp_path / "csms.pem").write_bytes((tmp_path / "certs/csms-ca/root.pem").read_bytes())
+    (tmp_path / "certs/csms-ca").rename(tmp_path / "certs/former-ca")
+    # Other names are wanted, so that both are due at once.
+    issued = house.config.listeners[0].tls.issued.model_copy(update={"names": ("localhost",)})  # type: ignore[union-attr]  # it has them
+    change = {"issued": issued, "csms_roots": tmp_path / "csms.pem"}
+    tls = house.config.listeners[0].tls.model_copy(update=change)  # type: ignore[union-attr]  # the same
+    listener = house.config.listeners[0].model_copy(update={"tls": tls})
+    house.config = house.config.model_copy(update={"listeners": (listener,)})
+    await (await house.opened()).prepare()
+    assert house.folder.read(PairKind.ECDSA) == shown
+    with (tmp_path / "csms.pem").open("ab") as file:
+        file.write((tmp_path / "certs/csms-ca/root.pem").read_bytes())
+    await (await house.opened()).prepare()
+    assert house.folder.read(PairKind.ECDSA) != shown
+
+
 async def test_without_issued_there_is_nothing_to_do(configured: Callable[..., Config], house: House) -> None:
     house.config = configured()
     own = await house.opened()

@@ -60,7 +60,7 @@ class Authority:
         return await self.local.sign(request)
 
     async def chain(self) -> list[x509.Certificate]:
-        raise NotImplementedError
+        return await self.local.chain()
 
     async def revoke(self, serial: str, reason: x509.ReasonFlags = x509.ReasonFlags.unspecified) -> None:
         raise NotImplementedError
@@ -87,14 +87,25 @@ class Desk:
         self.authority = Authority(folder, lambda: self.date)
         self.inventory = Inventory()
         self.events = events
+        self.roots: list[x509.Certificate] | Exception = []
         self.service = self.opened()
+
+    def _csms_roots(self) -> list[x509.Certificate]:
+        if isinstance(self.roots, Exception):
+            raise self.roots
+        return self.roots
 
     def opened(self, *names: str, lifetime: timedelta = PROFILE.validity.lifetime) -> ServerCertificates:
         """What a start of the gateway makes."""
         profile = with_lifetime(PROFILE, lifetime)
         self.service = ServerCertificates(
             self.folder,
-            Wanted(names=names or ("gw.example.com", "10.0.0.1"), operator="Example CPO", profile=profile),
+            Wanted(
+                names=names or ("gw.example.com", "10.0.0.1"),
+                operator="Example CPO",
+                profile=profile,
+                csms_roots=self._csms_roots,
+            ),
             self.authority,
             self.inventory,
             self.events,
@@ -133,6 +144,40 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, events: KeptEvents) -> Desk:
     return Desk(tmp_path, events)
+
+
+async def test_an_authority_with_another_root_locks_no_station_out(desk: Desk, tmp_path: Path) -> None:
+    """Its CA was changed: the renewal by itself would have been the switch, whoever lacks the new root."""
+    *_, old = await desk.authority.chain()
+    desk.roots = [old]
+    await desk.service.prepare()
+    before = desk.serials
+    desk.authority.local = Authority(tmp_path / "other", lambda: desk.date).local
+    *_, new = await desk.authority.chain()
+    with capture_logs() as logged:
+        await desk.later(17 * HOUR)
+    assert desk.serials == before
+    assert "csms_roots doesn't hold" in logged[0]["reason"]
+    desk.roots = ValueError("is cut off within a certificate")
+    await desk.later(HOUR)
+    assert desk.serials == before
+    desk.roots = [old, new]
+    await desk.later(HOUR)
+    assert not set(desk.serials) & set(before), "stations have it, says the operator"
+    desk.roots = [old]
+    renewed = desk.serials
+    await desk.later(17 * HOUR)
+    assert not set(desk.serials) & set(renewed), "what is shown leads to no such root as it is"
+
+
+async def test_an_expired_certificate_is_replaced_whatever_its_root(desk: Desk, tmp_path: Path) -> None:
+    *_, old = await desk.authority.chain()
+    desk.roots = [old]
+    await desk.service.prepare()
+    before = desk.serials
+    desk.authority.local = Authority(tmp_path / "other", lambda: desk.date).local
+    await desk.later(25 * HOUR)
+    assert not set(desk.serials) & set(before)
 
 
 # --- the first start
