@@ -29,6 +29,8 @@ from gateway.wire.versions import Version
 
 FLUSH_WITHIN: Final = 5.0
 """Seconds in which the last security events must be written when the gateway stops."""
+WELCOMED_AGAIN: Final = 15.0
+"""Seconds until a station is welcomed anew for whom the store was away."""
 
 log = structlog.get_logger(__name__)
 
@@ -113,13 +115,19 @@ class StationServices:
         """Go on with what was begun for this station, and note which certificate it uses."""
         if station.provisional is not None:
             self.pki.renew_provisional(station)
-        try:
-            if station.provisional is None:
-                await self.upgrades.came_back(station.identity, station.profile)
-            await self.pki.welcome(station)  # first: an upgrade waits for a certificate that is on its way
-            await self.upgrades.resume(station)
-        except StoreAway as away:
-            log.error("welcome_incomplete", identity=station.identity, reason=str(away))  # noqa: TRY400 - it says it all
+        proof = station.proof
+        while station.is_connected and station.proof is proof:
+            try:
+                if station.provisional is None:
+                    await self.upgrades.came_back(station.identity, station.profile)
+                await self.pki.welcome(station)  # first: an upgrade waits for a certificate that is on its way
+                await self.upgrades.resume(station)
+            except StoreAway as away:
+                # A certificate that isn't noted as used again would be revoked as superseded, under its session.
+                log.error("welcome_incomplete", identity=station.identity, reason=str(away), again_in=WELCOMED_AGAIN)  # noqa: TRY400 - it says it all
+                await asyncio.sleep(WELCOMED_AGAIN)
+            else:
+                return
 
 
 def offers(config: Config) -> Mapping[int, UpgradeOffer]:

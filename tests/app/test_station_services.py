@@ -65,17 +65,38 @@ async def test_an_upgrade_is_done_when_the_station_comes_under_its_new_profile(h
     assert (status.step, status.is_over) == ("done", True)
 
 
-async def test_a_store_that_is_away_does_not_end_the_welcome_in_silence(
-    house: House, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stays", [True, False])
+async def test_a_station_is_welcomed_when_the_store_is_back_unless_it_has_gone(
+    house: House, monkeypatch: pytest.MonkeyPatch, *, stays: bool
 ) -> None:
-    async def away(*_: object) -> None:
-        raise StoreAway("locked")
+    station = FakeStation()
+    older, newer = await house.certificate(station), await house.certificate(station)
+    for leaf in (older, newer):
+        station.proof = Proof(3, path=(leaf,))
+        house.services.joined(runtime(station))
+        await house.idle()
+    # It falls back to the older one, and the store can't be written just then.
+    monkeypatch.setattr(station_services, "WELCOMED_AGAIN", 0.0)
+    uses, tries = house.services.pki._doors._uses, 0
+    in_use = uses.in_use
 
-    monkeypatch.setattr(house.services.upgrades, "came_back", away)
+    async def away_once(fingerprint: str) -> bool:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            station.is_connected = stays
+            raise StoreAway("locked")
+        return await in_use(fingerprint)
+
+    monkeypatch.setattr(uses, "in_use", away_once)
+    station.proof = Proof(3, path=(older,))
     with capture_logs() as lines:
-        house.services.joined(runtime(FakeStation()))
+        house.services.joined(runtime(station))
         await house.idle()
     assert [(line["event"], line["identity"]) for line in lines] == [("welcome_incomplete", "CS1")]
+    record = await house.services.pki.on_file.find(format(older.serial_number, "x"))
+    assert record is not None
+    assert record.state.value == ("in_use" if stays else "superseded")
 
 
 async def test_the_last_security_events_are_written_at_the_end(house: House) -> None:
