@@ -22,6 +22,7 @@ from gateway.services.peer_text import status_info
 from gateway.services.station_commands import ConnectedStation, Outcome
 from gateway.services.station_facts import ChainSizes
 from gateway.session.certificate_requests import OPEN, CertificateRequest, RequestState
+from gateway.session.ports import StoreAway
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from gateway.session.strikes import StrikesByIdentity
 from gateway.wire.versions import Version
@@ -175,7 +176,7 @@ class StationCertificates:
             return
         self._undecided[request.id] = station
         log.info("certificate_request_waits", identity=request.identity, request=request.id)
-        self._told(request, Ended("", f"a person must approve it: voltgate cert approve {request.id}"))
+        self._told(request, Ended("", _to_approve(request)))
 
     def _forget(self, replaced: Sequence[CertificateRequest]) -> None:
         """Newest wins: what an older request was given is nobody's."""
@@ -230,8 +231,11 @@ class StationCertificates:
 
         Raises :class:`TriggerRefused`, PeerUnavailable, and :class:`NotRenewed` after ``within`` seconds, or as soon as
         it is known that nothing comes of it for now. The request may go on by itself all the same. Where one is under
-        way already, it is that one's end which is waited for.
+        way already, it is that one's end which is waited for. A station whose request waits for a person isn't asked: a
+        new one, for a new key, would replace what that person looks at.
         """
+        if undecided := await self._waits_for_a_person(station.identity, usage):
+            raise NotRenewed(undecided)
         key = station.identity, usage
         ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(key, [])
@@ -252,6 +256,18 @@ class StationCertificates:
             raise NotRenewed(renewed.reason)
         return renewed.serial
 
+    async def _waits_for_a_person(self, identity: str, usage: str) -> str:
+        """Return what a person is to do, or why that isn't known; empty when nobody is waited for."""
+        try:
+            found = await self._requests.open_ones(identity)
+        except StoreAway as away:
+            return str(away)
+        for each in found:
+            is_asked = each.usage == usage and each.state is RequestState.WAITING
+            if is_asked and self._now() < each.requested_at + DECIDED_WITHIN:
+                return _to_approve(each)
+        return ""
+
     def _told(self, request: CertificateRequest, ended: Ended) -> None:
         self._tell(request.identity, request.usage, ended)
 
@@ -263,6 +279,10 @@ class StationCertificates:
     def _refused(self, station: ConnectedStation, usage: str, reason_code: str, text: str) -> Json:
         self._tell(station.identity, usage, Ended("", f"its CSR was refused: {text}"))
         return _rejected(station, reason_code, text)
+
+
+def _to_approve(request: CertificateRequest) -> str:
+    return f"a person must approve it: voltgate cert approve {request.id}"
 
 
 def _rejected(station: ConnectedStation, reason_code: str, text: str) -> Json:

@@ -170,6 +170,31 @@ async def test_whoever_waits_hears_that_a_person_must_approve(counter: Desk) -> 
         await renewed
 
 
+async def test_a_station_is_not_asked_for_another_key_while_a_person_looks_at_its_request(counter: Desk) -> None:
+    station = station_of()
+    await counter.sign(station)
+    with pytest.raises(NotRenewed, match="voltgate cert approve 1"):
+        await counter.service.renew_and_wait(station, 60)
+    assert (counter.book.states(), station.calls) == (["waiting"], [])
+    # By hand it is asked all the same; and by itself when nobody has decided for a month.
+    await counter.service.renew(station)
+    counter.pass_by(timedelta(days=30))
+    with pytest.raises(NotRenewed, match="within 0 s"):
+        await counter.service.renew_and_wait(station, 0.0)
+    assert station.actions == ["TriggerMessage", "TriggerMessage"]
+
+
+async def test_while_the_store_is_away_nobody_is_asked(counter: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(_: str) -> None:
+        raise StoreAway("locked")
+
+    monkeypatch.setattr(counter.book, "open_ones", away)
+    station = station_of()
+    with pytest.raises(NotRenewed, match="locked"):
+        await counter.service.renew_and_wait(station, 60)
+    assert station.calls == []
+
+
 # --- triggers
 
 
