@@ -157,11 +157,13 @@ class CertificateFlows:
         if not flow.station.gate.may_send("CertificateSigned"):
             return GATE_PAUSE
         try:
+            await self._signing.check_name(request)
             if request.state is RequestState.REQUESTED:
                 issued = await self._sign(flow, request)
                 if issued is None:
                     return None
                 request = flow.request = issued
+                await self._signing.check_name(request)
             return await self._deliver(flow, request)
         except (AuthorityUnavailable, NotPickedUp, PeerUnavailable) as later:
             seconds = self._longer(flow)

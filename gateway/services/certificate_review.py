@@ -35,6 +35,9 @@ class Keys(Protocol):
 class Names(Protocol):
     """The names that stations have."""
 
+    async def name_of(self, identity: str) -> str | None:
+        """Return the certificate name of a station as it is registered now; None when it isn't. Raises StoreAway."""
+
     async def names_of_others(self, identity: str, name: str, usage: str) -> tuple[bool, Sequence[str]]:
         """Return whether ``name`` is the identity or certificate name of another station than ``identity``.
 
@@ -62,6 +65,18 @@ class CsrReview:
             raise
         return csr
 
+    async def check_name(self, identity: str, name: str, usage: str) -> None:
+        """Return when the station may still have a certificate with this ``name``, which a review has allowed.
+
+        People may have given it another serial number since, and the old one to another station. Raises CsrRejected.
+        """
+        own = await self._names.name_of(identity)
+        if own == name:
+            return
+        if own is None or usage != V2G:
+            raise CsrRejected("the CN isn't this station's certificate name any more", check="common_name")
+        await self._check_free(identity, name, usage)
+
     async def again(self, text: str, name: str, kind: CertificateKind) -> ReviewedCsr:
         """Return a CSR that was reviewed before, for the ``name`` that was allowed then. Raises CsrRejected."""
         async with self._slots:
@@ -75,9 +90,15 @@ class CsrReview:
             raise CsrRejected("the key was seen with another station", check="key_reused")
 
     async def _with_its_name(self, station: ConnectedStation, text: str, kind: CertificateKind) -> ReviewedCsr:
-        """A station's certificate carries its registered name; one for vehicles may carry an id that it reports."""
+        """A station's certificate carries its registered name; one for vehicles may carry an id that it reports.
+
+        The registry is asked: a session may be older than what people have changed there since.
+        """
+        own = await self._names.name_of(station.identity)
+        if own is None:
+            raise CsrRejected("the station isn't registered any more", check="certificate_name")
         try:
-            return await self.again(text, station.record.certificate_name, kind)
+            return await self.again(text, own, kind)
         except CsrRejected as rejected:
             if kind.usage != V2G or rejected.check != "common_name":
                 raise
@@ -97,15 +118,15 @@ class CsrReview:
                     if rejected.check in {"common_name", "certificate_name"}:
                         continue
                     raise
-                await self._check_free(station, name, kind)
+                await self._check_free(station.identity, name, kind.usage)
                 return csr
         except PeerUnavailable as away:
             log.warning("secc_ids_unknown", identity=station.identity, reason=str(away))
         return None
 
-    async def _check_free(self, station: ConnectedStation, name: str, kind: CertificateKind) -> None:
+    async def _check_free(self, identity: str, name: str, usage: str) -> None:
         """What a station says of itself gives it no other's name. Raises CsrRejected."""
-        is_anothers, subjects = await self._names.names_of_others(station.identity, name, kind.usage)
+        is_anothers, subjects = await self._names.names_of_others(identity, name, usage)
         if is_anothers or await asyncio.to_thread(_holds, subjects, name):
             raise CsrRejected("the CN is another station's", check="common_name")
 

@@ -92,6 +92,10 @@ class Signing:
         async with self._slots:
             return await kind.authority.sign(replace(wanted, chain_size_max=size))
 
+    async def check_name(self, request: CertificateRequest) -> None:
+        """Return when the name that the request was allowed is still the station's. Raises CsrRejected, StoreAway."""
+        await self._review.check_name(request.identity, Words(**request.words).name, request.usage)
+
     async def record(self, request: CertificateRequest, issued: IssuedCertificate) -> None:
         """Put a certificate on file. Raises StoreAway."""
         kind = self._kind(Words(**request.words))

@@ -154,7 +154,7 @@ class StationCertificates:
         older = next(
             (each for each in await self._requests.open_ones(station.identity) if each.usage == kind.usage), None
         )
-        if older is not None and older.key_fingerprint == csr.key_fingerprint:
+        if older is not None and (older.key_fingerprint, older.words["name"]) == (csr.key_fingerprint, csr.common_name):
             # A02.FR.17: it says again what is under way.
             self._go_on(station, older, is_new=False)
             return {"status": "Accepted"}

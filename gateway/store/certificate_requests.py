@@ -40,6 +40,7 @@ _OLD: Final = (
 _PRUNE: Final = delete(CertificateRequestRow).where(
     CertificateRequestRow.id.in_(_OLD), CertificateRequestRow.state.not_in(_OPEN)
 )
+_OWN_NAME: Final = select(Station.certificate_name).where(Station.identity == bindparam("of_identity"))
 _NAMED: Final = select(Station.identity).where(
     Station.identity != bindparam("of_identity"),
     or_(Station.identity == bindparam("of_name"), Station.certificate_name == bindparam("of_name")),
@@ -162,6 +163,11 @@ class CertificateRequests:
     async def revision(self) -> int:
         """Return the number that grows with each decision, among other things. Raises StoreUnavailable."""
         return await self._database.read(registry.read_revision)
+
+    async def name_of(self, identity: str) -> str | None:
+        """Return the certificate name of a station as it is registered now; None for none. Raises StoreUnavailable."""
+        key = {"of_identity": identity}
+        return await self._database.read(lambda connection: connection.execute(_OWN_NAME, key).scalar_one_or_none())
 
     async def names_of_others(self, identity: str, name: str, usage: str) -> tuple[bool, Sequence[str]]:
         """Return whether ``name`` is the identity or certificate name of another station than ``identity``.

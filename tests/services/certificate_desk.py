@@ -126,6 +126,8 @@ class Book:
         self.kept: dict[int, CertificateRequest] = {}
         self.now = START
         self.at = 0
+        self.names: dict[str, str | None] = {}
+        """By identity: the certificate name, where it isn't SN and the identity's number."""
         self.others: tuple[bool, Sequence[str]] = (False, [])
 
     def states(self) -> list[str]:
@@ -182,6 +184,9 @@ class Book:
 
     async def revision(self) -> int:
         return self.at
+
+    async def name_of(self, identity: str) -> str | None:
+        return self.names.get(identity, identity.replace("CS", "SN"))
 
     async def names_of_others(self, identity: str, name: str, usage: str) -> tuple[bool, Sequence[str]]:
         return self.others

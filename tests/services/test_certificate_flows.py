@@ -10,7 +10,7 @@ from cryptography import x509
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import StoreAway
 from pki.authority import AuthorityUnavailable, IssuedMismatch, SigningPending, SigningRefused
-from tests.services.certificate_desk import Desk, make_csr, station_of
+from tests.services.certificate_desk import Desk, make_csr, new_key, station_of
 from tests.services.conftest import KeptEvents
 
 
@@ -210,3 +210,42 @@ async def test_an_authority_that_is_configured_no_more(events: KeptEvents) -> No
     await desk.service.resume(station)
     await desk.settled()
     assert "no authority is configured for V2GCertificate any more" in desk.book.kept[1].detail
+
+
+# --- people change the registry meanwhile
+
+
+async def test_a_name_that_is_the_stations_no_more_is_not_signed(desk: Desk) -> None:
+    """Its old serial number may be another station's by now."""
+    station = station_of()
+    desk.authority.failures = [AuthorityUnavailable("sealed")]
+    await desk.sign(station)
+    await desk.settled()
+    desk.book.names["CS1"] = "SN9"
+    desk.wake()
+    await desk.settled()
+    assert (desk.book.states(), len(desk.authority.asked), station.calls) == (["failed"], 1, [])
+
+
+async def test_nor_is_it_delivered(desk: Desk) -> None:
+    station = station_of()
+    desk.authority.gate.clear()
+    await desk.sign(station)
+    await desk.until(lambda: desk.authority.at_once == 1)
+    desk.book.names["CS1"] = "SN9"
+    desk.authority.gate.set()
+    await desk.settled()
+    assert (desk.book.states(), station.calls) == (["failed"], [])
+    assert desk.revoked == [("abc1", "cessationOfOperation")]
+
+
+async def test_the_same_key_with_the_new_name_is_another_request(desk: Desk) -> None:
+    station, key = station_of(), new_key()
+    desk.authority.failures = [AuthorityUnavailable("sealed")]
+    await desk.sign(station, make_csr("SN1", key=key))
+    await desk.settled()
+    desk.book.names["CS1"] = "SN9"
+    assert await desk.sign(station, make_csr("SN9", key=key)) == {"status": "Accepted"}
+    await desk.settled()
+    assert desk.book.states() == ["replaced", "delivered"]
+    assert [each.common_name for each in desk.authority.asked] == ["SN1", "SN9"]

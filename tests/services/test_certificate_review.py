@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -77,10 +78,41 @@ async def test_what_is_merely_wrong_is_none(office: Office, csr: str) -> None:
 
 async def test_another_stations_key(office: Office) -> None:
     csr = make_csr()
+    office.book.names["CS2"] = "SN1"
     await office.review.review(station_of("CS1"), csr, STATION)
     assert await office.refusal(station_of("CS2"), csr, STATION) == "key_reused"
     assert [event.identity for event in office.events.noted] == ["CS2"]
     await office.review.review(station_of("CS1"), csr, STATION)
+
+
+async def test_the_name_is_what_the_registry_says_now(office: Office) -> None:
+    """The session, and what it knows of the station, may be older."""
+    station = station_of("CS1", "SN1")
+    office.book.names["CS1"] = "SN9"
+    assert await office.refusal(station, make_csr("SN1"), STATION) == "common_name"
+    assert (await office.review.review(station, make_csr("SN9"), STATION)).common_name == "SN9"
+    office.book.names["CS1"] = None
+    assert await office.refusal(station, make_csr("SN9"), STATION) == "certificate_name"
+
+
+@pytest.mark.parametrize(
+    ("name", "usage", "own", "others", "allowed"),
+    [
+        ("SN1", "station", "SN1", (True, []), True),
+        ("SN1", "station", "SN9", (False, []), False),
+        ("SN1", "v2g", "SN1", (True, []), True),
+        ("DEABC1", "v2g", "SN1", (False, []), True),
+        ("DEABC1", "v2g", "SN1", (True, []), False),
+        ("DEABC1", "v2g", "SN1", (False, ["CN=DEABC1"]), False),
+        ("DEABC1", "v2g", None, (False, []), False),
+    ],
+)
+async def test_a_name_that_was_allowed_before(
+    office: Office, name: str, usage: str, own: str | None, others: Any, allowed: bool
+) -> None:
+    office.book.names["CS1"], office.book.others = own, others
+    with nullcontext() if allowed else pytest.raises(CsrRejected):
+        await office.review.check_name("CS1", name, usage)
 
 
 # --- names towards vehicles

@@ -146,3 +146,13 @@ async def test_whose_name_it_is(requests: CertificateRequests, database: Databas
     assert await requests.names_of_others("CS1", "CS2", "station") == (True, [])
     assert await requests.names_of_others("CS2", "SN2", "v2g") == (False, [])
     assert await requests.names_of_others("CS1", "SN1", "v2g") == (False, ["CN=SECC2,O=x"])
+
+
+async def test_what_a_station_is_called_now(requests: CertificateRequests, database: Database) -> None:
+    assert await requests.name_of("CS1") == "SN1"
+    await Stations(database).set_serial("CS1", "SN9")
+    assert await requests.name_of("CS1") == "SN9"
+    await Stations(database).set_serial("CS1", None)
+    assert await requests.name_of("CS1") == "CS1"
+    await Stations(database).remove("CS1")
+    assert await requests.name_of("CS1") is None
