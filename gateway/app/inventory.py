@@ -57,9 +57,10 @@ class Inventory:
         record = await self._certificates.find(serial, ours=True)
         return None if record is None else _on_file(record)
 
-    async def undelivered(self, identity: str, key_fingerprint: str) -> OnFile | None:
-        """Return the newest certificate that was issued for this station and key, and of which nothing became yet."""
-        for record in reversed(await self._certificates.list(identity, states=[CertificateState.ISSUED])):
+    async def undelivered(self, identity: str, usage: str, key_fingerprint: str) -> OnFile | None:
+        """Return the newest certificate of this station, usage and key of which nothing became yet."""
+        issued = await self._certificates.list(identity, states=[CertificateState.ISSUED], usage=usage)
+        for record in reversed(issued):
             if _key_of(record) == key_fingerprint:
                 return _on_file(record)
         return None

@@ -54,8 +54,8 @@ class CertificateLog(Keys, Protocol):
     async def on_file(self, serial: str) -> OnFile | None:
         """Return a certificate that was recorded."""
 
-    async def undelivered(self, identity: str, key_fingerprint: str) -> OnFile | None:
-        """Return the newest certificate that was issued for this station and key, and of which nothing became yet."""
+    async def undelivered(self, identity: str, usage: str, key_fingerprint: str) -> OnFile | None:
+        """Return the newest certificate of this station, usage and key of which nothing became yet."""
 
 
 class Signing:
@@ -106,7 +106,7 @@ class Signing:
 
         Raises StoreAway.
         """
-        found = await self._inventory.undelivered(request.identity, request.key_fingerprint)
+        found = await self._inventory.undelivered(request.identity, request.usage, request.key_fingerprint)
         return None if found is None else found.serial
 
     async def _issuers(self, kind: CertificateKind) -> Sequence[x509.Certificate]:

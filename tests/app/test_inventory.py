@@ -36,18 +36,19 @@ async def test_issued_installed_and_the_key_kept(certificates: Certificates, tmp
     issued = await LocalAuthority.open(tmp_path / "ca").sign(csr.request_for("CPO"))
     inventory = Inventory(certificates)
     assert await inventory.claim_key("CS1", csr.key_fingerprint)
-    assert await inventory.undelivered("CS1", csr.key_fingerprint) is None
+    assert await inventory.undelivered("CS1", "v2g", csr.key_fingerprint) is None
     await inventory.add("CS1", issued, usage="v2g", profile="secc")
-    found = await inventory.undelivered("CS1", csr.key_fingerprint)
+    found = await inventory.undelivered("CS1", "v2g", csr.key_fingerprint)
     assert found == OnFile(issued.serial, issued.chain_pem, "issued", issued.not_after)
-    assert await inventory.undelivered("CS2", csr.key_fingerprint) is None
-    assert await inventory.undelivered("CS1", "another key") is None
+    assert await inventory.undelivered("CS2", "v2g", csr.key_fingerprint) is None
+    assert await inventory.undelivered("CS1", "station", "another key") is None
+    assert await inventory.undelivered("CS1", "station", csr.key_fingerprint) is None
     await inventory.mark(issued.serial, "installed")
     (record,) = await certificates.list("CS1")
     assert (record.serial, record.state) == (issued.serial, CertificateState.INSTALLED)
     assert record.subject == "CN=SN1,O=CPO"
     assert (record.usage, record.profile) == ("v2g", "secc")
-    assert await inventory.undelivered("CS1", csr.key_fingerprint) is None
+    assert await inventory.undelivered("CS1", "v2g", csr.key_fingerprint) is None
     assert await inventory.on_file(issued.serial) == OnFile(
         issued.serial, issued.chain_pem, "installed", issued.not_after
     )

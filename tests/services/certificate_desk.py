@@ -91,7 +91,7 @@ class Inventory:
         self.owners: dict[str, str] = {}
         self.steps: list[tuple[str, str]] = []
         self.files: dict[str, OnFile] = {}
-        self.keys: dict[str, tuple[str, str]] = {}
+        self.keys: dict[str, tuple[str, str, str]] = {}
         self.failures: list[Exception] = []
 
     async def claim_key(self, identity: str, fingerprint: str) -> bool:
@@ -101,7 +101,7 @@ class Inventory:
         if self.failures:
             raise self.failures.pop(0)
         self.files[issued.serial] = OnFile(issued.serial, issued.chain_pem, "issued", NEVER)
-        self.keys[issued.serial] = identity, issued.key
+        self.keys[issued.serial] = identity, usage, issued.key
         self.steps.append((issued.serial, f"{usage} {profile} issued to {identity}"))
 
     async def mark(self, serial: str, state: str, detail: str = "") -> None:
@@ -112,9 +112,9 @@ class Inventory:
     async def on_file(self, serial: str) -> OnFile | None:
         return self.files.get(serial)
 
-    async def undelivered(self, identity: str, key_fingerprint: str) -> OnFile | None:
+    async def undelivered(self, identity: str, usage: str, key_fingerprint: str) -> OnFile | None:
         for serial, found in self.files.items():
-            if self.keys[serial] == (identity, key_fingerprint) and found.state == "issued":
+            if self.keys[serial] == (identity, usage, key_fingerprint) and found.state == "issued":
                 return found
         return None
 

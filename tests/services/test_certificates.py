@@ -84,6 +84,23 @@ async def test_a_v2g_certificate_has_its_own_authority_profile_and_words(events:
     assert desk.book.states() == ["delivered", "delivered"]
 
 
+async def test_with_one_key_for_both_each_is_what_it_was_asked_for_as(events: KeptEvents) -> None:
+    """What was signed for vehicles and nobody took is no station certificate, whatever ends in between."""
+    desk, station, csr = Desk(events, v2g=True), station_of(), make_csr()
+    next(desk.v2g._numbers)
+    station.says("CertificateSigned", PeerUnavailable("no answer"))
+    await desk.sign(station, csr, certificateType="V2GCertificate")
+    await desk.settled()
+    desk.authority.failures = [AuthorityUnavailable("sealed")]
+    await desk.sign(station, csr)
+    await desk.settled()
+    await desk.kill()
+    await desk.service.resume(station)
+    await desk.settled()
+    assert [len(each.asked) for each in (desk.v2g, desk.authority)] == [1, 2]
+    assert [each.serial for each in desk.book.kept.values()] == ["abc2", "abc1"]
+
+
 async def test_a_16_stations_v2g_certificate_comes_in_data_transfer(events: KeptEvents) -> None:
     desk, station = Desk(events, v2g=True), station_of(version=Version.V16)
     station.says("DataTransfer", {"status": "Accepted", "data": '{"status":"Accepted"}'})
