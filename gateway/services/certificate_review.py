@@ -41,7 +41,7 @@ class Names(Protocol):
     async def names_of_others(self, identity: str, name: str, usage: str) -> tuple[bool, Sequence[str]]:
         """Return whether ``name`` is the identity or certificate name of another station than ``identity``.
 
-        And the subjects (RFC 4514) of the certificates of this usage that others have got.
+        And the subjects (RFC 4514) of the certificates of this usage that others have got and that still count.
         """
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, s
 from gateway.bridge.books import Json
 from gateway.session.certificate_requests import OPEN, CertificateRequest, NotWaiting, RequestState, RequestUnknown
 from gateway.store import registry
-from gateway.store.columns import bounded_text, from_json_text, json_text, utc_now
+from gateway.store.certificate_records import CertificateState
+from gateway.store.columns import UtcTime, bounded_text, from_json_text, json_text, utc_now
 from gateway.store.database import Database
 from gateway.store.models import CertificateRequestRow, CertificateRow, Station
 
@@ -47,7 +48,12 @@ _NAMED: Final = select(Station.identity).where(
 )
 _SUBJECTS: Final = (
     select(CertificateRow.subject)
-    .where(CertificateRow.identity != bindparam("of_identity"), CertificateRow.usage == bindparam("of_usage"))
+    .where(
+        CertificateRow.identity != bindparam("of_identity"),
+        CertificateRow.usage == bindparam("of_usage"),
+        CertificateRow.state != CertificateState.REVOKED.value,
+        CertificateRow.not_after > bindparam("now", type_=UtcTime()),
+    )
     .distinct()
 )
 
@@ -172,9 +178,10 @@ class CertificateRequests:
     async def names_of_others(self, identity: str, name: str, usage: str) -> tuple[bool, Sequence[str]]:
         """Return whether ``name`` is the identity or certificate name of another station than ``identity``.
 
-        And the subjects (RFC 4514) of the certificates of this usage that others have got. Raises StoreUnavailable.
+        And the subjects (RFC 4514) of the certificates of this usage that others have got and that are neither revoked
+        nor expired. Raises StoreUnavailable.
         """
-        key = {"of_identity": identity, "of_name": name, "of_usage": usage}
+        key = {"of_identity": identity, "of_name": name, "of_usage": usage, "now": self._clock()}
 
         def work(connection: Connection) -> tuple[bool, Sequence[str]]:
             is_anothers = connection.execute(_NAMED, key).first() is not None

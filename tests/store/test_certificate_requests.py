@@ -137,11 +137,33 @@ async def test_a_removed_stations_requests_go_with_it(requests: CertificateReque
     assert await requests.list() == []
 
 
-async def test_whose_name_it_is(requests: CertificateRequests, database: Database) -> None:
-    await Certificates(database).add(
-        "CS2", serial="a1", fingerprint="f1", subject="CN=SECC2,O=x", not_before=NOW, not_after=NOW, chain="",
-        usage="v2g", profile="secc",
+async def issue_secc(database: Database) -> Certificates:
+    certificates = Certificates(database)
+    await certificates.add(
+        "CS2", serial="a1", fingerprint="f1", subject="CN=SECC2,O=x", not_before=NOW,
+        not_after=NOW + timedelta(days=90), chain="", usage="v2g", profile="secc",
     )  # fmt: skip
+    return certificates
+
+
+async def test_a_name_is_free_when_its_certificate_has_ended(
+    requests: CertificateRequests, database: Database, clock: Clock
+) -> None:
+    """A controller that moves to another station takes its id along."""
+    await issue_secc(database)
+    clock.now += timedelta(days=90)
+    assert await requests.names_of_others("CS1", "SECC2", "v2g") == (False, [])
+
+
+async def test_or_was_revoked(requests: CertificateRequests, database: Database) -> None:
+    certificates = await issue_secc(database)
+    assert await requests.names_of_others("CS1", "SECC2", "v2g") == (False, ["CN=SECC2,O=x"])
+    await certificates.revoke("a1")
+    assert await requests.names_of_others("CS1", "SECC2", "v2g") == (False, [])
+
+
+async def test_whose_name_it_is(requests: CertificateRequests, database: Database) -> None:
+    await issue_secc(database)
     assert await requests.names_of_others("CS1", "SN2", "v2g") == (True, ["CN=SECC2,O=x"])
     assert await requests.names_of_others("CS1", "CS2", "station") == (True, [])
     assert await requests.names_of_others("CS2", "SN2", "v2g") == (False, [])
