@@ -68,6 +68,8 @@ class _Flow:
     """False: an earlier run may have had a certificate signed for ``request`` already."""
     sending: int | None = None
     """The number of the request whose certificate the station is being sent."""
+    is_replaced: bool = False
+    """True: a newer request has come while that was on its way, maybe one that waits for a person."""
 
 
 class CertificateFlows:
@@ -119,10 +121,13 @@ class CertificateFlows:
             flow.wake.set()
         return flow is not None
 
-    def is_sending(self, request: CertificateRequest) -> bool:
-        """Return whether the station is being sent the certificate of this request now: the flow settles it then."""
+    def replace(self, request: CertificateRequest) -> bool:
+        """A newer request has come. Return whether this one's certificate is on its way: the flow settles it then."""
         flow = self._flows.get((request.identity, request.usage))
-        return flow is not None and flow.sending == request.id
+        if flow is None or flow.sending != request.id:
+            return False
+        flow.is_replaced = True
+        return True
 
     async def _run(self, key: tuple[str, str]) -> None:
         flow = self._flows[key]
@@ -199,11 +204,11 @@ class CertificateFlows:
         return None
 
     async def _deliver(self, flow: _Flow, request: CertificateRequest) -> float | None:
-        flow.sending = request.id
+        flow.sending, flow.is_replaced = request.id, False
         try:
             refusal = await self._delivery.deliver(flow.station, request)
         except (NotPickedUp, GaveUp) as failed:
-            if flow.request.id != request.id and request.serial is not None:
+            if flow.is_replaced and request.serial is not None:
                 await self._delivery.drop(request.serial, x509.ReasonFlags.superseded, str(failed))
             raise
         finally:

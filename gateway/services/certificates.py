@@ -182,7 +182,7 @@ class StationCertificates:
         """Newest wins: what an older request was given is nobody's."""
         for each in replaced:
             self._undecided.pop(each.id, None)
-            if each.serial is not None and not self._flows.is_sending(each):
+            if each.serial is not None and not self._flows.replace(each):
                 dropping = self._delivery.drop(
                     each.serial, x509.ReasonFlags.superseded, "the station has asked anew meanwhile"
                 )

@@ -147,6 +147,27 @@ async def test_a_new_key_waits_in_the_place_of_the_older(counter: Desk) -> None:
     assert list(counter.service._undecided) == [2]
 
 
+@pytest.mark.parametrize(
+    ("answer", "revoked"), [(PeerUnavailable("gone"), [("abc1", "superseded")]), ({"status": "Accepted"}, [])]
+)
+async def test_while_a_certificate_is_on_its_way(counter: Desk, answer: Any, revoked: Any) -> None:
+    """The newer one waits, and the station leaves: nobody would come back to what it was being sent."""
+    station = station_of()
+    taking: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    station.says("CertificateSigned", lambda _: taking)
+    await counter.sign(station)
+    await counter.book.decide(1, RequestState.REQUESTED)
+    await counter.service.follow_decisions()
+    await counter.until(lambda: station.actions == ["CertificateSigned"])
+    await counter.sign(station)
+    station.is_connected = False
+    taking.set_result(answer)
+    await counter.settled()
+    counter.wake()
+    await counter.settled()
+    assert (counter.book.states(), counter.revoked) == (["replaced", "waiting"], revoked)
+
+
 async def test_a_refused_request_is_over(counter: Desk) -> None:
     station = station_of()
     await counter.sign(station)
