@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pki.pem_files import SECRET_MODE, write_file
+from pki.pem_files import FOLDER_MODE, SECRET_MODE, write_file
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import Finding, Findings, change, right, settled
 from pki.vault.bootstrap_plan import TOKEN_POLICY, AppRolePlan, Plan, Use, policy_names, policy_text, role_body
@@ -96,8 +96,12 @@ def _is_valid(vault: Administrator, approle: AppRolePlan, file: Path) -> bool:
 
 
 def _replaceable(file: Path) -> None:
-    """Return when the file can be written. Raises BootstrapFailed: a secret_id that can't be kept isn't made."""
+    """Return when the file can be written, in a folder that is made where it is missing (mode 0700).
+
+    Raises BootstrapFailed: a secret_id that can't be kept isn't made.
+    """
     try:
+        file.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         write_file(file, b"", SECRET_MODE)
     except OSError as error:
         raise BootstrapFailed(f"{file} can't be written: {error.strerror}; name another file") from None

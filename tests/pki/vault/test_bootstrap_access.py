@@ -310,9 +310,20 @@ def test_a_secret_id_that_works_is_kept_and_one_that_doesnt_is_replaced(vault: A
     assert file.read_text() not in str(outcome)
 
 
+def test_the_folder_of_the_secret_id_is_made(vault: Administrator, tmp_path: Path) -> None:
+    """docs/vault.md names secrets/vault-secret-id, on any machine."""
+    file = tmp_path / "secrets" / "secret-id"
+
+    set_up(vault, secret_id_file=file)
+
+    assert (file.parent.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
 def test_a_secret_id_that_cant_be_kept_isnt_made(vault: Administrator, tmp_path: Path) -> None:
-    with pytest.raises(BootstrapFailed, match="can't be written: No such file or directory"):
-        set_up(vault, secret_id_file=tmp_path / "missing" / "secret-id")
+    (tmp_path / "occupied").touch()
+
+    with pytest.raises(BootstrapFailed, match="can't be written: File exists"):
+        set_up(vault, secret_id_file=tmp_path / "occupied" / "secret-id")
 
     assert vault.list("auth/approle/role/voltgate/secret-id") == {}
 
