@@ -73,7 +73,7 @@ def settled(
 
 
 def different(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Return the keys whose values mean different things: ``1h`` and 3600, none and an empty list are the same."""
+    """Return the keys whose values mean different things: ``1h`` and 3600, none and empty are the same."""
     return [key for key, value in wanted.items() if key in found and _meant(value) != _meant(found[key])]
 
 
@@ -86,7 +86,7 @@ def seconds(text: str) -> int | None:
 
 
 def _meant(value: Any) -> Any:
-    if value is None:
+    if value is None or value == "":
         return []
     if isinstance(value, str):
         duration = seconds(value)
@@ -100,4 +100,6 @@ def shown(value: Any) -> str:
     """Return a setting as it is written."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(str(each) for each in value) + "]"
+    if value == "":
+        return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -34,6 +34,14 @@ BOUNDED_SETTINGS: Final[dict[str, Any]] = {
     # has no such setting; there, and here too, the policy's allowed_parameters keep them out.
     "not_after_bound": "forbid",
     "not_before_bound": "forbid",
+    # A role's own dates pass over its max_ttl, too; more names in the subject are refused when they come.
+    "not_after": "",
+    "not_before": "",
+    "country": [],
+    "locality": [],
+    "province": [],
+    "street_address": [],
+    "postal_code": [],
     "allowed_user_ids": [],
     "allowed_serial_numbers": [],
     "policy_identifiers": [],

@@ -31,6 +31,13 @@ HELD_TO: Final = (
     "no_store",
     "not_after_bound",
     "not_before_bound",
+    "not_after",
+    "not_before",
+    "ou",
+    "locality",
+    "province",
+    "street_address",
+    "postal_code",
 )
 """The settings of a role that make a certificate wrong or dangerous; in others an operator may be stricter than we."""
 _MORE: Final = frozenset({"create", "update", "patch", "delete", "sudo", "root"})

@@ -285,6 +285,32 @@ def test_a_role_that_was_loosened_is_shown_and_mended(vault: Administrator) -> N
     assert changed(set_up(vault).findings) == []
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"not_after": "2049-01-01T00:00:00Z"},
+        {"not_before": "2000-01-01T00:00:00Z"},
+        {"country": ["DE"]},
+        {"locality": ["Berlin"]},
+        {"province": ["BE"]},
+        {"street_address": ["Main St"]},
+        {"postal_code": ["10115"]},
+    ],
+    ids=lambda setting: next(iter(setting)),
+)
+def test_a_role_that_puts_more_into_certificates_is_shown_and_mended(
+    vault: Administrator, setting: dict[str, Any]
+) -> None:
+    """A role's not_after makes certificates for decades, whatever its max_ttl is."""
+    set_up(vault)
+    vault.patch("voltgate-stations/roles/charging_station", setting)
+
+    (told,) = changed(set_up(vault).findings)
+
+    assert told.startswith(f"role voltgate-stations/charging_station: {next(iter(setting))} ")
+    assert changed(set_up(vault).findings) == []
+
+
 def test_a_policy_that_allows_more_is_shown_and_replaced(vault: Administrator) -> None:
     set_up(vault)
     vault.write("sys/policies/acl/voltgate-station", {"policy": 'path "voltgate-root/*" { capabilities = ["sudo"] }'})

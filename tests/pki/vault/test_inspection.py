@@ -87,6 +87,10 @@ async def test_it_works_for_what_vehicles_are_shown(connection: VaultConnection)
         ({"client_flag": True}, "client_flag is true, must be false"),
         ({"max_ttl": "24h"}, "max_ttl is 1 day, 0:00:00, which cuts certificates of 365 days, 0:00:00 short"),
         ({"not_after_bound": "permit"}, "not_after_bound is permit, must be forbid"),
+        ({"not_after": "2049-01-01T00:00:00Z"}, "not_after is 2049-01-01T00:00:00Z, must be none"),
+        ({"not_before": "2000-01-01T00:00:00Z"}, "not_before is 2000-01-01T00:00:00Z, must be none"),
+        ({"ou": ["EV"]}, "ou is [EV], must be []"),
+        ({"street_address": ["Main St"]}, "street_address is [Main St], must be []"),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
