@@ -14,7 +14,10 @@ DEFAULT_MAX: Final = timedelta(hours=768)
 
 
 def set_up_mounts(vault: Administrator, plan: Plan) -> Findings:
-    """Yield what is found of every engine and its settings."""
+    """Yield what is found of every engine and its settings. Raises BootstrapFailed where the namespace isn't there."""
+    if vault.read("sys/mounts") is None:
+        where = f"there is no namespace {vault.namespace}" if vault.namespace else "there is no Vault at this address"
+        raise BootstrapFailed(f"{where}: sys/mounts isn't found; make it, or name another one")
     for mount, longest in mounts(plan):
         yield from _mount(vault, mount, max(longest, DEFAULT_MAX))
         yield _crl(vault, mount)

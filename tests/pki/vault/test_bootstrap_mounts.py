@@ -33,6 +33,16 @@ def test_an_engine_that_cuts_certificates_short_is_raised(vault: Administrator) 
     assert (vault.read("sys/mounts/voltgate-stations/tune") or {})["max_lease_ttl"] == 365 * 86_400
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_namespace_that_isnt_there(bao: Bao, dry_run: bool) -> None:
+    """A dry run took it for an empty one."""
+    with (
+        administrator(bao, namespace="nowhere") as vault,
+        pytest.raises(BootstrapFailed, match="there is no namespace nowhere"),
+    ):
+        set_up(vault, dry_run=dry_run)
+
+
 def test_an_engine_that_allows_longer_ones_stays_as_it_is(vault: Administrator) -> None:
     vault.write("sys/mounts/voltgate-stations", {"type": "pki", "config": {"max_lease_ttl": "87600h"}})
 
