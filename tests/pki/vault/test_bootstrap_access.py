@@ -137,6 +137,14 @@ def test_what_would_make_another_certificate_isnt_allowed(as_gateway: Ask, more:
     assert denied(as_gateway, "POST", SIGN, asked(csr_of("SN-1"), **more))
 
 
+def test_the_common_name_never_becomes_an_alternative_name(as_gateway: Ask) -> None:
+    """It does where nothing is said: a stolen token would make certificates for any host name."""
+    body = asked(csr_of("csms.example.com"), common_name="csms.example.com")
+    del body["exclude_cn_from_sans"]
+
+    assert denied(as_gateway, "POST", SIGN, body)
+
+
 def test_a_certificate_never_lives_longer_than_the_role_says(as_gateway: Ask) -> None:
     leaf = as_gateway("POST", SIGN, asked(csr_of("SN-1"), ttl="87600h"))["data"]["certificate"]
 
