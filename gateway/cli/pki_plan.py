@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from gateway.cli.output import Failed
+from gateway.config.values import ORGANIZATION_MAX
 from pki.profiles import HOST_NAME, as_ip, with_lifetime
 from pki.vault.bootstrap_connection import Administrator
 from pki.vault.bootstrap_findings import seconds
@@ -48,6 +49,11 @@ def plan_for(wishes: Wishes, approle: AppRolePlan | None) -> Plan:
         raise typer.BadParameter("--server-name is of server certificates: give --server too")
     if not wishes.operator.strip():
         raise typer.BadParameter("--operator must name the owner: it is the O of every certificate")
+    if len(wishes.operator.strip()) > ORGANIZATION_MAX or not wishes.operator.strip().isprintable():
+        # voltgate.yaml takes no other, and a CA that has it can't be renamed.
+        raise typer.BadParameter(
+            f"--operator must have {ORGANIZATION_MAX} characters at most, none of them control characters"
+        )
     if wishes.public_url is not None and not urlsplit(wishes.public_url).hostname:
         raise typer.BadParameter("--public-url must be a URL such as http://pki.example.com")
     try:

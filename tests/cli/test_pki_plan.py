@@ -44,6 +44,8 @@ def test_what_an_offline_root_has_signed(tmp_path: Path) -> None:
     ("others", "fault"),
     [
         ({"operator": " "}, "--operator must name the owner"),
+        ({"operator": "x" * 65}, "--operator must have 64 characters at most"),
+        ({"operator": "Example\nCPO"}, "none of them control characters"),
         ({"mounts": {"station": "a b"}}, "is no name of a secrets engine"),
         ({"root_mount": "*"}, "is no name of a secrets engine"),
         ({"root_mount": "pki"}, "each engine needs a name of its own"),
