@@ -52,7 +52,7 @@ class Manifest(BaseModel):
     db_schema: str | None
     """The store's revision; None without a store."""
     folders: list[str]
-    """Of the embedded CAs: made for their owner alone."""
+    """Of the embedded CAs and the certificates issued to the gateway: made for their owner alone."""
     members: list[Member]
     elsewhere: list[str]
     """What isn't in it, and where it is kept."""

@@ -14,6 +14,7 @@ from gateway.config.secrets import IDENTITY, Scheme, SecretRef
 from gateway.store.address import parse_url, place
 from pki.authority.ca_folder import FILES
 from pki.authority.crl_file import CRL_FILE
+from pki.pair_folder import PairKind
 
 VOLATILE: Final = (Path("/var/run"), Path("/run"), Path("/proc"), Path("/dev"))
 """What lies there is given to the process anew with each start."""
@@ -26,9 +27,9 @@ class Contents:
     store: Path | None
     """The SQLite file."""
     files: tuple[Path, ...]
-    """The configuration, what it refers to, and the embedded CAs; each is there."""
+    """The configuration, what it refers to, the embedded CAs, and the certificates issued to us; each is there."""
     folders: tuple[Path, ...]
-    """The embedded CAs' own."""
+    """The embedded CAs' own, and those of the certificates issued to us."""
     missing: tuple[str, ...]
     """What the configuration refers to and isn't there, each in one line."""
     elsewhere: tuple[str, ...]
@@ -52,17 +53,22 @@ def contents(config: Config, file: Path) -> Contents:
         path = _path(named)
         if path is None or any(path.is_relative_to(each) for each in VOLATILE):
             continue
-        if _is_embedded_ca(named.key):
+        if (names := _names_in_folder(named.key)) is not None:
             folders.append(path)
-            found = [path / name for name in (*FILES, CRL_FILE) if (path / name).is_file()]
+            found = [path / name for name in names if (path / name).is_file()]
         else:
             found = _found(path)
         files += found
         if not found:
-            missing.append(f"{named.key}: {path}: there is no such file")
+            what = "there is no such file" if names is None else "nothing is there yet"
+            missing.append(f"{named.key}: {path}: {what}")
     elsewhere += _kept_elsewhere(config)
     return Contents(
-        config.store.sqlite_path, tuple(dict.fromkeys(files)), tuple(folders), tuple(missing), tuple(elsewhere)
+        config.store.sqlite_path,
+        tuple(dict.fromkeys(files)),
+        tuple(dict.fromkeys(folders)),
+        tuple(missing),
+        tuple(elsewhere),
     )
 
 
@@ -98,8 +104,13 @@ def _found(path: Path) -> list[Path]:
     return [path] if path.is_file() else []
 
 
-def _is_embedded_ca(key: str) -> bool:
-    return key.startswith("authority.") and key.endswith(".local.dir")
+def _names_in_folder(key: str) -> tuple[str, ...] | None:
+    """Return what the folder that a key names holds of ours; None where a key names no folder."""
+    if key.startswith("authority.") and key.endswith(".local.dir"):
+        return (*FILES, CRL_FILE)
+    if key.endswith(".tls.issued.dir"):
+        return tuple(f"{kind.value}.pem" for kind in PairKind)
+    return None
 
 
 def _kept_elsewhere(config: Config) -> Iterator[str]:

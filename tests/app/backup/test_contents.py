@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,32 @@ async def test_the_configuration_what_it_names_and_the_cas(
     assert missing == (f"listeners[0].tls.certificates[1].chain: {tmp_path}/gone.pem: there is no such file")
     (elsewhere,) = found.elsewhere
     assert elsewhere.startswith("listeners[0].tls.certificates[1].key: env:KEY: ")
+
+
+def test_the_certificates_that_were_issued_to_the_gateway(
+    configured: Callable[..., Config], file: Path, tmp_path: Path
+) -> None:
+    issued = tmp_path / "issued"
+    (tmp_path / "roots.pem").touch()
+
+    def listener() -> dict[str, Any]:
+        roots = str(tmp_path / "roots.pem")
+        issued_here = {"names": ["gw.example.com"], "dir": str(issued)}
+        return {"bind": "127.0.0.1:0", "tls": {"issued": issued_here, "station_roots": roots, "csms_roots": roots}}
+
+    def est() -> dict[str, Any]:
+        return {"est": {"url": "https://est.example.com", "auth": {"user": "u", "password": "env:P"}}}
+
+    config = configured(listeners=[listener(), listener()], authority={"station": est(), "server": est()})
+    before = contents(config, file)
+    issued.mkdir()
+    for name in ("ecdsa.pem", "rsa.pem", "rsa.unusable"):
+        (issued / name).touch()
+    after = contents(config, file)
+    assert f"listeners[0].tls.issued.dir: {issued}: nothing is there yet" in before.missing
+    assert set(after.files) - set(before.files) == {issued / "ecdsa.pem", issued / "rsa.pem"}
+    assert after.folders == (issued,)
+    assert after.missing == ()
 
 
 def test_what_servers_keep_is_told(tmp_path: Path) -> None:
