@@ -110,7 +110,7 @@ def _damage_told() -> Iterator[None]:
     """Turn what tarfile and zlib say of a damaged file into ArchiveInvalid."""
     try:
         yield
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, TypeError) as error:  # TypeError: of a cut head of gzip, on 3.11
         raise ArchiveInvalid(f"it is damaged, or isn't a backup of Voltgate: {error}") from error
 
 

@@ -114,6 +114,12 @@ def test_a_link_is_no_file() -> None:
         unpack(out.getvalue())
 
 
+@pytest.mark.parametrize("size", range(24))
+def test_a_head_that_is_cut(size: int) -> None:
+    with pytest.raises(ArchiveInvalid, match=r"damaged, or isn't a backup|doesn't begin with a manifest"):
+        unpack(_PACKED[:size])
+
+
 @given(st.data())
 def test_no_damage_is_taken_for_a_backup(data: st.DataObject) -> None:
     whole = _PACKED
