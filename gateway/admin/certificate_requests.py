@@ -7,13 +7,11 @@ from pydantic import AfterValidator, Field
 
 from gateway.admin.ports import CertificateRequests
 from gateway.admin.problems import ApiRefusal
-from gateway.admin.requests import PREFIX, Query, Request, read_body, read_query, refusals
+from gateway.admin.requests import NUMBER_MAX, PREFIX, Query, Request, read_body, read_query, refusals
 from gateway.admin.shown import request_shown
 from gateway.session.certificate_requests import RequestState
 
 STATES: Final = tuple(state.value for state in RequestState)
-NUMBER_MAX: Final = 2**63 - 1
-"""No database numbers higher."""
 
 
 def _states(text: str) -> str:

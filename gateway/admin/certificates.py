@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from aiohttp import web
 from cryptography import x509
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from gateway.admin.ports import CertificateRecord, Certificates, Revoked
 from gateway.admin.problems import ApiRefusal
-from gateway.admin.requests import PREFIX, Query, read_query, refusals
+from gateway.admin.requests import NUMBER_MAX, PREFIX, Query, read_query, refusals
 from gateway.admin.shown import certificate_shown, step_shown
 from pki.profiles import parse_duration
 from pki.reasons import FOR_GOOD
@@ -48,11 +48,15 @@ class CertificateFilter(Query):
     state: Annotated[
         str | None, AfterValidator(_states), Field(description="One, or several with commas between them.")
     ] = None
-    usage: Annotated[str | None, Field(description="station, v2g, server, or seen: of other issuers.")] = None
+    usage: Annotated[
+        Literal["station", "v2g", "server", "seen"] | None, Field(description="seen: of other issuers.")
+    ] = None
     expiring: Annotated[
         str | None, AfterValidator(_duration), Field(description="Those that expire within this time, such as 30d.")
     ] = None
-    after: Annotated[int, Field(ge=0, description="An id: the next page begins after the last one's.")] = 0
+    after: Annotated[
+        int, Field(ge=0, le=NUMBER_MAX, description="An id: the next page begins after the last one's.")
+    ] = 0
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_MAX
 
 

@@ -16,6 +16,8 @@ from gateway.session.upgrades import UpgradeUnderWay
 from gateway.wire.errors import CallError
 
 PREFIX: Final = "/api/v1"
+NUMBER_MAX: Final = 2**63 - 1
+"""No database numbers higher."""
 
 M = TypeVar("M", bound=BaseModel)
 

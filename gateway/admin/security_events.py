@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import AwareDatetime, Field
 
 from gateway.admin.ports import SecurityEvents
-from gateway.admin.requests import PREFIX, Query, read_query
+from gateway.admin.requests import NUMBER_MAX, PREFIX, Query, read_query
 from gateway.admin.shown import event_shown
 
 LIMIT: Final = 100
@@ -23,7 +23,9 @@ class EventFilter(Query):
     since: Annotated[AwareDatetime | None, Field(description="ISO 8601 with a zone: what had not ended before it.")] = (
         None
     )
-    before: Annotated[int | None, Field(ge=1, description="An id: the next page begins before the last one's.")] = None
+    before: Annotated[
+        int | None, Field(ge=1, le=NUMBER_MAX, description="An id: the next page begins before the last one's.")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT
 
 

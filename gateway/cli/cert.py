@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -25,6 +25,9 @@ from pki.reasons import FOR_GOOD
 if TYPE_CHECKING:
     from gateway.app.records import Records
 
+USAGES: Final = ("station", "v2g", "server", "seen")
+"""What certificates are for; the last: of other issuers."""
+
 app = typer.Typer(help="The stations' certificates.", no_args_is_help=True)
 app.command()(cert_requests.requests)
 app.command()(cert_requests.approve)
@@ -44,6 +47,12 @@ def _states(states: list[str]) -> list[str]:
         if not set(states) <= set(STATES):
             raise typer.BadParameter(f"must be one of {', '.join(STATES)}")
     return states
+
+
+def _usage(usage: str | None) -> str | None:
+    if usage is not None and usage not in USAGES:
+        raise typer.BadParameter(f"must be one of {', '.join(USAGES)}")
+    return usage
 
 
 def _moment(within: str | None) -> datetime | None:
@@ -72,7 +81,8 @@ def list_certificates(
         ),
     ] = [],  # noqa: B006 - typer's way to say that it is a list; nobody changes it
     usage: Annotated[
-        str | None, typer.Option(help="Only those of this usage: station, v2g, server, seen (other issuers').")
+        str | None,
+        typer.Option(callback=_usage, help="Only those of this usage: station, v2g, server, seen (other issuers')."),
     ] = None,
     expiring: Annotated[
         str | None, typer.Option(help="Only those that expire within this time, such as 30d, and haven't yet.")

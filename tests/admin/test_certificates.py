@@ -66,7 +66,19 @@ async def test_filters(client: Any, office: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["state=", "state=lost", "state=in_use,", "expiring=30", "expiring=", "limit=0", "limit=1001", "after=-1"]
+    "query",
+    [
+        "state=",
+        "state=lost",
+        "state=in_use,",
+        "usage=stations",
+        "expiring=30",
+        "expiring=",
+        "limit=0",
+        "limit=1001",
+        "after=-1",
+        f"after={2**63}",
+    ],
 )
 async def test_a_filter_that_is_none(client: Any, office: Any, query: str) -> None:
     answer = await client.get(f"{CERTIFICATES}?{query}")

@@ -87,6 +87,7 @@ def test_filters(run: Run, arguments: tuple[str, ...], count: int) -> None:
         (("revoke", "xyz"), 1, "hex"),
         (("revoke", "af01", "--reason", "removeFromCRL"), 2, "keyCompromise"),
         (("list", "--state", "lost"), 2, "in_use"),
+        (("list", "--usage", "stations"), 2, "v2g"),
         (("list", "--expiring", "soon"), 2, "days"),
     ],
 )
