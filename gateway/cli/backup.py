@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.app.problems import StartFailed
-from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, Failed, load_config
+from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, Failed, load_config, printable
 
 PIPE = Path("-")
 """Stands for stdout, and for stdin."""
@@ -73,6 +73,6 @@ def restore(
 
 
 def _say(lines: Iterable[str]) -> None:
-    """On stderr: stdout may be the archive's."""
+    """On stderr: stdout may be the archive's. The words in an archive are whoever's made it (attack C7)."""
     for line in lines:
-        typer.echo(line, err=True)
+        typer.echo(printable(line), err=True)

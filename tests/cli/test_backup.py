@@ -2,12 +2,14 @@
 
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from gateway.app.backup.archive import Manifest, write
 from gateway.cli import app
 from gateway.cli.output import Failed
 
@@ -32,6 +34,16 @@ def test_there_and_back(run: Run, tmp_path: Path) -> None:
         assert words in result.stderr
     listed = CliRunner().invoke(app, ["station", "list", "--json", "--config", str(target)]).stdout
     assert '"CS1"' in listed
+
+
+def test_the_words_of_a_strange_archive_are_escaped(tmp_path: Path) -> None:
+    manifest = Manifest(
+        voltgate="0", made_at=datetime.now(UTC), db_schema=None, folders=[], members=[], elsewhere=["\x1b]0;title\x07"]
+    )
+    with (tmp_path / "strange").open("wb") as out:
+        write(out, manifest, {})
+    result = CliRunner().invoke(app, ["restore", str(tmp_path / "strange"), "--config", str(tmp_path / "new/a.yaml")])
+    assert r"not in it: \x1b]0;title\x07" in result.stderr
 
 
 def test_through_a_pipe(config: Path, tmp_path: Path) -> None:

@@ -136,6 +136,8 @@ def _nobody_serves(store: Path | None) -> Iterator[None]:
 
 def _put(unpacked: _Unpacked, in_the_way: Sequence[Path]) -> Restored:
     now = datetime.now(UTC)
+    if unpacked.store is not None:
+        move_on(unpacked.store, int(now.timestamp()))  # first: it fails where the store is damaged
     kept = tuple(place for place, _, content in unpacked.files if _is_newer_crl(place, content))
     moved = [_moved_aside(path, now) for path in in_the_way if path not in kept]
     written = []
@@ -146,7 +148,6 @@ def _put(unpacked: _Unpacked, in_the_way: Sequence[Path]) -> Restored:
             write_file(place, content, member.mode)
             written.append(place)
     if unpacked.store is not None and unpacked.store_place is not None:
-        move_on(unpacked.store, int(now.timestamp()))
         _place_store(unpacked.store, unpacked.store_place)
         written.append(unpacked.store_place)
     return Restored(unpacked.manifest, tuple(written), tuple(moved), kept)

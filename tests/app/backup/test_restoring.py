@@ -1,5 +1,6 @@
 """A deployment from a backup."""
 
+import hashlib
 import io
 import sqlite3
 import stat
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.app.backup.archive import Manifest, read, write
+from gateway.app.backup.archive import Manifest, Member, read, write
 from gateway.app.backup.making import stream
 from gateway.app.backup.restoring import restore
 from gateway.app.inventory import Inventory
@@ -195,6 +196,25 @@ async def test_a_backup_that_is_no_good_changes_nothing(
         rebuilt(deployment, target, backup=altered(deployment.backup, **changes))
     assert not target.exists()
     assert not [path for path in snapshot(tmp_path) if ".voltgate-restore" in str(path)]
+
+
+async def test_a_store_that_is_none_moves_nothing(deployment: Deployment, tmp_path: Path) -> None:
+    content = b"no database"
+    store = Member(
+        name="store",
+        kind="store",
+        place="voltgate.db",
+        mode=0o600,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    manifest: Manifest = next(read(io.BytesIO(deployment.backup)))
+    out = io.BytesIO()
+    write(out, manifest.model_copy(update={"members": [store]}), {"store": content})
+    before = snapshot(tmp_path)
+    with pytest.raises(StartFailed, match="isn't a SQLite database"):
+        rebuilt(deployment, tmp_path, force=True, backup=out.getvalue())
+    assert snapshot(tmp_path) == before | {tmp_path / "voltgate.db.lock": b""}
 
 
 async def test_what_is_no_backup_is_said(deployment: Deployment, tmp_path: Path) -> None:
