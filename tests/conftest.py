@@ -1,6 +1,17 @@
-"""What every test may say in the summary at the end of the run, whichever worker it ran on."""
+"""What every test may use: one OpenBao for its module, and a word in the summary, whichever worker it ran on."""
+
+from collections.abc import Iterator
 
 import pytest
+
+from tests.bao import Bao, running_bao
+
+
+@pytest.fixture(scope="module")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    """Run an OpenBao with nothing in it, for all tests of a module."""
+    with running_bao(tmp_path_factory.mktemp("bao")) as running:
+        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

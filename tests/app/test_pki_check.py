@@ -1,24 +1,16 @@
 """Whether each configured authority could sign: the embedded CA, and a real OpenBao."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from gateway.app.pki_check import check_authorities
 from gateway.config import Config, load
 from pki.issuing import ISSUING_LIFETIME
 from pki.vault.bootstrap import authority_section
-from tests.bao import Bao, running_bao
+from tests.bao import Bao
 from tests.pki.vault.bootstrapped import OPERATOR, administrator, plan_of, set_up
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
 
 
 def configured(folder: Path, authority: dict[str, Any], **others: Any) -> Config:

@@ -1,7 +1,7 @@
 """Vault out of the configuration: what is shared, what ends the start, and what doesn't."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,14 @@ from gateway.config.authorities import VaultAuth, VaultAuthority
 from pki.authority import AuthorityUnavailable
 from pki.authority.vault import VaultAuthority as VaultRole
 from pki.revocation import CrlStore, Status
-from tests.bao import Bao, running_bao
+from tests.bao import Bao
 from tests.bao_pki import make_pki, new_token
 
 
 @pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as server:
-        make_pki(server)
-        yield server
+def bao(bao: Bao) -> Bao:
+    make_pki(bao)
+    return bao
 
 
 Vault = Callable[..., dict[str, Any]]

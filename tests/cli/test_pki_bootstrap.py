@@ -1,7 +1,7 @@
 """`voltgate pki bootstrap` against a real OpenBao, as it is typed and printed."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,10 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from gateway.cli.output import Failed, fail
-from tests.bao import Bao, running_bao
+from tests.bao import Bao
 from tests.pki.vault.offline_root import offline_root, signed_by
 
 Bootstrap = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
 
 
 @pytest.fixture

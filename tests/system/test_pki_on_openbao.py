@@ -1,7 +1,6 @@
 """The whole life of a station's certificate on a real OpenBao, with the rights that `voltgate pki bootstrap` gives."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import yaml
 from cryptography import x509
 from websockets.exceptions import InvalidStatus
 
-from tests.bao import Bao, running_bao
+from tests.bao import Bao
 from tests.system.certificates import Files, asked_to_renew, boot_of, enrolled, new_certificate, serial_of
 from tests.system.scripted_station import until
 
@@ -22,12 +21,6 @@ MOUNT: Final = "voltgate-stations"
 
 
 pytestmark = pytest.mark.timeout(180)  # commands are processes, and Vault is asked again after seconds
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,19 +19,13 @@ from pki.vault.bootstrap import bootstrap
 from pki.vault.bootstrap_connection import Administrator
 from pki.vault.bootstrap_findings import State
 from pki.vault.bootstrap_plan import AppRolePlan, Plan, use_named
-from tests.bao import ROOT_TOKEN, Bao, running_bao
+from tests.bao import ROOT_TOKEN, Bao
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"<!-- ([a-z ]+): a test runs this -->\n```bash\n(.*?)```", re.DOTALL)
 PLAN = Plan("Example CPO", (use_named("station"),), public_url="http://pki.example.com", approle=AppRolePlan())
 
 Typed = Callable[[str], str]
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

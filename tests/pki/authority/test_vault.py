@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,15 +25,14 @@ from pki.vault.connection import VaultConnection
 from pki.vault.logins import AppRoleLogin, TokenLogin
 from pki.vault_roles import role_settings
 from tests import lint
-from tests.bao import ROOT_TOKEN, Bao, running_bao
+from tests.bao import ROOT_TOKEN, Bao
 from tests.bao_pki import ROLE, make_pki, new_token
 
 
 @pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as server:
-        make_pki(server)
-        yield server
+def bao(bao: Bao) -> Bao:
+    make_pki(bao)
+    return bao
 
 
 Connect = Callable[..., VaultConnection]

@@ -1,4 +1,4 @@
-"""A stand-in for a node, connections that are closed at the end, and one OpenBao for a module."""
+"""A stand-in for a node, connections that are closed at the end, and an administrator of the module's OpenBao."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -9,10 +9,11 @@ import pytest
 import trustme
 
 from pki.client_tls import TlsTrust
+from pki.vault.bootstrap_connection import Administrator
 from pki.vault.connection import VaultConnection
 from pki.vault.logins import Login, TokenLogin
-from tests.bao import Bao, running_bao
-from tests.bao_pki import make_pki
+from tests.bao import Bao
+from tests.pki.vault.bootstrapped import administrator
 from tests.vault_standin import StandIn, standing_in
 
 Connect = Callable[..., VaultConnection]
@@ -35,11 +36,10 @@ def other(tmp_path: Path, ca: trustme.CA) -> Iterator[StandIn]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as server:
-        make_pki(server)
-        yield server
+@pytest.fixture
+def vault(bao: Bao) -> Iterator[Administrator]:
+    with administrator(bao) as opened:
+        yield opened
 
 
 @pytest.fixture

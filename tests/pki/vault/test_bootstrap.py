@@ -1,6 +1,5 @@
 """An empty OpenBao is set up, twice, and only looked at; and what comes for the configuration."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,22 +10,10 @@ from pki.vault.bootstrap import authority_section
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import State
 from pki.vault.bootstrap_plan import AppRolePlan, Plan
-from tests.bao import Bao, running_bao
+from tests.bao import Bao
 from tests.pki.vault.bootstrapped import OPERATOR, administrator, changed, everything, looked_at, plan_of, set_up
 
 ALL = ("station", "v2g", "server")
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
-
-
-@pytest.fixture
-def vault(bao: Bao) -> Iterator[Administrator]:
-    with administrator(bao) as opened:
-        yield opened
 
 
 def test_the_second_run_finds_everything_right(vault: Administrator, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pki.pem_files import certificates_pem
 from pki.profiles import charging_station
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_plan import AppRolePlan, Plan
-from tests.bao import Bao, running_bao
+from tests.bao import Bao
 from tests.pki.vault.bootstrapped import OPERATOR, administrator, changed, csr_of, plan_of, set_up
 
 PLAN = plan_of("station", "v2g", "server")
@@ -24,12 +24,6 @@ MOUNTS = ("voltgate-stations", "voltgate-v2g", "voltgate-server")
 SIGN = "voltgate-stations/sign/charging_station"
 
 Ask = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -269,12 +263,6 @@ def test_an_ev_facing_certificate_keeps_the_subject_of_its_csr(as_gateway: Ask) 
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     late = body | {"not_after": "2049-01-01T00:00:00Z"}
     assert denied(as_gateway, "POST", "voltgate-v2g/sign-verbatim/secc", late)
-
-
-@pytest.fixture
-def vault(bao: Bao) -> Iterator[Administrator]:
-    with administrator(bao) as opened:
-        yield opened
 
 
 def test_a_role_that_was_loosened_is_shown_and_mended(vault: Administrator) -> None:

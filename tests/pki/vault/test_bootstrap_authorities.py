@@ -1,6 +1,5 @@
 """The CAs on a real OpenBao: what they look like, what exists is never made anew, and roots that are offline."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,23 +12,10 @@ from pki.issuing import Issuer
 from pki.pem_files import certificates_pem
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from tests import lint
-from tests.bao import Bao, running_bao
-from tests.pki.vault.bootstrapped import administrator, changed, csr_of, looked_at, plan_of, set_up
+from tests.pki.vault.bootstrapped import changed, csr_of, looked_at, plan_of, set_up
 from tests.pki.vault.offline_root import offline_root, signed_by
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
-
-
-@pytest.fixture
-def vault(bao: Bao) -> Iterator[Administrator]:
-    with administrator(bao) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,12 @@
 """An administrator's connection to a real OpenBao, and what goes wrong with one."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
-from tests.bao import ROOT_TOKEN, Bao, running_bao
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
+from tests.bao import ROOT_TOKEN, Bao
 
 
 def opened(bao: Bao, token: str = ROOT_TOKEN) -> Administrator:

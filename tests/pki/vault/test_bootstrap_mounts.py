@@ -1,25 +1,10 @@
 """The engines on a real OpenBao."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import State
-from tests.bao import Bao, running_bao
-from tests.pki.vault.bootstrapped import administrator, changed, plan_of, set_up
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
-
-
-@pytest.fixture
-def vault(bao: Bao) -> Iterator[Administrator]:
-    with administrator(bao) as opened:
-        yield opened
+from tests.pki.vault.bootstrapped import changed, plan_of, set_up
 
 
 def test_an_engine_that_cuts_certificates_short_is_raised(vault: Administrator) -> None:

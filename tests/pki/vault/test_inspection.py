@@ -1,6 +1,6 @@
 """What the gateway's own credentials say of its role and of themselves, on a real OpenBao."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,10 @@ from pki.vault.connection import VaultConnection
 from pki.vault.failures import VaultRefused
 from pki.vault.inspection import role_faults, surplus
 from pki.vault.logins import AppRoleLogin, TokenLogin
-from tests.bao import ROOT_TOKEN, Bao, running_bao
-from tests.pki.vault.bootstrapped import OPERATOR, administrator, csr_of, plan_of, set_up
+from tests.bao import ROOT_TOKEN, Bao
+from tests.pki.vault.bootstrapped import OPERATOR, csr_of, plan_of, set_up
 
 MOUNT, ROLE = "voltgate-stations", "charging_station"
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    with running_bao(tmp_path_factory.mktemp("bao")) as running:
-        yield running
-
-
-@pytest.fixture
-def vault(bao: Bao) -> Iterator[Administrator]:
-    with administrator(bao) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -32,10 +32,16 @@ from pki.vault.logins import (
     TokenLogin,
 )
 from tests.bao import Bao
-from tests.bao_pki import new_token
+from tests.bao_pki import make_pki, new_token
 from tests.vault_standin import Reply, StandIn, failed
 
 Connect = Callable[..., VaultConnection]
+
+
+@pytest.fixture(scope="module")
+def bao(bao: Bao) -> Bao:
+    make_pki(bao)
+    return bao
 
 
 def _text(data: bytes) -> str:
