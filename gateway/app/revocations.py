@@ -1,4 +1,4 @@
-"""Which certificates are revoked: those that were revoked here, and those on the CRLs that the operator names."""
+"""Which certificates are revoked: here, by the CRLs of our authorities and those that the operator names, by OCSP."""
 
 import asyncio
 import functools

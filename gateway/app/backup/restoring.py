@@ -44,7 +44,8 @@ class _Unpacked:
     manifest: Manifest
     store: Path | None = None
     store_place: Path | None = None
-    files: list[tuple[Path, Member, bytes]] = field(default_factory=list)
+    files: list[tuple[Path, Member, bytes]] = field(default_factory=list, repr=False)
+    """With their contents, private keys among them."""
 
 
 def restore(source: IO[bytes], config: Path, *, force: bool) -> Restored:
