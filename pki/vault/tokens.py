@@ -166,4 +166,6 @@ class Tokens:
         token = self._token
         pause = (self._backoff.waits(now) or RETRY_MAX) if token is None else token.due - now
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), max(PAUSE_MIN, pause) if pause != float("inf") else None)
+            # Not wait_for: that of Python 3.11 loses a cancellation that comes just when the token changes.
+            async with asyncio.timeout(max(PAUSE_MIN, pause) if pause != float("inf") else None):
+                await self._changed.wait()

@@ -233,3 +233,21 @@ async def test_on_a_real_server_a_token_of_one_second(bao: Bao, connect: Callabl
             await asyncio.sleep(0.05)
     keeping.cancel()
     await asyncio.wait([keeping])
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_who_ends_it_just_after_a_login_waits_for_nothing(steps: int) -> None:
+    """A command that logs in, asks once and closes: it waited until the token was due, 40 minutes of an hour's."""
+    life = Life(lease=3600)
+    keeping = asyncio.create_task(life.tokens.keep())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await life.current()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+
+    keeping.cancel()
+    ended, _ = await asyncio.wait([keeping], timeout=1)
+
+    keeping.cancel()
+    assert ended == {keeping}
