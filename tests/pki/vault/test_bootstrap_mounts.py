@@ -4,7 +4,8 @@ import pytest
 
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import State
-from tests.pki.vault.bootstrapped import changed, plan_of, set_up
+from tests.bao import Bao
+from tests.pki.vault.bootstrapped import administrator, changed, plan_of, set_up
 
 
 def test_an_engine_that_cuts_certificates_short_is_raised(vault: Administrator) -> None:
