@@ -31,7 +31,10 @@ class CertificateUpkeep:
         outbox = RevocationOutbox(database)
         self.notices = AuthorityNotices[CertificateRecord](outbox, authorities)
         self.superseded = SupersededRevocation(
-            outbox, after=timedelta(seconds=config.revocation.superseded_after), now=now
+            outbox,
+            after=timedelta(seconds=config.revocation.superseded_after),
+            now=now,
+            revoked=self.notices.soon,
         )
         self.census = Census()
         """What was counted last."""

@@ -7,6 +7,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import structlog
 from cryptography import x509
 
+from gateway.services.certificate_flows import pause_or_wake
 from gateway.session.ports import StoreAway
 from pki.authority import AuthorityError, AuthorityUnavailable, RevocationUnsupported
 from pki.reasons import FOR_GOOD
@@ -77,6 +78,11 @@ class AuthorityNotices(Generic[R]):
     def __init__(self, outbox: Outbox[R], authorities: RevokingAuthorities) -> None:
         self._outbox = outbox
         self._authorities = authorities
+        self._news = asyncio.Event()
+
+    def soon(self) -> None:
+        """Something was revoked in this process: look for it now, not at the next poll."""
+        self._news.set()
 
     async def tell(self, record: R) -> R:
         """Tell its authority, and return the record as it is now. Raises AuthorityError and StoreAway.
@@ -98,9 +104,10 @@ class AuthorityNotices(Generic[R]):
         """Tell what is waiting, for ever; ever more seldom while something of it can't be told."""
         delay = POLL
         while True:
+            self._news.clear()
             is_done = await self._look()
             delay = POLL if is_done else min(2 * delay, RETRY_MAX)
-            await asyncio.sleep(delay)
+            await pause_or_wake(self._news, delay)
 
     async def _look(self) -> bool:
         try:

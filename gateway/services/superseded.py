@@ -41,11 +41,14 @@ class SupersededRevocation:
         after: timedelta,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        revoked: Callable[[], None] = lambda: None,
     ) -> None:
+        """``revoked()`` hears that some were."""
         self._inventory = inventory
         self._after = after
         self._now = now
         self._clock = ClockWatch(now, monotonic)
+        self._revoked = revoked
 
     async def run(self) -> None:
         """Look for ever."""
@@ -63,6 +66,7 @@ class SupersededRevocation:
         else:
             if count:
                 log.info("superseded_revoked", count=count)
+                self._revoked()
 
     async def revoke_due(self) -> int:
         """Revoke those whose grace is over, and return how many there were. Raises StoreAway."""

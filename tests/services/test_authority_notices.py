@@ -12,6 +12,7 @@ from gateway.services import authority_notices
 from gateway.services.authority_notices import POLL, RETRY_MAX, AuthorityNotices
 from gateway.session.ports import StoreAway
 from pki.authority import AuthorityUnavailable, RevocationUnsupported, SigningRefused
+from tests.services.conftest import settle
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ async def test_it_asks_ever_more_seldom_and_goes_on_whatever_happens(monkeypatch
     authority = Authority(problems={"all": AuthorityUnavailable("sealed")})
     waits: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def pause(_: asyncio.Event, seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 3:
             store.problem = StoreAway("locked")
@@ -162,9 +163,21 @@ async def test_it_asks_ever_more_seldom_and_goes_on_whatever_happens(monkeypatch
         if len(waits) == 10:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr("gateway.services.authority_notices.asyncio.sleep", sleep)
+    monkeypatch.setattr("gateway.services.authority_notices.pause_or_wake", pause)
     with pytest.raises(asyncio.CancelledError):
         await AuthorityNotices(store, Authorities(station=authority)).run()
     assert waits[:3] == [2 * POLL, 4 * POLL, 8 * POLL]
     assert waits[6:] == [RETRY_MAX, RETRY_MAX, POLL, POLL]
+    assert authority.heard == [("1", "superseded")]
+
+
+async def test_what_is_revoked_here_is_told_at_once() -> None:
+    store, authority = outbox(), Authority()
+    notices = AuthorityNotices(store, Authorities(station=authority))
+    telling = asyncio.create_task(notices.run())
+    await settle()
+    store.records[1] = OnFile(1)
+    notices.soon()
+    await settle()
+    telling.cancel()
     assert authority.heard == [("1", "superseded")]

@@ -53,7 +53,7 @@ async def test_a_clock_a_year_ahead_ends_nobodys_grace() -> None:
 
 
 async def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = 0
+    looks, told = 0, list[int]()
 
     async def sleep(_: float) -> None:
         nonlocal looks
@@ -64,5 +64,6 @@ async def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("gateway.services.superseded.asyncio.sleep", sleep)
     inventory = Inventory(StoreAway("locked"), RuntimeError("a mistake of ours"), 1)
     with pytest.raises(asyncio.CancelledError):
-        await SupersededRevocation(inventory, after=timedelta(), now=lambda: NOW).run()
+        await SupersededRevocation(inventory, after=timedelta(), now=lambda: NOW, revoked=lambda: told.append(1)).run()
     assert len(inventory.asked) == 4
+    assert told == [1], "once, after the look that revoked one"

@@ -61,10 +61,16 @@ async def state_of(gateway: Any, files: Files) -> str:
 
 
 async def refused(gateway: Any, identity: str, certificate: Files) -> None:
-    with pytest.raises(InvalidStatus) as caught:
-        async with gateway.station(identity, certificate=certificate):
-            pass
-    assert caught.value.response.status_code == 401
+    """A revocation in the store reaches the doors within a second or so."""
+
+    async def status() -> int:
+        try:
+            async with gateway.station(identity, certificate=certificate):
+                return 101
+        except InvalidStatus as caught:
+            return int(caught.response.status_code)
+
+    await until(status, lambda found: found == 401)
 
 
 async def command(gateway: Any, *words: str) -> str:
