@@ -221,6 +221,8 @@ class StationCertificates:
 
         Raises :class:`TriggerRefused` or PeerUnavailable when it doesn't agree.
         """
+        if all(kind.usage != usage for kind in self._kinds.values()):
+            raise TriggerRefused(f"nobody would sign its {usage} certificate: configure authority.{usage}")
         reply = await trigger_csr(station, usage)
         if not reply.is_accepted:
             is_unknown = reply.outcome is Outcome.NOT_SUPPORTED

@@ -222,6 +222,13 @@ async def test_a_station_is_not_asked_for_another_key_while_a_person_looks_at_it
     assert station.actions == ["TriggerMessage", "TriggerMessage"]
 
 
+async def test_nobody_is_asked_for_what_nobody_would_sign(counter: Desk) -> None:
+    station = station_of()
+    with pytest.raises(TriggerRefused, match=r"configure authority\.v2g"):
+        await counter.service.renew(station, "v2g")
+    assert station.calls == []
+
+
 async def test_while_the_store_is_away_nobody_is_asked(counter: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(_: str) -> None:
         raise StoreAway("locked")
@@ -236,8 +243,8 @@ async def test_while_the_store_is_away_nobody_is_asked(counter: Desk, monkeypatc
 # --- triggers
 
 
-async def test_renewal_triggers_and_reports_a_refusal(desk: Desk) -> None:
-    station = station_of()
+async def test_renewal_triggers_and_reports_a_refusal(events: KeptEvents) -> None:
+    desk, station = Desk(events, v2g=True), station_of()
     await desk.service.renew(station)
     assert station.calls == [("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"})]
     station.says("TriggerMessage", {"status": "NotImplemented"})
