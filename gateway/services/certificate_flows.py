@@ -20,12 +20,14 @@ from gateway.services.station_commands import ConnectedStation
 from gateway.session.certificate_requests import CertificateRequest, RequestState
 from gateway.session.ports import StoreAway
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
-from pki.authority import AuthorityError, AuthorityUnavailable, IssuedCertificate, SigningPending
+from pki.authority import AuthorityError, AuthorityUnavailable, IssuedCertificate, OutcomeUnknown, SigningPending
 from pki.csr import CsrRejected
 
 FIRST_PAUSE: Final = 5.0
 """Seconds before an authority that is away, or a station without an answer, is asked again; each time twice as long."""
 LONGEST_PAUSE: Final = 600.0
+UNKNOWN_PAUSE: Final = 300.0
+"""Seconds, at least, before an authority is asked again that may have signed: each time leaves one more certificate."""
 GATE_PAUSE: Final = 30.0
 """Seconds between two looks whether a station that has not booted yet may be sent anything."""
 SIGNED_WITHIN: Final = timedelta(hours=24)
@@ -174,6 +176,10 @@ class CertificateFlows:
             seconds = self._longer(flow)
             if isinstance(later, SigningPending):
                 seconds = max(seconds, later.retry_after)
+            if isinstance(later, OutcomeUnknown):
+                seconds = max(seconds, UNKNOWN_PAUSE)
+                detail = f"it isn't known whether the authority has signed; look there for what nobody has: {later}"
+                self._security.note(SecurityEvent(Kind.NOT_ISSUED, detail, request.identity))
             log.warning("certificate_delayed", identity=request.identity, reason=str(later), again_in=seconds)
             what = "signing it failed" if isinstance(later, AuthorityUnavailable) else "it could not be delivered"
             self._told(request, Ended("", f"{what}: {later}; it is tried again"))

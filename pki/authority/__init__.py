@@ -26,12 +26,16 @@ class SigningPending(AuthorityUnavailable):
         """Seconds."""
 
 
+class OutcomeUnknown(AuthorityUnavailable):
+    """The authority was asked to sign and gave no answer: it may have signed. Asked again, it signs once more."""
+
+
 class SigningRefused(AuthorityError):
     """The authority won't sign this."""
 
 
 class RevocationUnsupported(SigningRefused):
-    """The authority can't be told of revocations, now or ever: a person does it at the CA."""
+    """The authority can't be told of this revocation, now or ever: a person looks at the CA."""
 
 
 class IssuedMismatch(AuthorityError):

@@ -25,6 +25,8 @@ from pki.authority import (
     AuthorityUnavailable,
     IssuedCertificate,
     IssuedMismatch,
+    OutcomeUnknown,
+    RevocationUnsupported,
     SigningRefused,
     SigningRequest,
 )
@@ -37,7 +39,7 @@ from pki.profiles import KeyKind, as_ip
 from pki.subject import check_copied_whole
 from pki.vault.adapter import VaultAdapter
 from pki.vault.connection import VaultConnection, Work
-from pki.vault.failures import NoAnswer, StatusError, VaultError, VaultRefused
+from pki.vault.failures import NoAnswer, StatusError, VaultError, VaultRefused, VaultUnavailable
 from pki.vault.transport import Answer
 from pki.vault_roles import key_usages
 
@@ -47,6 +49,8 @@ SERIALS_KEPT: Final = 10_000
 """Serial numbers of the certificates that came last: none comes twice."""
 
 _SIGNING: Final = frozenset({"create", "update", "sudo", "root"})
+_UNKNOWN_SERIAL: Final = "not found"
+"""In the words of Vault and OpenBao for a serial number that the engine doesn't know; the status is a plain 400."""
 _SERIAL: Final = re.compile(r"[0-9a-fA-F]{1,40}")
 
 T = TypeVar("T")
@@ -116,12 +120,20 @@ class VaultAuthority:
     async def revoke(self, serial: str, reason: x509.ReasonFlags = x509.ReasonFlags.unspecified) -> None:  # noqa: ARG002 - see below
         """Revoke what this engine issued under ``serial`` (hex); one that is revoked already stays so.
 
-        Vault's API takes no reason: its CRL will have none. Raises :class:`pki.authority.AuthorityError`.
+        Vault's API takes no reason: its CRL will have none. Raises :class:`pki.authority.AuthorityError`;
+        RevocationUnsupported for one that the engine doesn't have (any more).
         """
         if not _SERIAL.fullmatch(serial):
             raise SigningRefused("a serial number has 1 to 40 hex digits")
         octets = bytes.fromhex(serial.zfill(len(serial) + len(serial) % 2))
-        await self._call(lambda adapter: Pki(adapter).revoke_certificate(octets.hex(":"), self._mount))
+        try:
+            await self._call(lambda adapter: Pki(adapter).revoke_certificate(octets.hex(":"), self._mount))
+        except SigningRefused as error:
+            if _UNKNOWN_SERIAL not in str(error):
+                raise
+            raise RevocationUnsupported(
+                f"{self._mount} has no certificate {serial}: another engine issued it, or it was tidied away"
+            ) from None
 
     async def crl(self) -> bytes:
         """Return the issuing CA's CRL in PEM, and behind it those of the engine's other CAs.
@@ -165,6 +177,9 @@ class VaultAuthority:
                 raise AuthorityUnavailable(f"there is no role {self._mount}/roles/{self._role}; make it") from None
             kind = SigningRefused if error.status in {400, 422} else AuthorityUnavailable
             raise kind(str(error)) from None
+        except VaultUnavailable as error:
+            kind_of_failure = OutcomeUnknown if error.is_outcome_unknown else AuthorityUnavailable
+            raise kind_of_failure(str(error)) from None
         except VaultError as error:
             raise AuthorityUnavailable(str(error)) from None
 

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import StoreAway
-from pki.authority import AuthorityUnavailable, IssuedMismatch, SigningPending, SigningRefused
+from pki.authority import AuthorityUnavailable, IssuedMismatch, OutcomeUnknown, SigningPending, SigningRefused
 from tests.services.certificate_desk import Desk, make_csr, new_key, station_of
 from tests.services.conftest import KeptEvents
 
@@ -110,6 +110,21 @@ async def test_an_authority_that_has_yet_to_decide_is_asked_when_it_said(desk: D
     await desk.settled()
     assert desk.paused == [3600, 10]
     assert desk.book.states() == ["delivered"]
+
+
+async def test_an_authority_that_may_have_signed_is_not_asked_in_a_hurry(desk: Desk, events: KeptEvents) -> None:
+    """Each asking may leave a certificate there that nobody has: people hear of it."""
+    desk.authority.failures = [OutcomeUnknown("the answer was cut off"), AuthorityUnavailable("sealed")]
+    await desk.sign(station_of())
+    for _ in range(2):
+        await desk.settled()
+        desk.wake()
+    await desk.settled()
+    assert desk.paused == [300, 10]
+    assert desk.book.states() == ["delivered"]
+    ((kind, detail),) = [(each.kind, each.detail) for each in events.noted]
+    assert kind == "CertificateNotIssued"
+    assert detail.endswith("look there for what nobody has: the answer was cut off")
 
 
 async def test_after_a_day_it_is_over(desk: Desk, events: KeptEvents) -> None:
