@@ -1,4 +1,4 @@
-"""Notes which certificates stations come with, those of other issuers too."""
+"""Knows whose certificates stations come with, and notes which, those of other issuers too."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -28,11 +28,29 @@ class CertificatesAtDoors:
         self._authorities = authorities
         self._clock = clock
         self._noted: dict[str, tuple[str, date]] = {}
-        """By identity: the fingerprint of the certificate that it came with last, and the day of that."""
+        """By identity: the fingerprint of the certificate that it came with last, and the day of that.
+
+        None that was issued to another station stands here, so that who comes with such a one is always looked up.
+        """
 
     async def load(self) -> None:
         """Take up what an earlier run has noted. Raises StoreAway."""
         self._noted = await self._uses.last()
+
+    async def other_owner(self, identity: str, fingerprint: str) -> str | None:
+        """Return the other registered station that one of our authorities issued this certificate to, or None.
+
+        ``fingerprint``: SHA-256 in lower-case hex. The store is asked when the station comes with another one than the
+        last time. None also for what was issued to a station that isn't registered any more: the hardware may have
+        been registered anew, under this identity. Raises StoreAway.
+        """
+        noted = self._noted.get(identity)
+        if noted is not None and noted[0] == fingerprint:
+            return None
+        owner = await self._uses.owner(fingerprint)
+        if owner is None or not owner.is_registered or not owner.is_another(identity):
+            return None
+        return owner.identity
 
     async def shown(self, identity: str, leaf: x509.Certificate) -> None:
         """A station was let in with this certificate. Raises StoreAway."""
@@ -40,11 +58,14 @@ class CertificatesAtDoors:
         noted = fingerprint, self._clock().date()
         if self._noted.get(identity) == noted:
             return
-        if not await self._uses.in_use(fingerprint):
+        owner = await self._uses.in_use(fingerprint)
+        if owner is None:
             usage = await self._usage(leaf)
             if usage is None:
                 return  # its authority is away: when the station comes next, it will be known
             await self._uses.add(_record(identity, leaf, fingerprint, usage), _words(usage))
+        elif owner.is_another(identity):
+            return
         self._noted[identity] = noted
 
     async def _usage(self, leaf: x509.Certificate) -> str | None:

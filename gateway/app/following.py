@@ -9,6 +9,7 @@ import structlog
 
 from gateway.app.listeners import StationListener
 from gateway.app.revocations import Revocations
+from gateway.edge.station_certificates import StationCertificateCheck
 from gateway.session.directory import Directory
 from gateway.session.ports import StationRecord, StoreAway
 from gateway.session.standing import why_not_any_more
@@ -192,7 +193,7 @@ class Following:
             await self._check_record(station)
 
     async def _check_certificate(self, station: Station) -> None:
-        check = next((listener.check for listener in self._listeners if listener.check is not None), None)
+        check = self._check
         if check is not None and station.is_connected and station.proof.path:
             why = await check.still_good(station.proof.path)
             if why is not None:
@@ -205,8 +206,21 @@ class Following:
             await self._expel(station)
         elif station.is_connected and (why := why_not_any_more(record, station.proof, station.version)):
             _cut(station, why, why)
+        elif why := await self._why_of_another(station):
+            _cut(station, why, "the certificate is another station's")
         else:
             self._follow(record)
+
+    async def _why_of_another(self, station: Station) -> str | None:
+        check = self._check
+        if check is None or not station.is_connected or not station.proof.path:
+            return None
+        return await check.why_of_another(station.identity, station.proof.path)
+
+    @property
+    def _check(self) -> StationCertificateCheck | None:
+        """That of any listener: what is asked here is the same for all."""
+        return next((listener.check for listener in self._listeners if listener.check is not None), None)
 
 
 async def _look(what: str, look: Callable[[], Awaitable[None]]) -> None:

@@ -22,7 +22,7 @@ from gateway.edge.door import Door, EntryRules
 from gateway.edge.failures import Failures
 from gateway.edge.listener_tls import ListenerTls as TlsContexts
 from gateway.edge.listener_tls import Pairs
-from gateway.edge.station_certificates import StationCertificateCheck
+from gateway.edge.station_certificates import OtherOwner, StationCertificateCheck
 from gateway.edge.tls import TlsRejected
 from gateway.transport import HandshakePool, Limits
 from gateway.transport import Listener as TransportListener
@@ -42,6 +42,7 @@ class Surroundings:
     failures: Failures
     refusals: ConnectionRefusals
     revocations: Revocations
+    other_owner: OtherOwner
     limits: Limits
     pool: HandshakePool
 
@@ -143,6 +144,7 @@ class StationListener:
             # Where the operator names no CRL and no responder, nobody is expected to know.
             when_unknown=config.revocation.when_unknown if config.revocation.is_asked_for else "accept",
             revoked_here=revocations.was_revoked_here,
+            other_owner=self._around.other_owner,
             clock=now,
         )
 

@@ -40,6 +40,7 @@ class PkiServices:
         self.on_file = Certificates(database)
         self.inventory = Inventory(self.on_file)
         self._doors = CertificatesAtDoors(CertificateUses(database), authorities)
+        self.other_owner = self._doors.other_owner
         self.upkeep = CertificateUpkeep(config, database, authorities)
         self._desk = RequestDesk(config, authorities, database, security, tasks)
         self.requests = self._desk.requests

@@ -173,6 +173,7 @@ class _Gateway:
                 failures=failures,
                 refusals=ConnectionRefusals(ground.tally, failures, services.security),
                 revocations=revocations,
+                other_owner=services.pki.other_owner,
                 limits=limits,
                 pool=ground.pool,
             )

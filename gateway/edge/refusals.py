@@ -43,6 +43,8 @@ class Reason(enum.Enum):
     PROFILE = ("profile", Kind.INVALID_CERTIFICATE, 401)
     """No client certificate where one is required (A00.FR.407)."""
     CERTIFICATE = ("certificate", Kind.INVALID_CERTIFICATE, 401)
+    CERTIFICATE_OF_ANOTHER = ("certificate_of_another", Kind.INVALID_CERTIFICATE, 401)
+    """Issued to another registered station, whose serial number this one has now."""
     REVOKED = ("revoked", Kind.CERTIFICATE_REVOKED, 401)
     REVOCATION_UNKNOWN = ("revocation_unknown", Kind.INVALID_CERTIFICATE, 401)
     DOWNGRADE = ("downgrade", Kind.DOWNGRADE, 401)

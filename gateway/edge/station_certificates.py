@@ -1,11 +1,11 @@
 """Is this certificate the station's own, and is it revoked? The application's check at every accept.
 
 The handshake's word isn't enough: a resumed session shows no certificate again (attack A10), and OpenSSL lets pass what
-isn't a station's (attack A9). So each accept, resumed or not, finds the path anew, or remembers it, looks at the dates
-and asks for revocation (OCPP 2.0.1 A00.FR.403 to 407, 429, 705).
+isn't a station's (attack A9). So each accept, resumed or not, finds the path anew, or remembers it, looks at the dates,
+at whom it was issued to, and asks for revocation (OCPP 2.0.1 A00.FR.403 to 407, 429, 705).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -18,6 +18,11 @@ from pki.paths import PathRejected, VerifiedLeaf, check_name, check_organization
 from pki.revocation import Finding, RevocationSource, Status
 
 Path = tuple[x509.Certificate, ...]
+OtherOwner = Callable[[str, str], Awaitable[str | None]]
+"""``other_owner(identity, fingerprint)``: the other registered station that we issued this certificate to, or None.
+
+The fingerprint is the SHA-256 of its DER in lower-case hex. Raises StoreAway.
+"""
 
 
 class PathVerifier(Protocol):
@@ -37,7 +42,7 @@ class PathVerifier(Protocol):
 class StationCertificateCheck:
     """The check of one listener. Its trust can be replaced while it is in use."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each by its name: what the check trusts, and whom it asks
         self,
         *,
         operator: PathVerifier,
@@ -46,6 +51,7 @@ class StationCertificateCheck:
         revocation: Sequence[RevocationSource],
         when_unknown: Literal["refuse", "accept"],
         revoked_here: Callable[[str], bool],
+        other_owner: OtherOwner,
         clock: Callable[[], datetime],
     ) -> None:
         """``organizations``: the O that a certificate under the operator's roots may have (A00.FR.404).
@@ -59,6 +65,7 @@ class StationCertificateCheck:
         self._revocation = revocation
         self._when_unknown = when_unknown
         self._revoked_here = revoked_here
+        self._other_owner = other_owner
         self._clock = clock
 
     def trust(self, operator: PathVerifier, factory: PathVerifier | None) -> None:
@@ -70,11 +77,13 @@ class StationCertificateCheck:
     ) -> tuple[Path, Provisional | None]:
         """Return the path, leaf first, and why the station must renew at once, if it must.
 
-        ``certificate`` and what came beside it, ``chain``, are DER. Raises :class:`CertificateRejected`.
+        ``certificate`` and what came beside it, ``chain``, are DER. Raises :class:`CertificateRejected`, and StoreAway.
         """
         path, provisional = self._find_path(certificate, chain, record)
         if why := self._why_revoked_here(path):
             raise CertificateRejected(why, Reason.REVOKED)
+        if why := await self.why_of_another(record.identity, path):
+            raise CertificateRejected(why, Reason.CERTIFICATE_OF_ANOTHER)
         finding = await self._status(path)
         if finding is not None and finding.status is Status.REVOKED:
             raise CertificateRejected(f"revoked: {finding.reason}", Reason.REVOKED)
@@ -95,6 +104,14 @@ class StationCertificateCheck:
             if finding.status is Status.REVOKED:
                 return f"revoked: {finding.reason}"
         return None
+
+    async def why_of_another(self, identity: str, path: Path) -> str | None:
+        """Return why this path is not that of ``identity``, whatever its name says; None when it is. Raises StoreAway.
+
+        Serial numbers can be given to another station; the key and the certificate stay where they are.
+        """
+        other = await self._other_owner(identity, path[0].fingerprint(SHA256()).hex())
+        return None if other is None else f"the certificate was issued to {other}, which is still registered"
 
     def _find_path(
         self, certificate: bytes, chain: Sequence[bytes], record: StationRecord

@@ -1,7 +1,7 @@
 """Which certificates stations come with: seen in use, and what that makes of the older ones."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, Protocol, cast
 
@@ -13,7 +13,7 @@ from gateway.store.certificate_records import SEEN, STATION, CertificateRecord, 
 from gateway.store.certificate_steps import note_step
 from gateway.store.columns import utc_now
 from gateway.store.database import Database
-from gateway.store.models import CertificateRow
+from gateway.store.models import CertificateRow, Station
 
 SEEN_MAX: Final = 20
 """Certificates of other issuers that are kept of one station, beside revoked ones; the oldest go."""
@@ -38,6 +38,10 @@ _HAS_OLDER: Final = exists().where(
         and_(_OLDER.not_before == CertificateRow.not_before, _OLDER.id < CertificateRow.id),
     ),
 )
+_IS_REGISTERED: Final = exists().where(Station.identity == CertificateRow.identity).label("is_registered")
+_OWNER: Final = select(CertificateRow.identity, CertificateRow.usage, _IS_REGISTERED).where(
+    CertificateRow.fingerprint == bindparam("of_fingerprint")
+)
 _SHOWN: Final = select(
     CertificateRow.id,
     CertificateRow.identity,
@@ -46,6 +50,7 @@ _SHOWN: Final = select(
     CertificateRow.state,
     CertificateRow.not_before,
     CertificateRow.last_seen,
+    _IS_REGISTERED,
     _HAS_OLDER.label("has_older"),
 ).where(CertificateRow.fingerprint == bindparam("of_fingerprint"))
 _USE: Final = update(CertificateRow).where(
@@ -92,6 +97,19 @@ _KEPT: Final = (
 _FORGET: Final = delete(CertificateRow).where(*_SEEN_OF_STATION, CertificateRow.id <= _KEPT)
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom a certificate was issued to or, of usage ``seen``, who came with it first."""
+
+    identity: str
+    usage: str
+    is_registered: bool
+
+    def is_another(self, identity: str) -> bool:
+        """Return whether one of our authorities issued it to another station than this one."""
+        return self.usage != SEEN and self.identity != identity
+
+
 class CertificateUses:
     """The certificates that were shown at a door."""
 
@@ -107,24 +125,30 @@ class CertificateUses:
         rows = await self._database.read(lambda connection: connection.execute(_LAST).all())
         return {row.identity: (row.fingerprint, row.last_seen.date()) for row in rows}
 
-    async def in_use(self, fingerprint: str) -> bool:
+    async def owner(self, fingerprint: str) -> Owner | None:
+        """Return whose certificate it is; None for one that isn't recorded. One read."""
+        key = {"of_fingerprint": fingerprint.lower()}
+        found = await self._database.read(lambda connection: connection.execute(_OWNER, key).first())
+        return None if found is None else _owner(found)
+
+    async def in_use(self, fingerprint: str) -> Owner | None:
         """A station has connected with this certificate: it is IN_USE; what it had before is SUPERSEDED.
 
         Superseded are the older ones of its station that we issued for the same usage, whether or not the station ever
-        had them, and those of other issuers; one that is revoked supersedes nothing. Returns False for one that isn't
-        recorded. One read when all is known already; the time is written once a day.
+        had them, and those of other issuers; one that is revoked supersedes nothing. Returns whose it is, None for one
+        that isn't recorded. One read when all is known already; the time is written once a day.
         """
         now = self._clock()
         key = {"of_fingerprint": fingerprint.lower()}
         found = await self._database.read(lambda connection: connection.execute(_SHOWN, key).first())
         if found is None:
-            return False
+            return None
         if found.state == _REVOKED:
-            return True
+            return _owner(found)
         is_new = found.state != _IN_USE or found.has_older
         if is_new or found.last_seen is None or found.last_seen.date() < now.date():
             await self._database.write(lambda connection: _use(connection, found, now))
-        return True
+        return _owner(found)
 
     async def add(self, record: CertificateRecord, detail: str) -> None:
         """Record a certificate that a station came with and that isn't recorded, as :meth:`in_use` would find it.
@@ -144,6 +168,10 @@ class CertificateUses:
             await self._database.write(work)
         except IntegrityError:
             return
+
+
+def _owner(row: Row[*tuple[Any, ...]]) -> Owner:
+    return Owner(row.identity, row.usage, bool(row.is_registered))
 
 
 def _use(connection: Connection, found: Row[*tuple[Any, ...]], now: datetime) -> None:

@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.app.authorities import Authorities
 from gateway.app.certificates_at_doors import CertificatesAtDoors
+from gateway.session.ports import StoreAway
 from gateway.store.certificate_uses import CertificateUses
 from gateway.store.certificates import Certificates
 from gateway.store.database import Database
+from gateway.store.stations import Stations
 from pki.authority import AuthorityUnavailable
 from pki.authority.local import LocalAuthority
 from pki.csr import review
@@ -106,3 +108,64 @@ async def test_a_station_that_comes_again_costs_nothing_until_the_next_day(
     await tomorrow.shown("CS1", leaf)
     (record,) = await Certificates(database).list()
     assert record.last_seen == NOW + timedelta(days=1)
+
+
+async def register(database: Database, *identities: str) -> None:
+    for identity in identities:
+        await Stations(database).add(identity, profile=3, serial=None, backend=None, password_hash=None)
+
+
+def printed(leaf: x509.Certificate) -> str:
+    return leaf.fingerprint(SHA256()).hex()
+
+
+async def test_what_we_issued_to_another_station_is_its_own_while_it_is_registered(
+    database: Database, tmp_path: Path
+) -> None:
+    ca = LocalAuthority.open(tmp_path / "ca")
+    at_doors, leaf = doors(database, station=ca), await issued_by(ca)
+    await register(database, "AAA", "BBB")
+    assert await at_doors.other_owner("BBB", printed(leaf)) is None  # nobody knows of it
+    await at_doors.shown("AAA", leaf)
+    assert await at_doors.other_owner("AAA", printed(leaf)) is None
+    assert await at_doors.other_owner("BBB", printed(leaf)) == "AAA"
+
+    # The hardware is BBB now; that it came in leaves no note by which it would come in again.
+    await Stations(database).remove("AAA")
+    for _ in range(2):
+        assert await at_doors.other_owner("BBB", printed(leaf)) is None
+        await at_doors.shown("BBB", leaf)
+    await register(database, "AAA")
+    assert await at_doors.other_owner("BBB", printed(leaf)) == "AAA"
+    restarted = doors(database, station=ca)
+    await restarted.load()
+    assert await restarted.other_owner("BBB", printed(leaf)) == "AAA"
+
+
+async def test_a_certificate_that_was_only_seen_belongs_to_nobody(database: Database, tmp_path: Path) -> None:
+    leaf = await issued_by(LocalAuthority.open(tmp_path / "factory"))
+    at_doors = doors(database, station=LocalAuthority.open(tmp_path / "ca"))
+    await register(database, "AAA", "BBB")
+    await at_doors.shown("AAA", leaf)
+    assert await at_doors.other_owner("BBB", printed(leaf)) is None
+
+
+async def test_the_store_is_asked_only_about_another_certificate_than_the_last_one(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = LocalAuthority.open(tmp_path / "ca")
+    leaf, other = await issued_by(ca), await issued_by(ca)
+    at_doors = doors(database, station=ca)
+    await at_doors.shown("AAA", leaf)
+    restarted = doors(database, day=3, station=ca)
+    await restarted.load()
+
+    async def away(_: object) -> None:
+        raise StoreAway("locked")
+
+    monkeypatch.setattr(database, "read", away)
+    for each in (at_doors, restarted):
+        assert await each.other_owner("AAA", printed(leaf)) is None
+        for identity, shown in (("AAA", other), ("BBB", leaf)):
+            with pytest.raises(StoreAway):
+                await each.other_owner(identity, printed(shown))

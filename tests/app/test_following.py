@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,6 +43,8 @@ class World:
         self.records = {name: StationRecord(name, 2) for name in ("CS1", "CS2")}
         self.sessions = [FakeStation("CS1"), FakeStation("CS2")]
         self.revoked: set[tuple[Any, ...]] = set()
+        self.of_others: set[tuple[str, tuple[Any, ...]]] = set()
+        """Identities, and the paths by which they came."""
         self.expelled: list[str] = []
         self.followed: list[StationRecord] = []
         self.moves = 0
@@ -115,6 +118,11 @@ class World:
     async def still_good(self, path: tuple[Any, ...]) -> str | None:
         return "revoked: it is on the list" if path in self.revoked else None
 
+    async def why_of_another(self, identity: str, path: tuple[Any, ...]) -> str | None:
+        if self.failures:
+            raise self.failures.pop()
+        return "issued to CS0" if (identity, path) in self.of_others else None
+
     def move_on(self) -> None:
         self.moves += 1
 
@@ -180,6 +188,53 @@ async def test_one_whose_certificate_was_revoked_is_cut(world: World, apply: Cal
         del world.records["CS1"]  # nothing else to find in a path that isn't one
     await apply(world.following)
     assert world.cuts["CS1"][0] == (NOT_ADMITTED_ANY_MORE, "the certificate was revoked")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A certificate that has but a name."""
+
+    value: str
+
+    @property
+    def subject(self) -> Any:
+        return SimpleNamespace(get_attributes_for_oid=lambda _: [self])
+
+
+def came_by_certificate(world: World, identity: str) -> Any:
+    """Let it have come with a certificate of its name, and return the path."""
+    path: Any = (Leaf(identity), "root")
+    station = next(each for each in world.sessions if each.identity == identity)
+    station.proof = Proof(3, path=path)
+    return path
+
+
+async def test_one_whose_certificate_is_anothers_by_now_is_cut(world: World) -> None:
+    world.of_others.add(("CS1", came_by_certificate(world, "CS1")))
+    world.sessions[1].is_connected = False
+    world.of_others.add(("CS2", came_by_certificate(world, "CS2")))
+    with capture_logs() as lines:
+        await world.following._apply()
+    # The peer isn't told whose it is.
+    assert world.cuts == {"CS1": [(NOT_ADMITTED_ANY_MORE, "the certificate is another station's")]}
+    assert [(line["identity"], line["reason"]) for line in lines] == [("CS1", "issued to CS0")]
+
+
+async def test_a_newcomer_whose_certificate_became_anothers_meanwhile_is_cut(world: World) -> None:
+    world.of_others.add(("CS1", came_by_certificate(world, "CS1")))
+    came_by_certificate(world, "CS2")
+    for station in world.sessions:
+        await world.following.look_at(station)  # type: ignore[arg-type]  # only what is here is asked
+    assert list(world.cuts) == ["CS1"]
+    assert [record.identity for record in world.followed] == ["CS2"]
+
+
+async def test_a_store_that_is_away_ends_no_session_that_stands_on_a_certificate(world: World) -> None:
+    came_by_certificate(world, "CS1")
+    world.failures = [StoreAway("locked")]
+    with capture_logs() as lines:
+        await world.following.look_at(world.sessions[0])  # type: ignore[arg-type]  # only what is here is asked
+    assert (world.cuts, [line["event"] for line in lines]) == ({}, ["store_unavailable"])
 
 
 async def test_responders_are_asked_about_all_who_are_here(world: World) -> None:

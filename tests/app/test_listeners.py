@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from structlog.testing import capture_logs
 
 from gateway.app.listeners import StationListener, Surroundings, roots_of_stations, station_listeners
@@ -54,6 +56,8 @@ class House:
         self.csms, self.operator, self.maker = (Authority(folder, name) for name in ("csms", "operator", "maker"))
         self.door = FakeDoor()
         self.crls = CrlStore()
+        self.owners: dict[str, str] = {}
+        """The other station, by the fingerprint of what was issued to it."""
         self._configured = configured
         self._pool = pool
         self.shows(self.csms.leaf("localhost", names=["localhost"]))
@@ -88,12 +92,16 @@ class House:
         async def no_crl() -> bytes:
             raise AssertionError("nobody asks for it here")
 
+        async def other_owner(identity: str, fingerprint: str) -> str | None:
+            return self.owners.get(fingerprint)
+
         return Surroundings(
             config=config,
             door=cast("Door", self.door),
             failures=nobody,
             refusals=nobody,
             revocations=Revocations(NothingRevoked(), {"authority.station": no_crl}, (), self.crls),
+            other_owner=other_owner,
             limits=Limits(),
             pool=self._pool,
         )
@@ -156,6 +164,13 @@ async def test_in_clear_there_is_nothing_to_reload_and_nothing_to_tolerate(house
         await listener.reload()
         listener.tolerate_expiry(tolerate=True)
     assert lines == []
+
+
+async def test_the_check_knows_whom_a_certificate_was_issued_to(house: House) -> None:
+    listener, files = house.listener(), house.operator.leaf("SN1")
+    assert await verdict(listener, files) is None
+    house.owners[x509.load_der_x509_certificate(chain_of(files)[0]).fingerprint(SHA256()).hex()] = "CS0"
+    assert await verdict(listener, files) == "certificate_of_another"
 
 
 async def test_the_check_trusts_what_the_configuration_names(house: House) -> None:

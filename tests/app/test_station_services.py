@@ -16,6 +16,7 @@ from gateway.config import Config
 from gateway.session.ports import Proof, StoreAway
 from gateway.session.security import Kind, SecurityEvent
 from gateway.session.upgrades import UpgradeRecord
+from gateway.store.certificate_uses import Owner
 from gateway.wire.versions import Version
 from tests.app.house import FakeStation, House, open_house, runtime
 
@@ -80,7 +81,7 @@ async def test_a_station_is_welcomed_when_the_store_is_back_unless_it_has_gone(
     uses, tries = house.services.pki._doors._uses, 0
     in_use = uses.in_use
 
-    async def away_once(fingerprint: str) -> bool:
+    async def away_once(fingerprint: str) -> Owner | None:
         nonlocal tries
         tries += 1
         if tries == 1:

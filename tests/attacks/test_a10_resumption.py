@@ -38,6 +38,8 @@ class Front:
         self.street = street
         self.now = datetime.now(UTC)
         self.revoked_here: set[str] = set()
+        self.owner: str | None = None
+        """The other station that the certificate was issued to."""
         self.crls = CrlStore()
         self.stations = Authority(folder, "station")
         self.papers = self.stations.leaf("SN1", organization="Example CPO")
@@ -62,8 +64,12 @@ class Front:
             revocation=[self.crls],
             when_unknown="accept",
             revoked_here=self.revoked_here.__contains__,
+            other_owner=self.other_owner,
             clock=lambda: self.now,
         )
+
+    async def other_owner(self, identity: str, fingerprint: str) -> str | None:
+        return self.owner
 
     async def admit(self, request: UpgradeRequest) -> Verdict:
         verdict = await self.street.door.admit(self.rules, request)
@@ -109,6 +115,11 @@ def give_it_another_serial(front: Front) -> str:
     return "certificate"
 
 
+def give_its_serial_to_another(front: Front) -> str:
+    front.owner = "CS0"
+    return "certificate_of_another"
+
+
 def let_it_expire(front: Front) -> str:
     front.now += timedelta(days=3650)
     return "certificate"
@@ -132,6 +143,7 @@ def remove_the_station(front: Front) -> str:
         revoke_here,
         revoke_by_a_crl,
         give_it_another_serial,
+        give_its_serial_to_another,
         let_it_expire,
         distrust_its_root,
         remove_the_station,

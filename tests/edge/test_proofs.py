@@ -174,7 +174,7 @@ async def test_a_certificate_where_none_is_asked_for_proves_nothing(street: Stre
     assert street.tally.refused_entries == {"no_credentials": 1}
 
 
-@pytest.mark.parametrize("reason", [Reason.REVOKED, Reason.REVOCATION_UNKNOWN])
+@pytest.mark.parametrize("reason", [Reason.REVOKED, Reason.REVOCATION_UNKNOWN, Reason.CERTIFICATE_OF_ANOTHER])
 async def test_the_reason_of_the_check_is_the_reason_of_the_refusal(street: Street, reason: Reason) -> None:
     async def revoked(certificate: bytes, chain: Sequence[bytes], record: StationRecord) -> Any:
         assert (certificate, chain) == (b"SN3", (b"its issuer",))

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.edge.refusals import CertificateRejected, Reason
 from gateway.edge.station_certificates import StationCertificateCheck
-from gateway.session.ports import Provisional, StationRecord
+from gateway.session.ports import Provisional, StationRecord, StoreAway
 from pki import profiles
 from pki.issuing import Hierarchy, issue, new_hierarchy
 from pki.paths import StationChainVerifier
@@ -53,6 +53,9 @@ class Desk:
     ) -> None:
         self.now = NOW
         self.revoked: set[str] = set()
+        self.issued_to: dict[tuple[str, str], str] = {}
+        """The other station, by identity and fingerprint."""
+        self.is_away = False
         self.check = StationCertificateCheck(
             operator=self.verifier(OPERATOR),
             organizations=frozenset({"Example CPO", "Example Partner"}),
@@ -60,8 +63,14 @@ class Desk:
             revocation=sources,
             when_unknown=when_unknown,
             revoked_here=self.revoked.__contains__,
+            other_owner=self.other_owner,
             clock=lambda: self.now,
         )
+
+    async def other_owner(self, identity: str, fingerprint: str) -> str | None:
+        if self.is_away:
+            raise StoreAway("locked")
+        return self.issued_to.get((identity, fingerprint))
 
     def verifier(self, hierarchy: Hierarchy) -> StationChainVerifier:
         return StationChainVerifier(certificates_pem([hierarchy.root.certificate]).encode(), clock=lambda: self.now)
@@ -158,6 +167,30 @@ async def test_what_was_revoked_here_is_out_before_anybody_is_asked(revoked: x50
     assert f"{revoked.serial_number:x}" in str(refusal)
     assert f"{revoked.serial_number:x}" in (await desk.check.still_good(path) or "")
     assert lists.asked == []
+
+
+@pytest.mark.parametrize(("leaf", "hierarchy"), [(LEAF, OPERATOR), (FACTORY, MAKER)])
+async def test_what_was_issued_to_another_is_not_its_own_whatever_its_name(
+    leaf: x509.Certificate, hierarchy: Hierarchy
+) -> None:
+    lists = Lists()
+    desk = Desk(lists)
+    path, _ = await desk.ask(leaf, hierarchy)
+    assert await desk.check.why_of_another("CS1", path) is None
+    lists.asked.clear()
+    desk.issued_to["CS1", leaf.fingerprint(SHA256()).hex()] = "CS0"
+    refusal = await desk.refusal(leaf, hierarchy)
+    assert refusal.reason is Reason.CERTIFICATE_OF_ANOTHER
+    assert str(refusal) == await desk.check.why_of_another("CS1", path)
+    assert "issued to CS0" in str(refusal)
+    assert lists.asked == []
+
+
+async def test_while_it_cannot_be_said_whose_it_is_nobody_comes_in() -> None:
+    desk = Desk()
+    desk.is_away = True
+    with pytest.raises(StoreAway):
+        await desk.ask(LEAF)
 
 
 GOOD, REVOKED, UNKNOWN = Status.GOOD, Status.REVOKED, Status.UNKNOWN

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.store.certificate_records import CertificateRecord, CertificateState, Step
-from gateway.store.certificate_uses import SEEN_MAX, CertificateUses
+from gateway.store.certificate_uses import SEEN_MAX, CertificateUses, Owner
 from gateway.store.certificates import Certificates
 from gateway.store.database import Database
+from gateway.store.stations import Stations
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TO = datetime(2027, 3, 1, tzinfo=UTC)
@@ -195,3 +196,22 @@ async def test_what_is_kept_of_a_stations_foreign_certificates_is_bounded(
     kept = [record.serial for record in await certificates.list("CS1")]
     assert kept == ["11", *(format(0x10 + number, "x") for number in range(3, SEEN_MAX + 3))]
     assert len(await certificates.list("CS2")) == 1
+
+
+async def test_whose_a_certificate_is_and_whether_that_station_is_registered(
+    certificates: Certificates, uses: CertificateUses, stations: Stations
+) -> None:
+    await stations.add("CS1", profile=3, serial=None, backend=None, password_hash=None)
+    await issue(certificates, "CS1", "1")
+    await issue(certificates, "CS2", "2", usage="v2g")
+    await certificates.revoke("2")
+    await uses.add(seen("CS1", "3"), "")
+    owners = Owner("CS1", "station", True), Owner("CS2", "v2g", False), Owner("CS1", "seen", True)
+    for fingerprint, expected in zip(("FF1", "ff2", "ee3"), owners, strict=True):
+        assert await uses.owner(fingerprint) == expected
+        assert await uses.in_use(fingerprint) == expected
+    assert await uses.owner("ff9") is None
+    assert [[each.is_another(identity) for each in owners] for identity in ("CS1", "CS3")] == [
+        [False, True, False],
+        [True, True, False],
+    ]
