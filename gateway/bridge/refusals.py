@@ -32,7 +32,7 @@ REFUSED: Final = {
 """Action of the white paper -> status, kind of the event, what it says."""
 SIGN_CERTIFICATE: Final = "SignChargePointCertificate"
 """requestedMessage of ExtendedTriggerMessage that is NotImplemented: Voltgate runs the stations' certificates."""
-NOT_IMPLEMENTED: Final[Json] = {"status": "NotImplemented"}
+_NOT_IMPLEMENTED: Final[Json] = {"status": "NotImplemented"}
 
 
 def refuse(report: Report, action: str) -> Json:
@@ -42,9 +42,22 @@ def refuse(report: Report, action: str) -> Json:
     return {"status": status}
 
 
-def check_known(action: str, *, security_extension: bool) -> None:
-    """Return when the backend is one that knows the white paper. Raises CallError NotSupported otherwise."""
+def refuse_csr(report: Report, action: str) -> Json:
+    """Return the answer to a trigger of SignCertificate: the gateway alone asks stations for a CSR."""
+    report(RECONFIGURATION, f"the backend asks the station for a CSR ({action}); not passed on")
+    return dict(_NOT_IMPLEMENTED)
+
+
+def check_known(report: Report, action: str, payload: Json, *, security_extension: bool) -> None:
+    """Return when the backend is one that knows the white paper. Raises CallError NotSupported otherwise.
+
+    What it would be refused all the same is the same security event.
+    """
     if not security_extension:
+        if action in REFUSED:
+            refuse(report, action)
+        elif payload.get("requestedMessage") == SIGN_CERTIFICATE:
+            refuse_csr(report, action)
         why = "the backend's security_extension is off, and the gateway is in charge of the station's security"
         raise CallError(ErrorCode.NOT_SUPPORTED, f"{action}: {why}")
 

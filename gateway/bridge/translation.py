@@ -29,7 +29,7 @@ Written by `make docs` from the tables that the bridge itself works by; don't ed
 """
 _EXTENSION: Final = """\
 Of the white paper "Improved security for OCPP 1.6-J"; a backend without `security_extension: true` is answered with the
-CALLERROR NotSupported instead: """
+CALLERROR NotSupported instead, and its security events are the same: """
 _OTHER_STATES: Final = """\
 Available, Reserved, Unavailable and Faulted keep their names, but that Available is Preparing while a transaction waits
 for its cable, and Unavailable while another connector of the EVSE is in use.

@@ -128,14 +128,14 @@ FIRMWARE = {
     "signature": "s",
 }
 HASHES = {"hashAlgorithm": "SHA256", "issuerNameHash": "n", "issuerKeyHash": "k", "serialNumber": "1"}
-TAKEOVERS: list[tuple[str, Json, Json, str | None]] = [
+TAKEOVERS: list[tuple[str, Json, Json, str]] = [
     ("CertificateSigned", {"certificateChain": "x"}, {"status": "Rejected"}, Kind.RECONFIGURATION),
     ("DeleteCertificate", {"certificateHashData": HASHES}, {"status": "Failed"}, Kind.RECONFIGURATION),
     (
         "ExtendedTriggerMessage",
         {"requestedMessage": "SignChargePointCertificate"},
         {"status": "NotImplemented"},
-        None,
+        Kind.RECONFIGURATION,
     ),
     (
         "InstallCertificate",
@@ -158,7 +158,7 @@ UPDATE = {"location": "https://evil.example/fw", "retrieveDate": "2026-05-01T08:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("action", "payload", "answer", "kind"), TAKEOVERS)
 async def test_no_backend_says_whom_a_station_trusts_or_what_runs_on_it(
-    version: str, action: str, payload: Json, answer: Json, kind: str | None
+    version: str, action: str, payload: Json, answer: Json, kind: str
 ) -> None:
     station = Station(version, security_extension=True)
     operation(Version.V16, action).request.check(payload)
@@ -167,7 +167,7 @@ async def test_no_backend_says_whom_a_station_trusts_or_what_runs_on_it(
 
     operation(Version.V16, action).response.check(answer)
     assert station.heard == station.follow_ups == []
-    assert [reported for reported, _ in station.events] == [kind] * (kind is not None)
+    assert [reported for reported, _ in station.events] == [kind]
     assert "evil" not in str(station.events)
 
 
@@ -183,6 +183,16 @@ async def test_one_that_should_not_know_the_white_paper_has_no_use_for_it(versio
     assert station.heard == []
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("action", "payload", "_", "kind"), TAKEOVERS)
+async def test_its_attempts_are_told_all_the_same(version: str, action: str, payload: Json, _: Json, kind: str) -> None:
+    station = Station(version)
+    with pytest.raises(CallError, match="security_extension"):
+        await station.bridge.from_backend(action, payload)
+    assert [reported for reported, _ in station.events] == [kind]
+    assert station.heard == []
+
+
 CONNECTION: Json = {
     "ocppVersion": "OCPP20",
     "ocppTransport": "JSON",
@@ -193,12 +203,12 @@ CONNECTION: Json = {
 OF_2_0_1: list[tuple[str, Json, list[str]]] = [
     ("SetNetworkProfile", {"connectionData": {**CONNECTION, "securityProfile": 1}}, [Kind.DOWNGRADE]),
     ("SetNetworkProfile", {"connectionData": {**CONNECTION, "securityProfile": 3}}, [Kind.RECONFIGURATION]),
-    ("InstallCertificate", {"certificateType": "CSMSRootCertificate", "certificate": "PEM"}, []),
-    ("CertificateSigned", {"certificateChain": "PEM"}, []),
-    ("DeleteCertificate", {"certificateHashData": {}}, []),
+    ("InstallCertificate", {"certificateType": "CSMSRootCertificate", "certificate": "PEM"}, [Kind.RECONFIGURATION]),
+    ("CertificateSigned", {"certificateChain": "PEM"}, [Kind.RECONFIGURATION]),
+    ("DeleteCertificate", {"certificateHashData": {}}, [Kind.RECONFIGURATION]),
     ("UpdateFirmware", {"requestId": 1, "firmware": {"location": "http://mallory.example.com"}}, []),
     ("PublishFirmware", {"requestId": 1, "location": "http://mallory.example.com", "checksum": "0"}, []),
-    ("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}, []),
+    ("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}, [Kind.RECONFIGURATION]),
 ]
 
 

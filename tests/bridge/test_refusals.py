@@ -8,6 +8,7 @@ from gateway.bridge.refusals import (
     REFUSED,
     check_known,
     refuse,
+    refuse_csr,
     refuse_diagnostics,
     refuse_location,
     refuse_update,
@@ -72,10 +73,38 @@ def test_all_that_is_refused_is_in_the_table_above() -> None:
 
 
 def test_who_does_not_know_the_white_paper_is_told_the_key() -> None:
-    check_known("GetLog", security_extension=True)
+    backend = Backend()
+    check_known(backend.report, "GetLog", {}, security_extension=True)
     with pytest.raises(CallError, match=r"GetLog.*security_extension") as refused:
-        check_known("GetLog", security_extension=False)
+        check_known(backend.report, "GetLog", {}, security_extension=False)
     assert refused.value.code is ErrorCode.NOT_SUPPORTED
+    assert backend.events == []
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "kinds"),
+    [
+        *((action, {}, [kind]) for action, (_, kind, _) in REFUSED.items()),
+        ("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}, [RECONFIGURATION]),
+        ("ExtendedTriggerMessage", {"requestedMessage": "Heartbeat"}, []),
+        ("GetInstalledCertificateIds", {"certificateType": "ManufacturerRootCertificate"}, []),
+    ],
+)
+def test_what_it_reaches_for_is_an_event_all_the_same(action: str, payload: Json, kinds: list[str]) -> None:
+    backend = Backend()
+    check_known(backend.report, action, payload, security_extension=True)
+    assert backend.events == [], "its handler says it"
+    with pytest.raises(CallError):
+        check_known(backend.report, action, payload, security_extension=False)
+    assert backend.kinds == kinds
+    assert all(action in detail for _, detail in backend.events)
+
+
+def test_a_trigger_of_a_csr_is_not_implemented() -> None:
+    backend = Backend()
+    answer = refuse_csr(backend.report, "ExtendedTriggerMessage")
+    operation(Version.V16, "ExtendedTriggerMessage").response.check(answer)
+    assert (answer, backend.kinds) == ({"status": "NotImplemented"}, [RECONFIGURATION])
 
 
 @pytest.mark.parametrize("error", [None, PeerUnavailable("gone"), CallError(ErrorCode.INTERNAL_ERROR, "no")])

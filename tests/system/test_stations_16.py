@@ -134,6 +134,7 @@ async def test_the_security_extension_ends_at_the_gateway(gateway: Any, backend:
         ("ReconfigurationOfSecurityParameters", "gateway", "CS1"),
         ("DowngradeAttempted", "gateway", "CS1"),
         ("ReconfigurationOfSecurityParameters", "gateway", "CS1"),
+        *[("ReconfigurationOfSecurityParameters", "gateway", "CS1")] * 3,
         ("DowngradeAttempted", "gateway", "CS1"),
     ]
     assert guarded[0][1] not in gateway.log

@@ -135,7 +135,8 @@ class V16ToV16:
         NotImplemented for what 1.6 doesn't know; and :class:`PeerUnavailable` when the station can't be reached.
         """
         if action in SECURITY_OF_A_CENTRAL_SYSTEM:
-            check_known(action, security_extension=self._context.security_extension)
+            extension = self._context.security_extension
+            check_known(self._context.report, action, payload, security_extension=extension)
         if action in RELAYED_TO_STATION:
             return await self._context.call_station(action, payload)
         handler = FROM_BACKEND.get(action)

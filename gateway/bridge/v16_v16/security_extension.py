@@ -2,7 +2,7 @@
 
 from gateway.bridge import plug_and_charge_16
 from gateway.bridge.books import Json
-from gateway.bridge.refusals import NOT_IMPLEMENTED, SIGN_CERTIFICATE
+from gateway.bridge.refusals import SIGN_CERTIFICATE, refuse_csr
 from gateway.bridge.v16_v16.context import Context
 
 
@@ -17,7 +17,7 @@ async def extended_trigger_message(context: Context, payload: Json) -> Json:
     """ExtendedTriggerMessage. SignChargePointCertificate is NotImplemented: Voltgate runs the certificates."""
     asked_for = payload["requestedMessage"]
     if asked_for == SIGN_CERTIFICATE:
-        return dict(NOT_IMPLEMENTED)
+        return refuse_csr(context.report, "ExtendedTriggerMessage")
     answer = await context.call_station("ExtendedTriggerMessage", payload)
     if answer["status"] == "Accepted":
         context.memory.log_asked |= asked_for == "LogStatusNotification"

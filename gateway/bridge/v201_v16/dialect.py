@@ -158,7 +158,8 @@ class V201ToV16:
         NotImplemented for what 1.6 doesn't know.
         """
         if action in SECURITY_OF_A_CENTRAL_SYSTEM:
-            check_known(action, security_extension=self._context.settings.security_extension)
+            extension = self._context.settings.security_extension
+            check_known(self._context.report, action, payload, security_extension=extension)
         handler = FROM_BACKEND.get(action)
         if handler is not None:
             return await self._handle(handler, payload)

@@ -79,7 +79,9 @@ FROM_BACKEND: Final[dict[str, Row]] = {
     ),
     "DataTransfer": Row("the JSON text of an object or a list is read", ("DataTransfer",)),
     "DeleteCertificate": Row("answered Failed, and a security event: whom a station trusts is Voltgate's business"),
-    "ExtendedTriggerMessage": Row("SignChargePointCertificate: answered NotImplemented", ("TriggerMessage",)),
+    "ExtendedTriggerMessage": Row(
+        "SignChargePointCertificate: answered NotImplemented, and a security event", ("TriggerMessage",)
+    ),
     "GetCompositeSchedule": Row("connectorId 0 is the whole station", ("GetCompositeSchedule",)),
     "GetConfiguration": Row("keys are variables", ("GetVariables",)),
     "GetDiagnostics": Row(

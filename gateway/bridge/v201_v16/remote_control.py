@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.bridge.books import Books, Connector, Json, Page
 from gateway.bridge.ports import PeerUnavailable
-from gateway.bridge.refusals import NOT_IMPLEMENTED, SIGN_CERTIFICATE
+from gateway.bridge.refusals import SIGN_CERTIFICATE, refuse_csr
 from gateway.bridge.v201_v16.charging_profiles import enter, entry_of, transaction_profile
 from gateway.bridge.v201_v16.connectors import evse_of, numbered, plugs
 from gateway.bridge.v201_v16.context import Context
@@ -131,7 +131,7 @@ async def extended_trigger_message(context: Context, payload: Json) -> Json:
     """
     asked_for = payload["requestedMessage"]
     if asked_for == SIGN_CERTIFICATE:
-        return dict(NOT_IMPLEMENTED)
+        return refuse_csr(context.report, "ExtendedTriggerMessage")
     answer = await _trigger(context, payload)
     if answer["status"] == "Accepted":
         context.memory.log_asked |= asked_for == "LogStatusNotification"

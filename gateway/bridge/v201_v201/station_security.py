@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.bridge import plug_and_charge_16
+from gateway.bridge import plug_and_charge_16, refusals
 from gateway.bridge.books import Json
 from gateway.bridge.guarded_keys import HIGHEST_PROFILE
 from gateway.bridge.ports import DOWNGRADE, RECONFIGURATION
@@ -26,8 +26,11 @@ _CERTIFICATE_TRIGGERS: Final = frozenset(
 
 
 async def refuse(action: str, context: Context, _: Json) -> Json:
-    """Answer a command that never reaches the station."""
-    context.note(f"not-passed-on-{action}", f"the backend's {action} is refused: that is Voltgate's business")
+    """Answer a command that never reaches the station; what reaches for its certificates is a security event."""
+    if action in refusals.REFUSED:
+        refusals.refuse(context.report, action)
+    else:
+        context.note(f"not-passed-on-{action}", f"the backend's {action} is refused: that is Voltgate's business")
     return _refusal(REFUSALS[action], has_info=action not in _WITHOUT_STATUS_INFO)
 
 
@@ -43,8 +46,9 @@ async def set_network_profile(context: Context, payload: Json) -> Json:
 
 
 async def trigger_message(context: Context, payload: Json) -> Json:
-    """TriggerMessage; Rejected where it asks for a CSR."""
+    """TriggerMessage; where it asks for a CSR: Rejected, and a security event."""
     if payload["requestedMessage"] in _CERTIFICATE_TRIGGERS:
+        refusals.refuse_csr(context.report, "TriggerMessage")
         return _refusal("Rejected")
     return await context.call_station("TriggerMessage", payload)
 

@@ -45,6 +45,7 @@ async def test_a_trigger_for_a_certificate_is_not_the_backends_business(known_wo
     )
 
     assert answer == {"status": "NotImplemented"}
+    assert [kind for kind, _ in known_world.reports] == ["ReconfigurationOfSecurityParameters"]
     assert known_world.dialogue == []
 
 

@@ -374,6 +374,7 @@ class TestExtendedTrigger:
         )
 
         assert answer == {"status": "NotImplemented"}
+        assert [kind for kind, _ in known_world.reports] == ["ReconfigurationOfSecurityParameters"]
         assert known_world.dialogue == []
 
     @pytest.mark.parametrize("outcome", [CALLERROR, SILENCE])

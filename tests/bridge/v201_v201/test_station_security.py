@@ -38,7 +38,8 @@ async def test_what_is_refused(world: "World", action: str) -> None:
     request, answer = REFUSED[action]
     assert await world.from_backend(action, request) == answer
     assert world.dialogue == []
-    assert any(action in text for text in world.notes.values())
+    assert any(action in text for text in world.notes.values()) is ("Firmware" in action)
+    assert [kind for kind, detail in world.reports if action in detail] == [RECONFIGURATION] * ("Certificate" in action)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ async def test_a_backend_triggers_no_csr(world: "World", asked_for: str, passes:
     answer = await world.from_backend("TriggerMessage", {"requestedMessage": asked_for})
     assert answer["status"] == ("Accepted" if passes else "Rejected")
     assert bool(world.dialogue) is passes
+    assert [kind for kind, _ in world.reports] == ([] if passes else [RECONFIGURATION])
 
 
 async def test_certificates_in_a_data_transfer(world: "World") -> None:
