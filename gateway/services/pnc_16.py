@@ -17,8 +17,11 @@ from gateway.wire.schemas import operation
 from gateway.wire.strict_json import JsonRejected, dumps, loads
 from gateway.wire.versions import Version
 
-FOR_THE_BACKEND: Final = frozenset({"Authorize", "Get15118EVCertificate"})
-"""Messages of the note that a backend may know and the gateway need not: passed on unless somebody serves them."""
+FOR_THE_BACKEND: Final = frozenset({"authorize", "get15118evcertificate"})
+"""Messages of the note that a backend may know and the gateway need not: passed on unless somebody serves them.
+
+Casefolded, as messageIds are compared: they are a CiString in 1.6.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -50,22 +53,23 @@ class PlugAndChargeTransfers:
 
     def __init__(self, served: Mapping[str, Unwrapped]) -> None:
         """``served``: by messageId, such as SignCertificate or GetCertificateStatus."""
-        self._served = dict(served)
+        self._served = {action.casefold(): (action, serve) for action, serve in served.items()}
 
     async def data_transfer(self, station: BridgedStation, payload: Json) -> Json:
         """Answer DataTransfer.req of a 1.6 station. Raises what the service or the bridge raises."""
         vendor_id = vendor_of(payload)
-        message_id = payload.get("messageId", "")
-        serve = self._served.get(message_id)
-        if vendor_id is None or (serve is None and message_id in FOR_THE_BACKEND):
+        message_id = payload.get("messageId", "").strip().casefold()
+        known = self._served.get(message_id)
+        if vendor_id is None or (known is None and message_id in FOR_THE_BACKEND):
             return await station.bridge.from_station("DataTransfer", payload)
-        if serve is None:
+        if known is None:
             return {"status": "UnknownMessageId"}
+        action, serve = known
         try:
             wrapped = _read(payload.get("data"))
-            operation(Version.V201, message_id).request.check(wrapped)
+            operation(Version.V201, action).request.check(wrapped)
         except (JsonRejected, CallError) as error:
-            log.warning("pnc_message_rejected", identity=station.identity, message_id=message_id, reason=str(error))
+            log.warning("pnc_message_rejected", identity=station.identity, message_id=action, reason=str(error))
             return {"status": "Rejected"}
         answer = await serve(station, wrapped, vendor_id)
         # The note has no statusInfo.

@@ -27,8 +27,10 @@ def judged(payload: Json) -> tuple[Json | None, list[str]]:
         ("CertificateSigned", "Rejected"),
         ("InstallCertificate", "Rejected"),
         ("installcertificate", "Rejected"),
+        ("INSTALLCERTIFICATE", "Rejected"),
         (" InstallCertificate", "Rejected"),
         ("DeleteCertificate", "Failed"),
+        ("dELETEcERTIFICATE", "Failed"),
         ("TriggerMessage", "Rejected"),
         ("SignCertificate", "Rejected"),
         ("Whatever", "Rejected"),
@@ -50,6 +52,7 @@ def test_a_message_without_a_name_is_refused_too() -> None:
         {"vendorId": "acme", "messageId": "InstallCertificate", "data": "{}"},
         {"vendorId": "acme"},
         {"vendorId": OCA, "messageId": "GetInstalledCertificateIds", "data": "{}"},
+        {"vendorId": OCA, "messageId": "GETINSTALLEDCERTIFICATEIDS", "data": "{}"},
     ],
 )
 def test_what_may_pass(payload: Json) -> None:

@@ -52,10 +52,11 @@ def desk() -> Desk:
     return Desk()
 
 
+@pytest.mark.parametrize("message_id", ["SignCertificate", "signcertificate", " SIGNCERTIFICATE"])
 @pytest.mark.parametrize("vendor", [VENDOR_ID, "iso15118", "ISO15118"])
-async def test_a_message_of_the_note_is_answered_in_its_words(desk: Desk, vendor: str) -> None:
+async def test_a_message_of_the_note_is_answered_in_its_words(desk: Desk, vendor: str, message_id: str) -> None:
     data = json.dumps({"csr": "PEM", "certificateType": "V2GCertificate"})
-    answer = await desk.transfer(vendorId=vendor, messageId="SignCertificate", data=data)
+    answer = await desk.transfer(vendorId=vendor, messageId=message_id, data=data)
     assert answer == {"status": "Accepted", "data": '{"status":"Rejected"}'}
     assert desk.asked == [({"csr": "PEM", "certificateType": "V2GCertificate"}, vendor)]
 
@@ -66,6 +67,8 @@ async def test_a_message_of_the_note_is_answered_in_its_words(desk: Desk, vendor
         {"vendorId": "acme", "messageId": "SignCertificate", "data": "x"},
         {"vendorId": "acme"},
         {"vendorId": VENDOR_ID, "messageId": "Authorize", "data": "{}"},
+        {"vendorId": VENDOR_ID, "messageId": "AUTHORIZE", "data": "{}"},
+        {"vendorId": VENDOR_ID, "messageId": "Get15118EvCertificate", "data": "{}"},
     ],
 )
 async def test_what_is_not_the_gateways_goes_on_untouched(desk: Desk, payload: dict[str, str]) -> None:
@@ -82,9 +85,10 @@ async def test_a_message_that_no_station_sends(desk: Desk, payload: dict[str, st
 @pytest.mark.parametrize(
     "data", [None, "", "no json", "[]", "{}", '{"csr":1}', '{"csr":"a","csr":"b"}', "[" * 99, '{"csr":"a","x":1}']
 )
-async def test_data_that_can_not_be_read(desk: Desk, data: str | None) -> None:
+@pytest.mark.parametrize("message_id", ["SignCertificate", "SIGNcertificate"])
+async def test_data_that_can_not_be_read(desk: Desk, data: str | None, message_id: str) -> None:
     more = {} if data is None else {"data": data}
-    assert await desk.transfer(vendorId=VENDOR_ID, messageId="SignCertificate", **more) == {"status": "Rejected"}
+    assert await desk.transfer(vendorId=VENDOR_ID, messageId=message_id, **more) == {"status": "Rejected"}
     assert desk.asked == []
 
 
