@@ -6,7 +6,7 @@ them looks at the folder by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -73,6 +73,8 @@ class _Kept:
     again_at: datetime | None = None
     alerts: int = 0
     """How many alerts were given for the present one, the last when it has expired."""
+    is_held: bool = False
+    """True: it is kept for its root, and that was said."""
 
 
 class ServerCertificates:
@@ -195,7 +197,7 @@ class ServerCertificates:
         former = None if kept.pair is None else format(kept.pair.leaf.serial_number, "x")
         try:
             async with asyncio.timeout(ISSUED_WITHIN):
-                await self._check_root(kept)
+                await self._check_root(kind, kept)
                 issued = await self._issue(kind)
             await self._read(kind, kept)
         except (AuthorityError, OSError) as error:
@@ -215,26 +217,28 @@ class ServerCertificates:
         log.error("server_certificate_not_issued", kind=kind.value, reason=reason, again_in=pause, is_valid=is_valid)
         return reason
 
-    async def _check_root(self, kept: _Kept) -> None:
+    async def _check_root(self, kind: PairKind, kept: _Kept) -> None:
         """Stay with a valid certificate while the authority signs under a root that stations aren't said to have.
 
         An authority whose CA was changed would lock all of them out at the next renewal. Raises AuthorityError.
         """
         pair = kept.pair
         if pair is None or not pair.is_valid(self._now()):
+            kept.is_held = False
             return
         try:
             roots = await asyncio.to_thread(self._wanted.csms_roots)
         except (OSError, ValueError) as error:
             raise AuthorityError(f"csms_roots can't be read: {error}") from None
-        if not any(leads_to(pair.chain, root) for root in roots):
-            return
-        chain = tuple(await self._authority.chain())
-        if not any(leads_to(chain, root) for root in roots):
-            raise AuthorityError(
-                "authority.server signs under a root that csms_roots doesn't hold; add it there when all stations have "
-                "it (voltgate trust rotate); the present certificate stays until it expires"
-            )
+        if any(leads_to(pair.chain, root) for root in roots):
+            chain = tuple(await self._authority.chain())
+            if not any(leads_to(chain, root) for root in roots):
+                self._note_hold(kind, kept, pair)
+                raise AuthorityError(
+                    "authority.server signs under a root that csms_roots doesn't hold; add it there when all stations "
+                    "have it (voltgate trust rotate); the present certificate stays until it expires"
+                )
+        kept.is_held = False
 
     async def _issue(self, kind: PairKind) -> IssuedCertificate:
         """Make a key, have it signed and keep both. Raises AuthorityError, OSError."""
@@ -264,6 +268,20 @@ class ServerCertificates:
 
     # --- alerts
 
+    def _note_hold(self, kind: PairKind, kept: _Kept, pair: KeptPair) -> None:
+        """Say once that a renewal is held up, which only a person can end: long before the certificate ends."""
+        if kept.is_held:
+            return
+        kept.is_held = True
+        detail = (
+            f"the gateway's own {kind.value} certificate isn't renewed: authority.server signs under a root that "
+            f"csms_roots doesn't hold; it expires at {pair.leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        )
+        self._note(detail, {"serial": format(pair.leaf.serial_number, "x"), "usage": "server"})
+
+    def _note(self, detail: str, presented: Mapping[str, str]) -> None:
+        self._security.note(SecurityEvent(Kind.CERTIFICATE_EXPIRING, detail, presented=presented))
+
     def _alert(self) -> None:
         now = self._now()
         for kind, kept in self._kept.items():
@@ -278,7 +296,7 @@ class ServerCertificates:
                 detail = f"the gateway's own {kind.value} certificate {words}; the log says why it isn't renewed"
                 presented = {"serial": format(leaf.serial_number, "x"), "usage": "server"}
                 log.error("server_certificate_expiring", kind=kind.value, has_expired=has_expired, **presented)
-                self._security.note(SecurityEvent(Kind.CERTIFICATE_EXPIRING, detail, presented=presented))
+                self._note(detail, presented)
             kept.alerts = passed
 
 

@@ -170,6 +170,28 @@ async def test_an_authority_with_another_root_locks_no_station_out(desk: Desk, t
     assert not set(desk.serials) & set(renewed), "what is shown leads to no such root as it is"
 
 
+async def test_a_person_hears_once_of_each_hold(desk: Desk, tmp_path: Path, events: KeptEvents) -> None:
+    *_, old = await desk.authority.chain()
+    desk.roots = [old]
+    await desk.service.prepare()
+    first, desk.authority.local = desk.authority.local, Authority(tmp_path / "other", lambda: desk.date).local
+    await desk.later(16 * HOUR)
+    assert events.kinds == ["CertificateExpiring"] * 2, "one for each kind"
+    assert all("csms_roots doesn't hold" in each.detail for each in events.noted)
+    assert {each.presented["serial"] for each in events.noted} == {format(each, "x") for each in desk.serials}
+    for roots in ([old], ValueError("is cut off within a certificate"), [old]):
+        desk.roots = roots
+        await desk.later(HOUR / 4)
+    assert len(events.noted) == 2
+    # It is over, and begins anew with the next certificate.
+    desk.authority.local, other = first, desk.authority.local
+    await desk.later(HOUR / 4)
+    assert desk.service.expiring == 0
+    desk.authority.local = other
+    await desk.later(16 * HOUR)
+    assert len(events.noted) == 4
+
+
 async def test_an_expired_certificate_is_replaced_whatever_its_root(desk: Desk, tmp_path: Path) -> None:
     *_, old = await desk.authority.chain()
     desk.roots = [old]
