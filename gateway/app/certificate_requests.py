@@ -22,6 +22,7 @@ from gateway.services.certificate_words import (
     Kinds,
 )
 from gateway.services.certificates import StationCertificates
+from gateway.services.overdue_requests import OverdueRequests
 from gateway.session.ports import StoreAway
 from gateway.session.security import SecurityLog
 from gateway.session.station import Service
@@ -55,6 +56,7 @@ class RequestDesk:
             revoke=self._revoke,
             now=now,
         )
+        self._overdue = OverdueRequests(self.requests, self.certificates.settle_overdue, now=now)
 
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:
@@ -62,8 +64,9 @@ class RequestDesk:
         return {(version, "SignCertificate"): self.certificates.sign_certificate for version in Version}
 
     def start(self) -> None:
-        """Begin to follow what people decide."""
+        """Begin to follow what people decide, and to end what nobody comes for."""
         self._tasks.spawn(self._follow_decisions(), "certificate requests")
+        self._tasks.spawn(self._overdue.run(), "overdue certificate requests")
 
     async def _follow_decisions(self) -> None:
         while True:

@@ -8,7 +8,7 @@ import structlog
 from cryptography import x509
 
 from gateway.bridge.ports import PeerUnavailable
-from gateway.services.certificate_signing import CertificateLog
+from gateway.services.certificate_signing import CertificateLog, OnFile
 from gateway.services.certificate_words import Words, deliver_certificate
 from gateway.services.station_commands import ConnectedStation, Reply
 from gateway.session.certificate_requests import CertificateRequest, RequestState
@@ -31,9 +31,15 @@ class RequestBook(Protocol):
     """The requests on file, as far as a flow changes them. Every method raises StoreAway."""
 
     async def move(
-        self, request_id: int, state: RequestState, *, detail: str = "", serial: str | None = None
+        self,
+        request_id: int,
+        state: RequestState,
+        *,
+        detail: str = "",
+        serial: str | None = None,
+        was: RequestState | None = None,
     ) -> CertificateRequest | None:
-        """Give an open request its next state; None when it is over already, or gone."""
+        """Give an open request its next state; None when it is over already, or gone, or not in ``was`` any more."""
 
     async def sending(self, request_id: int) -> int:
         """Count one attempt to deliver; return how many that makes, 0 when the request is over."""
@@ -73,16 +79,10 @@ class Delivery:
 
         Return "", or why the station refuses it. Raises NotPickedUp, GaveUp, StoreAway.
         """
-        serial = request.serial or ""
-        found = await self._inventory.on_file(serial)
-        if found is None or found.state == "revoked":
-            raise GaveUp("its certificate was revoked before the station had it")
-        if found.state in TAKEN:
-            # It was accepted, or shown at a door, and the answer, or our note of it, got lost.
-            await self._book.move(request.id, RequestState.DELIVERED, serial=serial)
+        found = await self.pending(request)
+        if found is None:
             return ""
-        if self._now() >= min(found.not_after, request.changed_at + DELIVERED_WITHIN):
-            raise GaveUp(f"the station did not pick its certificate up within {DELIVERED_WITHIN.days} days")
+        serial = found.serial
         attempts = await self._book.sending(request.id)
         if not 0 < attempts <= DELIVERIES_MAX:
             raise GaveUp(f"the station did not pick its certificate up, {DELIVERIES_MAX} times")
@@ -98,6 +98,23 @@ class Delivery:
             log.info("certificate_signed", identity=request.identity, serial=serial, state="installed")
             return ""
         return await self._rejected(request, serial, reply)
+
+    async def pending(self, request: CertificateRequest) -> OnFile | None:
+        """Return the certificate of an ISSUED request that the station may still be sent.
+
+        None when it has it: the request is closed then. Raises GaveUp, StoreAway.
+        """
+        serial = request.serial or ""
+        found = await self._inventory.on_file(serial)
+        if found is None or found.state == "revoked":
+            raise GaveUp("its certificate was revoked before the station had it")
+        if found.state in TAKEN:
+            # It was accepted, or shown at a door, and the answer, or our note of it, got lost.
+            await self._book.move(request.id, RequestState.DELIVERED, serial=serial)
+            return None
+        if self._now() >= min(found.not_after, request.changed_at + DELIVERED_WITHIN):
+            raise GaveUp(f"the station did not pick its certificate up within {DELIVERED_WITHIN.days} days")
+        return found
 
     async def drop(self, serial: str, reason: x509.ReasonFlags, why: str) -> None:
         """Nobody has use for an issued certificate any more: it is revoked. Raises StoreAway."""

@@ -32,6 +32,8 @@ GATE_PAUSE: Final = 30.0
 """Seconds between two looks whether a station that has not booted yet may be sent anything."""
 SIGNED_WITHIN: Final = timedelta(hours=24)
 """From the answer to the signature: for so long an authority may be away."""
+DECIDED_WITHIN: Final = timedelta(days=30)
+"""For so long a request waits for a person."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 """Starts a named task that somebody owns."""
@@ -68,6 +70,8 @@ class _Flow:
     """What the authority gave for ``request`` and the store could not take yet."""
     is_new: bool = True
     """False: an earlier run may have had a certificate signed for ``request`` already."""
+    is_at_work: bool = False
+    """True: something is done for ``request`` right now; False: it waits for its time."""
     sending: int | None = None
     """The number of the request whose certificate the station is being sent."""
     is_replaced: bool = False
@@ -131,6 +135,31 @@ class CertificateFlows:
         flow.is_replaced = True
         return True
 
+    async def settle_overdue(self, request: CertificateRequest) -> bool:
+        """End a request whose time is over, as its flow would; most have none, as their station is away.
+
+        Return False, and leave it alone, when a flow is at it right now. Raises StoreAway.
+        """
+        flow = self._flows.get((request.identity, request.usage))
+        if flow is not None and flow.is_at_work:
+            return False
+        try:
+            if request.state is RequestState.ISSUED:
+                await self._delivery.pending(request)
+            else:
+                self._check_time(request)
+        except GaveUp as over:
+            await self._fail(request, over)
+        return True
+
+    def _check_time(self, request: CertificateRequest) -> None:
+        """Raise GaveUp for a request that has waited for too long: for a person, or for its authority."""
+        waited = self._now() - request.changed_at
+        if request.state is RequestState.WAITING and waited >= DECIDED_WITHIN:
+            raise GaveUp(f"nobody decided within {DECIDED_WITHIN.days} days")
+        if request.state is RequestState.REQUESTED and waited >= SIGNED_WITHIN:
+            raise GaveUp(f"no certificate could be signed within {SIGNED_WITHIN}")
+
     async def _run(self, key: tuple[str, str]) -> None:
         flow = self._flows[key]
         try:
@@ -147,6 +176,7 @@ class CertificateFlows:
             del self._flows[key]
 
     async def _advance_safely(self, flow: _Flow, request: CertificateRequest) -> float | None:
+        flow.is_at_work = True
         try:
             return await self._advance(flow, request)
         except StoreAway as away:
@@ -156,6 +186,8 @@ class CertificateFlows:
             log.exception("certificate_flow_failed", identity=request.identity)
             self._told(request, Ended("", "signing it failed; the log says why"))
             return self._longer(flow)
+        finally:
+            flow.is_at_work = False
 
     async def _advance(self, flow: _Flow, request: CertificateRequest) -> float | None:
         """Go as far as possible; return the seconds after which to try again, None when there is nothing to do."""
@@ -190,8 +222,7 @@ class CertificateFlows:
 
     async def _sign(self, flow: _Flow, request: CertificateRequest) -> CertificateRequest | None:
         """Return the request as ISSUED; None when a newer one has taken its place meanwhile."""
-        if self._now() >= request.changed_at + SIGNED_WITHIN:
-            raise GaveUp(f"no certificate could be signed within {SIGNED_WITHIN}")
+        self._check_time(request)
         serial = None if flow.is_new else await self._signing.left_behind(request)
         if serial is None:
             issued = flow.in_hand
@@ -227,9 +258,13 @@ class CertificateFlows:
         self._told(request, Ended("", f"signing it failed: {error}"))
         if isinstance(error, AuthorityError):
             self._security.note(SecurityEvent(Kind.NOT_ISSUED, str(error), request.identity))
-        if request.serial is not None:
-            await self._delivery.drop(request.serial, x509.ReasonFlags.cessation_of_operation, str(error))
-        await self._book.move(request.id, RequestState.FAILED, detail=str(error), serial=request.serial)
+        serial = request.serial
+        if request.state is RequestState.REQUESTED:
+            # A kill, or a store that was away, may have come between the signature and the note of it.
+            serial = await self._signing.left_behind(request)
+        if serial is not None:
+            await self._delivery.drop(serial, x509.ReasonFlags.cessation_of_operation, str(error))
+        await self._book.move(request.id, RequestState.FAILED, detail=str(error), serial=serial, was=request.state)
 
     def _longer(self, flow: _Flow) -> float:
         seconds = flow.pause

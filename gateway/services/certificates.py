@@ -6,7 +6,7 @@ A request is on file before it is answered Accepted; what follows is :class:`Cer
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
@@ -14,7 +14,7 @@ from cryptography import x509
 
 from gateway.bridge.books import Json
 from gateway.services.certificate_delivery import Delivery, RequestBook, Revoke
-from gateway.services.certificate_flows import CertificateFlows, Ended, Pause, Spawn, pause_or_wake
+from gateway.services.certificate_flows import DECIDED_WITHIN, CertificateFlows, Ended, Pause, Spawn, pause_or_wake
 from gateway.services.certificate_review import CsrReview, Names
 from gateway.services.certificate_signing import CertificateLog, Signing
 from gateway.services.certificate_words import STATION, STATION_CERTIFICATE, V2G_CERTIFICATE, Kinds, Words, trigger_csr
@@ -32,8 +32,6 @@ REQUESTS_MAX: Final = 10
 """CSRs of one station that are looked at in ``REQUESTS_WINDOW``."""
 REQUESTS_WINDOW: Final = 3600.0
 """Seconds over which they are counted."""
-DECIDED_WITHIN: Final = timedelta(days=30)
-"""For so long a request waits for a person."""
 RENEWED_WITHIN: Final = 120.0
 """Seconds from the trigger to CertificateSigned.conf: the station makes a key, the authority signs."""
 
@@ -194,10 +192,16 @@ class StationCertificates:
         """A station has connected: go on with what it asked for before. Raises StoreAway."""
         for request in await self._requests.open_ones(station.identity):
             if request.state is RequestState.WAITING and self._now() >= request.requested_at + DECIDED_WITHIN:
-                detail = f"nobody decided within {DECIDED_WITHIN.days} days"
-                await self._requests.move(request.id, RequestState.FAILED, detail=detail)
+                await self.settle_overdue(request)
                 continue
             self._go_on(station, request, is_new=False)
+
+    async def settle_overdue(self, request: CertificateRequest) -> bool:
+        """End a request whose time is over, unless its flow is at it right now; return whether. Raises StoreAway."""
+        is_settled = await self._flows.settle_overdue(request)
+        if is_settled:
+            self._undecided.pop(request.id, None)
+        return is_settled
 
     async def follow_decisions(self) -> None:
         """Take up what was approved, here or by a command, since the last look. Raises StoreAway."""

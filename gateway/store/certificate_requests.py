@@ -1,10 +1,10 @@
 """The stations' requests for certificates: what was answered Accepted outlives the process."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, false, insert, or_, select, update
 
 from gateway.bridge.books import Json
 from gateway.session.certificate_requests import OPEN, CertificateRequest, NotWaiting, RequestState, RequestUnknown
@@ -125,17 +125,40 @@ class CertificateRequests:
         rows = await self._database.read(lambda connection: connection.execute(statement).mappings().all())
         return [_record(row) for row in rows]
 
+    async def overdue(
+        self, since: Mapping[RequestState, datetime], *, after: int, at_most: int
+    ) -> Sequence[CertificateRequest]:
+        """Return requests that have been in one of these states since then or longer, by their numbers.
+
+        Those above ``after``, and no more than ``at_most``. Raises StoreUnavailable.
+        """
+        waits = [
+            and_(CertificateRequestRow.state == state.value, CertificateRequestRow.changed_at <= at)
+            for state, at in since.items()
+        ]
+        statement = _ALL.where(CertificateRequestRow.id > after, or_(false(), *waits)).limit(at_most)
+        rows = await self._database.read(lambda connection: connection.execute(statement).mappings().all())
+        return [_record(row) for row in rows]
+
     async def move(
-        self, request_id: int, state: RequestState, *, detail: str = "", serial: str | None = None
+        self,
+        request_id: int,
+        state: RequestState,
+        *,
+        detail: str = "",
+        serial: str | None = None,
+        was: RequestState | None = None,
     ) -> CertificateRequest | None:
         """Give an open request its next state, durable on return; None when it is over already, or gone.
 
-        ``serial``: of the certificate that was issued for it. Raises StoreUnavailable.
+        And when it isn't in the state ``was`` any more, if that is given. ``serial``: of the certificate that was
+        issued for it. Raises StoreUnavailable.
         """
         values = self._values(state, detail)
         if serial is not None:
             values["serial"] = serial
-        return await self._change(_MOVE, request_id, values)
+        statement = _MOVE if was is None else _MOVE.where(CertificateRequestRow.state == was.value)
+        return await self._change(statement, request_id, values)
 
     async def sending(self, request_id: int) -> int:
         """Count one attempt to deliver an open request's certificate; return how many that makes, 0 when it is over.

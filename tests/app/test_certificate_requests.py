@@ -9,8 +9,10 @@ import pytest
 from cryptography import x509
 
 from gateway.app.certificate_requests import certificate_kinds
+from gateway.app.clock import now
 from gateway.bridge.ports import PeerUnavailable
 from gateway.config import Config
+from gateway.services.certificate_delivery import DELIVERED_WITHIN
 from gateway.session.certificate_requests import RequestState
 from gateway.session.station import Station
 from gateway.store.certificate_requests import CertificateRequests
@@ -86,6 +88,24 @@ async def test_what_was_issued_is_delivered_and_not_issued_anew(
         assert format(leaf.serial_number, "x") == record.serial
         await after.idle()
         assert len(await after.services.pki.on_file.list("CS1")) == 1
+
+
+async def test_what_was_issued_is_revoked_when_the_station_stays_away(
+    configured: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured()
+    async with open_house(config, tmp_path) as before:
+        await ask(before, Stubborn(), make_csr())
+        await until(before, "issued")
+        await before.tasks.close()
+    monkeypatch.setattr("gateway.app.certificate_requests.now", lambda: now() + DELIVERED_WITHIN)
+    monkeypatch.setattr("gateway.services.overdue_requests.LOOK_EVERY", 0.01)
+    async with open_house(config, tmp_path) as after:
+        after.services.pki.start()
+        await until(after, "failed")
+        (record,) = await after.services.pki.on_file.list("CS1")
+        assert record.state is CertificateState.REVOKED
+        await after.tasks.close()
 
 
 async def test_what_was_signed_but_not_noted_is_found_by_its_key(

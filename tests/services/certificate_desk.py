@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -162,14 +162,30 @@ class Book:
         ]
 
     async def move(
-        self, request_id: int, state: RequestState, *, detail: str = "", serial: str | None = None
+        self,
+        request_id: int,
+        state: RequestState,
+        *,
+        detail: str = "",
+        serial: str | None = None,
+        was: RequestState | None = None,
     ) -> CertificateRequest | None:
         known = self.kept[request_id]
-        if known.state not in OPEN:
+        if known.state not in OPEN or was not in {None, known.state}:
             return None
         serial = serial or known.serial
         self.kept[request_id] = replace(known, state=state, detail=detail, serial=serial, changed_at=self.now)
         return self.kept[request_id]
+
+    async def overdue(
+        self, since: Mapping[RequestState, datetime], *, after: int, at_most: int
+    ) -> Sequence[CertificateRequest]:
+        found = [
+            each
+            for each in self.kept.values()
+            if each.id > after and each.state in since and each.changed_at <= since[each.state]
+        ]
+        return found[:at_most]
 
     async def sending(self, request_id: int) -> int:
         known = self.kept[request_id]

@@ -178,3 +178,34 @@ async def test_what_a_station_is_called_now(requests: CertificateRequests, datab
     assert await requests.name_of("CS1") == "CS1"
     await Stations(database).remove("CS1")
     assert await requests.name_of("CS1") is None
+
+
+async def test_those_whose_time_is_over_in_batches(requests: CertificateRequests, clock: Clock) -> None:
+    waiting, _ = await add(requests, state="waiting")
+    issued, _ = await add(requests, usage="v2g")
+    clock.now += timedelta(days=1)
+    await requests.move(issued.id, RequestState.ISSUED, serial="abc1")
+    late, _ = await add(requests, "CS2")
+    over, _ = await add(requests, "CS2", usage="v2g")
+    await requests.move(over.id, RequestState.FAILED)
+
+    async def found(*, after: int = 0, at_most: int = 10, **since: datetime) -> list[int]:
+        wanted = {RequestState(state): at for state, at in since.items()}
+        return [each.id for each in await requests.overdue(wanted, after=after, at_most=at_most)]
+
+    assert await found() == []
+    assert await found(waiting=NOW, requested=NOW, issued=NOW) == [waiting.id]
+    assert await found(waiting=NOW - timedelta(seconds=1)) == []
+    later = clock.now
+    assert await found(waiting=later, requested=later, issued=later) == [waiting.id, issued.id, late.id]
+    assert await found(waiting=later, requested=later, issued=later, at_most=1) == [waiting.id]
+    assert await found(waiting=later, requested=later, issued=later, after=waiting.id, at_most=1) == [issued.id]
+
+
+async def test_a_move_from_a_state_that_it_has_left(requests: CertificateRequests) -> None:
+    made, _ = await add(requests, state="waiting")
+    await requests.decide(made.id, approved=True, detail="")
+    assert await requests.move(made.id, RequestState.FAILED, was=RequestState.WAITING) is None
+    moved = await requests.move(made.id, RequestState.FAILED, was=RequestState.REQUESTED)
+    assert moved is not None
+    assert moved.state is RequestState.FAILED
