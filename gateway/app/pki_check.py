@@ -11,7 +11,8 @@ from gateway.app.authorities import open_authority
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.authorities import AuthorityUse, VaultAuthority
-from pki.authority import AuthorityError
+from pki.authority import AuthorityError, CertificateAuthority
+from pki.crl import parse_crls
 from pki.profiles import OF_USE, CertificateProfile, load_profile, with_lifetime
 
 
@@ -38,7 +39,7 @@ class AuthorityChecked:
 
 
 async def check_authorities(config: Config) -> list[AuthorityChecked]:
-    """Ask every configured authority whether it could sign now; nothing is signed and nothing is changed."""
+    """Ask every configured authority whether it could sign now; nothing is signed."""
     return [await _checked(name, use, config) for name, use in config.authority.uses()]
 
 
@@ -57,6 +58,7 @@ async def _checked(name: str, use: AuthorityUse, config: Config) -> AuthorityChe
         _dates(found, chain, profile, datetime.now(UTC))
         if use.vault is not None:
             await _role(found, use.vault, profile, config, stack)
+            await _crl(found, authority, datetime.now(UTC))
     return found
 
 
@@ -68,6 +70,18 @@ def _dates(found: AuthorityChecked, chain: list[x509.Certificate], profile: Cert
     elif ends - now < profile.validity.lifetime:
         lifetime = profile.validity.lifetime // timedelta(days=1)
         found.problems.append(f"a CA of its chain ends on {ends.date()}, within the {lifetime} days of what it signs")
+
+
+async def _crl(found: AuthorityChecked, authority: CertificateAuthority, now: datetime) -> None:
+    """A list that has run out refuses everybody where ``revocation.when_unknown`` is refuse."""
+    try:
+        stale = [crl for crl in parse_crls(await authority.crl()) if crl.next_update is None or crl.next_update <= now]
+    except (AuthorityError, ValueError) as error:
+        found.problems.append(f"its CRL: {error}")
+        return
+    for crl in stale:
+        since = f"since {crl.next_update:%Y-%m-%d %H:%M} UTC" if crl.next_update is not None else "for it has no end"
+        found.problems.append(f"{crl.label} is stale {since}; set config/crl auto_rebuild=true and rotate it")
 
 
 async def _role(

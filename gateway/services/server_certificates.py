@@ -286,6 +286,7 @@ class ServerCertificates:
         now = self._now()
         for kind, kept in self._kept.items():
             if kept.pair is None:
+                self._alert_missing(kind, kept)
                 continue
             leaf = kept.pair.leaf
             times = (*self._rules.alerts_at(*self._life(leaf, kept)), leaf.not_valid_after_utc)
@@ -298,6 +299,13 @@ class ServerCertificates:
                 log.error("server_certificate_expiring", kind=kind.value, has_expired=has_expired, **presented)
                 self._note(detail, presented)
             kept.alerts = passed
+
+    def _alert_missing(self, kind: PairKind, kept: _Kept) -> None:
+        """Say once that there is none of a kind and none can be had: stations that know no other stay outside."""
+        if kept.attempts and not kept.alerts:
+            kept.alerts = 1
+            detail = f"the gateway has no {kind.value} certificate of its own; the log says why none can be had"
+            self._note(detail, {"kind": kind.value, "usage": "server"})
 
 
 def _make(kind: PairKind, wanted: Wanted) -> tuple[PrivateKey, x509.CertificateSigningRequest]:

@@ -1,5 +1,6 @@
 """Whether each configured authority could sign: the embedded CA, and a real OpenBao."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,23 @@ async def test_a_ca_that_ends_before_what_it_signs(bao: Bao, tmp_path: Path) -> 
         (found,) = await check_authorities(configured(tmp_path, section))
 
     assert "a CA of its chain ends on" in found.problems[0] or "max_ttl" in found.problems[0]
+
+
+async def test_a_list_that_has_run_out(bao: Bao, tmp_path: Path) -> None:
+    plan = plan_of()
+    with administrator(bao) as vault:
+        outcome = set_up(vault, plan, secret_id_file=tmp_path / "secret-id")
+        config = configured(tmp_path, authority_section(vault, plan, outcome, tmp_path / "secret-id")["authority"])
+        vault.write("voltgate-stations/config/crl", {"auto_rebuild": False, "expiry": "1s"})
+        vault.read("voltgate-stations/crl/rotate")
+
+        async def stale() -> bool:
+            (found,) = await check_authorities(config)
+            return any("is stale since" in problem and "auto_rebuild" in problem for problem in found.problems)
+
+        async with asyncio.timeout(30):
+            while not await stale():
+                pass
 
 
 async def test_an_authority_that_cant_be_opened(tmp_path: Path) -> None:

@@ -460,6 +460,22 @@ async def test_what_nobody_foresaw_is_not_the_end(desk: Desk) -> None:
     assert not set(desk.serials) & set(before)
 
 
+async def test_people_hear_once_of_a_kind_that_is_missing(desk: Desk, events: KeptEvents) -> None:
+    """Stations that know RSA alone would stay outside without a word."""
+    await desk.service.prepare()
+    desk.authority.away = AuthorityUnavailable("vault is sealed")
+    (desk.folder.path / "rsa.pem").unlink()
+    for _ in range(3):
+        await desk.later(timedelta(minutes=1))
+    assert [each.detail for each in events.noted] == [
+        "the gateway has no rsa certificate of its own; the log says why none can be had"
+    ]
+    assert (desk.service.expiring, desk.is_valid()) == (1, True)
+    desk.authority.away = None
+    await desk.later(HOUR)
+    assert (desk.service.expiring, len(events.noted)) == (0, 1)
+
+
 def test_nothing_to_tell_before_there_is_any(desk: Desk) -> None:
     assert desk.service.expiring == 0
     assert not desk.is_valid()
