@@ -128,6 +128,7 @@ async def test_what_runs_beside_the_stations_is_owned(house: House) -> None:
         "authority notices",
         "certificate census",
         "certificate requests",
+        "overdue certificate requests",
         "trust anchors",
         "trust anchors' files",
     }
