@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from pki.authority import IssuedCertificate, IssuedMismatch, SigningRequest
 from pki.issuing import general_name
 from pki.keys import STRONG_HASHES
+from pki.pem_files import read_chain
 from pki.profiles import format_duration
 from pki.subject import attribute_name, surplus, wanted_subject
 
@@ -70,8 +71,7 @@ def verify_issued(issued: IssuedCertificate, request: SigningRequest, *, now: da
             "(OCPP 2.0.1 A02.FR.16); use shorter CA certificates"
         )
     try:
-        chain = x509.load_pem_x509_certificates(issued.chain_pem.encode())
-        case = _Case(issued, request, chain, now)
+        case = _Case(issued, request, read_chain(issued.chain_pem), now)
         for check in _CHECKS:
             check(case)
     except IssuedMismatch:
@@ -85,7 +85,7 @@ def _size(case: _Case) -> None:
     size_max, length_max = case.request.profile.certificate_size_max, case.request.profile.chain_length_max
     if length_max is not None and len(case.chain) > length_max:
         raise IssuedMismatch(f"the chain has {len(case.chain)} certificates, {length_max} are allowed (V2G2-009)")
-    for certificate in case.chain:
+    for certificate in case.chain if size_max is not None else ():
         size = len(certificate.public_bytes(Encoding.DER))
         if size_max is not None and size > size_max:
             name = certificate.subject.rfc4514_string()

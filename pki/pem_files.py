@@ -1,5 +1,6 @@
 """Certificates and keys in files: PEM, keys readable by their owner alone, replaced whole or not at all."""
 
+import functools
 import os
 import secrets
 import stat
@@ -22,6 +23,10 @@ from pki.issuing import PrivateKey
 PUBLIC_MODE: Final = 0o644
 SECRET_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
+CHAINS_KEPT: Final = 64
+"""Ways from an issuing CA upwards that are kept read."""
+
+_END: Final = "-----END CERTIFICATE-----"
 
 
 class KeyExposed(ValueError):
@@ -87,3 +92,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_chain(pem: str) -> list[x509.Certificate]:
+    """Read a chain, leaf first. Its CAs, which are the same again and again, are read once. Raises ValueError."""
+    end = pem.find(_END)
+    if end < 0:
+        raise ValueError("holds no certificate in PEM")
+    end += len(_END)
+    rest = pem[end:].strip()
+    return [x509.load_pem_x509_certificate(pem[:end].encode()), *(_issuers(rest) if rest else ())]
+
+
+@functools.lru_cache(maxsize=CHAINS_KEPT)
+def _issuers(pem: str) -> tuple[x509.Certificate, ...]:
+    return tuple(x509.load_pem_x509_certificates(pem.encode()))

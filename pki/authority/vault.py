@@ -7,6 +7,7 @@ profiles with a DC are asked for at ``sign-verbatim/<role>``: their subject is t
 against the profile. :mod:`pki.vault_roles` writes such roles.
 """
 
+import functools
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -269,7 +270,7 @@ def _wanted(request: SigningRequest) -> dict[str, Any]:
 def _issued(answer: Any) -> IssuedCertificate:
     """Read the answer to a sign. Raises NoAnswer: a certificate may have been issued."""
     data = _data(answer)
-    leaf = _certificates([data.get("certificate")])[0]
+    leaf = _certificates([data.get("certificate")], _read)[0]
     above = _certificates(data.get("ca_chain") or [data.get("issuing_ca")])
     chain = [leaf, *(ca for ca in above if ca.subject != ca.issuer)]
     return IssuedCertificate(leaf, certificates_pem(chain))
@@ -282,10 +283,18 @@ def _data(answer: Any) -> dict[str, Any]:
     return data
 
 
-def _certificates(pems: Any) -> list[x509.Certificate]:
+def _read(pem: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(pem.encode())
+
+
+_read_again: Final = functools.lru_cache(maxsize=8 * CHAIN_MAX)(_read)
+"""For CAs: they come with each certificate."""
+
+
+def _certificates(pems: Any, read: Callable[[str], x509.Certificate] = _read_again) -> list[x509.Certificate]:
     if not isinstance(pems, list) or not 0 < len(pems) <= CHAIN_MAX:
         raise NoAnswer(f"the answer holds no chain of 1 to {CHAIN_MAX} certificates")
     try:
-        return [x509.load_pem_x509_certificate(pem.encode()) for pem in pems]
-    except (AttributeError, ValueError):
+        return [read(pem) for pem in pems]
+    except (AttributeError, TypeError, ValueError):
         raise NoAnswer("the answer holds a certificate that can't be decoded") from None

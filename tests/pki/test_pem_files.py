@@ -14,13 +14,28 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pki.issuing import Hierarchy
-from pki.pem_files import KeyExposed, certificates_pem, key_pem, parse_key, read_key, write_file
+from pki.pem_files import KeyExposed, certificates_pem, key_pem, parse_key, read_chain, read_key, write_file
 
 
 def test_a_chain_keeps_its_order(hierarchy: Hierarchy) -> None:
     chain = [hierarchy.issuing.certificate, hierarchy.root.certificate]
 
     assert x509.load_pem_x509_certificates(certificates_pem(chain).encode()) == chain
+
+
+def test_a_chain_is_read_back_and_its_cas_once(hierarchy: Hierarchy) -> None:
+    leaf, above = hierarchy.issuing.certificate, hierarchy.root.certificate
+    first, again = (read_chain(certificates_pem([leaf, above])) for _ in range(2))
+
+    assert first == again == [leaf, above]
+    assert first[1] is again[1]
+    assert read_chain(certificates_pem([leaf])) == [leaf]
+
+
+@pytest.mark.parametrize("cut", ["", "-----BEGIN CERTIFICATE-----", "{leaf}-----BEGIN", "{leaf}x"])
+def test_what_is_no_chain(hierarchy: Hierarchy, cut: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are pyca's own
+        read_chain(cut.format(leaf=certificates_pem([hierarchy.issuing.certificate])))
 
 
 def test_a_key_comes_back(tmp_path: Path, ec_key: ec.EllipticCurvePrivateKey) -> None:
