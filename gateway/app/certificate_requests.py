@@ -22,8 +22,8 @@ from gateway.services.certificate_words import (
     Kinds,
 )
 from gateway.services.certificates import StationCertificates
+from gateway.services.looking import look_once
 from gateway.services.overdue_requests import OverdueRequests
-from gateway.session.ports import StoreAway
 from gateway.session.security import SecurityLog
 from gateway.session.station import Service
 from gateway.store.certificate_requests import CertificateRequests
@@ -70,10 +70,7 @@ class RequestDesk:
 
     async def _follow_decisions(self) -> None:
         while True:
-            try:
-                await self.certificates.follow_decisions()
-            except StoreAway as away:
-                log.error("store_unavailable", reason=str(away))  # noqa: TRY400 - the text says it all
+            await look_once(self.certificates.follow_decisions, "decisions_not_followed")
             await asyncio.sleep(DECISIONS_POLL)
 
     async def _revoke(self, serial: str, reason: x509.ReasonFlags, why: str) -> None:

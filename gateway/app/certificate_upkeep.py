@@ -11,8 +11,8 @@ from gateway.app.clock import now
 from gateway.app.tasks import Tasks
 from gateway.config import Config
 from gateway.services.authority_notices import AuthorityNotices
+from gateway.services.looking import look_once
 from gateway.services.superseded import SupersededRevocation
-from gateway.session.ports import StoreAway
 from gateway.store.certificate_census import Census, CertificateCensus
 from gateway.store.certificate_outbox import RevocationOutbox
 from gateway.store.certificate_records import CertificateRecord
@@ -48,10 +48,5 @@ class CertificateUpkeep:
 
     async def _count(self) -> None:
         while True:
-            try:
-                self.census = await self._counting.take()
-            except StoreAway as error:
-                log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
-            except Exception:
-                log.exception("census_failed")
+            self.census = await look_once(self._counting.take, "census_failed") or self.census
             await asyncio.sleep(CENSUS_EVERY)

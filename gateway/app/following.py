@@ -10,8 +10,9 @@ import structlog
 from gateway.app.listeners import StationListener
 from gateway.app.revocations import Revocations
 from gateway.edge.station_certificates import StationCertificateCheck
+from gateway.services.looking import look_once
 from gateway.session.directory import Directory
-from gateway.session.ports import StationRecord, StoreAway
+from gateway.session.ports import StationRecord
 from gateway.session.standing import why_not_any_more
 from gateway.session.station import Station
 from gateway.store.stations import Stations
@@ -31,6 +32,9 @@ NOT_ADMITTED_ANY_MORE: Final = 1008
 """Close code towards a station that may not have its session any more."""
 BATCH: Final = 50
 """Sessions that are looked at before others have their turn."""
+
+FAILED: Final = "following_failed"
+"""What the log says of a look in which there is a defect: what is revoked later must not go unnoticed for it."""
 
 log = structlog.get_logger(__name__)
 
@@ -87,8 +91,8 @@ class Following:
         """Apply changes of the registry and of the certificates, for ever."""
         while True:
             await asyncio.sleep(REGISTRY_POLL)
-            await _look("registry", self._look_at_registry)
-            await _look("moves", self._look_at_moves)
+            await look_once(self._look_at_registry, FAILED, what="registry")
+            await look_once(self._look_at_moves, FAILED, what="moves")
 
     async def follow_crls(self) -> None:
         """Look at the CRLs and ask the responders again and again, for ever. A source that hangs holds up no other."""
@@ -102,19 +106,19 @@ class Following:
         while True:
             is_read = self._revocations.is_read(source)
             await asyncio.sleep(self._refresh_every if is_read else min(self._refresh_every, UNREAD_POLL))
-            await _look("CRLs", functools.partial(self._look_at_crl, source))
+            await look_once(functools.partial(self._look_at_crl, source), FAILED, what="CRLs")
 
     async def _follow_responders(self) -> None:
         while True:
             await asyncio.sleep(self._refresh_every)
-            await _look("responders", self._ask_responders)
+            await look_once(self._ask_responders, FAILED, what="responders")
 
     async def follow_certificates(self) -> None:
         """Take over certificates, keys and roots that were replaced on disk, for ever."""
         while True:
             await asyncio.sleep(CERTIFICATES_POLL)
             for listener in self._listeners:
-                await _look("certificates", listener.reload)
+                await look_once(listener.reload, FAILED, what="certificates")
 
     @property
     def has_news(self) -> bool:
@@ -132,7 +136,7 @@ class Following:
             await self._check_certificate(station)
             await self._check_record(station)
 
-        await _look("newcomer", look)
+        await look_once(look, FAILED, what="newcomer")
 
     async def _look_at_moves(self) -> None:
         self._move_on()
@@ -221,16 +225,6 @@ class Following:
     def _check(self) -> StationCertificateCheck | None:
         """That of any listener: what is asked here is the same for all."""
         return next((listener.check for listener in self._listeners if listener.check is not None), None)
-
-
-async def _look(what: str, look: Callable[[], Awaitable[None]]) -> None:
-    """Look once. A look that fails isn't the last: what is revoked later must not go unnoticed for it."""
-    try:
-        await look()
-    except StoreAway as error:
-        log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
-    except Exception:
-        log.exception("following_failed", what=what)
 
 
 def _cut(station: Station, reason: str, words: str) -> None:

@@ -8,7 +8,7 @@ import structlog
 from cryptography import x509
 
 from gateway.services.certificate_flows import pause_or_wake
-from gateway.session.ports import StoreAway
+from gateway.services.looking import look_once
 from pki.authority import AuthorityError, AuthorityUnavailable, RevocationUnsupported
 from pki.reasons import FOR_GOOD
 
@@ -105,18 +105,9 @@ class AuthorityNotices(Generic[R]):
         delay = POLL
         while True:
             self._news.clear()
-            is_done = await self._look()
+            is_done = await look_once(self.tell_all, "notices_failed")
             delay = POLL if is_done else min(2 * delay, RETRY_MAX)
             await pause_or_wake(self._news, delay)
-
-    async def _look(self) -> bool:
-        try:
-            return await self.tell_all()
-        except StoreAway as error:
-            log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
-        except Exception:
-            log.exception("notices_failed")
-        return False
 
     async def tell_all(self) -> bool:
         """Tell whatever waits; return whether nothing is left. One that is refused holds up no other.

@@ -11,6 +11,7 @@ import structlog
 from gateway.services.certificate_delivery import DELIVERED_WITHIN
 from gateway.services.certificate_flows import DECIDED_WITHIN, SIGNED_WITHIN
 from gateway.services.clock_watch import ClockWatch
+from gateway.services.looking import look_once
 from gateway.session.certificate_requests import CertificateRequest, RequestState
 from gateway.session.ports import StoreAway
 
@@ -65,15 +66,8 @@ class OverdueRequests:
         self._clock.is_steady()
         while True:
             await self._sleep(LOOK_EVERY)
-            try:
-                count = await self.end_overdue()
-            except StoreAway as error:
-                log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
-            except Exception:
-                log.exception("overdue_requests_failed")
-            else:
-                if count:
-                    log.info("certificate_requests_overdue", count=count)
+            if count := await look_once(self.end_overdue, "overdue_requests_failed"):
+                log.info("certificate_requests_overdue", count=count)
 
     async def end_overdue(self) -> int:
         """End those whose time is over, and return how many there were. Raises StoreAway."""

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.services.clock_watch import ClockWatch
-from gateway.session.ports import StoreAway
+from gateway.services.looking import look_once
 
 LOOK_EVERY: Final = 300.0
 """Seconds between two looks. All sessions are looked at after each that finds something: so it is seldom."""
@@ -57,16 +57,9 @@ class SupersededRevocation:
             await asyncio.sleep(LOOK_EVERY)
 
     async def _look(self) -> None:
-        try:
-            count = await self.revoke_due()
-        except StoreAway as error:
-            log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the text says it all
-        except Exception:
-            log.exception("superseded_not_revoked")
-        else:
-            if count:
-                log.info("superseded_revoked", count=count)
-                self._revoked()
+        if count := await look_once(self.revoke_due, "superseded_not_revoked"):
+            log.info("superseded_revoked", count=count)
+            self._revoked()
 
     async def revoke_due(self) -> int:
         """Revoke those whose grace is over, and return how many there were. Raises StoreAway."""
