@@ -1,7 +1,7 @@
 """Setting up an empty Vault or OpenBao for Voltgate, again and again with the same end: ``voltgate pki bootstrap``.
 
-Works with HashiCorp Vault from 1.13 (issuers, templated URLs) and with OpenBao from 2.0. It never deletes anything and
-never makes a CA anew.
+Uses only what HashiCorp Vault 1.13 (issuers, templated URLs) and OpenBao have; tested on OpenBao alone. It never
+deletes anything and never makes a CA anew.
 """
 
 from collections.abc import Callable
