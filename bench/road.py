@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from gateway.app.policy_schemas import OfficialSchemas
 from gateway.bridge.books import Books, Connector, Json, Transaction, TransactionState
 from gateway.bridge.v201_v16 import Settings, V201ToV16
 from gateway.session.peer import Handler, Peer
@@ -18,7 +19,8 @@ from gateway.session.stages import BACKEND_16, STATION_201, Side
 from gateway.session.tally import Tally
 from gateway.upstream.journal import JournaledLedger
 from gateway.wire import frames
-from policies.engine import load
+from policies.engine import Guard, load
+from policies.words import NOBODY, Surroundings
 
 ROUNDS: Final = 5
 MESSAGES: Final = 4_000
@@ -53,13 +55,19 @@ class _Wire:
         return True
 
 
+def _guard() -> Guard:
+    policy = load("legacy-1.6", OfficialSchemas())
+    surroundings = Surroundings(now=time.time, monotonic=time.monotonic, facts=lambda: NOBODY, owns=lambda number: True)
+    return Guard(lambda: policy, surroundings)
+
+
 def _peer(side: Side, handle: Handler, wire: _Wire) -> Peer:
     counter = itertools.count()
     wire.peer = Peer(
         side,
         "CS1",
         handle,
-        policy=load("legacy-1.6"),
+        guard=_guard(),
         tally=Tally(),
         timeout=30.0,
         new_id=lambda: f"id-{next(counter)}",

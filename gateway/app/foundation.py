@@ -18,7 +18,7 @@ from gateway.transport import HandshakePool, Limits
 from gateway.upstream.authorizations import RememberedAuthorizations
 from gateway.upstream.dialing import BackendAddress
 from gateway.wire.versions import Version
-from policies.engine import Policy
+from policies.engine import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Foundation:
     books: StoredBooks
     authorizations: RememberedAuthorizations
     addresses: Mapping[str, BackendAddress]
-    policy: Policy
+    guards: Callable[[Station], Guard]
+    """Makes the policy as it meets one station."""
     tally: Tally
     limits: Limits
     pool: HandshakePool

@@ -18,7 +18,7 @@ from gateway.upstream.link import BackendLink
 from gateway.upstream.mirror import Dial, Mirror
 from gateway.wire.schemas import operation
 from gateway.wire.versions import Version
-from policies.engine import Kind
+from policies.words import Kind
 
 BACKEND_LOST = 1001
 """Close code towards a station whose backend was lost, with ``when_down: close``."""
@@ -72,7 +72,7 @@ def legs_for(
             side,
             station.identity,
             station.from_backend,
-            policy=on.policy,
+            guard=station.guard,
             tally=on.tally,
             timeout=on.config.limits.call_timeout,
             new_id=message_ids(),
@@ -103,7 +103,7 @@ def _to_each(mirrors: tuple[Mirror, ...]) -> Callable[[bytes], None] | None:
 
 
 def _mirror(station: Station, on: Foundation, name: str, side: Side) -> Mirror:
-    stages = Stages(side, on.policy, log.bind(identity=station.identity, leg="mirror", backend=name))
+    stages = Stages(side, station.guard, log.bind(identity=station.identity, leg="mirror", backend=name))
 
     def first() -> Json | None:
         """What the station last booted with, as the backend heard it: checked anew, the policy may be another now."""

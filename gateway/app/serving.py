@@ -24,6 +24,7 @@ from gateway.app.foundation import Foundation
 from gateway.app.interpreter import QuietTimes
 from gateway.app.listeners import StationListener, Surroundings, station_listeners
 from gateway.app.onboarding import Onboarding
+from gateway.app.policies import PoliciesInForce
 from gateway.app.problems import StartFailed
 from gateway.app.records import registration, routes_shown
 from gateway.app.station_services import StationServices
@@ -51,8 +52,6 @@ from gateway.transport import HandshakePool, Limits
 from gateway.upstream.authorizations import RememberedAuthorizations
 from gateway.wire.schemas import operations
 from gateway.wire.versions import Version
-from policies.engine import Policy, PolicyError
-from policies.engine import load as load_policy
 
 REGISTERS_SAVED_EVERY: Final = 10.0
 """Seconds between two writes of the running transactions' registers: what a ``kill -9`` costs an Ended without one."""
@@ -87,7 +86,7 @@ async def serving(config: Config, announce: Announce) -> AsyncIterator[None]:
 
 
 async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
-    policy = _policy(config)
+    policies = PoliciesInForce(config)
     for version in Version:
         operations(version)  # compiled now, not while the first station waits
     try:
@@ -101,7 +100,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
     stack.callback(passwords.close)
     authorizations = _authorizations(config, database)
     stack.push_async_callback(authorizations.flush)
-    ground = _Ground(config, policy, database, Stations(database), authorizations, Tasks(), pool, passwords, Tally())
+    ground = _Ground(config, policies, database, Stations(database), authorizations, Tasks(), pool, passwords, Tally())
     authorities = await open_authorities(config, stack)
     services = StationServices(
         config,
@@ -130,19 +129,12 @@ def _authorizations(config: Config, database: Database) -> RememberedAuthorizati
     return RememberedAuthorizations(Authorizations(database), remembered, clock=now)
 
 
-def _policy(config: Config) -> Policy:
-    try:
-        return load_policy(config.policy)
-    except PolicyError as error:
-        raise StartFailed(f"policy: {error}") from None
-
-
 @dataclass(frozen=True, slots=True)
 class _Ground:
     """What everything else stands on."""
 
     config: Config
-    policy: Policy
+    policies: PoliciesInForce
     database: Database
     stations: Stations
     authorizations: RememberedAuthorizations
@@ -335,7 +327,7 @@ def _factory(
             books=StoredBooks(ground.database),
             authorizations=ground.authorizations,
             addresses=addresses(ground.config),
-            policy=ground.policy,
+            guards=ground.policies.guard,
             tally=ground.tally,
             limits=limits,
             pool=ground.pool,

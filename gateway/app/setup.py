@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.app.policy_schemas import OfficialSchemas
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.check import Problem, check
@@ -29,7 +30,7 @@ def problems(config: Config) -> list[Problem]:
 
     found = [*check(config), *asyncio.run(rotation_problems(config))]
     try:
-        load(config.policy)
+        load(config.policy, OfficialSchemas())
     except PolicyError as error:
         found.append(Problem.error("policy", str(error)))
     return found

@@ -111,12 +111,14 @@ class StationFactory:
             boot_rules=self._boot_rules(backend),
             clock=now,
         )
+        station.guard = on.guards(station)
         follow_ups = FollowUps(record.identity, on.tasks.spawn)
         legs = legs_for(
             station, on, backend, spoken, came_up=lambda: self._catch_up(station), answered=follow_ups.answered
         )
         ledger = self._ledger(station, books, legs, depth, backend, spoken)
         station.backend = legs.backend
+        station.set_aside = ledger.set_aside
         station.when_accepted = ledger.nudge
         station.when_open = lambda: self._settling.begin(station)
         station.when_provisional = lambda: on.when_provisional(station)
@@ -205,7 +207,8 @@ class StationFactory:
             _SIDES[station.version],
             station.identity,
             station.from_station,
-            policy=self._on.policy,
+            guard=station.guard,
+            keep=station.keep,
             tally=self._on.tally,
             timeout=self._on.config.limits.call_timeout,
             new_id=message_ids(),

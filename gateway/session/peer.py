@@ -15,15 +15,15 @@ from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import Closing, Socket
 from gateway.session.security import Kind as SecurityKind
-from gateway.session.stages import InvalidAnswer, NotSendable, Side, Stages
+from gateway.session.stages import Answered, Inspector, InvalidAnswer, NotSendable, Quarantined, Side, Stages
 from gateway.session.strikes import Strikes
 from gateway.session.tally import Outcome, Tally
 from gateway.wire import frames
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.rpc import Arrival, Rpc, Stray, Ticket, TooManyWaiting
-from gateway.wire.schemas import operation, operations
+from gateway.wire.schemas import Operation, operation, operations
 from gateway.wire.versions import Version
-from policies.engine import Kind, Policy
+from policies.words import Kind, Verdict
 
 INBOX_HIGH: Final = 8
 """CALLs of the peer that wait for their turn before reading from it pauses."""
@@ -48,6 +48,17 @@ Handler = Callable[[str, Json], Awaitable[Json]]
 """``await handler(action, payload)`` returns the answer's payload; raises CallError or :class:`Unanswerable`."""
 
 
+Keep = Callable[[str, Json, Verdict], Awaitable[Json]]
+"""``await keep(action, payload, verdict)`` keeps a CALL for a person, durably, and returns the answer to it.
+
+Raises what a :data:`Handler` does.
+"""
+
+
+async def _nowhere(action: str, payload: Json, verdict: Verdict) -> Json:  # noqa: ARG001 - a Keep's form
+    raise CallError(ErrorCode.SECURITY_ERROR, "refused by policy")
+
+
 class Peer:
     """One peer for the life of one WebSocket. ``identity`` is the station's on either leg."""
 
@@ -57,7 +68,7 @@ class Peer:
         identity: str,
         handle: Handler,
         *,
-        policy: Policy,
+        guard: Inspector,
         tally: Tally,
         timeout: float,
         new_id: Callable[[], str],
@@ -66,6 +77,7 @@ class Peer:
         report: Callable[[str, str], None] = lambda _, __: None,
         sent: Callable[[bytes], None] | None = None,
         answered: Callable[[], None] = lambda: None,
+        keep: Keep = _nowhere,
     ) -> None:
         """``report(kind, detail)`` hears of what deserves a security event (``session.security.Kind``).
 
@@ -82,6 +94,7 @@ class Peer:
         self._report = report
         self._sent = sent
         self._has_answered = answered
+        self._keep = keep
         self._socket: Socket | None = None
         self._inbox: asyncio.Queue[frames.Call | None] = asyncio.Queue()
         self._paused = False
@@ -93,7 +106,7 @@ class Peer:
         self._recent: OrderedDict[str, int] = OrderedDict()
         """The last messageIds of the peer's CALLs, with the hash of what they said."""
         self._log = log.bind(identity=identity, leg=side.leg.value)
-        self._stages = Stages(side, policy, self._log)
+        self._stages = Stages(side, guard, self._log)
 
     def __repr__(self) -> str:
         return f"<Peer {self._side.leg.value} {self._identity} {'open' if self.is_open else 'closed'} {self._rpc}>"
@@ -165,7 +178,9 @@ class Peer:
             raise PeerUnavailable("not connected")
         known = operation(self._side.version, action)
         try:
-            self._stages.outgoing(known, Kind.CALL, action, payload)
+            payload = self._stages.outgoing(known, Kind.CALL, action, payload)
+        except Answered as instead:
+            return instead.payload
         except NotSendable as error:
             self._log.error("not_sendable", action=action, reason=error.description)
             raise
@@ -310,9 +325,8 @@ class Peer:
         """Answer one CALL, whatever happens in its handling but :class:`Unanswerable`."""
         try:
             known = operation(self._side.version, call.action)
-            self._stages.incoming(known, call)
-            answer = await self._handle(call.action, call.payload)
-            self._stages.outgoing(known, Kind.RESULT, call.action, answer)
+            answer = await self._answer_to(known, call)
+            answer = self._stages.outgoing(known, Kind.RESULT, call.action, answer)
             text = frames.encode_result(call.message_id, answer)
         except InvalidAnswer as error:
             # The other side's fault: every other code would tell this one that its own payload is wrong.
@@ -330,6 +344,15 @@ class Peer:
         self._count_in(call, Outcome.ANSWERED)
         self._rpc.answer(call.message_id)
         self._send(text)
+
+    async def _answer_to(self, known: Operation, call: frames.Call) -> Json:
+        try:
+            payload = self._stages.incoming(known, call)
+        except Answered as instead:
+            return instead.payload
+        except Quarantined as kept:
+            return await self._keep(call.action, call.payload, kept.verdict)
+        return await self._handle(call.action, payload)
 
     def _refuse(self, call: frames.Call, error: CallError) -> None:
         # Counted always, logged as far as anybody reads: a station that is refused forever repeats itself forever.

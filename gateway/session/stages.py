@@ -1,23 +1,56 @@
 """The schema and policy stages of one leg: what a peer says, and what it is told, passes here once."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gateway.bridge.books import Json
 from gateway.session.tally import Leg
-from gateway.wire.errors import CallError, ErrorCode
+from gateway.wire.errors import CallError, ErrorCode, parse_code
 from gateway.wire.frames import Call
 from gateway.wire.schemas import Operation, operation
 from gateway.wire.versions import Version
-from policies.engine import Denied, Kind, Policy, Stage
+from policies.words import PASSED, Kind, Outcome, Stage, Verdict
+
+REFUSED: Final = "refused by policy"
+"""All that a peer hears of it; the log and the security event name the rule."""
+
+
+class Inspector(Protocol):
+    """The policy as it meets one station (``policies.engine.Guard``)."""
+
+    def inspect(self, stage: Stage, kind: Kind, protocol: str, action: str, payload: Json) -> Verdict:
+        """Decide on one message that fits its official schema. ``payload`` isn't changed."""
 
 
 class NotSendable(CallError):
-    """What was to be sent breaks the official schema or the policy; nothing was sent."""
+    """What was to be sent breaks the official schema or the policy; nothing was sent.
+
+    ``verdict`` is the policy's, if it was the policy.
+    """
+
+    def __init__(self, code: ErrorCode, description: str, verdict: Verdict | None = None) -> None:
+        super().__init__(code, description)
+        self.verdict = verdict
 
 
 class InvalidAnswer(CallError):
     """The peer's answer breaks the official schema or the policy; nothing of it was used."""
+
+
+class Answered(Exception):
+    """A policy answers a CALL with ``payload``; it goes no further."""
+
+    def __init__(self, payload: Json) -> None:
+        super().__init__("answered by policy")
+        self.payload = payload
+
+
+class Quarantined(Exception):
+    """A policy has a peer's CALL kept for a person; ``verdict.payload`` is the answer once it is kept."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.rule)
+        self.verdict = verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +72,49 @@ BACKEND_201: Final = Side(Leg.BACKEND, Version.V201, Stage.FROM_BACKEND, Stage.T
 class Stages:
     """The stages of one peer; ``log`` is bound to it."""
 
-    def __init__(self, side: Side, policy: Policy, log: Any) -> None:
+    def __init__(self, side: Side, guard: Inspector, log: Any) -> None:
         self._side = side
-        self._policy = policy
+        self._protocol = side.version.value
+        self._inspect = guard.inspect
         self._log = log
         self._mended: set[str] = set()
         """Actions to which an answer came that had to be mended."""
 
-    def incoming(self, known: Operation, call: Call) -> None:
-        """Return when the peer's CALL may be handled. Raises CallError."""
-        known.request.check(call.payload)
-        try:
-            self._policy.inspect(self._side.incoming, Kind.CALL, call.action, call.payload)
-        except Denied as denied:
-            self._log.warning("denied", action=call.action, rule=denied.rule, reason=denied.reason)
-            raise CallError(ErrorCode.SECURITY_ERROR, "refused by policy") from None
+    def incoming(self, known: Operation, call: Call) -> Json:
+        """Return the payload with which the peer's CALL may be handled.
 
-    def outgoing(self, known: Operation, kind: Kind, action: str, payload: Json) -> None:
-        """Return when a CALL, or an answer, may be sent. Raises :class:`NotSendable`."""
+        Raises CallError, :class:`Answered`, :class:`Quarantined`.
+        """
+        known.request.check(call.payload)
+        verdict = self._inspect(self._side.incoming, Kind.CALL, self._protocol, call.action, call.payload)
+        if verdict is PASSED:
+            return call.payload
+        if verdict.outcome is Outcome.QUARANTINED:
+            raise Quarantined(verdict)
+        return self._decided(verdict, call.action, call.payload)
+
+    def outgoing(self, known: Operation, kind: Kind, action: str, payload: Json) -> Json:
+        """Return a CALL's payload, or an answer's, as it may be sent.
+
+        Raises :class:`NotSendable`; for a CALL :class:`Answered` too: as if the peer had answered it.
+        """
         try:
             (known.request if kind is Kind.CALL else known.response).check(payload)
-            self._policy.inspect(self._side.outgoing, kind, action, payload)
-        except Denied as denied:
-            self._log.warning("denied", action=action, rule=denied.rule, reason=denied.reason)
-            raise NotSendable(ErrorCode.SECURITY_ERROR, "refused by policy") from None
         except CallError as error:
             raise NotSendable(ErrorCode.INTERNAL_ERROR, error.description) from None
+        verdict = self._inspect(self._side.outgoing, kind, self._protocol, action, payload)
+        if verdict is PASSED:
+            return payload
+        if verdict.outcome is Outcome.QUARANTINED:
+            raise NotSendable(ErrorCode.SECURITY_ERROR, REFUSED, verdict)
+        try:
+            return self._decided(verdict, action, payload)
+        except Answered as instead:
+            if kind is Kind.CALL:
+                raise
+            return instead.payload
+        except CallError as error:
+            raise NotSendable(error.code, error.description, verdict) from None
 
     def answer(self, action: str, payload: Json) -> Json | InvalidAnswer:
         """Return the peer's answer to ``action`` as it may be used, or what is wrong with it.
@@ -74,17 +124,29 @@ class Stages:
         """
         try:
             payload = self._fitting(action, payload)
-            self._policy.inspect(self._side.incoming, Kind.RESULT, action, payload)
+            verdict = self._inspect(self._side.incoming, Kind.RESULT, self._protocol, action, payload)
+            return payload if verdict is PASSED else self._decided(verdict, action, payload)
+        except Answered as instead:
+            return instead.payload
         except CallError as error:
             self._log.warning("invalid_answer", action=action, reason=error.description)
             return InvalidAnswer(error.code, f"invalid answer to {action}: {error.description}")
-        except Denied as denied:
-            self._log.warning("denied_answer", action=action, rule=denied.rule, reason=denied.reason)
-            return InvalidAnswer(ErrorCode.SECURITY_ERROR, f"the answer to {action} was refused by policy")
         except Exception:  # noqa: BLE001 - logged whole; fails closed
             self._log.exception("answer_not_judged", action=action)
             return InvalidAnswer(ErrorCode.INTERNAL_ERROR, f"the answer to {action} could not be checked")
-        return payload
+
+    def _decided(self, verdict: Verdict, action: str, payload: Json) -> Json:
+        """Return the payload that goes on. Raises :class:`Answered` and CallError."""
+        if verdict.outcome is Outcome.PASSED:
+            return payload
+        if verdict.outcome is Outcome.TRANSFORMED and verdict.payload is not None:
+            return verdict.payload
+        self._log.warning(
+            verdict.outcome.value, action=action, rule=verdict.rule, reason=verdict.reason.value, text=verdict.text
+        )
+        if verdict.payload is None:
+            raise CallError(parse_code(verdict.error), REFUSED)
+        raise Answered(verdict.payload)
 
     def _fitting(self, action: str, payload: Json) -> Json:
         """Return an answer that fits its schema. Raises CallError."""

@@ -7,7 +7,7 @@ schema), and the answer back the same way. A backend's CALL walks the mirror ima
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -30,6 +30,11 @@ from gateway.session.ports import (
 from gateway.session.security import Kind
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.versions import Version
+from policies.money import moves_money
+from policies.words import Verdict
+
+if TYPE_CHECKING:
+    from gateway.session.stages import Inspector
 
 SERIAL_MISMATCH: Final = 1008
 """Close code when BootNotification's serial number isn't the station's (OCPP 2.0.1 B01.FR.12)."""
@@ -38,9 +43,6 @@ TRY_LATER: Final = 1013
 ANSWER_WITHIN: Final = 20.0
 """Seconds from a station's CALL to its answer, whatever it costs to ask others: a station gives up after 30 by default
 (OCPP 2.0.1 OCPPCommCtrlr.MessageTimeout)."""
-MOVES_MONEY: Final = frozenset({"TransactionEvent", "StartTransaction", "StopTransaction"})
-"""Actions that a station gives up after some CALLERRORs (MessageAttempts of 2.0.1, TransactionMessageAttempts of 1.6):
-it gets none for our own faults, and queues instead."""
 DECIDED_BY_THE_BACKEND: Final = frozenset({"Authorize", "StartTransaction"})
 """Actions to which nobody else has an answer: they wait for a backend's leg that is only being opened."""
 QUEUED: Final = frozenset({"SecurityEventNotification"})
@@ -104,6 +106,10 @@ class Station:
         self.report: Callable[[str, str], None] = lambda _, __: None
         """``report(kind, detail)`` hears of what deserves a security event (``security.Kind``)."""
         self.peer: Peer | None = None
+        self.guard: Inspector
+        """The policy as it meets this station, on both its legs."""
+        self.set_aside: Callable[[str, Json, str], Awaitable[None]]
+        """Keeps a message for a person: ``await set_aside(action, payload, reason)`` (``bridge.ports.Ledger``)."""
         self.bridge: Bridge
         self.backend: Backend
         self._registry = registry
@@ -259,6 +265,23 @@ class Station:
             finally:
                 self._handling = None
 
+    async def keep(self, action: str, payload: Json, verdict: Verdict) -> Json:
+        """Keep a CALL of the station for a person, as the policy has it, and return the answer's payload.
+
+        Raises :class:`Unanswerable` when it can't be kept now: the station queues it.
+        """
+        async with self._from_station_turn:
+            self.gate.check_from_station(action)
+            try:
+                await self.set_aside(action, payload, f"{verdict.rule}: {verdict.text}")
+            except JournalFull:
+                raise Unanswerable(TRY_LATER, "the quarantine of this station is full") from None
+            except StaleEpoch:
+                raise Unanswerable(TRY_LATER, "this station has another owner by now") from None
+            except StoreAway:
+                raise Unanswerable(TRY_LATER, "nothing can be kept safe now") from None
+        return verdict.payload or {}
+
     async def _from_station(self, action: str, payload: Json) -> Json:
         self.gate.check_from_station(action)
         try:
@@ -391,8 +414,3 @@ class Station:
         self.is_refused = status is not BootStatus.ACCEPTED
         if not self.is_refused:
             self.when_accepted()
-
-
-def moves_money(action: str, payload: Json) -> bool:
-    """Return whether a station's CALL belongs to a charging transaction; 1.6 says it of MeterValues by a field."""
-    return action in MOVES_MONEY or (action == "MeterValues" and "transactionId" in payload)

@@ -251,7 +251,7 @@ class JournaledLedger:
             await self._journal.retry(entry, self._epoch())
             self._kept_back.add(entry.station_tx, entry.attempts)
             return Outcome.REFUSED
-        return await self._give_up(entry, tx, str(error))
+        return await self._give_up(entry, tx, offers.reason(error))
 
     async def _give_up(self, entry: JournalEntry, tx: Transaction, reason: str) -> Outcome:
         enter_refusal(entry.action, entry.payload, tx)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gateway.bridge.books import Json, Transaction
 from gateway.bridge.ports import PeerUnavailable
+from gateway.session.stages import NotSendable
 from gateway.wire.errors import CallError, ErrorCode
 
 MESSAGE_ATTEMPTS: Final = 3
@@ -120,3 +121,9 @@ async def to_its_end(work: Coroutine[Any, Any, None], name: str) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([doing])
         raise
+
+
+def reason(error: CallError) -> str:
+    """Return why a message can't be delivered, for the person who looks at it: the policy's rule, if it was one."""
+    verdict = error.verdict if isinstance(error, NotSendable) else None
+    return str(error) if verdict is None else f"{verdict.rule}: {verdict.text}"

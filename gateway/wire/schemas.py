@@ -42,6 +42,7 @@ class Schema:
     """The compiled schema of one payload."""
 
     name: str
+    document: Mapping[str, Any]
     _validator: Any
 
     def check(self, payload: dict[str, Any]) -> None:
@@ -122,7 +123,7 @@ def _compile(name: str, text: str, version: Version) -> Schema:
         validator = jsonschema_rs.validator_for(schema, validate_formats=True, formats={"date-time": _is_date_time_16})
     else:
         validator = jsonschema_rs.validator_for(schema, validate_formats=True)
-    return Schema(name, validator)
+    return Schema(name, schema, validator)
 
 
 @functools.cache

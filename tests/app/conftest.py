@@ -9,6 +9,7 @@ import yaml
 
 from gateway.app.clock import now
 from gateway.app.foundation import Foundation
+from gateway.app.policies import PoliciesInForce
 from gateway.app.tasks import Tasks
 from gateway.config import Config, load
 from gateway.session.security import SecurityEvent
@@ -24,7 +25,6 @@ from gateway.transport import HandshakePool, Limits
 from gateway.upstream.authorizations import RememberedAuthorizations
 from gateway.upstream.dialing import BackendAddress
 from gateway.wire.versions import Version
-from policies.engine import load as load_policy
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIte
         books=StoredBooks(database),
         authorizations=RememberedAuthorizations(Authorizations(database), ["legacy"], clock=now),
         addresses={"legacy": nowhere},
-        policy=load_policy("legacy-1.6"),
+        guards=PoliciesInForce(configured()).guard,
         tally=Tally(),
         limits=Limits(),
         pool=pool,

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -20,7 +20,7 @@ from gateway.session.stages import STATION_201, Side
 from gateway.session.station import BootRules, Station
 from gateway.session.tally import Tally
 from gateway.wire.versions import Version
-from policies.engine import Denied, Kind, Policy, Stage
+from policies.words import PASSED, Kind, Outcome, Reason, Stage, Verdict
 
 TIMEOUT: Final = 30.0
 """Seconds that a peer in these tests waits for an answer."""
@@ -69,23 +69,25 @@ class FakeSocket:
 
 
 @dataclass(frozen=True)
-class FakePolicy(Policy):
-    """Denies what it is told to deny, and fails where it is told to fail."""
+class FakePolicy:
+    """Decides what it is told to decide, and fails where it is told to fail."""
 
-    name: str = "fake"
-    sha256: str = ""
     faults: dict[tuple[Stage, Kind, str], Exception] = field(default_factory=dict)
+    verdicts: dict[tuple[Stage, Kind, str], Verdict] = field(default_factory=dict)
     seen: list[tuple[Stage, Kind, str]] = field(default_factory=list)
 
-    def inspect(self, stage: Stage, kind: Kind, action: str, payload: Mapping[str, Any]) -> None:
-        """Raise the fault for this stage, kind and action, if there is one."""
+    def inspect(self, stage: Stage, kind: Kind, protocol: str, action: str, payload: Json) -> Verdict:
+        """Return the verdict for this stage, kind and action; raise its fault, if there is one."""
         self.seen.append((stage, kind, action))
         if fault := self.faults.get((stage, kind, action)):
             raise fault
+        return self.verdicts.get((stage, kind, action), PASSED)
 
     def deny(self, stage: Stage, kind: Kind, action: str) -> None:
         """Deny it from now on."""
-        self.faults[stage, kind, action] = Denied("fake-rule", "because it is told to")
+        self.verdicts[stage, kind, action] = Verdict(
+            Outcome.DENIED, "fake-rule", Reason.MATCHED, "because it is told to"
+        )
 
 
 class FakeClock:
@@ -144,7 +146,7 @@ class Talk:
             side,
             "CS1",
             handle or self.handler,
-            policy=self.policy,
+            guard=self.policy,
             tally=self.tally,
             timeout=TIMEOUT,
             new_id=lambda: f"own-{next(numbers)}",

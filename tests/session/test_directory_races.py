@@ -157,7 +157,7 @@ class Races(RuleBasedStateMachine):
             STATION_201,
             "CS1",
             handle,
-            policy=self.new_policy(),
+            guard=self.new_policy(),
             tally=Tally(),
             timeout=30.0,
             new_id=lambda: "x",

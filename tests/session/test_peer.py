@@ -17,7 +17,7 @@ from gateway.session.tally import Leg, Outcome
 from gateway.transport.messages import Closed
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.rpc import UNANSWERED_MAX
-from policies.engine import Kind, Stage
+from policies.words import Kind, Stage
 
 if TYPE_CHECKING:
     from tests.session.conftest import Talk
@@ -135,7 +135,12 @@ async def test_what_the_policy_denies_is_refused_without_its_reason(talk: "Talk"
         assert await talk.hears(call("1")) == [[4, "1", "SecurityError", "refused by policy", {}]]
 
     assert talk.handler.calls == []
-    assert {"event": "denied", "rule": "fake-rule", "reason": "because it is told to"}.items() <= lines[0].items()
+    assert {
+        "event": "denied",
+        "rule": "fake-rule",
+        "reason": "matched",
+        "text": "because it is told to",
+    }.items() <= lines[0].items()
     assert (lines[0]["identity"], lines[0]["leg"]) == ("CS1", "station")
 
 

@@ -10,7 +10,7 @@ from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.frames import Call
 from gateway.wire.schemas import operation
 from gateway.wire.versions import Version
-from policies.engine import Kind, Stage
+from policies.words import Kind, Stage
 
 if TYPE_CHECKING:
     from tests.session.conftest import FakePolicy

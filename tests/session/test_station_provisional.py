@@ -9,9 +9,10 @@ from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.peer import Unanswerable
 from gateway.session.ports import BootStatus, Proof, Provisional
-from gateway.session.station import SERIAL_MISMATCH, TRY_LATER, moves_money
+from gateway.session.station import SERIAL_MISMATCH, TRY_LATER
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.versions import Version
+from policies.money import moves_money
 
 if TYPE_CHECKING:
     from tests.session.conftest import House, Talk
