@@ -20,13 +20,14 @@ from gateway.bridge.pairs import SERVED_BY
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import Settings
 from gateway.config import Backend
+from gateway.session.boot_notification import BootRules
 from gateway.session.directory import Directory, Entry
 from gateway.session.follow_ups import FollowUps
 from gateway.session.peer import Peer
 from gateway.session.ports import Provisional, StationRecord, StoreAway
 from gateway.session.security import SecurityEvent
 from gateway.session.stages import STATION_16, STATION_201
-from gateway.session.station import BootRules, Station
+from gateway.session.station import Station
 from gateway.upstream.journal import JournaledLedger
 from gateway.wire.errors import CallError
 from gateway.wire.versions import Version

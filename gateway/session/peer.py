@@ -12,15 +12,15 @@ from typing import Final
 import structlog
 
 from gateway.bridge.books import Json
-from gateway.bridge.ports import PeerUnavailable
+from gateway.session.own_calls import OwnCalls
 from gateway.session.ports import Closing, Socket
 from gateway.session.security import Kind as SecurityKind
-from gateway.session.stages import Answered, Inspector, InvalidAnswer, NotSendable, Quarantined, Side, Stages
+from gateway.session.stages import Answered, Inspector, InvalidAnswer, Quarantined, Side, Stages
 from gateway.session.strikes import Strikes
 from gateway.session.tally import Outcome, Tally
 from gateway.wire import frames
 from gateway.wire.errors import CallError, ErrorCode
-from gateway.wire.rpc import Arrival, Rpc, Stray, Ticket, TooManyWaiting
+from gateway.wire.rpc import Arrival, Rpc, Stray
 from gateway.wire.schemas import Operation, operation, operations
 from gateway.wire.versions import Version
 from policies.words import Kind, Verdict
@@ -31,6 +31,8 @@ RECENT_MAX: Final = 8
 """messageIds of the peer's CALLs that are remembered after their answer."""
 POLICY_VIOLATION: Final = 1008
 """WebSocket close code (RFC 6455 7.4.1)."""
+TRY_LATER: Final = 1013
+"""Close code when a message can't be kept safe now: the station queues it and comes back."""
 
 log = structlog.get_logger(__name__)
 
@@ -92,14 +94,12 @@ class Peer:
         self._opened = opened
         self._lost = lost
         self._report = report
-        self._sent = sent
         self._has_answered = answered
         self._keep = keep
         self._socket: Socket | None = None
         self._inbox: asyncio.Queue[frames.Call | None] = asyncio.Queue()
         self._paused = False
         self._worker: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._actions = operations(side.version).keys()
         self._strikes = Strikes()
         self._refusals = Strikes()
@@ -107,6 +107,7 @@ class Peer:
         """The last messageIds of the peer's CALLs, with the hash of what they said."""
         self._log = log.bind(identity=identity, leg=side.leg.value)
         self._stages = Stages(side, guard, self._log)
+        self._own = OwnCalls(side, self._rpc, self._stages, tally, self._log, sent)
 
     def __repr__(self) -> str:
         return f"<Peer {self._side.leg.value} {self._identity} {'open' if self.is_open else 'closed'} {self._rpc}>"
@@ -126,6 +127,7 @@ class Peer:
     def connected(self, socket: Socket) -> None:
         """The WebSocket is open."""
         self._socket = socket
+        self._own.opened(socket)
         name = f"{self._side.leg.value} {self._identity}"
         self._worker = asyncio.get_running_loop().create_task(self._work(), name=name)
         self._opened(self)
@@ -142,8 +144,8 @@ class Peer:
         if isinstance(frame, frames.Call):
             self._recall(frame, hash(text))
             self._arrived(frame)
-        else:
-            self._answered(frame)
+        elif (stray := self._own.answered(frame)) is not None:
+            self._stray(stray, frame.message_id)
 
     def disconnected(self, closed: Closing) -> None:
         """The WebSocket is gone."""
@@ -160,42 +162,14 @@ class Peer:
         while not self._inbox.empty():
             self._inbox.get_nowait()
         self._inbox.put_nowait(None)
-        if self._timer is not None:
-            self._timer.cancel()
-        for ticket in self._rpc.abandon():
-            self._fail(ticket, PeerUnavailable(f"the connection was lost: {reason}"))
+        self._own.lost(reason)
         self._lost(self, reason)
 
     # --- own CALLs
 
     async def call(self, action: str, payload: Json) -> Json:
-        """Send a CALL and return the CALLRESULT's payload.
-
-        Raises :class:`NotSendable`, :class:`InvalidAnswer`, CallError for the peer's CALLERROR, PeerUnavailable when
-        the connection is or gets lost or the time is over.
-        """
-        if self._socket is None:
-            raise PeerUnavailable("not connected")
-        known = operation(self._side.version, action)
-        try:
-            payload = self._stages.outgoing(known, Kind.CALL, action, payload)
-        except Answered as instead:
-            return instead.payload
-        except NotSendable as error:
-            self._log.error("not_sendable", action=action, reason=error.description)
-            raise
-        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-        try:
-            ticket = self._rpc.place(action, payload, future)
-        except TooManyWaiting as crowded:
-            raise PeerUnavailable(str(crowded)) from None
-        self._pump()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            self._rpc.withdraw(ticket)
-            self._pump()
-            raise
+        """Send a CALL and return the CALLRESULT's payload. Raises as :meth:`OwnCalls.call`."""
+        return await self._own.call(action, payload)
 
     def close(self, code: int, reason: str) -> None:
         """Begin the WebSocket's closing handshake."""
@@ -210,73 +184,6 @@ class Peer:
     async def is_alive(self, timeout: float) -> bool:
         """Probe a silent peer with a ping."""
         return self._socket is not None and await self._socket.ping(timeout)
-
-    def _pump(self) -> None:
-        loop = asyncio.get_running_loop()
-        while (socket := self._socket) is not None:
-            call = self._rpc.next_call(loop.time())
-            if call is None:
-                return
-            try:
-                text = frames.encode_call(call)
-            except TypeError:
-                # Never sent, so never answered: it would hold up those behind it for good.
-                self._unwritable(call)
-                continue
-            if socket.send(text) and self._sent is not None:
-                self._sent(text)
-            if self._timer is None:
-                self._timer = loop.call_later(self._seconds_left(), self._check_deadline)
-
-    def _unwritable(self, call: frames.Call) -> None:
-        self._log.error("not_sendable", action=call.action, reason="it can't be written as JSON")
-        ticket = self._rpc.answered(call.message_id)
-        if isinstance(ticket, Ticket):
-            self._settle(ticket, NotSendable(ErrorCode.INTERNAL_ERROR, "it can't be written as JSON"))
-
-    def _seconds_left(self) -> float:
-        deadline = self._rpc.deadline
-        return 0.0 if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
-
-    def _check_deadline(self) -> None:
-        """One timer serves all CALLs: most are answered before it fires, and it is set anew only then."""
-        self._timer = None
-        loop = asyncio.get_running_loop()
-        late = self._rpc.expire(loop.time())
-        if late is not None:
-            self._log.warning("no_answer", action=late.call.action, message_id=late.call.message_id)
-            self._fail(late, PeerUnavailable(f"no answer to {late.call.action} in time"))
-            self._pump()
-        elif self._rpc.deadline is not None:
-            self._timer = loop.call_later(self._seconds_left(), self._check_deadline)
-
-    def _answered(self, frame: frames.CallResult | frames.CallErrorFrame) -> None:
-        ticket = self._rpc.answered(frame)
-        if isinstance(ticket, Stray):
-            self._stray(ticket, frame.message_id)
-            return
-        if isinstance(frame, frames.CallErrorFrame):
-            self._settle(ticket, frame.error)
-        else:
-            self._settle(ticket, self._stages.answer(ticket.call.action, frame.payload))
-        self._pump()
-
-    def _settle(self, ticket: Ticket, outcome: Json | CallError) -> None:
-        future: asyncio.Future[Json] = ticket.context
-        if isinstance(outcome, CallError):
-            self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.REFUSED)
-            if not future.done():
-                future.set_exception(outcome)
-            return
-        self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.ANSWERED)
-        if not future.done():
-            future.set_result(outcome)
-
-    def _fail(self, ticket: Ticket, error: PeerUnavailable) -> None:
-        self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.UNANSWERED)
-        future: asyncio.Future[Json] = ticket.context
-        if not future.done():
-            future.set_exception(error)
 
     # --- the peer's CALLs
 
@@ -371,10 +278,7 @@ class Peer:
         self._log.warning("malformed_frame", reason=rejected.error.description, message_id=rejected.message_id)
         self._report(SecurityKind.INVALID_MESSAGES, rejected.error.description)
         if rejected.is_answer:
-            ticket = self._rpc.answered(rejected.message_id)
-            if isinstance(ticket, Ticket):
-                self._settle(ticket, InvalidAnswer(rejected.error.code, rejected.error.description))
-                self._pump()
+            self._own.answer_rejected(rejected)
         elif self._side.version is not Version.V16:
             message_id = rejected.message_id if rejected.is_json else frames.UNREADABLE_ID  # Part 4, 4.2.3
             self._send(frames.encode_error(message_id, rejected.error, self._side.version))

@@ -6,7 +6,7 @@ schema), and the answer back the same way. A backend's CALL walks the mirror ima
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -14,7 +14,8 @@ import structlog
 from gateway.bridge.books import Books, Json
 from gateway.bridge.ports import Clock, PeerUnavailable
 from gateway.session.boot import BootGate
-from gateway.session.peer import Peer, Unanswerable
+from gateway.session.boot_notification import BootNotifications, BootRules
+from gateway.session.peer import TRY_LATER, Peer, Unanswerable
 from gateway.session.ports import (
     Backend,
     BootStatus,
@@ -27,7 +28,6 @@ from gateway.session.ports import (
     StationRegistry,
     StoreAway,
 )
-from gateway.session.security import Kind
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.versions import Version
 from policies.money import moves_money
@@ -36,10 +36,6 @@ from policies.words import Verdict
 if TYPE_CHECKING:
     from gateway.session.stages import Inspector
 
-SERIAL_MISMATCH: Final = 1008
-"""Close code when BootNotification's serial number isn't the station's (OCPP 2.0.1 B01.FR.12)."""
-TRY_LATER: Final = 1013
-"""Close code when a message can't be kept safe now: the station queues it and comes back."""
 ANSWER_WITHIN: Final = 20.0
 """Seconds from a station's CALL to its answer, whatever it costs to ask others: a station gives up after 30 by default
 (OCPP 2.0.1 OCPPCommCtrlr.MessageTimeout)."""
@@ -51,20 +47,6 @@ NOBODY: Final = Proof(0)
 """The proof of a station that isn't connected."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class BootRules:
-    """What the operator's configuration says of BootNotification."""
-
-    retry_interval: int
-    """Seconds in the Pending that is answered while the backend is away."""
-    heartbeat_interval: int
-    """Seconds in an Accepted that Voltgate gives in the backend's place."""
-    cached: bool
-    """True: a station that was accepted before is accepted while the backend is away."""
-    backend_wait: float
-    """Seconds that a BootNotification waits for the backend's leg to come up."""
 
 
 Service = Callable[["Station", Json], Awaitable[Json]]
@@ -112,10 +94,9 @@ class Station:
         """Keeps a message for a person: ``await set_aside(action, payload, reason)`` (``bridge.ports.Ledger``)."""
         self.bridge: Bridge
         self.backend: Backend
-        self._registry = registry
         self._services = services
         self._boot_rules = boot_rules
-        self._clock = clock
+        self._boot = BootNotifications(self, registry, boot_rules, clock)
         self._from_station_turn = asyncio.Lock()
         self._handling: asyncio.Task[object] | None = None
         self._answer_by = 0.0
@@ -286,7 +267,7 @@ class Station:
         self.gate.check_from_station(action)
         try:
             if action == "BootNotification":
-                return await self._boot(payload)
+                return await self._boot.notified(payload)
             service = self._services.get(action)
             if service is not None:
                 return await service(self, payload)
@@ -307,6 +288,10 @@ class Station:
                 raise Unanswerable(TRY_LATER, "nothing can be kept safe now") from None
             raise CallError(ErrorCode.INTERNAL_ERROR, "internal error") from None
 
+    async def report_boot(self) -> None:
+        """The backend is back: it hears of a boot that it missed. Raises PeerUnavailable and CallError."""
+        await self._boot.report()
+
     async def from_backend(self, action: str, payload: Json) -> Json:
         """Handle a CALL of the backend that passed schema and policy, and return the answer's payload.
 
@@ -317,100 +302,3 @@ class Station:
                 return await self.bridge.from_backend(action, payload)
         except PeerUnavailable as away:
             raise CallError(ErrorCode.GENERIC_ERROR, f"the station gave no answer: {away}") from None
-
-    # --- BootNotification
-
-    async def _boot(self, payload: Json) -> Json:
-        self._check_serial(self.bridge.boot_serial(payload))
-        provisional = self.provisional
-        answer, by_backend = (
-            await self._ask_backend(payload) if provisional is None else (self._answer(accepted=False), False)
-        )
-        status = BootStatus(answer["status"])
-        # Of a Pending that was given in its place the backend need not hear: the station boots again.
-        reported = by_backend or status is not BootStatus.ACCEPTED
-        await self._registry.save_boot(
-            self.identity, self.epoch, status, answer["interval"], payload, reported=reported
-        )
-        kept = payload if status is BootStatus.ACCEPTED else self.record.boot_payload
-        self.record = replace(
-            self.record,
-            boot_status=status,
-            boot_interval=answer["interval"],
-            boot_payload=kept,
-            boot_reported=reported,
-        )
-        await self.bridge.booted(payload)
-        self.gate.answered(status)
-        if by_backend:
-            self._heard(status)
-        if self.gate.is_open:
-            self.when_open()
-        if provisional is not None:
-            self.when_provisional()
-        self._log.info("boot", status=status.value, interval=answer["interval"], by_backend=by_backend)
-        return answer
-
-    def _check_serial(self, serial: str | None) -> None:
-        """Compare with the registered serial number (B01.FR.11): under profile 3, else where one is registered.
-
-        In 1.6 the field is optional, and a charge point that leaves it out has said nothing that could be wrong.
-        """
-        expected = self.record.certificate_name if self.profile >= 3 else self.record.serial
-        if serial is None and self.version is Version.V16:
-            return
-        if expected is not None and serial != expected:
-            self._log.warning("serial_mismatch", expected=expected, presented=serial, profile=self.profile)
-            detail = f"serial_mismatch: its BootNotification names {serial!a}, not {expected!a}"
-            self.report(Kind.FAILED_TO_AUTHENTICATE, detail)
-            raise Unanswerable(SERIAL_MISMATCH, "the serial number is not this station's")
-
-    async def _ask_backend(self, payload: Json) -> tuple[Json, bool]:
-        """Return the answer to BootNotification, and whether the backend itself gave it."""
-        try:
-            if not self.backend.is_up:
-                await self.backend.wait_up(self._boot_rules.backend_wait)
-            conf = await self.call_backend("BootNotification", self.bridge.boot_request(payload))
-            return self.bridge.boot_response(conf), True
-        except PeerUnavailable as away:
-            return self._boot_without_backend(str(away)), False
-        except CallError as error:
-            return self._boot_without_backend(f"CALLERROR {error}"), False
-
-    def _boot_without_backend(self, reason: str) -> Json:
-        accepted = self._boot_rules.cached and self.record.boot_payload is not None
-        self._log.warning("boot_without_backend", reason=reason, accepted=accepted)
-        return self._answer(accepted=accepted)
-
-    def _answer(self, *, accepted: bool) -> Json:
-        """Return BootNotification's answer in the backend's place; it has the same form in 1.6 and 2.0.1."""
-        rules = self._boot_rules
-        return {
-            "status": "Accepted" if accepted else "Pending",
-            "currentTime": self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "interval": rules.heartbeat_interval if accepted else rules.retry_interval,
-        }
-
-    async def report_boot(self) -> None:
-        """The backend is back: if it has not heard of the boot that was accepted in its place, it decides now.
-
-        Raises PeerUnavailable and CallError.
-        """
-        payload = self.record.boot_payload
-        if self.record.boot_reported or payload is None or not self.gate.is_open:
-            return
-        conf = await self.backend.call("BootNotification", self.bridge.boot_request(payload))
-        status = BootStatus(conf["status"])
-        await self._registry.save_boot(self.identity, self.epoch, status, conf["interval"], payload, reported=True)
-        self.record = replace(self.record, boot_status=status, boot_interval=conf["interval"], boot_reported=True)
-        self._heard(status)
-        if status is not BootStatus.ACCEPTED:
-            self._log.warning("boot_refused_later", status=status.value)
-            self.gate.answered(status)
-            self.disconnect(TRY_LATER, "the backend does not accept this station")
-
-    def _heard(self, status: BootStatus) -> None:
-        """The backend itself has answered a BootNotification."""
-        self.is_refused = status is not BootStatus.ACCEPTED
-        if not self.is_refused:
-            self.when_accepted()

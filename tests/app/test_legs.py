@@ -51,7 +51,7 @@ def legs(foundation: Foundation, configured: Callable[..., Any]) -> Callable[...
 
 def _sent(legs: Legs) -> Any:
     """What hears of each CALL that goes to the backend."""
-    return legs.backend._make_peer(lambda *_: None)._sent
+    return legs.backend._make_peer(lambda *_: None)._own._sent
 
 
 def test_without_mirrors_nobody_looks_on(legs: Any) -> None:

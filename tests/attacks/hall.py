@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gateway.bridge.books import Books
+from gateway.session.boot_notification import BootRules
 from gateway.session.directory import Directory
 from gateway.session.peer import Peer
 from gateway.session.ports import Proof, StationRecord
-from gateway.session.station import BootRules, Station
+from gateway.session.station import Station
 from gateway.wire.versions import Version
 
 if TYPE_CHECKING:

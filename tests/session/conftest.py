@@ -12,12 +12,13 @@ import pytest
 
 from gateway.bridge.books import Books, Json, Transaction
 from gateway.bridge.ports import PeerUnavailable
+from gateway.session.boot_notification import BootRules
 from gateway.session.peer import Handler as Handle
 from gateway.session.peer import Peer
 from gateway.session.ports import BootStatus, Proof, Provisional, StaleEpoch, StationRecord
 from gateway.session.security import SecurityEvent
 from gateway.session.stages import STATION_201, Side
-from gateway.session.station import BootRules, Station
+from gateway.session.station import Station
 from gateway.session.tally import Tally
 from gateway.wire.versions import Version
 from policies.words import PASSED, Kind, Outcome, Reason, Stage, Verdict
@@ -138,6 +139,8 @@ class Talk:
         self.opened: list[Peer] = []
         self.lost: list[tuple[Peer, str]] = []
         self.reported: list[tuple[str, str]] = []
+        self.seen_to_go_out: list[bytes] = []
+        """Each CALL of ours, as those who look on see it."""
         self.sent_when_answered: list[int] = []
         """How many frames had gone out each time the peer said that it has answered."""
         self.when_answered: Callable[[], None] = lambda: None
@@ -153,6 +156,7 @@ class Talk:
             opened=self.opened.append,
             lost=lambda peer, reason: self.lost.append((peer, reason)),
             report=lambda kind, detail: self.reported.append((kind, detail)),
+            sent=self.seen_to_go_out.append,
             answered=self._answered,
         )
         if is_connected:

@@ -9,11 +9,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.bridge.books import Books
+from gateway.session.boot_notification import BootRules
 from gateway.session.directory import GOING_AWAY, PROBE_TIMEOUT, Directory, Entry, Held
 from gateway.session.ports import Proof, Provisional, StationRecord
 from gateway.session.replacements import FREE, WAIT_FIRST
 from gateway.session.security import Kind
-from gateway.session.station import BootRules, Station
+from gateway.session.station import Station
 from gateway.transport.messages import Closed
 from gateway.wire.versions import Version
 

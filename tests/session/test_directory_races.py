@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.bridge.books import Books, Json
+from gateway.session.boot_notification import BootRules
 from gateway.session.directory import Directory, Entry, Held
 from gateway.session.peer import Peer
 from gateway.session.ports import Proof, StationRecord
 from gateway.session.stages import STATION_201
-from gateway.session.station import BootRules, Station
+from gateway.session.station import Station
 from gateway.session.tally import Tally
 from gateway.transport.messages import Closed
 from gateway.wire.versions import Version

@@ -8,10 +8,9 @@ import pytest
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.peer import Unanswerable
+from gateway.session.peer import TRY_LATER, Unanswerable
 from gateway.session.ports import BootStatus, JournalFull, StaleEpoch, StationRecord, StoreAway
 from gateway.session.stages import NotSendable
-from gateway.session.station import TRY_LATER
 from gateway.wire.errors import CallError, ErrorCode
 
 if TYPE_CHECKING:

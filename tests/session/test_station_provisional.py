@@ -7,9 +7,9 @@ import pytest
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.peer import Unanswerable
+from gateway.session.boot_notification import SERIAL_MISMATCH
+from gateway.session.peer import TRY_LATER, Unanswerable
 from gateway.session.ports import BootStatus, Proof, Provisional
-from gateway.session.station import SERIAL_MISMATCH, TRY_LATER
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.versions import Version
 from policies.money import moves_money

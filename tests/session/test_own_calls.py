@@ -1,4 +1,4 @@
-"""A peer's own CALLs, as dialogues: what went out, what came back and when, what the caller got."""
+"""The CALLs that a peer is sent, as dialogues: what went out, what came back and when, what the caller got."""
 
 import asyncio
 import json
@@ -368,8 +368,9 @@ async def test_when_the_connection_is_lost_every_caller_hears_of_it(talk: "Talk"
 
 
 async def test_who_looks_on_sees_each_call_when_it_goes_out_and_nothing_else(talk: "Talk") -> None:
-    seen: list[Any] = []
-    talk.peer._sent = lambda text: seen.append(json.loads(text))
+    def seen() -> list[Any]:
+        return [json.loads(text) for text in talk.seen_to_go_out]
+
     talk.handler.answers["Heartbeat"] = {"currentTime": "2026-03-01T12:00:00Z"}
     talk.policy.deny(Stage.TO_STATION, Kind.CALL, "ClearCache")
 
@@ -377,11 +378,11 @@ async def test_who_looks_on_sees_each_call_when_it_goes_out_and_nothing_else(tal
     second, _ = await talk.calls("Reset", RESET)
     denied, _ = await talk.calls("ClearCache", {})
     await talk.hears([2, "1", "Heartbeat", {}])
-    assert seen == [[2, "own-1", "Reset", RESET]]
+    assert seen() == [[2, "own-1", "Reset", RESET]]
 
     await talk.hears([3, "own-1", DONE])
     await talk.hears([3, "own-2", DONE])
-    assert seen == [[2, "own-1", "Reset", RESET], [2, "own-2", "Reset", RESET]]
+    assert seen() == [[2, "own-1", "Reset", RESET], [2, "own-2", "Reset", RESET]]
     assert (await first, await second) == (DONE, DONE)
     with pytest.raises(NotSendable):
         await denied

@@ -8,10 +8,10 @@ from structlog.testing import capture_logs
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.peer import Unanswerable
+from gateway.session.boot_notification import SERIAL_MISMATCH
+from gateway.session.peer import TRY_LATER, Unanswerable
 from gateway.session.ports import BootStatus
 from gateway.session.stages import InvalidAnswer, NotSendable
-from gateway.session.station import SERIAL_MISMATCH, TRY_LATER
 from gateway.wire.errors import CallError, ErrorCode
 
 if TYPE_CHECKING:

@@ -1,0 +1,149 @@
+"""The CALLs that one peer is sent: one outstanding at a time, each answered, late, or lost with the connection."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from gateway.bridge.books import Json
+from gateway.bridge.ports import PeerUnavailable
+from gateway.session.ports import Socket
+from gateway.session.stages import Answered, InvalidAnswer, NotSendable, Side, Stages
+from gateway.session.tally import Outcome, Tally
+from gateway.wire import frames
+from gateway.wire.errors import CallError, ErrorCode
+from gateway.wire.rpc import Rpc, Stray, Ticket, TooManyWaiting
+from gateway.wire.schemas import operation
+from policies.words import Kind
+
+
+class OwnCalls:
+    """Those to one peer, for the life of its WebSocket."""
+
+    def __init__(
+        self, side: Side, rpc: Rpc, stages: Stages, tally: Tally, log: Any, sent: Callable[[bytes], None] | None
+    ) -> None:
+        """``sent(text)`` gets each CALL when it has gone out; ``log`` is bound to the peer."""
+        self._side = side
+        self._rpc = rpc
+        self._stages = stages
+        self._tally = tally
+        self._log = log
+        self._sent = sent
+        self._socket: Socket | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def opened(self, socket: Socket) -> None:
+        """The WebSocket is open."""
+        self._socket = socket
+
+    def lost(self, reason: str) -> None:
+        """The WebSocket is gone: whoever waits for an answer gets PeerUnavailable."""
+        self._socket = None
+        if self._timer is not None:
+            self._timer.cancel()
+        for ticket in self._rpc.abandon():
+            self._fail(ticket, PeerUnavailable(f"the connection was lost: {reason}"))
+
+    async def call(self, action: str, payload: Json) -> Json:
+        """Send a CALL and return the CALLRESULT's payload.
+
+        Raises :class:`NotSendable`, :class:`InvalidAnswer`, CallError for the peer's CALLERROR, PeerUnavailable when
+        the connection is or gets lost or the time is over.
+        """
+        if self._socket is None:
+            raise PeerUnavailable("not connected")
+        known = operation(self._side.version, action)
+        try:
+            payload = self._stages.outgoing(known, Kind.CALL, action, payload)
+        except Answered as instead:
+            return instead.payload
+        except NotSendable as error:
+            self._log.error("not_sendable", action=action, reason=error.description)
+            raise
+        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        try:
+            ticket = self._rpc.place(action, payload, future)
+        except TooManyWaiting as crowded:
+            raise PeerUnavailable(str(crowded)) from None
+        self._pump()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._rpc.withdraw(ticket)
+            self._pump()
+            raise
+
+    def answered(self, frame: frames.CallResult | frames.CallErrorFrame) -> Stray | None:
+        """The peer has answered a CALL, or, as is returned, nothing that it was asked."""
+        ticket = self._rpc.answered(frame)
+        if isinstance(ticket, Stray):
+            return ticket
+        if isinstance(frame, frames.CallErrorFrame):
+            self._settle(ticket, frame.error)
+        else:
+            self._settle(ticket, self._stages.answer(ticket.call.action, frame.payload))
+        self._pump()
+        return None
+
+    def answer_rejected(self, rejected: frames.FrameRejected) -> None:
+        """A frame that can't be used says which CALL it answers: whoever waits for that gets :class:`InvalidAnswer`."""
+        ticket = self._rpc.answered(rejected.message_id)
+        if isinstance(ticket, Ticket):
+            self._settle(ticket, InvalidAnswer(rejected.error.code, rejected.error.description))
+            self._pump()
+
+    def _pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        while (socket := self._socket) is not None:
+            call = self._rpc.next_call(loop.time())
+            if call is None:
+                return
+            try:
+                text = frames.encode_call(call)
+            except TypeError:
+                # Never sent, so never answered: it would hold up those behind it for good.
+                self._unwritable(call)
+                continue
+            if socket.send(text) and self._sent is not None:
+                self._sent(text)
+            if self._timer is None:
+                self._timer = loop.call_later(self._seconds_left(), self._check_deadline)
+
+    def _unwritable(self, call: frames.Call) -> None:
+        self._log.error("not_sendable", action=call.action, reason="it can't be written as JSON")
+        ticket = self._rpc.answered(call.message_id)
+        if isinstance(ticket, Ticket):
+            self._settle(ticket, NotSendable(ErrorCode.INTERNAL_ERROR, "it can't be written as JSON"))
+
+    def _seconds_left(self) -> float:
+        deadline = self._rpc.deadline
+        return 0.0 if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
+
+    def _check_deadline(self) -> None:
+        """One timer serves all CALLs: most are answered before it fires, and it is set anew only then."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        late = self._rpc.expire(loop.time())
+        if late is not None:
+            self._log.warning("no_answer", action=late.call.action, message_id=late.call.message_id)
+            self._fail(late, PeerUnavailable(f"no answer to {late.call.action} in time"))
+            self._pump()
+        elif self._rpc.deadline is not None:
+            self._timer = loop.call_later(self._seconds_left(), self._check_deadline)
+
+    def _settle(self, ticket: Ticket, outcome: Json | CallError) -> None:
+        future: asyncio.Future[Json] = ticket.context
+        if isinstance(outcome, CallError):
+            self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.REFUSED)
+            if not future.done():
+                future.set_exception(outcome)
+            return
+        self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.ANSWERED)
+        if not future.done():
+            future.set_result(outcome)
+
+    def _fail(self, ticket: Ticket, error: PeerUnavailable) -> None:
+        self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.UNANSWERED)
+        future: asyncio.Future[Json] = ticket.context
+        if not future.done():
+            future.set_exception(error)
