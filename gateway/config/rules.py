@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from gateway.config.authorities import broken_by_authority
+from gateway.config.policies import broken_by_policies
 from gateway.config.revocation import broken_by_revocation
 from gateway.config.rules_backend import broken_by_backend
 from gateway.config.rules_listener import broken_by_listener
@@ -107,6 +108,7 @@ _RULES: Final[tuple[Callable[["Config"], Iterator[Fault]], ...]] = (
     _default_backend_exists,
     broken_by_routing,
     broken_by_trust_anchors,
+    broken_by_policies,
     _binds_are_apart,
     _secrets_stay_whole,
     _issued_have_an_authority,

@@ -20,14 +20,14 @@ def broken_by_routing(config: "Config") -> Iterator[Fault]:
 
 
 def _routes_lead_somewhere(config: "Config") -> Iterator[Fault]:
-    yield from _unsound("routes", config.routes)
+    yield from unsound("routes", config.routes)
     for index, route in enumerate(config.routes):
         if route.backend not in config.backends:
             yield ("routes", index, "backend"), f"isn't one of the backends ({', '.join(config.backends)})"
 
 
 def _tables_number_connectors(config: "Config") -> Iterator[Fault]:
-    yield from _unsound("connector_tables", config.connector_tables)
+    yield from unsound("connector_tables", config.connector_tables)
     for index, table in enumerate(config.connector_tables):
         here: KeyPath = ("connector_tables", index, "connectors")
         if not 0 < len(table.connectors) <= CONNECTORS_MAX:
@@ -41,7 +41,8 @@ def _tables_number_connectors(config: "Config") -> Iterator[Fault]:
                 yield (*here, key), f"has the connectorId of {first}; give each its own"
 
 
-def _unsound(name: str, selections: Sequence[Selection]) -> Iterator[Fault]:
+def unsound(name: str, selections: Sequence[Selection]) -> Iterator[Fault]:
+    """Yield what is wrong with the entries of ``name``, of which the first that fits counts."""
     for index, selection in enumerate(selections):
         if selection.identity is None and selection.group is None:
             yield (name, index), "must say which stations it is for: identity, group, or both"

@@ -121,8 +121,11 @@ authority:
 # onboarding: refuse               # or record: refused too, and listed by `voltgate station pending` for you to approve
 # no_common_subprotocol: close     # upgrade and close, as OCPP-J says; or refuse, as TC_B_58_CSMS does
 
-# What may pass: a bundled policy's name, or a file.
+# What may pass: a bundled policy's name, or a file, which is read again when it changes.
 policy: legacy-1.6
+# policies:                        # the first that fits; else the `policy` of the station's backend, else the one above
+#   - {{group: depot-north, policy: strict}}
+#   - {{identity: "CS-*", policy: policies/site.yaml}}
 
 # API, health and metrics. Without a token the API is off. Secrets are referred to, never written here:
 # file:PATH, env:NAME, or vault:MOUNT/PATH#FIELD.

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from gateway.config import environment, source
 from gateway.config.authorities import Authority, Lifetime
 from gateway.config.faults import annotation_at, describe
+from gateway.config.policies import PolicyChoice
 from gateway.config.revocation import Ocsp, Revocation
 from gateway.config.routes import ConnectorTable, Route
 from gateway.config.rules import broken_rules
@@ -195,6 +196,8 @@ class Backend(Section):
     """True: it knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
     mirrors: List[Text] = ()
     """Other backends that hear what this one hears, and have no say."""
+    policy: PolicySource | None = None
+    """What governs the stations that go there, unless ``policies`` says otherwise."""
 
     def url_for(self, identity: str) -> str:
         """Return the URL of a station's WebSocket, its identity percent-encoded."""
@@ -268,6 +271,9 @@ class Config(Section):
     trust_anchors: List[TrustAnchors] = ()
     """The roots that stations are to trust, all entries together that mean a station."""
     policy: PolicySource = DEFAULT_POLICY
+    """What governs the stations that no other policy is for."""
+    policies: List[PolicyChoice] = ()
+    """Which policy stations have; the first that fits."""
     admin: Admin = _default(dict)
     log: Log = _default(dict)
     limits: Limits = _default(dict)

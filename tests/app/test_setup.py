@@ -34,3 +34,14 @@ def test_a_policy_that_does_not_load_is_a_problem(tmp_path: Path) -> None:
     scaffold(tmp_path / "gw", backend_url=DEFAULT_BACKEND_URL, operator="A CPO", names=["localhost"])
     config = load(tmp_path / "gw/voltgate.yaml", {"VOLTGATE__POLICY": "missing.yaml"})
     assert [each.key for each in problems(config) if each.is_error] == ["policy"]
+
+
+def test_each_policy_that_does_not_load_is_a_problem_at_its_first_key(tmp_path: Path) -> None:
+    scaffold(tmp_path / "gw", backend_url=DEFAULT_BACKEND_URL, operator="A CPO", names=["localhost"])
+    file = tmp_path / "gw/voltgate.yaml"
+    choices = "[{group: a, policy: missing.yaml}, {group: b, policy: missing.yaml}, {group: c, policy: gone}]"
+    file.write_text(f"{file.read_text()}policies: {choices}\n")
+    config = load(file, {"VOLTGATE__BACKENDS__LEGACY__POLICY": "gone"})
+
+    found = sorted(each.key for each in problems(config) if each.is_error)
+    assert found == ["policies[0].policy", "policies[2].policy"]
