@@ -9,14 +9,14 @@ from policies.words import Effect, Kind, Mode, Stage
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of a policy file, from 1."""
+    """A line of a policy file, from 1; 0 where it is the whole file."""
 
     source: str
     """The file, or the name of a bundled policy."""
     line: int
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}"
+        return f"{self.source}:{self.line}" if self.line else self.source
 
 
 @dataclass(frozen=True, slots=True)
