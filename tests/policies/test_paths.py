@@ -1,0 +1,116 @@
+"""Paths: how they are written, what is said of those that aren't, and what they find."""
+
+import contextlib
+import re
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.paths import EACH, PATH_MAX, WITHIN, Path, PathError, Step, Steps, parse, spell, values
+
+NAMES = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=8).filter(
+    lambda text: text[0].isalpha()
+)
+SEGMENTS = st.tuples(NAMES, st.lists(st.just(EACH), max_size=2)).map(lambda pair: (pair[0], *pair[1]))
+STEPS = st.lists(SEGMENTS, min_size=1, max_size=5).map(lambda many: tuple(step for each in many for step in each))
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("timestamp", Path(("timestamp",))),
+        ("idToken.idToken", Path(("idToken", "idToken"))),
+        (
+            "meterValue[].sampledValue[].value",
+            Path(("meterValue", EACH, "sampledValue", EACH, "value")),
+        ),
+        ("key[]", Path(("key", EACH))),
+        ("a[][].b", Path(("a", EACH, EACH, "b"))),
+        ("**", Path((), is_anywhere=True)),
+        ("**.customData", Path(("customData",), is_anywhere=True)),
+        ("**.component.name", Path(("component", "name"), is_anywhere=True)),
+    ],
+)
+def test_how_paths_are_written(text: str, path: Path) -> None:
+    assert parse(text) == path
+    assert str(path) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "a path has 1 to 256 characters"),
+        ("a" * (PATH_MAX + 1), "a path has 1 to 256 characters"),
+        ("a..b", "a field's name was expected at character 3, where '.' stands"),
+        (".a", "a field's name was expected at character 1, where '.' stands"),
+        ("a.", "a field's name was expected at character 3, where its end stands"),
+        ("a b", "`.` and a name, or `[]`, was expected at character 2, where ' ' stands"),
+        ("a[0].b", "at character 2, where '[' stands; `[]` stands for every element, a single one can't be named"),
+        ("a[", "at character 2, where '[' stands"),
+        ("[].a", "a field's name was expected at character 1, where '[' stands"),
+        ("a.**", "at character 3, where '*' stands; `**` may only begin a path"),
+        ("**a", "at character 1, where '*' stands"),
+        ("**.", "at character 4, where its end stands"),
+        ("***", "at character 1"),
+        ("1a", "at character 1, where '1' stands"),
+        ("ä", "at character 1, where 'ä' stands"),
+        ("$value", "at character 1, where '$' stands"),
+    ],
+)
+def test_what_is_no_path(text: str, complaint: str) -> None:
+    with pytest.raises(PathError, match=re.escape(complaint)):
+        parse(text)
+
+
+def test_the_longest_path() -> None:
+    assert parse("a" * PATH_MAX).steps == ("a" * PATH_MAX,)
+
+
+@given(STEPS, st.booleans())
+def test_every_path_is_read_as_it_is_written(steps: Steps, is_anywhere: bool) -> None:
+    path = Path(steps, is_anywhere)
+
+    assert parse(str(path)) == path
+
+
+@given(st.text(string.ascii_letters + ".[]* \u00e9\n", max_size=12))
+def test_any_text_is_a_path_or_refused_as_one(text: str) -> None:
+    with contextlib.suppress(PathError):
+        assert str(parse(text)) == text
+
+
+PAYLOAD: dict[str, Any] = {
+    "a": {"b": 1, "c": [{"d": "x"}, {"e": "y"}, {"d": "z"}]},
+    "key": ["one", "two"],
+    "open": {"text": "t", "number": 5, "list": ["u", {"deep": "v"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("steps", "found"),
+    [
+        ((), [PAYLOAD]),
+        (("a", "b"), [1]),
+        (("a", "c", EACH, "d"), ["x", "z"]),
+        (("key", EACH), ["one", "two"]),
+        (("missing",), []),
+        (("a", "b", "c"), []),
+        (("a", EACH), []),
+        (("key", "one"), []),
+    ],
+)
+def test_what_is_found(steps: tuple[Step, ...], found: list[Any]) -> None:
+    assert list(values(PAYLOAD, steps)) == found
+
+
+def test_texts_in_what_no_schema_describes_are_found_at_every_depth() -> None:
+    found = list(values(PAYLOAD, ("open", WITHIN)))
+
+    assert sorted(found) == ["deep", "list", "number", "t", "text", "u", "v"]
+
+
+def test_steps_in_words() -> None:
+    assert spell(("customData", WITHIN)) == "customData.**"
