@@ -58,7 +58,8 @@ class OwnCalls:
         except Answered as instead:
             return instead.payload
         except NotSendable as error:
-            self._log.error("not_sendable", action=action, reason=error.description)
+            if error.verdict is None:  # of what a policy decides the log hears from it
+                self._log.error("not_sendable", action=action, reason=error.description)
             raise
         future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         try:
@@ -79,7 +80,7 @@ class OwnCalls:
         if isinstance(ticket, Stray):
             return ticket
         if isinstance(frame, frames.CallErrorFrame):
-            self._settle(ticket, frame.error)
+            self._settle(ticket, self._stages.error(ticket.call.action, frame.error))
         else:
             self._settle(ticket, self._stages.answer(ticket.call.action, frame.payload))
         self._pump()

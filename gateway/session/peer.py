@@ -262,6 +262,8 @@ class Peer:
         return await self._handle(call.action, payload)
 
     def _refuse(self, call: frames.Call, error: CallError) -> None:
+        if call.action in self._actions:
+            error = self._stages.refusal(call.action, error)
         # Counted always, logged as far as anybody reads: a station that is refused forever repeats itself forever.
         if not self._refusals.one_more(asyncio.get_running_loop().time()):
             self._log.warning(

@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 
 from gateway.bridge.books import Json
 from gateway.session.tally import Leg
-from gateway.wire.errors import CallError, ErrorCode, parse_code
+from gateway.wire.errors import ERROR_DESCRIPTION_MAX, CallError, ErrorCode, parse_code, spell
 from gateway.wire.frames import Call
 from gateway.wire.schemas import Operation, operation
 from gateway.wire.versions import Version
@@ -91,7 +91,7 @@ class Stages:
             return call.payload
         if verdict.outcome is Outcome.QUARANTINED:
             raise Quarantined(verdict)
-        return self._decided(verdict, call.action, call.payload)
+        return self._decided(verdict, call.payload)
 
     def outgoing(self, known: Operation, kind: Kind, action: str, payload: Json) -> Json:
         """Return a CALL's payload, or an answer's, as it may be sent.
@@ -108,7 +108,7 @@ class Stages:
         if verdict.outcome is Outcome.QUARANTINED:
             raise NotSendable(ErrorCode.SECURITY_ERROR, REFUSED, verdict)
         try:
-            return self._decided(verdict, action, payload)
+            return self._decided(verdict, payload)
         except Answered as instead:
             if kind is Kind.CALL:
                 raise
@@ -125,7 +125,7 @@ class Stages:
         try:
             payload = self._fitting(action, payload)
             verdict = self._inspect(self._side.incoming, Kind.RESULT, self._protocol, action, payload)
-            return payload if verdict is PASSED else self._decided(verdict, action, payload)
+            return payload if verdict is PASSED else self._decided(verdict, payload)
         except Answered as instead:
             return instead.payload
         except CallError as error:
@@ -135,15 +135,46 @@ class Stages:
             self._log.exception("answer_not_judged", action=action)
             return InvalidAnswer(ErrorCode.INTERNAL_ERROR, f"the answer to {action} could not be checked")
 
-    def _decided(self, verdict: Verdict, action: str, payload: Json) -> Json:
+    def error(self, action: str, error: CallError) -> CallError:
+        """Return the peer's CALLERROR to ``action`` as it may be used: the policy has looked at it.
+
+        Refused, it keeps its errorCode, by which is known what became of the CALL, and loses its words. Never raises:
+        somebody waits for it.
+        """
+        return self._judged(self._side.incoming, action, error)
+
+    def refusal(self, action: str, error: CallError) -> CallError:
+        """Return a CALLERROR to the peer's ``action`` as it may be sent. Never raises.
+
+        With any policy errorDetails stay here, and so does of errorDescription what doesn't print: most come from the
+        other side of Voltgate, where nobody's schema bounds them (attack C6).
+        """
+        text = error.description[:ERROR_DESCRIPTION_MAX]
+        if not text.isprintable():
+            text = "".join(each if each.isprintable() else " " for each in text)
+        return self._judged(self._side.outgoing, action, CallError(error.code, text))
+
+    def _judged(self, stage: Stage, action: str, error: CallError) -> CallError:
+        code = spell(error.code, self._side.version)
+        payload = {"errorCode": code, "errorDescription": error.description, "errorDetails": error.details}
+        try:
+            verdict = self._inspect(stage, Kind.ERROR, self._protocol, action, payload)
+            if verdict is PASSED or verdict.outcome is Outcome.PASSED:
+                return error
+            if verdict.outcome is Outcome.TRANSFORMED and verdict.payload is not None:
+                made = verdict.payload
+                return CallError(parse_code(made["errorCode"]), made["errorDescription"], made["errorDetails"])
+        except Exception:  # noqa: BLE001 - logged whole; fails closed
+            self._log.exception("error_not_judged", action=action)
+        return CallError(error.code, REFUSED)
+
+    @staticmethod
+    def _decided(verdict: Verdict, payload: Json) -> Json:
         """Return the payload that goes on. Raises :class:`Answered` and CallError."""
         if verdict.outcome is Outcome.PASSED:
             return payload
         if verdict.outcome is Outcome.TRANSFORMED and verdict.payload is not None:
             return verdict.payload
-        self._log.warning(
-            verdict.outcome.value, action=action, rule=verdict.rule, reason=verdict.reason.value, text=verdict.text
-        )
         if verdict.payload is None:
             raise CallError(parse_code(verdict.error), REFUSED)
         raise Answered(verdict.payload)

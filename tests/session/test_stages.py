@@ -1,5 +1,6 @@
 """The schema and policy stages of a leg, as tables; how a peer uses them is told in test_peer.py."""
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.frames import Call
 from gateway.wire.schemas import operation
 from gateway.wire.versions import Version
-from policies.words import Kind, Stage
+from policies.words import PASSED, Kind, Outcome, Stage, Verdict
 
 if TYPE_CHECKING:
     from tests.session.conftest import FakePolicy
@@ -115,3 +116,75 @@ def test_an_answer_of_the_peer_that_is_not(
     verdict = Stages(STATION_16, policy, LOG).answer("Reset", answer)
     assert isinstance(verdict, InvalidAnswer)
     assert verdict.code is code
+
+
+def said(code: str, text: str = "", **details: Any) -> dict[str, Any]:
+    return {"errorCode": code, "errorDescription": text, "errorDetails": details}
+
+
+def transformed(code: str, text: str = "", **details: Any) -> Verdict:
+    return Verdict(Outcome.TRANSFORMED, "plain-words", payload=said(code, text, **details))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "text", "details"),
+    [
+        (None, ErrorCode.NOT_SUPPORTED, "no such\x1b thing", {"hint": 1}),
+        (Verdict(Outcome.DENIED), ErrorCode.NOT_SUPPORTED, "refused by policy", {}),
+        (Verdict(Outcome.ANSWERED, payload={"status": "Accepted"}), ErrorCode.NOT_SUPPORTED, "refused by policy", {}),
+        (transformed("GenericError", "no", kept=2), ErrorCode.GENERIC_ERROR, "no", {"kept": 2}),
+        (ZeroDivisionError("a fault of the policy"), ErrorCode.NOT_SUPPORTED, "refused by policy", {}),
+    ],
+)
+def test_a_callerror_of_the_peer(
+    policy: "FakePolicy", verdict: Any, code: ErrorCode, text: str, details: dict[str, Any]
+) -> None:
+    if isinstance(verdict, Verdict):
+        policy.verdicts[Stage.FROM_BACKEND, Kind.ERROR, "Reset"] = verdict
+    elif verdict is not None:
+        policy.faults[Stage.FROM_BACKEND, Kind.ERROR, "Reset"] = verdict
+
+    came = CallError(ErrorCode.NOT_SUPPORTED, "no such\x1b thing", {"hint": 1})
+    used = Stages(BACKEND_16, policy, LOG).error("Reset", came)
+
+    assert policy.seen == [(Stage.FROM_BACKEND, Kind.ERROR, "Reset")]
+    assert (used.code, used.description, used.details) == (code, text, details)
+
+
+def test_what_the_policy_sees_of_a_callerror_is_in_the_words_of_its_leg() -> None:
+    seen: list[Any] = []
+
+    def inspect(*message: Any) -> Verdict:
+        seen.append(message)
+        return PASSED
+
+    policy: Any = SimpleNamespace(inspect=inspect)
+    error = CallError(ErrorCode.FORMAT_VIOLATION, "what", {"a": 1})
+    Stages(STATION_201, policy, LOG).error("Reset", error)
+    Stages(BACKEND_16, policy, LOG).error("Reset", error)
+
+    assert [(message[2], message[4]) for message in seen] == [
+        ("ocpp2.0.1", said("FormatViolation", "what", a=1)),
+        ("ocpp1.6", said("FormationViolation", "what", a=1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "text", "details"),
+    [
+        (None, "no [31m" + "x" * 248, {}),
+        (Verdict(Outcome.DENIED), "refused by policy", {}),
+        (transformed("NotSupported", "no", of_the_policy=1), "no", {"of_the_policy": 1}),
+    ],
+)
+def test_a_callerror_goes_out_without_what_nobody_has_checked(
+    policy: "FakePolicy", verdict: Verdict | None, text: str, details: dict[str, Any]
+) -> None:
+    if verdict is not None:
+        policy.verdicts[Stage.TO_STATION, Kind.ERROR, "Reset"] = verdict
+
+    told = Stages(STATION_201, policy, LOG).refusal(
+        "Reset", CallError(ErrorCode.NOT_SUPPORTED, "no\x1b[31m" + "x" * 300, {"of the backend": "<script>"})
+    )
+
+    assert (told.code, told.description, told.details) == (ErrorCode.NOT_SUPPORTED, text, details)
