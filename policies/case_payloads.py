@@ -2,7 +2,8 @@
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from enum import Enum
 from itertools import pairwise
 from typing import Any, Final
 
@@ -11,6 +12,17 @@ from policies.words import Payload
 LENGTH_MAX: Final = 1_000_000
 """Characters, or elements, that one `repeat` makes: more than any message within the limits of a frame has."""
 _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d{1,6})\]")
+
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+ABSENT: Final = _Absent.ABSENT
+"""What stands where a field isn't."""
 
 Steps = tuple[str | int, ...]
 
@@ -105,3 +117,17 @@ def _repeated(value: Any, path: str, times: int) -> Any:
     if len(value) * times > LENGTH_MAX:
         raise PathRefused(f"{path!r}: would be longer than {LENGTH_MAX}; repeat it less often")
     return value * times
+
+
+def differing(expected: Any, actual: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield (path, expected, actual) for what differs; :data:`ABSENT` stands for a field that isn't there."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for key in dict.fromkeys((*expected, *actual)):
+            here = f"{path}.{key}" if path else str(key)
+            yield from differing(expected.get(key, ABSENT), actual.get(key, ABSENT), here)
+    elif isinstance(expected, list) and isinstance(actual, list):
+        for index in range(max(len(expected), len(actual))):
+            one, other = (side[index] if index < len(side) else ABSENT for side in (expected, actual))
+            yield from differing(one, other, f"{path}[{index}]")
+    elif expected != actual or isinstance(expected, bool) is not isinstance(actual, bool):  # to Python, True is 1
+        yield path, expected, actual

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.case_payloads import LENGTH_MAX, PathRefused, changed, steps_of
+from policies.case_payloads import ABSENT, LENGTH_MAX, PathRefused, changed, differing, steps_of
 
 BASE: dict[str, Any] = {
     "idToken": {"idToken": "A1", "type": "Central"},
@@ -109,3 +109,25 @@ def test_any_text_is_a_path_that_can_be_set_or_refused(path: str) -> None:
     except PathRefused:
         return
     assert changed(result, {path: 2}) != result
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "found"),
+    [
+        (BASE, copy.deepcopy(BASE), []),
+        ({"a": 1}, {"a": 2}, [("a", 1, 2)]),
+        ({"a": 1}, {"b": 1}, [("a", 1, ABSENT), ("b", ABSENT, 1)]),
+        ({"a": [{"b": 1}]}, {"a": [{"b": 2}, 3]}, [("a[0].b", 1, 2), ("a[1]", ABSENT, 3)]),
+        ({"a": True}, {"a": 1}, [("a", True, 1)]),
+        ({"a": 1.0}, {"a": 1}, []),
+        ({"a": {}}, {"a": []}, [("a", {}, [])]),
+        (None, {}, [("", None, {})]),
+    ],
+    ids=str,
+)
+def test_what_two_payloads_differ_in(expected: Any, actual: Any, found: list[Any]) -> None:
+    assert list(differing(expected, actual)) == found
+
+
+def test_a_field_that_isnt_there_by_its_name() -> None:
+    assert repr(ABSENT) == "nothing"
