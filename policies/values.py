@@ -10,7 +10,8 @@ from policies.rules import Place
 
 _NAMED: Final = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _NOW: Final = "now"
-"""``$now`` in an answer is the time of the answer, not a named value."""
+"""``$now`` in an answer, or in what a transform sets, is the time, not a named value."""
+_SAID: Final = frozenset({"answer", "to"})
 
 
 class Values:
@@ -37,7 +38,7 @@ class Values:
     def unknown(self, data: Any) -> Iterator[tuple[Where, str]]:
         """Yield where a value is named that isn't defined."""
         for where, name in references(data):
-            if name not in self.all and not (name == _NOW and "answer" in where):
+            if name not in self.all and not (name == _NOW and _SAID.intersection(where)):
                 yield where, f"${name}"
 
     def fill(self, data: Any) -> Any:

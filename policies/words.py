@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Any, Final, Protocol
 
 Payload = dict[str, Any]
 """The payload of a CALL or CALLRESULT: what JSON can hold, and nothing else. Never changed in place by a policy."""
 
 
-class Stage(Enum):
+class Stage(StrEnum):
     """The four places on the way of a message where a policy looks at it."""
 
     FROM_STATION = "from_station"
@@ -23,7 +23,7 @@ class Stage(Enum):
         return self in {Stage.FROM_STATION, Stage.FROM_BACKEND}
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """CALL, CALLRESULT or CALLERROR: an answer is looked at like a question."""
 
     CALL = "call"
@@ -195,3 +195,8 @@ class Surroundings:
     memory: Memory = field(default_factory=Memory)
     shared: Memory = field(default_factory=Memory)
     """What is remembered over all stations: the buckets by address, by action and of all."""
+    remembers: bool = True
+    """False where a message is only explained: what is remembered is looked at, and stays as it is."""
+    revision: Callable[[], object] = lambda: None
+    """Another object each time that the station's identity, group or backend may have changed: asked at each message by
+    policies with rules for some stations only, instead of ``facts()``."""

@@ -63,11 +63,12 @@ def test_an_unknown_name_is_told_with_its_place() -> None:
     ]
 
 
-def test_now_is_known_in_answers_only() -> None:
+def test_now_is_known_only_in_what_is_said() -> None:
     values, _ = defined("{}")
 
     assert list(values.unknown({"answer": {"currentTime": "$now"}})) == []
     assert list(values.unknown({"limit": {"over": {"answer": {"a": "$now"}}}})) == []
+    assert list(values.unknown({"transform": [{"set": "a", "to": "$now"}]})) == []
     assert list(values.unknown({"fields": [{"one_of": ["$now"]}]})) == [(("fields", 0, "one_of", 0), "$now")]
 
 
