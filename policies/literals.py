@@ -59,6 +59,17 @@ def filled(value: Any, now: float) -> Any:
     return time_text(now) if value == NOW else value
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Return whether two values are the same JSON: ``1`` isn't ``true``, and isn't ``1.0``."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(is_same(part, other[key]) for key, part in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return bool(one == other)
+
+
 def time_text(now: float) -> str:
     """Return a time as messages carry it: RFC 3339, UTC, milliseconds."""
     return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

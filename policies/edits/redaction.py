@@ -1,0 +1,139 @@
+r"""Patterns whose matches may be replaced: such that no text, however hostile, makes the search slow.
+
+The regex engine of the ``pattern`` test is linear in time but can't replace; Python's can, but backtracks. So only
+patterns are taken in which there is nothing to go back for: a row of characters, character classes (``[a-z]``, ``\d``,
+``.``) and the marks ``^`` ``$`` ``\b``, each with one repeat (``?`` ``*`` ``+`` ``{n}`` ``{n,m}``) at most.
+
+Refused, because time could grow with a power of the length: groups, alternation, back references and repeats of
+repeats; and a repeat behind which may stand what it takes itself (``.*@``: write ``[^@]*@``). Such a pattern tries each
+place of the text once and goes through the rest at most once from there; with :data:`SUBJECT_MAX` characters that is
+some 2 ms at worst. A longer text is replaced whole. ``\d``, ``\w``, ``\s`` mean ASCII.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+PATTERN_MAX: Final = 200
+"""Characters of a pattern."""
+REPEAT_MAX: Final = 1000
+"""The highest number in ``{n,m}``."""
+SUBJECT_MAX: Final = 1000
+"""Characters of a text that is searched."""
+
+_CLASSES: Final = r"\\[dDwWsS]|\\[^a-zA-Z0-9\s]|\\[tnr]"
+_TOKEN: Final = re.compile(
+    rf"(?P<set>\[\^?(?:{_CLASSES}|[^\[\]\\&|~])+\]|{_CLASSES}|[^\\\[\](){{}}|^$*+?])"
+    r"(?P<repeat>[?*+]|\{(?P<low>\d{1,4})(?:(?P<comma>,)(?P<high>\d{1,4})?)?\})?"
+    r"|(?P<edge>\\b)"
+)
+_WORD: Final = re.compile(r"\w", re.ASCII)
+
+
+class UnsafePattern(ValueError):
+    """A pattern isn't one of those that are taken; the text says why, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A set of characters and how often it stands there; ``high`` None: without end. An edge has no set."""
+
+    text: str
+    takes: Callable[[str], object]
+    low: int = 1
+    high: int | None = 1
+    is_edge: bool = False
+
+
+def replacer(pattern: str, instead: str) -> Callable[[str], str]:
+    """Return what replaces every match of ``pattern`` in a text by ``instead``, as it stands.
+
+    Raises :class:`UnsafePattern`.
+    """
+    if not 0 < len(pattern) <= PATTERN_MAX:
+        raise UnsafePattern(f"a pattern has 1 to {PATTERN_MAX} characters")
+    pieces = _pieces(pattern.removeprefix("^"))
+    if all(piece.is_edge or not piece.low for piece in pieces):
+        raise UnsafePattern("matches the empty text")
+    samples = _samples(pattern)
+    for place, piece in enumerate(pieces):
+        if piece.low != piece.high:
+            _check_no_way_back(piece, pieces[place + 1 :], samples)
+    search = _compiled(("\\A" if pattern.startswith("^") else "") + _body(pattern))
+
+    def replaced(text: str) -> str:
+        return instead if len(text) > SUBJECT_MAX else search.sub(lambda _: instead, text)
+
+    return replaced
+
+
+def _body(pattern: str) -> str:
+    """Return a pattern without its ``^``, its last ``$`` meaning the end and not the newline before it."""
+    body = pattern.removeprefix("^")
+    return f"{body[:-1]}\\Z" if _ends_with_mark(body) else body
+
+
+def _ends_with_mark(body: str) -> bool:
+    before = body[:-1]
+    return body.endswith("$") and (len(before) - len(before.rstrip("\\"))) % 2 == 0
+
+
+def _pieces(body: str) -> list[_Piece]:
+    text = body[:-1] if _ends_with_mark(body) else body
+    found, at = [], 0
+    while at < len(text):
+        token = _TOKEN.match(text, at)
+        if token is None:
+            raise UnsafePattern(
+                f"{text[at]!r} at character {at + 1} isn't taken: a row of characters and classes such as [a-z], "
+                "each with one of ? * + {n} {n,m}; a backslash makes a sign a character"
+            )
+        found.append(_piece(token))
+        at = token.end()
+    return found
+
+
+def _piece(token: re.Match[str]) -> _Piece:
+    if token["edge"]:
+        return _Piece("\\b", bool, is_edge=True)
+    low, high = {"?": (0, 1), "*": (0, None), "+": (1, None)}.get(token["repeat"] or "", (1, 1))
+    if token["low"]:
+        low = int(token["low"])
+        high = low if not token["comma"] else int(token["high"]) if token["high"] else None
+        if (high is not None and low > high) or max(low, high or 0) > REPEAT_MAX:
+            raise UnsafePattern(f"{token['repeat']}: must count up, and to {REPEAT_MAX} at most")
+    return _Piece(token["set"], _compiled(token["set"]).fullmatch, low, high)
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text, re.ASCII)
+    except re.error as error:
+        raise UnsafePattern(f"is no regular expression: {error}") from None
+
+
+def _samples(pattern: str) -> list[str]:
+    """Return characters of which each set in the pattern takes one, if it takes any: its edges, and those of ASCII."""
+    points = {*range(256), 0x10FFFF}
+    for character in pattern:
+        points.update((ord(character) - 1, ord(character), ord(character) + 1))
+    return [chr(point) for point in points if 0 <= point <= 0x10FFFF]
+
+
+def _check_no_way_back(repeat: _Piece, following: list[_Piece], samples: list[str]) -> None:
+    """Raise :class:`UnsafePattern` unless what was taken in one go never has to be given back."""
+    taken = [sample for sample in samples if repeat.takes(sample)]
+    for piece in following:
+        if piece.is_edge:
+            if not repeat.low or len({bool(_WORD.match(sample)) for sample in taken}) > 1:
+                raise UnsafePattern(
+                    f"\\b behind a repeat of {repeat.text}: that must take word characters only, or none"
+                )
+            return
+        if any(piece.takes(sample) for sample in taken):
+            raise UnsafePattern(
+                f"the repeat of {repeat.text} may take what {piece.text} behind it takes: exclude it there ([^...])"
+            )
+        if piece.low:
+            return

@@ -1,0 +1,129 @@
+"""Patterns that may be replaced: never slow, and they match what Python's engine says they match."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.edits.redaction import PATTERN_MAX, REPEAT_MAX, SUBJECT_MAX, UnsafePattern, replacer
+
+SLOW = 0.25
+"""Seconds; some 2 ms are usual, and a machine may be busy."""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "replaced"),
+    [
+        (r"\d", "a1b22", "a*b**"),
+        (r"\d+", "a1b22", "a*b*"),
+        (r"\b\d{13,19}\b", "pan 4111111111111111, id 12", "pan *, id 12"),
+        (r"\b\d{13,19}\b", "x4111111111111111", "x4111111111111111"),
+        (r"[\w.+-]+@[\w.-]+", "mail a.b@example.com now", "mail * now"),
+        (r"//[^/@]*@", "ftp://user:pw@host/x", "ftp:*host/x"),
+        (r"^[A-Z]{2}", "DEDE DE", "*DE DE"),
+        (r"[A-Z]{2}$", "DE DE", "DE *"),
+        (r"x$", "x\n", "x\n"),
+        (r"a\$", "a$ a", "* a"),
+        (r"\\$", "a\\", "a*"),
+        (r"token=.*", "x token=abc", "x *"),
+        (r".", "a\nb", "*\n*"),
+        (r"[^a-z]", "aÄb", "a*b"),
+        (r"\d", "٣3", "٣*"),
+        (r"Ä+", "aÄÄ", "a*"),
+        (r"[à-ü]", "ö", "*"),
+        (r"a{2}b", "aab", "*"),
+        (r"a{2,}", "aaa a", "* a"),
+        (r"ab?c", "abc ac", "* *"),
+        (r" \t\n", "a \t\nb", "a*b"),
+        (r"\x"[:1] + ".", "a.b", "a*b"),
+    ],
+)
+def test_every_match_is_replaced(pattern: str, text: str, replaced: str) -> None:
+    assert replacer(pattern, "*")(text) == replaced
+
+
+def test_the_replacement_stands_as_it_is() -> None:
+    assert replacer("a", r"\1\g<0>")("bab") == r"b\1\g<0>b"
+
+
+def test_a_text_beyond_the_bound_is_replaced_whole() -> None:
+    redact = replacer("a", "*")
+
+    assert redact("b" * SUBJECT_MAX) == "b" * SUBJECT_MAX
+    assert redact("b" * (SUBJECT_MAX + 1)) == "*"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("", "1 to"),
+        ("a" * (PATTERN_MAX + 1), "1 to"),
+        ("a*", "empty text"),
+        ("^", "empty text"),
+        ("$", "empty text"),
+        (r"\b", "empty text"),
+        ("(a)", "'\\(' at character 1"),
+        ("(?i)a", "'\\(' at character 1"),
+        ("a|b", r"'\|' at character 2"),
+        ("a**", r"'\*' at character 3"),
+        ("a+?", r"'\?' at character 3"),
+        ("a++", r"'\+' at character 3"),
+        ("a{2}{3}", r"'\{' at character 5"),
+        (r"\b+", r"'\+' at character 3"),
+        ("a^", r"'\^' at character 2"),
+        ("a$b", r"'\$' at character 2"),
+        (r"(a)\1", r"'\('"),
+        (r"\1", r"at character 1"),
+        (r"\p", r"at character 1"),
+        (r"a" + "\\", r"at character 2"),
+        ("[a", r"'\[' at character 1"),
+        ("[]a]", r"at character 1"),
+        ("[[:alpha:]]", r"at character 1"),
+        ("[a&&b]", r"at character 1"),
+        ("[z-a]", "no regular expression"),
+        ("a{3,2}", "must count up"),
+        (f"a{{{REPEAT_MAX + 1}}}", "must count up"),
+        ("a{,3}", r"'\{' at character 2"),
+        (".*@", r"may take what @ behind it"),
+        ("a*a", r"may take what a behind it"),
+        (r"\d*[a-c]?1", r"may take what 1 behind it"),
+        (r"\w+[^-]", "may take what"),
+        (r"[^a]+ß", "may take what"),
+        (r"[\d ]+\b", "word characters only"),
+        (r"x,*\b", "word characters only"),
+    ],
+)
+def test_what_could_be_slow_or_is_no_pattern_is_refused(pattern: str, words: str) -> None:
+    with pytest.raises(UnsafePattern, match=words):
+        replacer(pattern, "*")
+
+
+PIECES = st.sampled_from(["a", "b", "[ab]", "[^a]", r"\d", r"\w", r"\W", ".", "1", " ", r"\b"])
+REPEATS = st.sampled_from(["", "", "?", "*", "+", "{2}", "{1,3}"])
+
+
+@given(st.lists(st.tuples(PIECES, REPEATS), min_size=1, max_size=6), st.sampled_from("ab1 -"), st.integers(1, 4))
+def test_no_pattern_that_is_taken_is_slow(parts: list[tuple[str, str]], sign: str, period: int) -> None:
+    pattern = "".join(piece + ("" if piece == r"\b" else repeat) for piece, repeat in parts)
+    try:
+        redact = replacer(pattern, "*")
+    except UnsafePattern:
+        return
+    text = ((sign * period + "ab1 "[period - 1]) * SUBJECT_MAX)[:SUBJECT_MAX]
+
+    began = time.perf_counter()
+    replaced = redact(text)
+
+    assert time.perf_counter() - began < SLOW
+    assert replaced == re.sub(pattern, "*", text, flags=re.ASCII)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_pattern_or_refused(text: str) -> None:
+    try:
+        redact = replacer(text, "*")
+    except UnsafePattern:
+        return
+    assert redact("") == ""
