@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.literals import DEPTH_MAX, INTEGER_MAX, filled, has_now, plain, time_text
+from policies.literals import DEPTH_MAX, INTEGER_MAX, filled, has_now, is_same, plain, time_text
 from policies.words import RuleError
 
 NOON = 1_790_000_000.25
@@ -85,3 +85,25 @@ def test_now_is_the_time_at_every_depth() -> None:
 @pytest.mark.parametrize(("now", "text"), [(NOON, "2026-09-21T14:13:20.250Z"), (0.0, "1970-01-01T00:00:00.000Z")])
 def test_a_time_has_milliseconds_and_a_zone(now: float, text: str) -> None:
     assert time_text(now) == text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, True),
+        (1, 1.0),
+        (1, "1"),
+        ({"a": 1}, {"a": True}),
+        ({"a": 1}, {"b": 1}),
+        ([1], [1, 2]),
+        ([1], [True]),
+        ({}, []),
+    ],
+)
+def test_what_only_python_holds_for_equal_is_not_the_same(one: Any, other: Any) -> None:
+    assert not is_same(one, other)
+
+
+@given(PLAIN)
+def test_a_copy_is_the_same(value: Any) -> None:
+    assert is_same(value, plain(value, ()))

@@ -377,7 +377,7 @@ STEPS = st.sampled_from(
         {"hash": "transactionInfo.transactionId"},
         {"clamp": "**.value", "min": 0, "max": 5},
         {"clamp": "**.timestamp", "past": 10, "future": 10},
-        {"map": "eventType", "table": {"Updated": "Ended"}, "other": "Updated"},
+        {"map": "eventType", "table": {"Updated": "Ended"}},
     ]
 )
 CUSTOM = st.fixed_dictionaries(
