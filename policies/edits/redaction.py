@@ -6,8 +6,9 @@ patterns are taken in which there is nothing to go back for: a row of characters
 
 Refused, because time could grow with a power of the length: groups, alternation, back references and repeats of
 repeats; and a repeat behind which may stand what it takes itself (``.*@``: write ``[^@]*@``). Such a pattern tries each
-place of the text once and goes through the rest at most once from there; with :data:`SUBJECT_MAX` characters that is
-some 2 ms at worst. A longer text is replaced whole. ``\d``, ``\w``, ``\s`` mean ASCII.
+place of the text once, and goes no further from there than its repeats count. So the time is bounded by
+:data:`WORK_MAX`: some 2 ms. A text that is too long for its pattern is replaced whole. ``\d``, ``\w`` and ``\s``
+mean ASCII.
 """
 
 import re
@@ -19,15 +20,19 @@ PATTERN_MAX: Final = 200
 """Characters of a pattern."""
 REPEAT_MAX: Final = 1000
 """The highest number in ``{n,m}``."""
-SUBJECT_MAX: Final = 1000
-"""Characters of a text that is searched."""
+WORK_MAX: Final = 1_000_000
+"""Characters of a text that is searched, times those that one try of the pattern may look at in vain."""
+ENDLESS_MAX: Final = 1000
+"""Characters of a text that is searched for a pattern whose tries may look at all of it."""
 
 _CLASSES: Final = r"\\[dDwWsS]|\\[^a-zA-Z0-9\s]|\\[tnr]"
 _TOKEN: Final = re.compile(
-    rf"(?P<set>\[\^?(?:{_CLASSES}|[^\[\]\\&|~])+\]|{_CLASSES}|[^\\\[\](){{}}|^$*+?])"
+    rf"(?P<set>\[\^?(?:{_CLASSES}|[^\[\]\\])+\]|{_CLASSES}|[^\\\[\](){{}}|^$*+?])"
     r"(?P<repeat>[?*+]|\{(?P<low>\d{1,4})(?:(?P<comma>,)(?P<high>\d{1,4})?)?\})?"
     r"|(?P<edge>\\b)"
 )
+_SET_OPERATION: Final = re.compile(r"&&|\|\||~~|--")
+"""What Python may read as one some day."""
 _WORD: Final = re.compile(r"\w", re.ASCII)
 
 
@@ -60,12 +65,27 @@ def replacer(pattern: str, instead: str) -> Callable[[str], str]:
     for place, piece in enumerate(pieces):
         if piece.low != piece.high:
             _check_no_way_back(piece, pieces[place + 1 :], samples)
+    longest = _longest(pieces, is_at_end=_ends_with_mark(pattern))
     search = _compiled(("\\A" if pattern.startswith("^") else "") + _body(pattern))
+    template = instead.replace("\\", "\\\\")
 
     def replaced(text: str) -> str:
-        return instead if len(text) > SUBJECT_MAX else search.sub(lambda _: instead, text)
+        return instead if len(text) > longest else search.sub(template, text)
 
     return replaced
+
+
+def _longest(pieces: list[_Piece], *, is_at_end: bool) -> int:
+    """Return how many characters may be searched. What nothing is needed behind is never looked at in vain."""
+    in_vain = 1
+    is_needed = is_at_end
+    for piece in reversed(pieces):
+        if is_needed:
+            if piece.high is None:
+                return ENDLESS_MAX
+            in_vain += piece.high
+        is_needed = is_needed or piece.is_edge or piece.low > 0
+    return max(ENDLESS_MAX, WORK_MAX // in_vain)
 
 
 def _body(pattern: str) -> str:
@@ -103,6 +123,8 @@ def _piece(token: re.Match[str]) -> _Piece:
         high = low if not token["comma"] else int(token["high"]) if token["high"] else None
         if (high is not None and low > high) or max(low, high or 0) > REPEAT_MAX:
             raise UnsafePattern(f"{token['repeat']}: must count up, and to {REPEAT_MAX} at most")
+    if token["set"].startswith("[") and _SET_OPERATION.search(token["set"]):
+        raise UnsafePattern(f"{token['set']}: a sign stands twice, write it once")
     return _Piece(token["set"], _compiled(token["set"]).fullmatch, low, high)
 
 
