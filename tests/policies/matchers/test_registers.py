@@ -1,0 +1,203 @@
+"""register: what a meter may say after what it has said."""
+
+import copy
+import dataclasses
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.app.policy_schemas import OfficialSchemas
+from policies.matchers import FieldCheck, compile_field
+from policies.matchers.registers import TRACKS_MAX
+from policies.vocabulary import Vocabulary
+from policies.words import NOBODY, Kind, RuleError, Stage, Surroundings, Target
+
+VOCABULARY = Vocabulary(OfficialSchemas())
+EVENT = Target(Stage.FROM_STATION, Kind.CALL, "ocpp2.0.1", "TransactionEvent")
+METER_VALUES = Target(Stage.TO_BACKEND, Kind.CALL, "ocpp1.6", "MeterValues")
+STOP = Target(Stage.TO_BACKEND, Kind.CALL, "ocpp1.6", "StopTransaction")
+NOW = 1_800_000_000.0
+
+
+def check(
+    limits: dict[str, float], path: str = "meterValue", target: Target = EVENT, *, is_wanted: bool = True
+) -> FieldCheck:
+    spec = {"register": limits} if is_wanted else {"not": {"register": limits}}
+    return compile_field({"path": path, **spec}, (target,), target, VOCABULARY, ("fields", 0))
+
+
+@pytest.fixture
+def surroundings() -> Surroundings:
+    return Surroundings(now=lambda: NOW, monotonic=lambda: 0.0, facts=lambda: NOBODY, owns=lambda _: True)
+
+
+def at(seconds: float) -> str:
+    return datetime.fromtimestamp(NOW + seconds, UTC).isoformat()
+
+
+def event(*readings: tuple[float, float], transaction: str = "t", **sample: Any) -> dict[str, Any]:
+    return {
+        "timestamp": at(0),
+        "transactionInfo": {"transactionId": transaction},
+        "meterValue": [
+            {"timestamp": at(moment), "sampledValue": [{"value": value, **sample}]} for moment, value in readings
+        ],
+    }
+
+
+def meter_values(moment: float, value: str, **more: Any) -> dict[str, Any]:
+    return {"connectorId": 1, "meterValue": [{"timestamp": at(moment), "sampledValue": [{"value": value}]}], **more}
+
+
+@pytest.mark.parametrize(
+    ("limits", "said", "verdicts"),
+    [
+        ({}, [event((0, 100)), event((60, 100)), event((120, 150))], [True, True, True]),
+        ({}, [event((0, 100)), event((60, 99))], [True, False]),
+        ({"tolerance_wh": 1}, [event((0, 100)), event((60, 99)), event((120, 97.9))], [True, True, False]),
+        ({}, [event((0, -1))], [False]),
+        ({}, [event((0, 100)), event((0, 100)), event((0, 99))], [True, True, False]),
+        ({}, [event((60, 100)), event((0, 50)), event((120, 99))], [True, True, False]),
+        ({}, [event((0, 100)), event((60, 50)), event((120, 99)), event((180, 100))], [True, False, False, True]),
+        ({}, [event((0, 100)), event((60, 50), transaction="u")], [True, True]),
+        ({}, [event((0, 100)), event((60, 50), phase="L1")], [True, True]),
+        ({}, [event((0, 100)), event((60, 50), measurand="Voltage")], [True, True]),
+        ({}, [event((0, 1), unitOfMeasure={"unit": "kWh"}), event((60, 1001)), event((90, 999))], [True, True, False]),
+        ({}, [event((0, 100), (60, 90))], [False]),
+        ({}, [event((0, 100), (60, 110)), event((0, 100), (60, 110))], [True, True]),
+        ({}, [event((86_000, 100)), event((87_000, 100))], [True, False]),
+        ({"max_power_w": 3600}, [event((0, 0)), event((60, 61)), event((120, 122.5))], [True, True, False]),
+        ({"max_power_w": 3600}, [event((0, 0)), event((0, 1)), event((0, 3))], [True, True, False]),
+        ({"max_power_w": 3600, "tolerance_wh": 10}, [event((0, 0)), event((60, 71))], [True, True]),
+        ({"max_power_w": 3600}, [event((0, 0)), event((60, 1000)), event((1200, 1001))], [True, False, True]),
+        (
+            {"max_power_w": 1},
+            [event((at, at * 10), measurand="Energy.Reactive.Import.Register") for at in (0, 60)],
+            [True, True],
+        ),
+    ],
+)
+def test_what_a_meter_may_say(
+    surroundings: Surroundings, limits: dict[str, float], said: list[dict[str, Any]], verdicts: list[bool]
+) -> None:
+    plausible, doubtful = check(limits), check(limits, is_wanted=False)
+
+    for payload, is_plausible in zip(said, verdicts, strict=True):
+        before = copy.deepcopy(payload)
+        assert doubtful.holds(payload, surroundings) is not is_plausible
+        assert plausible.holds(payload, surroundings) is is_plausible
+        assert plausible.holds(payload, surroundings) is is_plausible
+        assert payload == before
+
+
+def test_a_message_without_meter_values_concerns_neither(surroundings: Surroundings) -> None:
+    payload = {"transactionInfo": {"transactionId": "t"}}
+
+    assert not check({}).holds(payload, surroundings)
+    assert not check({}, is_wanted=False).holds(payload, surroundings)
+
+
+@pytest.mark.parametrize("timestamp", ["yesterday", "2027-01-15"])
+def test_a_reading_without_a_time_is_not_plausible(surroundings: Surroundings, timestamp: str) -> None:
+    payload = event((0, 1))
+    payload["meterValue"][0]["timestamp"] = timestamp
+
+    assert not check({}).holds(payload, surroundings)
+
+
+def test_between_transactions_a_register_may_fall_but_not_run(surroundings: Surroundings) -> None:
+    plausible = check({"max_power_w": 3600}, target=METER_VALUES)
+
+    assert plausible.holds(meter_values(0, "1000"), surroundings)
+    assert plausible.holds(meter_values(60, "0"), surroundings)
+    assert not plausible.holds(meter_values(120, "1000"), surroundings)
+    assert plausible.holds(meter_values(120, "1000", connectorId=2), surroundings)
+    assert plausible.holds(meter_values(120, "1000", transactionId=5), surroundings)
+    assert not plausible.holds(meter_values(180, "900", transactionId=5), surroundings)
+
+
+@pytest.mark.parametrize("value", ["", "nan", "-5", "1_000", "kWh"])
+def test_what_is_written_must_be_a_number(surroundings: Surroundings, value: str) -> None:
+    assert not check({}, target=METER_VALUES).holds(meter_values(0, value), surroundings)
+
+
+def test_what_1_6_says_at_the_end(surroundings: Surroundings) -> None:
+    stop = {"transactionId": 5, "timestamp": at(60), "meterStop": 990}
+
+    assert check({}, target=METER_VALUES).holds(meter_values(0, "1000", transactionId=5), surroundings)
+    assert not check({}, "meterStop", STOP).holds(stop, surroundings)
+    assert check({}, "meterStop", STOP).holds({**stop, "meterStop": 1000}, surroundings)
+    assert not check({}, "meterStop", STOP).holds({**stop, "timestamp": "x"}, surroundings)
+    assert not check({}, "transactionData", STOP).holds(stop, surroundings)
+    samples = meter_values(90, "999")["meterValue"]
+    assert not check({}, "transactionData", STOP).holds({**stop, "transactionData": samples}, surroundings)
+
+
+def test_what_is_only_explained_is_not_remembered(surroundings: Surroundings) -> None:
+    plausible = check({})
+    explained = dataclasses.replace(surroundings, remembers=False)
+
+    assert plausible.holds(event((0, 100)), explained)
+    assert surroundings.memory.registers == {}
+    assert plausible.holds(event((0, 100)), surroundings)
+    before = copy.deepcopy(surroundings.memory.registers)
+    assert not plausible.holds(event((60, 50)), explained)
+    assert plausible.holds(event((60, 150)), explained)
+    assert surroundings.memory.registers == before
+    assert plausible.holds(event((60, 100)), surroundings)
+
+
+def test_what_one_message_says_is_remembered_whole_or_not_at_all(surroundings: Surroundings) -> None:
+    assert not check({}).holds(event((0, 100), (60, 200), (120, 150)), surroundings)
+    assert surroundings.memory.registers == {}
+
+
+def test_memory_lasts_over_a_reload_and_is_bounded(surroundings: Surroundings) -> None:
+    for number in range(TRACKS_MAX + 10):
+        assert check({}).holds(event((0, 100), transaction=str(number)), surroundings)
+        assert check({}).holds(event((0, 100), transaction="kept"), surroundings)
+
+    ((_, tracks),) = surroundings.memory.registers.items()
+    assert len(tracks) == TRACKS_MAX
+    assert not check({}).holds(event((60, 50), transaction="kept"), surroundings)
+    assert check({}).holds(event((60, 50), transaction="0"), surroundings)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(-1, 20), st.sampled_from(["t", "u"])),
+        max_size=12,
+    )
+)
+def test_no_transaction_is_seen_to_fall(said: list[tuple[int, int, str]]) -> None:
+    nearby = Surroundings(now=lambda: NOW, monotonic=lambda: 0.0, facts=lambda: NOBODY, owns=lambda _: True)
+    plausible, last = check({}), dict[str, tuple[int, int]]()
+
+    for moment, value, transaction in said:
+        before = last.get(transaction, (moment, 0))
+        is_plausible = value >= 0 and (moment < before[0] or value >= before[1])
+        assert plausible.holds(event((moment, value), transaction=transaction), nearby) is is_plausible
+        if is_plausible and moment >= before[0]:
+            last[transaction] = (moment, value)
+
+
+@pytest.mark.parametrize(
+    ("path", "argument", "where", "complaint"),
+    [
+        ("timestamp", {}, ("register",), "`register` is for meterValue, transactionData, meterStop; timestamp is"),
+        ("meterValue[].sampledValue", {}, ("register",), "`register` is for meterValue"),
+        ("meterValue", True, ("register",), "must be a mapping with tolerance_wh and max_power_w"),
+        ("meterValue", {"tolerance": 5}, ("register", "tolerance"), "(did you mean tolerance_wh?)"),
+        ("meterValue", {"tolerance_wh": -5}, ("register", "tolerance_wh"), "must not be negative"),
+        ("meterValue", {"max_power_w": "5"}, ("register", "max_power_w"), "must be a finite number"),
+    ],
+)
+def test_what_is_no_test_of_registers(path: str, argument: object, where: tuple[str, ...], complaint: str) -> None:
+    with pytest.raises(RuleError) as refusal:
+        compile_field({"path": path, "register": argument}, (EVENT,), EVENT, VOCABULARY, ("fields", 0))
+
+    assert refusal.value.where == ("fields", 0, *where)
+    assert complaint in str(refusal.value)

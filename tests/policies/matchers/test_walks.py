@@ -1,0 +1,102 @@
+"""Walks: all tests of all places in one pass say what each says by itself."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.matchers.predicates import plain
+from policies.matchers.walks import Leaf, walk
+from policies.paths import EACH, WITHIN, Steps, values
+from policies.words import Surroundings
+
+IS_SET = plain(lambda value: value == 1)
+LIST = ("list", EACH)
+
+
+@pytest.mark.parametrize(
+    ("steps", "payload", "passes"),
+    [
+        ((), 1, True),
+        (("a",), {"a": 1}, True),
+        (("a",), {"b": 1}, False),
+        (("a", "b"), {"a": {"b": 1}}, True),
+        (LIST, {"list": [0, 1]}, True),
+        (LIST, {"list": []}, False),
+        ((*LIST, "a"), {"list": [{"a": 0}, {"a": 1}]}, True),
+        ((*LIST, EACH), {"list": [[0], [1]]}, True),
+    ],
+)
+def test_one_test(surroundings: Surroundings, steps: Steps, payload: Any, passes: bool) -> None:
+    assert walk([Leaf(steps, IS_SET, 8)])(payload, surroundings) == (8 if passes else 0)
+
+
+def test_no_test(surroundings: Surroundings) -> None:
+    assert walk([])({"a": 1}, surroundings) == 0
+
+
+def test_texts_where_no_schema_describes_them(surroundings: Surroundings) -> None:
+    leaf = Leaf(("customData", WITHIN), plain(str.isprintable).negated(), 2)
+
+    assert walk([leaf])({"customData": {"a": ["b", {"c": "\n"}]}}, surroundings) == 2
+    assert walk([leaf])({"customData": {"a\n": 5}}, surroundings) == 2
+    assert walk([leaf])({"customData": {"a": [5, None, "b"]}}, surroundings) == 0
+
+
+@pytest.mark.parametrize(
+    "payload", [{"data": 5}, {"data": "own"}, {"data": ["own"]}, {"data": None}, {"data": {"own": 5}}]
+)
+@pytest.mark.parametrize(
+    "steps", [("data", "own", "a"), ("data", "own", EACH, "a"), ("data", EACH, "x"), ("data", "own", "a", "b")]
+)
+def test_what_no_schema_describes_is_looked_at_before_each_step(
+    surroundings: Surroundings, steps: Steps, payload: dict[str, Any]
+) -> None:
+    others = [Leaf(("data", "own", "z"), IS_SET, 2, is_described=False), Leaf(("id",), IS_SET, 4)]
+
+    assert walk([Leaf(steps, IS_SET, is_described=False), *others])(payload, surroundings) == 0
+
+
+SCALARS = st.integers(0, 2)
+PAYLOADS = st.fixed_dictionaries(
+    {},
+    optional={
+        "a": SCALARS,
+        "b": st.fixed_dictionaries({}, optional={"a": SCALARS, "c": SCALARS}),
+        "l": st.lists(SCALARS, max_size=3),
+        "o": st.lists(
+            st.fixed_dictionaries({}, optional={"a": SCALARS, "l": st.lists(st.fixed_dictionaries({"a": SCALARS}))}),
+            max_size=3,
+        ),
+    },
+)
+PLACES: list[Steps] = [
+    ("a",),
+    ("b", "a"),
+    ("b", "c"),
+    ("l",),
+    ("l", EACH),
+    ("o", EACH, "a"),
+    ("o", EACH, "l", EACH, "a"),
+    ("o", EACH, "l"),
+    ("o", EACH),
+]
+TESTS = [
+    plain(lambda value: value == 1),
+    plain(lambda value: value == 2).negated(),
+    plain(lambda value: isinstance(value, list)),
+]
+
+
+@given(PAYLOADS, st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(TESTS)), max_size=12))
+def test_one_pass_says_what_each_test_says(payload: dict[str, Any], tests: list[tuple[Steps, Any]]) -> None:
+    nearby: Any = None
+    leaves = [Leaf(steps, predicate, 1 << place) for place, (steps, predicate) in enumerate(tests)]
+    naive = sum(
+        leaf.bits
+        for leaf in leaves
+        if any(leaf.predicate.holds()(value, nearby) for value in values(payload, leaf.steps))
+    )
+
+    assert walk(leaves)(payload, nearby) == naive
