@@ -1,7 +1,7 @@
 """One compiled test of one value, in the form in which it is cheapest to run."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from policies.vocabulary import ANY, Field
@@ -23,22 +23,29 @@ class Predicate:
 
     marking: Marking
     is_negated: bool = False
+    test: Plain | None = None
+    """The function that it was made of, if it was: several of these are joined without a call for each."""
 
     def negated(self) -> "Predicate":
-        return Predicate(self.marking, not self.is_negated)
+        return replace(self, is_negated=not self.is_negated)
 
     def marks(self, bits: int) -> Marks:
         """Return a function that returns ``bits`` for a value that passes, else 0."""
-        return self.marking(0, bits) if self.is_negated else self.marking(bits, 0)
+        return self.marking(*self.outcomes(bits))
+
+    def outcomes(self, bits: int) -> tuple[int, int]:
+        """Return what to answer where the function behind it says yes, and where it says no."""
+        return (0, bits) if self.is_negated else (bits, 0)
 
     def holds(self) -> Holds:
         """Return the test as a function of a value and the surroundings."""
-        return self.marking(False, True) if self.is_negated else self.marking(True, False)  # type: ignore[return-value]  # a bool is as good as bits
+        yes = not self.is_negated
+        return self.marking(yes, not yes)  # type: ignore[return-value]  # of True and False it makes no other number
 
 
 def plain(test: Plain) -> Predicate:
     """Return the test of a function that looks at the value alone."""
-    return Predicate(lambda yes, no: lambda value, _: yes if test(value) else no)
+    return Predicate(lambda yes, no: lambda value, _: yes if test(value) else no, test=test)
 
 
 def of_text(test: Plain, field: Field) -> Predicate:
@@ -54,3 +61,19 @@ def all_of(predicates: Sequence[Predicate]) -> Predicate:
         return predicates[0]
     first, rest = predicates[0].holds(), all_of(predicates[1:]).holds()
     return Predicate(lambda yes, no: lambda value, s: yes if first(value, s) and rest(value, s) else no)
+
+
+def joined(predicates: Sequence[tuple[Predicate, int]]) -> Marks:
+    """Return a function that returns the bits of all predicates that a value passes; there is one at least."""
+    if len(predicates) == 1:
+        ((one, bits),) = predicates
+        return one.marks(bits)
+    if len(predicates) == 2:
+        (one, bits), (other, other_bits) = predicates
+        test, other_test = one.test, other.test
+        if test is not None and other_test is not None:
+            (yes, no), (other_yes, other_no) = one.outcomes(bits), other.outcomes(other_bits)
+            return lambda value, _: (yes if test(value) else no) | (other_yes if other_test(value) else other_no)
+    half = len(predicates) // 2  # halves, not one by one: a rule more is no call deeper
+    first, rest = joined(predicates[:half]), joined(predicates[half:])
+    return lambda value, surroundings: first(value, surroundings) | rest(value, surroundings)

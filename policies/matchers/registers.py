@@ -5,13 +5,13 @@ plausible is remembered per station, in ``Surroundings.memory.registers``; what 
 become what the next one is measured by.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from policies.matchers.arguments import Where, amount, keys_of
 from policies.matchers.predicates import Marks, Predicate
-from policies.matchers.readings import REGISTER, Register, registers_in
+from policies.matchers.readings import OUTLET, REGISTER, Register, reading_of, register_of
 from policies.matchers.timestamps import seconds
 from policies.vocabulary import Field
 from policies.words import RuleError, Surroundings, Target
@@ -25,13 +25,17 @@ GRANULARITY: Final = 1.0
 
 _STOP: Final = "meterStop"
 _NAMES: Final = ("meterValue", "transactionData", _STOP)
-_KEY: Final = "register"
 _HOUR: Final = 3600.0
 
 Track = tuple[object, Register]
 """A transaction, or the place where there is none, and a register there."""
 Readings = dict[Track, tuple[float, float]]
 """Time in seconds since 1970, and Wh or varh."""
+Reading = tuple[float | None, Register, float | None]
+"""The same as a message has it, and of which register; None for what can't be read."""
+
+_METER: Final[Register] = (REGISTER, OUTLET, None)
+_NOTHING: Final[Readings] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,12 @@ class _Register:
     """Wh."""
     power: float | None
     """W; None: any."""
-    key: object
+    key: str
     """What the rule asks for, and where: the same after a reload."""
 
     def is_plausible(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
         transaction = _transaction(payload)
-        known: Readings = surroundings.memory.registers.get(self.key) or {}
+        known: Readings = surroundings.memory.registers.get(self.key, _NOTHING)
         heard: Readings = {}
         latest = surroundings.now() + AHEAD_MAX
         for moment, register, value in self._readings(payload):
@@ -56,23 +60,26 @@ class _Register:
                 return False
             track = (transaction, register)
             before = heard.get(track) or known.get(track)
-            if before is not None and moment < before[0]:
-                continue
-            if before is not None and not self._follows(register, transaction, before, (moment, value)):
-                return False
+            if before is not None:
+                if moment < before[0]:
+                    continue
+                if not self._follows(register, transaction, before, (moment, value)):
+                    return False
             heard[track] = (moment, value)
         if heard and surroundings.remembers:
-            self._remember(surroundings.memory.registers.setdefault(self.key, known), heard)
+            _remember(surroundings.memory.registers.setdefault(self.key, {}), heard)
         return True
 
-    def _readings(self, payload: Mapping[str, Any]) -> Iterator[tuple[float | None, Register, float | None]]:
+    def _readings(self, payload: Mapping[str, Any]) -> list[Reading]:
         if self.name == _STOP:
-            yield seconds(payload["timestamp"]), (REGISTER, "Outlet", None), payload[_STOP]
-            return
+            return [(seconds(payload["timestamp"]), _METER, payload[_STOP])]
+        found: list[Reading] = []
         for each in payload[self.name]:
-            moment = seconds(each["timestamp"])
-            for register, value in registers_in(each["sampledValue"]):
-                yield moment, register, value
+            for sample in each["sampledValue"]:
+                register = register_of(sample)
+                if register is not None:
+                    found.append((seconds(each["timestamp"]), register, reading_of(sample)))
+        return found
 
     def _follows(
         self, register: Register, transaction: object, before: tuple[float, float], now: tuple[float, float]
@@ -84,12 +91,13 @@ class _Register:
             return True
         return step <= self.power * (now[0] - before[0] + GRANULARITY) / _HOUR + self.tolerance
 
-    def _remember(self, known: Readings, heard: Readings) -> None:
-        for track, reading in heard.items():
-            known.pop(track, None)
-            known[track] = reading
-        while len(known) > TRACKS_MAX:
-            del known[next(iter(known))]
+
+def _remember(known: Readings, heard: Readings) -> None:
+    for track, reading in heard.items():
+        known.pop(track, None)
+        known[track] = reading
+    while len(known) > TRACKS_MAX:
+        del known[next(iter(known))]
 
 
 def _transaction(payload: Mapping[str, Any]) -> object:
@@ -117,7 +125,7 @@ def compile_register(argument: object, field: Field, target: Target, where: Wher
     name = field.path
     if name not in _NAMES:
         raise RuleError(where, f"`register` is for {', '.join(_NAMES)}; {field}")
-    key = (_KEY, tolerance, power, target.stage, target.protocol)
+    key = f"{target.stage.value} {target.protocol} {tolerance} {power}"
     register = _Register(name, tolerance, power, key)
 
     def is_there(yes: int, no: int) -> Marks:

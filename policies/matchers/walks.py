@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from policies.matchers.predicates import Marks, Predicate
+from policies.matchers.predicates import Marks, Predicate, joined
 from policies.paths import EACH, WITHIN, Step, Steps, texts_within
 from policies.words import Surroundings
 
@@ -30,14 +30,15 @@ def walk(leaves: Sequence[Leaf]) -> Marks:
     for leaf in leaves:
         if leaf.steps:
             below.setdefault(leaf.steps[0], []).append(replace(leaf, steps=leaf.steps[1:]))
-    visits = [leaf.predicate.marks(leaf.bits) for leaf in leaves if not leaf.steps]
+    here = [(leaf.predicate, leaf.bits) for leaf in leaves if not leaf.steps]
+    visits = [joined(here)] if here else []
     if EACH in below:
         visits.append(_of_list(below.pop(EACH)))
     if WITHIN in below:
         visits.append(_of_texts(walk(below.pop(WITHIN))))
     if below:
         visits.append(_of_object(below))
-    return _joined(visits)
+    return _in_turn(visits)
 
 
 def _is_described(leaves: Iterable[Leaf]) -> bool:
@@ -45,23 +46,13 @@ def _is_described(leaves: Iterable[Leaf]) -> bool:
     return any(leaf.is_described for leaf in leaves)
 
 
-def _joined(visits: Sequence[Marks]) -> Marks:
+def _in_turn(visits: Sequence[Marks]) -> Marks:
     if not visits:
         return lambda _value, _surroundings: 0
     if len(visits) == 1:
         return visits[0]
-    if len(visits) == 2:
-        first, second = visits
-        return lambda value, surroundings: first(value, surroundings) | second(value, surroundings)
-    many = tuple(visits)
-
-    def joined(value: Any, surroundings: Surroundings) -> int:
-        found = 0
-        for visit in many:
-            found |= visit(value, surroundings)
-        return found
-
-    return joined
+    first, rest = visits[0], _in_turn(visits[1:])
+    return lambda value, surroundings: first(value, surroundings) | rest(value, surroundings)
 
 
 def _of_object(leaves: Mapping[Step, list[Leaf]]) -> Marks:

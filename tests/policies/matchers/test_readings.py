@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from policies.matchers.readings import MULTIPLIER_MAX, registers_in
+from policies.matchers.readings import MULTIPLIER_MAX, reading_of, register_of
 
 IMPORT = ("Energy.Active.Import.Register", "Outlet", None)
 
@@ -36,4 +36,5 @@ IMPORT = ("Energy.Active.Import.Register", "Outlet", None)
     ],
 )
 def test_registers(sample: dict[str, Any], readings: list[Any]) -> None:
-    assert list(registers_in([sample])) == readings
+    register = register_of(sample)
+    assert ([] if register is None else [(register, reading_of(sample))]) == readings
