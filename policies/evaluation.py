@@ -81,19 +81,17 @@ class Compiled:
     scope: int
     """Which stations it is for: an index into the policy's scopes."""
     needed: tuple[tuple[Where, Check], ...]
-    """Its ``fields`` and its ``when``: all must hold, asked in this order."""
+    """Its ``fields``: all must hold."""
     alternatives: tuple[tuple[Where, Check], ...] = ()
-    """One must hold, where there are any."""
+    """Its ``any``: one must hold, where there are any."""
+    when: Check | None = None
+    """Asked last: it may fail, and costs the most."""
     consequence: Consequence | None = None
     """Of deny, answer, quarantine; of a limit that is over; None for allow."""
     limit: Limit | None = None
     transform: Transform | None = None
     note: str = ""
     """The text of an audit."""
-
-    @property
-    def has_conditions(self) -> bool:
-        return bool(self.needed or self.alternatives)
 
     @property
     def is_observed(self) -> bool:
@@ -107,6 +105,8 @@ class Compiled:
                 return where
         if self.alternatives and not any(check.holds(payload, surroundings) for _, check in self.alternatives):
             return ("any",)
+        if self.when is not None and not self.when.holds(payload, surroundings):
+            return ("when",)
         return None
 
 
@@ -125,8 +125,6 @@ class Bucket:
     """Finds the rules whose first condition holds; None: every rule is asked."""
     always: tuple[int, ...] = ()
     """Positions of the rules that the screen doesn't know."""
-    limits: tuple[Limit, ...] | None = None
-    """The limits behind ``always``, when these are nothing but limits without conditions: the common case."""
 
     def inspect(self, payload: Payload, surroundings: Surroundings, decided: Decided) -> Verdict:
         """Decide on one message. Never raises; of one that passes nothing is made."""
@@ -134,19 +132,22 @@ class Bucket:
         if self.default is None:
             if not candidates:
                 return PASSED
-            if candidates is self.always and self.limits is not None:
-                return self._limited(payload, surroundings, decided)
+            if candidates is self.always:
+                return self._unscreened(payload, surroundings, decided)
         return Evaluation(self, payload, surroundings, decided).verdict(candidates)
 
-    def _limited(self, payload: Payload, surroundings: Surroundings, decided: Decided) -> Verdict:
-        """Take a token of each limit, where nothing else concerns the message."""
-        for place, limit in enumerate(self.limits or ()):
+    def _unscreened(self, payload: Payload, surroundings: Surroundings, decided: Decided) -> Verdict:
+        """Ask the rules that the screen doesn't know, where no other concerns the message: most have nothing to say."""
+        for place, position in enumerate(self.always):
+            compiled = self.rules[position]
             try:
-                is_over = not limit.take(self.target, surroundings)
+                if compiled.unmet(payload, surroundings) is not None:
+                    continue
+                if compiled.limit is not None and compiled.limit.take(self.target, surroundings):
+                    continue
             except Exception:  # noqa: BLE001 - asked again, it fails as a rule does
                 return Evaluation(self, payload, surroundings, decided).verdict(self.always[place:])
-            if is_over:
-                return Evaluation(self, payload, surroundings, decided).verdict(self.always[place:], is_over=True)
+            return Evaluation(self, payload, surroundings, decided).verdict(self.always[place:], is_met=True)
         return PASSED
 
     def candidates(self, payload: Payload, surroundings: Surroundings) -> Sequence[int]:
@@ -182,10 +183,10 @@ class Evaluation:
         self._decided = decided
         self._transformed_by = ""
 
-    def verdict(self, candidates: Sequence[int], record: Record = _unheard, *, is_over: bool = False) -> Verdict:
+    def verdict(self, candidates: Sequence[int], record: Record = _unheard, *, is_met: bool = False) -> Verdict:
         """Ask the candidates, one after the other, and return what is decided. Never raises.
 
-        With ``is_over`` the first of them is a limit that was found to be over.
+        With ``is_met`` the first of them was asked already: its conditions hold, and its limit is over.
         """
         place = 0
         while place < len(candidates):
@@ -194,11 +195,11 @@ class Evaluation:
             compiled = self._bucket.rules[position]
             before = self._payload
             try:
-                ended = self._apply(compiled, record, is_over=is_over)
+                ended = self._apply(compiled, record, is_met=is_met)
             except Exception as error:  # noqa: BLE001 - whatever fails, it is the rule that failed: fails closed
                 ended = self._failed(compiled, error)
                 record(compiled, None, f"failed: {_why(error)}")
-            is_over = False
+            is_met = False
             if ended is not None:
                 return ended if ended is not PASSED else self._passed()
             if self._payload is not before:
@@ -206,16 +207,16 @@ class Evaluation:
                 candidates, place = [each for each in after if each > position], 0
         return self._default()
 
-    def _apply(self, compiled: Compiled, record: Record, *, is_over: bool) -> Verdict | None:
+    def _apply(self, compiled: Compiled, record: Record, *, is_met: bool) -> Verdict | None:
         """Ask one rule, and do what it says. Return the verdict if it is terminal (PASSED: allow), else None."""
-        unmet = compiled.unmet(self._payload, self._surroundings)
+        unmet = None if is_met else compiled.unmet(self._payload, self._surroundings)
         if unmet is not None:
             record(compiled, unmet, "")
             return None
         if compiled.transform is not None:
             record(compiled, None, self._transform(compiled, compiled.transform))
             return None
-        if compiled.limit is not None and not is_over and self._is_within(compiled.limit):
+        if compiled.limit is not None and not is_met and self._is_within(compiled.limit):
             record(compiled, None, "within the limit")
             return None
         if compiled.consequence is None:

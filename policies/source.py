@@ -153,7 +153,7 @@ def _check_form(file: _File, problems: list[Problem]) -> None:
             problems.append(Problem(document.place(where), _keyed(where, text)))
     places: list[dict[Where, Place]] = [{} for _ in rules]
     for where, place in document.places.items():
-        if where[:1] == ("rules",) and len(where) > 1:
+        if rules and where[0:1] == ("rules",) and len(where) > 1:
             places[int(where[1])][where[2:]] = place
     ids: dict[str, Place] = {}
     for index, rule in enumerate(rules):

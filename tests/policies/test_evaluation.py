@@ -109,11 +109,12 @@ class Inspected:
         default: Consequence | None = None,
         observes: bool = False,
         screen: Any = None,
-        limits: Any = None,
+        always: tuple[int, ...] | None = None,
     ) -> None:
         self.heard: list[Decision] = []
-        always = tuple(range(len(rules))) if screen is None else ()
-        self.bucket = Bucket(target, rules, default, observes, SCHEMAS, screen, always, limits)
+        if always is None:
+            always = tuple(range(len(rules))) if screen is None else ()
+        self.bucket = Bucket(target, rules, default, observes, SCHEMAS, screen, always)
         self.verdict = self.bucket.inspect(payload, surroundings(), self.heard.append)
 
     @property
@@ -210,30 +211,35 @@ def test_a_limit_that_is_over_ends_it() -> None:
 
 
 @pytest.mark.parametrize("has_token", [True, False])
-def test_limits_alone_are_taken_once_each(has_token: bool) -> None:
+def test_a_token_is_taken_once(has_token: bool) -> None:
     rules = [limit("a", has_token=True), limit("b", has_token), limit("c", has_token=True)]
-    fakes = [rule.limit for rule in rules]
 
-    inspected = Inspected(*rules, screen=None, limits=fakes)
+    inspected = Inspected(*rules)
 
-    assert [getattr(each, "taken", None) for each in fakes] == [1, 1, 1 if has_token else 0]
+    assert [getattr(rule.limit, "taken", None) for rule in rules] == [1, 1, 1 if has_token else 0]
     assert inspected.told == ([] if has_token else ["b denied limited"])
 
 
 def test_an_observed_limit_that_is_over_lets_the_next_ones_be_asked() -> None:
     rules = [limit("a", has_token=False, observes=True), limit("b", has_token=False)]
 
-    inspected = Inspected(*rules, limits=[rule.limit for rule in rules])
+    inspected = Inspected(*rules)
 
     assert inspected.told == ["a denied limited observed", "b denied limited"]
     assert [getattr(rule.limit, "taken", None) for rule in rules] == [1, 1]
 
 
 def test_a_limit_that_fails_is_a_rule_that_fails() -> None:
-    rule = limit("a", has_token=True)
-    rule.limit.said = ZeroDivisionError()  # type: ignore[union-attr]
+    rule = compiled("a", Effect.LIMIT, limit=Fake(ZeroDivisionError()))
 
-    assert Inspected(rule, limits=[rule.limit]).verdict.reason is Reason.RULE_FAILED
+    assert Inspected(rule, allow("b")).verdict.reason is Reason.RULE_FAILED
+
+
+def test_a_rule_that_the_screen_does_not_know_is_asked_once_when_it_holds() -> None:
+    seen = Fake(True)
+
+    assert Inspected(allow("a", needed=[NO]), compiled("b", needed=[seen])).verdict.rule == "b"
+    assert seen.asked == [GOOD]
 
 
 def test_rules_behind_a_transform_see_what_it_made() -> None:
