@@ -2,10 +2,11 @@
 
 import sys
 
-from bench import end_to_end, handshakes, outage, road, signing, storm
+from bench import end_to_end, handshakes, outage, policy, road, signing, storm
 
 if __name__ == "__main__":
     road.main()
+    policy.main()
     if sys.platform == "linux":
         end_to_end.main()
         storm.main()
