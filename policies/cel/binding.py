@@ -162,13 +162,9 @@ class _Binder:
     def _convert(self, node: Node, function: str) -> None:
         """Note that a text is read as something: the example that the cost is measured on has to be one."""
         name = node.field if isinstance(node, Select) else node.name if isinstance(node, Name) else ""
-        for slot in self._slots(self._root):
+        for slot in self._root.every():
             if slot.name == name:
                 slot.conversion = function
-
-    def _slots(self, record: Record) -> list[Slot]:
-        inner = [each for slot in record.slots.values() if slot.elements for each in self._slots(slot.elements)]
-        return [*record.slots.values(), *inner]
 
     def _loop(self, node: Loop) -> Bound:
         self._loops += 1

@@ -15,68 +15,72 @@ _NUMBERS: Final = {"integer": 1, "number": 1.5, "boolean": True}
 _LETTERS: Final = string.ascii_letters + string.digits + " _-."
 
 
-def largest(record: Record, *, mixed: bool) -> dict[str, Any]:
-    """Return an object with all that the slots of ``record`` ask for: lists and texts as long as they may be.
+def largest(record: Record, *, mixed: bool, elements: int = ELEMENTS_MAX) -> dict[str, Any]:
+    """Return an object with all that the slots of ``record`` ask for: texts as long as they may be, and lists.
 
-    ``mixed`` says of what the texts are: one letter, or many. Patterns take longer on the one or on the other.
+    ``mixed`` says of what the texts are: one letter, or many. Patterns take longer on the one or on the other. Lists
+    have as many elements as the schema allows, at most ``elements``.
     """
-    return _object(record, TEXT_MAX, mixed=mixed)
+    return _Example(elements, mixed=mixed).object(record, TEXT_MAX)
 
 
-def _object(record: Record, room: int, *, mixed: bool) -> dict[str, Any]:
-    whole: dict[str, Any] = {}
-    # A list in which another slot has a place comes before that place is filled.
-    for slot in sorted(record.slots.values(), key=lambda each: (len(each.steps), each.use is not Use.VALUE)):
-        _put(whole, slot, _value(slot, slot.shape, room, mixed=mixed))
-    return whole
+class _Example:
+    def __init__(self, elements: int, *, mixed: bool) -> None:
+        self._elements = elements
+        self._mixed = mixed
 
+    def object(self, record: Record, room: int) -> dict[str, Any]:
+        """Return an object whose texts have ``room`` characters together, where the schema sets no bound to them."""
+        whole: dict[str, Any] = {}
+        # A list in which another slot has a place comes before that place is filled.
+        for slot in sorted(record.slots.values(), key=lambda each: (len(each.steps), each.use is not Use.VALUE)):
+            self._put(whole, slot, self._value(slot, slot.shape, room))
+        return whole
 
-def _put(whole: dict[str, Any], slot: Slot, value: Any) -> None:
-    """Set ``value`` at the slot's place unless something is there that holds more."""
-    at: Any = whole
-    for step, after in zip(slot.steps, (*slot.steps[1:], None), strict=True):
-        if after is None:
-            _add(at, step, value)
-            return
-        at = _add(at, step, [] if isinstance(after, int) else {})
+    def _put(self, whole: dict[str, Any], slot: Slot, value: Any) -> None:
+        """Set ``value`` at the slot's place unless something is there that holds more."""
+        at: Any = whole
+        for step, after in zip(slot.steps, (*slot.steps[1:], None), strict=True):
+            below = value if after is None else [] if isinstance(after, int) else {}
+            at = self._add(at, step, below)
 
+    def _add(self, at: Any, step: str | int, value: Any) -> Any:
+        if isinstance(at, dict):
+            return at.setdefault(step, value)
+        if isinstance(at, list) and isinstance(step, int):
+            place = min(step, ELEMENTS_MAX - 1)
+            while len(at) <= place:
+                at.append({} if isinstance(value, dict) else value)
+            return at[place]
+        return {}
 
-def _add(at: Any, step: Any, value: Any) -> Any:
-    if isinstance(at, dict):
-        return at.setdefault(step, value)
-    if isinstance(at, list) and isinstance(step, int):
-        while len(at) <= min(step, ELEMENTS_MAX - 1):
-            at.append({} if isinstance(value, dict) else value)
-        return at[min(step, ELEMENTS_MAX - 1)]
-    return {}
+    def _value(self, slot: Slot, shape: Shape, room: int) -> Any:
+        kinds = shape.kinds
+        if ARRAY in kinds:
+            return self._list(slot, shape, room)
+        if STRING in kinds or (slot.conversion and ANY in kinds):
+            return self._text(slot, shape, room)
+        if ANY in kinds:
+            return [self._letters(room // OPEN_MAX)] * min(self._elements, OPEN_MAX - 1)
+        return next((value for kind, value in _NUMBERS.items() if kind in kinds), {})
 
-
-def _value(slot: Slot, shape: Shape, room: int, *, mixed: bool) -> Any:
-    kinds = shape.kinds
-    if ARRAY in kinds:
-        many = min(shape.length_max or ELEMENTS_MAX, ELEMENTS_MAX)
+    def _list(self, slot: Slot, shape: Shape, room: int) -> list[Any]:
+        many = min(shape.length_max or ELEMENTS_MAX, self._elements)
         if slot.elements is not None:
-            return [_object(slot.elements, room // many, mixed=mixed) for _ in range(many)]
-        element = {} if OBJECT in shape.step(0).kinds else _value(slot, shape.step(0), room // many, mixed=mixed)
-        return [element] * many
-    if STRING in kinds or (slot.conversion and ANY in kinds):
-        return _text(slot, shape, room, mixed=mixed)
-    if ANY in kinds:
-        return [_random(min(room // OPEN_MAX, 100), mixed=mixed)] * (OPEN_MAX - 1)
-    return next((value for kind, value in _NUMBERS.items() if kind in kinds), {})
+            return [self.object(slot.elements, room // many) for _ in range(many)]
+        is_counted = OBJECT in shape.step(0).kinds
+        return [{} if is_counted else self._value(slot, shape.step(0), room // many)] * many
 
+    def _text(self, slot: Slot, shape: Shape, room: int) -> str:
+        if slot.conversion in _FITTING:
+            return _FITTING[slot.conversion]
+        if shape.is_time:
+            return _TIME
+        if shape.words:
+            return max(shape.words, key=len)
+        return self._letters(min(shape.length_max or room, room))
 
-def _text(slot: Slot, shape: Shape, room: int, *, mixed: bool) -> str:
-    if slot.conversion in _FITTING:
-        return _FITTING[slot.conversion]
-    if shape.is_time:
-        return _TIME
-    if shape.words:
-        return max(shape.words, key=len)
-    return _random(min(shape.length_max or room, room), mixed=mixed)
-
-
-def _random(length: int, *, mixed: bool) -> str:
-    if not mixed:
-        return "a" * length
-    return "".join(random.Random(length).choices(_LETTERS, k=length))  # noqa: S311 - an example, the same at each load
+    def _letters(self, length: int) -> str:
+        if not self._mixed:
+            return "a" * length
+        return "".join(random.Random(length).choices(_LETTERS, k=length))  # noqa: S311 - an example, always the same

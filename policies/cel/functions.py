@@ -16,13 +16,13 @@ PATTERN_MAX: Final = 200
 
 CONVERSIONS: Final = frozenset({"int", "uint", "double", "string", "bytes", "timestamp", "duration"})
 
-_PREDICATES: Final = frozenset({"contains", "startsWith", "endsWith", "matches"})
+PREDICATES: Final = frozenset({"contains", "startsWith", "endsWith", "matches"})
 
-_OF_TIME: Final = frozenset({"getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear"}) | {
-    *("getHours", "getMinutes", "getSeconds", "getMilliseconds")
-}
+NUMBERS_OF_TIME: Final = frozenset(
+    {"getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear"}
+) | {*("getHours", "getMinutes", "getSeconds", "getMilliseconds")}
 
-FUNCTIONS: Final = frozenset({"has", "size"}) | CONVERSIONS | _PREDICATES | _OF_TIME
+FUNCTIONS: Final = frozenset({"has", "size"}) | CONVERSIONS | PREDICATES | NUMBERS_OF_TIME
 
 
 def check_call(node: Call, where: Where) -> None:
@@ -36,7 +36,7 @@ def check_call(node: Call, where: Where) -> None:
     elif name == "has" or name in CONVERSIONS:
         is_right = node.target is None and given == 1
         wanted = f"{name}(x)"
-    elif name in _PREDICATES:
+    elif name in PREDICATES:
         is_right = node.target is not None and given == 1
         wanted = f"text.{name}('...')"
     else:

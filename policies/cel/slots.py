@@ -5,6 +5,7 @@ least is copied into CEL, ``has(payload.a.b)`` holds for nothing where ``a`` is 
 a program can reach is only what was looked up in the schemas before.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -53,3 +54,10 @@ class Record:
                 slot.elements = Record(f"{path}[]", shape.step(0))
             self.slots[steps, use] = slot
         return self.slots[steps, use]
+
+    def every(self) -> Iterator[Slot]:
+        """Yield all slots, those of the elements of lists too."""
+        for slot in self.slots.values():
+            yield slot
+            if slot.elements is not None:
+                yield from slot.elements.every()
