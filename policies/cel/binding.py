@@ -307,11 +307,12 @@ class _Binder:
             return self._refuse(column, f"{_spelt(bound.path, steps[:-1])} isn't a list: it has no {path}")
         if ARRAY in above.kinds:
             return self._refuse(column, f"{_spelt(bound.path, steps[:-1])} is a list: ask .exists() or .all() of it")
+        text = f"no such field: {path}"
         try:
             self._vocabulary.require(above.step(steps[-1]).path, sorted(self._targets, key=str), self._where)
         except RuleError as error:
-            return self._refuse(column, str(error))
-        return self._refuse(column, f"{path}: no such field")
+            text = str(error)
+        return self._refuse(column, text)
 
     def _slot(self, bound: Bound, steps: Steps, use: Use, shape: Shape) -> Slot:
         assert bound.record is not None  # noqa: S101 - the caller has looked

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.vocabulary import ANY, OBJECT, Field, Vocabulary
-from policies.words import Target
+from policies.words import RuleError, Target
 
-_PAYLOAD: Final = Field((), OBJECT, is_required=True)
+_PAYLOAD: Final = Field((), OBJECT, is_required=True, schema={"additionalProperties": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,15 @@ class Shape:
         return Shape(self.vocabulary, path, tuple(found))
 
     def _below(self, spot: Spot, step: str | int, path: str) -> Iterator[Spot]:
-        if spot.field.type == ANY:
+        if spot.field.is_open and step not in spot.field.schema.get("properties", ()):
             if isinstance(step, str):
                 yield Spot(spot.target, Field((), ANY), is_certain=False)
             return
-        for field in self.vocabulary.resolve(path, spot.target):
+        try:
+            fields = self.vocabulary.resolve(path, spot.target)
+        except RuleError:
+            return  # ['a b']: no schema has such a name
+        for field in fields:
             yield Spot(spot.target, field, is_certain=spot.is_certain and field.is_required)
 
 

@@ -67,6 +67,9 @@ def slots(record: Record) -> dict[str, object]:
          {"payload.eventType": "value"}),
         ("timestamp(payload.timestamp) > now", "timestamp(v0) > now", {"payload.timestamp": "value"}),
         ("payload.customData.list.exists(x, x.y == 1)", "v0.exists(x, x.y == 1)", {"payload.customData.list": "value"}),
+        ("payload.customData['a b.c'] == 1", "v0 == 1", {"payload.customData.a b.c": "value"}),
+        ("[1, 2][payload.seqNo] == 1", "[1, 2][v0] == 1", {"payload.seqNo": "value"}),
+        ("[1, 2][1u] == 1", "[1, 2][1u] == 1", {}),
         ("payload.customData.list.exists(x, has(x.y))", "v0.exists(x, has(x.y))", {"payload.customData.list": "value"}),
     ],
 )  # fmt: skip
@@ -115,6 +118,8 @@ def test_facts() -> None:
         ("payload.seqNo[0] > 1", "payload.seqNo isn't a list: it has no payload.seqNo[0]"),
         ("payload.meterValue.timestamp == ''", "payload.meterValue is a list: ask .exists() or .all() of it"),
         ("payload.customData.list[0] == 1", "payload.customData.list isn't a list"),
+        ("payload.customData.list[payload.seqNo] == 1", "its fields are named, as in payload.customData.list.name"),
+        ("payload['a b'] == 1", "path 'a b'"),
         ("payload.evse == 1", "payload.evse is an object; name the field that you mean"),
         ("size(payload.evse) == 1", "payload.evse is an object"),
         ("payload.meterValue == []", "payload.meterValue is a list of objects: ask size(), .exists() or .all() of it"),
