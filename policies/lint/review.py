@@ -3,14 +3,14 @@
 import contextlib
 from collections.abc import Iterator
 
-from policies.lint import contradictions, names, reach, undone
+from policies.lint import contradictions, fieldless, names, reach, undone, void
 from policies.lint.names import Names
 from policies.lint.subjects import Subject, subjects_of
 from policies.problems import Problem, Severity, in_order
 from policies.rules import Place
 from policies.source import Draft
 from policies.vocabulary import Vocabulary
-from policies.words import Effect, Kind, RuleError, Schemas
+from policies.words import Effect, RuleError, Schemas
 
 UNKNOWN = Names()
 
@@ -41,15 +41,13 @@ def _found(draft: Draft, subjects: tuple[Subject, ...], vocabulary: Vocabulary, 
 def _found_in(subject: Subject, vocabulary: Vocabulary, configured: Names) -> Iterator[Problem]:
     yield from names.wrong_way(subject)
     yield from names.matching_nobody(subject, configured)
-    yield from _limiting_answers(subject)
+    yield from void.limiting_answers(subject)
+    yield from void.recoding_errors(subject)
+    yield from void.denying_by_yes(subject)
     yield from contradictions.contradicting(subject)
     yield from contradictions.beyond_the_schema(subject, vocabulary)
     yield from undone.idle(subject, vocabulary)
-
-
-def _limiting_answers(subject: Subject) -> Iterator[Problem]:
-    if subject.rule.effect is Effect.LIMIT and all(target.kind is not Kind.CALL for target in subject.targets):
-        yield subject.finding("there are no more answers than questions: limit `kind: call`", "match", "kind")
+    yield from fieldless.without_field(subject, vocabulary)
 
 
 def _closed(draft: Draft, subjects: tuple[Subject, ...]) -> Iterator[Problem]:

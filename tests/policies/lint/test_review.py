@@ -9,8 +9,6 @@ from policies.lint import lint
 from policies.problems import Severity
 from policies.source import BUNDLED, Draft, draft
 
-Said = Callable[..., list[str]]
-
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_there_is_nothing_to_say_of_a_bundled_policy(name: str) -> None:
@@ -32,12 +30,3 @@ def test_findings_are_warnings_in_the_order_of_their_lines(drafted: Callable[...
         ("a", 4, Severity.WARNING),
         ("c", 6, Severity.WARNING),
     ]
-
-
-@pytest.mark.parametrize(
-    ("kind", "is_found"), [("result", True), ("[result, error]", True), ("[call, result]", False), ("call", False)]
-)
-def test_a_limit_of_answers_alone_is_found(said: Said, kind: str, is_found: bool) -> None:
-    texts = said(f"{{id: a, stage: from_station, match: {{kind: {kind}}}, limit: {{by: station, rate: 1/day}}}}")
-
-    assert any("no more answers than questions" in text for text in texts) is is_found
