@@ -34,6 +34,8 @@ class Kind:
     SESSION_REPLACED: Final = "SessionReplaced"
     CERTIFICATE_REVOKED: Final = "CertificateRevoked"
     """A certificate was revoked, or one that is revoked was presented."""
+    POLICY_DENIAL: Final = "PolicyDenial"
+    """A policy has refused a message, or put it into the quarantine; the detail names the rule."""
     RATE_LIMITED: Final = "TooManyAttempts"
     FOREIGN_TRANSACTION: Final = "ForeignTransaction"
     """A station named a transaction that isn't its own (attack A7)."""

@@ -42,6 +42,12 @@ class Tally:
     """(backend, why) -> CALLs that a mirror did not get."""
     security_events: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(kind, "gateway" or "station") -> security events; a kind that no list names counts as "other"."""
+    policy_decisions: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    """(policy, rule, outcome, "enforce" or "observe") -> messages with which a rule did something, or would have."""
+    policy_rule_failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(policy, rule) -> messages on which the rule itself failed."""
+    policy_reloads: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(policy, "taken" or "refused") -> changes of its files."""
 
     def call(self, leg: Leg, direction: str, action: str, outcome: Outcome) -> None:
         """Count one CALL that has ended."""
