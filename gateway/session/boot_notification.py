@@ -53,6 +53,7 @@ class BootNotifications:
         """
         station = self._station
         self._check_serial(station.bridge.boot_serial(payload))
+        station.boot = payload
         provisional = station.provisional
         answer, by_backend = (
             await self._ask_backend(payload) if provisional is None else (self._answer(accepted=False), False)

@@ -77,12 +77,16 @@ class Station:
         self.remote = ""
         """The address of the present, or last, connection."""
         self.gate = BootGate(record.boot_status)
+        self.boot = record.boot_payload
+        """What it last said of itself in a BootNotification, be it accepted or not; None: nothing that is known."""
         self.is_refused = record.boot_status is BootStatus.REJECTED
         """True when the backend's own last word on this station's boot was Pending or Rejected."""
         self.when_accepted: Callable[[], None] = lambda: None
         """Called when the backend itself accepts the station."""
         self.when_open: Callable[[], None] = lambda: None
         """Called when it has been accepted, and when it comes back as one that was."""
+        self.when_regrouped: Callable[[], None] = lambda: None
+        """Called when it is in another group of stations than before."""
         self.when_provisional: Callable[[], None] = lambda: None
         """Called when a provisional station has been answered Pending: its certificate is to be renewed now."""
         self.report: Callable[[str, str], None] = lambda _, __: None
@@ -141,6 +145,14 @@ class Station:
             boot_reported=known.boot_reported,
         )
         self.epoch = epoch
+        if record.group != known.group:
+            self.when_regrouped()
+
+    def regroup(self, group: str | None) -> None:
+        """The registry has the station in this group, or in none."""
+        if group != self.record.group:
+            self.record = replace(self.record, group=group)
+            self.when_regrouped()
 
     def joined(self, peer: Peer, proof: Proof, remote: str = "") -> None:
         """The station's WebSocket is open, from the address ``remote``.

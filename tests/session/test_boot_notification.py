@@ -51,6 +51,24 @@ async def test_a_boot_that_is_not_accepted_does_not_forget_the_one_that_was(hous
     assert home.station.record.boot_payload == EARLIER
 
 
+@pytest.mark.parametrize("word", ["Accepted", "Pending", "Rejected"])
+async def test_what_it_says_of_itself_is_known_whatever_the_answer(house: NewHouse, word: str) -> None:
+    home = house(PENDING, boot_payload=EARLIER)
+    assert home.station.boot == EARLIER
+    home.backend.answers_boot(word)
+    await home.station.from_station("BootNotification", BOOT)
+
+    assert home.station.boot == BOOT
+
+
+async def test_what_another_station_says_is_not_known_of_this_one(house: NewHouse) -> None:
+    home = house(ACCEPTED, serial="SN-9", boot_payload=EARLIER)
+    with pytest.raises(Unanswerable):
+        await home.station.from_station("BootNotification", BOOT)
+
+    assert home.station.boot == EARLIER
+
+
 async def test_a_boot_waits_for_the_backends_leg(house: NewHouse) -> None:
     home = house()
     home.backend.is_up = False

@@ -233,5 +233,19 @@ def test_a_new_owner_does_not_turn_back_the_boot(house: NewHouse) -> None:
     assert record.boot_reported
 
 
+@pytest.mark.parametrize("by_registry", [False, True])
+def test_whoever_depends_on_its_group_hears_of_another_one(house: NewHouse, by_registry: bool) -> None:
+    station = house(group="north").station
+    seen: list[str | None] = []
+    station.when_regrouped = lambda: seen.append(station.record.group)
+    for group in ("north", "south", "south", None):
+        if by_registry:
+            station.regroup(group)
+        else:
+            station.owned(StationRecord("CS1", 2, group=group), 8)
+
+    assert seen == ["south", None]
+
+
 def test_a_state_shows_in_the_repr(house: NewHouse) -> None:
     assert repr(house(PENDING).station) == "<Station CS1 epoch=7 <BootGate Pending> None>"

@@ -1,0 +1,133 @@
+"""What the rules of a policy are told of a station: asked only by rules that name it."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from gateway.bridge.books import Books, Json, Transaction
+from gateway.session.boot import BootGate
+from gateway.session.ports import StationRecord
+from gateway.wire.versions import Version
+from policies.words import Facts
+
+NEVER_STARTED: Final = -1
+"""transactionId of a StopTransaction whose start no backend took (OCPP 1.6 errata): it names nobody's transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nameplate:
+    """What a station has said of itself in its BootNotification."""
+
+    vendor: str | None = None
+    model: str | None = None
+    serial: str | None = None
+
+
+def nameplate(boot: Json | None) -> Nameplate:
+    """Read a BootNotification.req of 1.6, or a BootNotificationRequest of 2.0.1; None: the station has sent none."""
+    if boot is None:
+        return Nameplate()
+    if "chargingStation" in boot:
+        station = boot["chargingStation"]
+        return Nameplate(station.get("vendorName"), station.get("model"), station.get("serialNumber"))
+    serial = boot.get("chargePointSerialNumber") or boot.get("chargeBoxSerialNumber")
+    return Nameplate(boot.get("chargePointVendor"), boot.get("chargePointModel"), serial)
+
+
+class Known(Protocol):
+    """What is known of a station, be it here or not."""
+
+    @property
+    def record(self) -> StationRecord:
+        """What the registry says of it."""
+
+    @property
+    def version(self) -> Version:
+        """The OCPP version that it speaks, or spoke last."""
+
+    @property
+    def profile(self) -> int:
+        """The security profile of its present, or last, connection."""
+
+    @property
+    def remote(self) -> str:
+        """The address of that."""
+
+    @property
+    def gate(self) -> BootGate:
+        """Whether it has booted."""
+
+    @property
+    def books(self) -> Books:
+        """Its transactions."""
+
+    @property
+    def boot(self) -> Json | None:
+        """What it said of itself when it last booted."""
+
+
+class AbsentStation:
+    """A station that has no runtime now, as the store knows it."""
+
+    def __init__(self, record: StationRecord, books: Books) -> None:
+        self.record = record
+        self.version = record.version or Version.V201
+        self.profile = record.minimum_profile
+        self.remote = ""
+        self.gate = BootGate(record.boot_status)
+        self.books = books
+        self.boot = record.boot_payload
+
+
+class FactsOf:
+    """Gathers what is known of one station now."""
+
+    def __init__(self, station: Known, backend: str) -> None:
+        """``backend``: the name of the one that the station has, by whatever route."""
+        self._station = station
+        self._backend = backend
+        self._boot: Json | None = None
+        self._nameplate = Nameplate()
+
+    def __call__(self) -> Facts:
+        station, record = self._station, self._station.record
+        if station.boot is not self._boot:
+            self._boot, self._nameplate = station.boot, nameplate(station.boot)
+        plate = self._nameplate
+        return Facts(
+            record.identity,
+            group=record.group,
+            backend=self._backend,
+            protocol=station.version.value,
+            security_profile=station.profile,
+            serial=plate.serial or record.serial,
+            vendor=plate.vendor,
+            model=plate.model,
+            address=station.remote,
+            is_booted=station.gate.is_open,
+            running=sum(not tx.is_over for tx in station.books.transactions.values()),
+        )
+
+
+class Ownership:
+    """Tells whether a transactionId is one of a station's: its own name for it, or the backend's number.
+
+    A station has some hundred transactions, and a rule may ask at each message: numbers are looked up in an index that
+    is made anew when one isn't found in it.
+    """
+
+    def __init__(self, books: Books) -> None:
+        self._transactions = books.transactions
+        self._by_number: dict[int | None, Transaction] = {}
+
+    def __call__(self, number: object) -> bool:
+        if isinstance(number, str):
+            return number in self._transactions
+        if type(number) is not int:
+            return False
+        if number == NEVER_STARTED:
+            return True
+        tx = self._by_number.get(number)
+        if tx is not None and tx.backend_tx == number and self._transactions.get(tx.station_tx) is tx:
+            return True
+        self._by_number = {each.backend_tx: each for each in self._transactions.values()}
+        return number in self._by_number
