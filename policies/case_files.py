@@ -4,18 +4,14 @@ The form is ``cases.schema.json``; what its fields mean is in docs/policy-tools.
 schema is a fault of the case: no policy ever sees one.
 """
 
-import functools
-import importlib.resources
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import jsonschema_rs
-
+from policies import form
 from policies.case_payloads import PathRefused, changed
-from policies.cases import Case, CaseFile, Expected, Message, Step, protocol_at
+from policies.cases import Case, CaseFile, Expected, Message, Step, facts_of, protocol_at
 from policies.documents import Document, Where, read
 from policies.problems import PolicyError, Problem, spelled
 from policies.rules import Place
@@ -23,10 +19,6 @@ from policies.words import Facts, Kind, Outcome, Payload, Reason, Schemas, Stage
 
 NOW: Final = "2026-01-01T00:00:00Z"
 """The time in a case that gives none."""
-STATION: Final = "CS-1"
-"""The identity of the station in a case that gives none."""
-_FIELD_OF_FACT: Final = {"station": "identity", "booted": "is_booted"}
-"""What a fact is called in a case -> in :class:`Facts`, where it isn't the same."""
 
 
 class CasesRefused(PolicyError):
@@ -43,24 +35,13 @@ def read_cases(path: Path, schemas: Schemas) -> CaseFile:
         ) from None
     document = read(raw, str(path))
     if not document.problems:
-        for where, text in _form_faults(document.data):
+        for where, text in form.faults(document.data, form.CASES):
             _note(document, where, text)
     cases = () if document.problems else tuple(_Reading(document, schemas).cases())
     if document.problems:
         raise CasesRefused(document.problems)
     beside = path.parent / document.data["policy"]
     return CaseFile(path, beside if beside.is_file() else document.data["policy"], cases)
-
-
-def facts_of(said: Mapping[str, Any]) -> Facts:
-    """Return the facts that a case, or a person, gives by their names in a policy."""
-    return Facts(**{"identity": STATION} | {_FIELD_OF_FACT.get(name, name): value for name, value in said.items()})
-
-
-@functools.cache
-def _form() -> Any:
-    text = importlib.resources.files("policies").joinpath("cases.schema.json").read_text("utf-8")
-    return jsonschema_rs.validator_for(json.loads(text))
 
 
 class _Fault(Exception):
@@ -193,30 +174,5 @@ def _changed(payload: Payload, said: Mapping[str, Any], where: Where = ()) -> Pa
         raise _Fault(where, str(refusal)) from None
 
 
-def _form_faults(data: Any) -> Iterator[tuple[Where, str]]:
-    """Yield what of the whole document breaks ``cases.schema.json``."""
-    for error in _form().iter_errors(data):
-        where = tuple(error.instance_path)
-        words = _WORDS[type(error.kind).__name__]
-        if error.kind.name == "additionalProperties":
-            yield from (((*where, key), words(error.kind)) for key in error.kind.unexpected)
-        else:
-            yield where, words(error.kind)
-
-
 def _note(document: Document, where: Where, text: str) -> None:
     document.problems.append(Problem(document.place(where), f"{spelled(where)}: {text}" if where else text))
-
-
-_WORDS: Final[Mapping[str, Any]] = {
-    "AdditionalProperties": lambda _: "isn't known here",
-    "Enum": lambda rule: "must be one of " + ", ".join(rule.options),
-    "MaxItems": lambda rule: f"has more than {rule.limit} elements",
-    "Maximum": lambda rule: f"is larger than {rule.limit}",
-    "MinItems": lambda _: "has no element",
-    "MinLength": lambda _: "is empty",
-    "Minimum": lambda rule: f"is smaller than {rule.limit}",
-    "Pattern": lambda _: 'must be a time like "2026-11-23T12:00:00Z"',
-    "Required": lambda rule: f"`{rule.property}` is missing",
-    "Type": lambda rule: "must be " + " or ".join(rule.types),
-}

@@ -1,14 +1,19 @@
 """The cases of a policy: messages, and what is expected to become of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from policies.rules import Place
 from policies.words import Facts, Kind, Outcome, Payload, Reason, Stage
 
 SUFFIX: Final = ".tests.yaml"
 """What stands behind a policy's name in the name of its cases' file."""
+STATION: Final = "CS-1"
+"""The identity of a station of which nothing else is said."""
+_FIELD_OF_FACT: Final = {"station": "identity", "booted": "is_booted"}
+"""What a fact is called in a policy -> in :class:`Facts`, where it isn't the same."""
 BACKENDS_PROTOCOL: Final = "ocpp1.6"
 """What a message at a backend's stage speaks if it doesn't say."""
 
@@ -77,3 +82,8 @@ class CaseFile:
 def protocol_at(stage: Stage, facts: Facts) -> str:
     """Return what a message speaks at a stage unless somebody says otherwise."""
     return facts.protocol if stage in {Stage.FROM_STATION, Stage.TO_STATION} else BACKENDS_PROTOCOL
+
+
+def facts_of(said: Mapping[str, Any]) -> Facts:
+    """Return the facts that are given by their names in a policy."""
+    return Facts(**{"identity": STATION} | {_FIELD_OF_FACT.get(name, name): value for name, value in said.items()})

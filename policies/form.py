@@ -12,6 +12,7 @@ import jsonschema_rs
 from policies.documents import Where
 
 SCHEMA: Final = "policy.schema.json"
+CASES: Final = "cases.schema.json"
 
 _RULE: Final = {"$ref": "#/$defs/rule"}
 _INTO: Final = frozenset({"$defs", "properties", "items", "additionalProperties", "propertyNames"})
@@ -30,6 +31,7 @@ _SAYS: Final[Mapping[str, Callable[[Any], str]]] = {
     "dependentSchemas": lambda _: "not allowed",
     "enum": lambda kind: f"must be one of {_listed(kind.options)}",
     "falseSchema": lambda _: "doesn't go with what stands beside it",
+    "maxItems": lambda kind: f"more than {kind.limit} elements",
     "maxLength": lambda kind: f"longer than {kind.limit} characters",
     "maximum": lambda kind: f"more than {kind.limit}",
     "minItems": lambda _: "is an empty list",
@@ -44,43 +46,43 @@ _SAYS: Final[Mapping[str, Callable[[Any], str]]] = {
 }
 
 
-def faults(data: Any) -> Iterator[tuple[Where, str]]:
+def faults(data: Any, schema: str = SCHEMA) -> Iterator[tuple[Where, str]]:
     """Yield what is wrong with the form of a whole file: the path and what is wrong there."""
-    return _faults(_validator(whole=True), data)
+    return _faults(schema, _validator(schema, whole=True), data)
 
 
 def rule_faults(rule: Any) -> Iterator[tuple[Where, str]]:
     """Yield what is wrong with the form of one rule, by paths within it."""
-    return _faults(_validator(whole=False), rule)
+    return _faults(SCHEMA, _validator(SCHEMA, whole=False), rule)
 
 
 @functools.cache
-def _schema() -> dict[str, Any]:
-    text = (importlib.resources.files("policies") / SCHEMA).read_text(encoding="utf-8")
+def _schema(name: str) -> dict[str, Any]:
+    text = (importlib.resources.files("policies") / name).read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
 
 
 @functools.cache
-def _validator(*, whole: bool) -> Any:
-    schema = _schema()
+def _validator(name: str, *, whole: bool) -> Any:
+    schema = _schema(name)
     return jsonschema_rs.Draft202012Validator(schema if whole else {"$defs": schema["$defs"], **_RULE})
 
 
-def _faults(validator: Any, data: Any) -> Iterator[tuple[Where, str]]:
+def _faults(name: str, validator: Any, data: Any) -> Iterator[tuple[Where, str]]:
     for error in validator.iter_errors(data):
         where = tuple(error.instance_path)
         path = list(error.schema_path)
-        schema, description = _around(path)
+        schema, description = _around(name, path)
         wanted = f": {description}" if description else ""
         if error.kind.name == "additionalProperties":
-            for name in error.kind.unexpected:
-                yield (*where, name), f"unknown key {name!r}{_meant(name, schema)}"
+            for key in error.kind.unexpected:
+                yield (*where, key), f"unknown key {key!r}{_meant(key, schema)}"
         elif error.kind.name == "required":
             yield where, f"`{error.kind.property}` is missing{wanted}"
         elif error.kind.name == "oneOf":
             if isinstance(error.instance, dict):  # of anything else, `type` says it
-                names = [name for each in schema["oneOf"] for name in each["required"]]
+                names = [key for each in schema["oneOf"] for key in each["required"]]
                 yield where, f"exactly one of {_listed(names)}, not {_listed(n for n in names if n in error.instance)}"
         else:
             yield where, _said(error.kind, description)
@@ -93,9 +95,9 @@ def _said(kind: Any, description: str) -> str:
     return said if kind.name == "enum" or not description else f"{said}: {description}"
 
 
-def _around(path: list[str | int]) -> tuple[Mapping[str, Any], str]:
+def _around(name: str, path: list[str | int]) -> tuple[Mapping[str, Any], str]:
     """Return the schema that holds the broken keyword, and what the file's author reads of the value it is about."""
-    node: Any = _schema()
+    node: Any = _schema(name)
     description = node.get("description", "")
     for step in path[:-1]:
         node = node[step]

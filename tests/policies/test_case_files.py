@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.app.policy_schemas import OfficialSchemas
-from policies.case_files import CasesRefused, facts_of, read_cases
+from policies.case_files import CasesRefused, read_cases
 from policies.cases import Case, CaseFile, Expected, Message
 from policies.words import Facts, Kind, Outcome, Reason, Stage
 
@@ -168,35 +168,37 @@ def test_the_policy_is_a_file_beside_the_cases_or_a_bundled_one(file: Path) -> N
     assert cases_of(file, f"cases: [{{name: x, {HEARTBEAT}}}]").policy == file.parent / "legacy-1.6"
 
 
-def test_facts_by_their_names_in_a_policy() -> None:
-    assert facts_of({"station": "A", "booted": True, "vendor": "V"}) == Facts("A", is_booted=True, vendor="V")
-    assert facts_of({}) == Facts("CS-1")
-
-
 @pytest.mark.parametrize(
     ("text", "faults"),
     [
-        ("", ["1: must be object"]),
-        ("- a", ["1: must be object"]),
+        ("", ["1: must be a mapping"]),
+        ("- a", ["1: must be a mapping"]),
         ("policy: x", ["1: `cases` is missing"]),
-        ("policy: x\ncases: []", ["2: cases: has no element"]),
+        ("policy: x\ncases: []", ["2: cases: is an empty list"]),
         (
             "policy: 1\ncases: [{}]\nx: 1",
-            ["1: policy: must be string", "2: cases[0]: `name` is missing", "3: x: isn't known here"],
+            [
+                "1: policy: must be a bundled policy's name, or a file, relative to this one",
+                "2: cases[0]: `name` is missing",
+                "3: x: unknown key 'x'; known: policy, description, facts, now, owns, base, cases",
+            ],
         ),
         ("policy: x\npolicy: x\ncases: [{name: x}]", ["2: the key 'policy' is doubled: keep one"]),
-        ("policy: x\nnow: today\ncases: [{name: x}]", ['2: now: must be a time like "2026-11-23T12:00:00Z"']),
+        (
+            "policy: x\nnow: today\ncases: [{name: x}]",
+            ["2: now: not of the right form: a time with its zone, as in 2026-11-23T12:00:00Z"],
+        ),
         (
             "policy: x\ncases:\n- {name: ''}\n- name: y\n  stages: z\n  stage: z\n  repeat: {a: -1, b: 100001}",
             [
                 "3: cases[0].name: is empty",
-                "5: cases[1].stages: isn't known here",
+                "5: cases[1].stages: unknown key 'stages'; did you mean 'stage'?",
                 "6: cases[1].stage: must be one of from_station, to_backend, from_backend, to_station",
-                "7: cases[1].repeat.a: is smaller than 0",
-                "7: cases[1].repeat.b: is larger than 100000",
+                "7: cases[1].repeat.a: less than 0",
+                "7: cases[1].repeat.b: more than 100000",
             ],
         ),
-        ("policy: x\nfacts: {group: 1}\ncases: [{name: x}]", ["2: facts.group: must be null or string"]),
+        ("policy: x\nfacts: {group: 1}\ncases: [{name: x}]", ["2: facts.group: must be nothing, a text"]),
     ],
     ids=str,
 )  # fmt: skip - a table
@@ -258,6 +260,13 @@ def test_what_is_wrong_with_a_case(file: Path, case: str, fault: str) -> None:
     named = case.replace("{", "{name: x, ", 1)
 
     assert faults_of(file, f"policy: legacy-1.6\ncases:\n- {named}") == [f"3: {fault}"]
+
+
+def test_the_example_of_the_documentation_is_one(file: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/policy-tools.md").read_text()
+    file.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+
+    assert [len(case.steps) for case in read_cases(file, SCHEMAS).cases] == [1, 3]
 
 
 def test_all_faults_are_told_at_once(file: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from policies.cases import Message, protocol_at
+from policies.cases import Message, facts_of, protocol_at
 from policies.words import Facts, Kind, Stage
 
 
@@ -27,3 +27,8 @@ def test_a_message_by_its_name() -> None:
     message = Message(Stage.FROM_BACKEND, Kind.RESULT, "ocpp1.6", "Heartbeat", {"secret": "x"})
 
     assert str(message) == "from_backend ocpp1.6 Heartbeat result"
+
+
+def test_facts_by_their_names_in_a_policy() -> None:
+    assert facts_of({"station": "A", "booted": True, "vendor": "V"}) == Facts("A", is_booted=True, vendor="V")
+    assert facts_of({}) == Facts("CS-1")
