@@ -36,19 +36,20 @@ def test_its_version_is_the_gateways(wheel: dict[str, bytes]) -> None:
 
 
 def test_every_module_and_all_data_is_in_it(wheel: dict[str, bytes]) -> None:
-    data = {"certs/profiles": "*.yaml", "policies": "*.[yj]*", "gateway/store/migrations": "**/*"}
+    data = ["certs/profiles/*.yaml", "policies/*.yaml", "policies/*.json", "gateway/store/migrations/**/*"]
     wanted = {
         path.relative_to(ROOT).as_posix()
         for folder in ("gateway", "pki", "policies", "certs")
         for path in (ROOT / folder).rglob("*.py")
     } | {
         path.relative_to(ROOT).as_posix()
-        for folder, pattern in data.items()
-        for path in (ROOT / folder).glob(pattern)
+        for pattern in data
+        for path in ROOT.glob(pattern)
         if path.is_file() and "__pycache__" not in path.parts
     }
 
     assert {"certs/__init__.py", "gateway/__main__.py", "policies/legacy-1.6.yaml"} <= wanted
+    assert {"policies/policy.schema.json", "policies/cases.schema.json"} <= wanted
     assert wanted <= wheel.keys()
 
 
