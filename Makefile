@@ -1,7 +1,7 @@
 # Everything a fresh clone needs is python3 (3.11 or newer) and make.
 #   make demo    the whole gateway on this machine, in one terminal
 #   make test    the whole test suite
-#   make check   what CI checks besides: format, lint, types, layers, sizes, links
+#   make check   what CI checks besides: format, lint, types, layers, the bundled policies, sizes, links
 #   make docs    write docs/translation.md from the tables of the bridge
 #   make bench   the measurements of bench/
 # PYTHON names the interpreter of .venv, PYTEST_ARGS adds arguments, WORKERS=0 runs the tests in one process.
@@ -26,6 +26,9 @@ PROJECT := $(VENV)/.project-$(call key,pyproject.toml)
 SCANNERS := $(VENV)/scanners/.installed-$(call key,requirements/scanners.txt)
 NODE_MODULES := tests/interop/node_modules/.installed-$(call key,tests/interop/package-lock.json)
 
+# The policies that come with Voltgate: what stands in policies/ without its cases.
+BUNDLED = $(filter-out %.tests,$(basename $(notdir $(wildcard policies/*.yaml))))
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test coverage check format docs bench venv lock interop-deps scanner-deps clean
@@ -47,6 +50,8 @@ check: $(DEV) $(PROJECT)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/voltgate policy check $(BUNDLED)
+	$(BIN)/voltgate policy test --min-coverage 100
 	$(BIN)/python -m pytest -q tests/house
 
 format: $(DEV)
