@@ -43,6 +43,8 @@ class Levels:
     """By usage (station, v2g, server): how many certificates an alert was given for, since they end soon."""
     trust: Mapping[str, int] = field(default_factory=dict)
     """Stations by how far they are from the roots that they should trust: settled, unsettled, locked_out."""
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    """By state (held, released): messages in the quarantine."""
 
 
 class _GatewayCollector(Collector):
@@ -72,6 +74,14 @@ class _GatewayCollector(Collector):
             "Money-moving messages that a backend must still answer.",
             levels.journal_entries,
         )
+        quarantined = GaugeMetricFamily(
+            "voltgate_quarantined_messages",
+            "Messages that wait in the quarantine for a person, or to be delivered.",
+            labels=["state"],
+        )
+        for state, count in levels.quarantined.items():
+            quarantined.add_metric([state], count)
+        yield quarantined
         expiring = GaugeMetricFamily(
             "voltgate_certificates_expiring",
             "Certificates in use that an alert was given for: they end soon and are not renewed.",
@@ -117,12 +127,13 @@ class _GatewayCollector(Collector):
         yield refused
         aside = CounterMetricFamily(
             "voltgate_messages_set_aside",
-            "Money-moving messages that a backend refused for good, or must not hear.",
+            "Messages that a backend refused for good, or must not hear.",
             labels=["action"],
         )
         for action, count in self._tally.set_aside.items():
             aside.add_metric([action], count)
         yield aside
+        yield from self._quarantine()
         dropped = CounterMetricFamily(
             "voltgate_mirror_dropped", "CALLs that a mirror of a backend did not get.", labels=["backend", "reason"]
         )
@@ -135,6 +146,22 @@ class _GatewayCollector(Collector):
         for (kind, source), count in self._tally.security_events.items():
             events.add_metric([kind, source], count)
         yield events
+
+    def _quarantine(self) -> Iterable[Metric]:
+        kept = CounterMetricFamily(
+            "voltgate_messages_quarantined",
+            "Messages that went into the quarantine, by the policy's rule.",
+            labels=["rule", "action"],
+        )
+        for (rule, action), count in self._tally.quarantined.items():
+            kept.add_metric([rule, action], count)
+        yield kept
+        left = CounterMetricFamily(
+            "voltgate_quarantine_deliveries", "Released messages that were offered to a backend.", labels=["outcome"]
+        )
+        for outcome, count in self._tally.quarantine_left.items():
+            left.add_metric([outcome], count)
+        yield left
 
 
 class Metrics:

@@ -13,6 +13,7 @@ from gateway.store.books import StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.journal import Journal
 from gateway.store.pages import Pages
+from gateway.store.quarantine import Quarantine
 from gateway.store.stations import Stations
 from gateway.transport import HandshakePool, Limits
 from gateway.upstream.authorizations import RememberedAuthorizations
@@ -28,6 +29,7 @@ class Foundation:
     config: Config
     stations: Stations
     journal: Journal
+    quarantine: Quarantine
     connectors: Connectors
     pages: Pages
     books: StoredBooks

@@ -55,7 +55,12 @@ def facts_of(station: Station) -> Callable[[], Facts]:
 
 
 def owns(station: Station, number: object) -> bool:
-    """Return whether a transactionId, of the station's dialect or the backend's, is one of the station's."""
+    """Return whether a transactionId, of the station's dialect or the backend's, is one of the station's.
+
+    That is so too of one whose begin is in the quarantine: there it follows.
+    """
+    books = station.books
     if isinstance(number, int):
-        return any(tx.backend_tx == number for tx in station.books.transactions.values())
-    return number in station.books.transactions
+        is_known = any(number in {tx.backend_tx, tx.station_number} for tx in books.transactions.values())
+        return is_known or str(number) in books.quarantined
+    return number in books.transactions or number in books.quarantined

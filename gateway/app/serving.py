@@ -27,6 +27,7 @@ from gateway.app.onboarding import Onboarding
 from gateway.app.policies import PoliciesInForce
 from gateway.app.problems import StartFailed
 from gateway.app.records import registration, routes_shown
+from gateway.app.released_messages import ReleasedMessages
 from gateway.app.station_services import StationServices
 from gateway.app.stations import StationFactory
 from gateway.app.tasks import Tasks
@@ -46,6 +47,7 @@ from gateway.store.database import Database
 from gateway.store.journal import Journal
 from gateway.store.pages import Pages
 from gateway.store.pending_stations import PendingStations
+from gateway.store.quarantine import Quarantine
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
 from gateway.transport import HandshakePool, Limits
@@ -100,7 +102,10 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
     stack.callback(passwords.close)
     authorizations = _authorizations(config, database)
     stack.push_async_callback(authorizations.flush)
-    ground = _Ground(config, policies, database, Stations(database), authorizations, Tasks(), pool, passwords, Tally())
+    quarantine, stations = Quarantine(database, config.limits.journal_limit), Stations(database)
+    ground = _Ground(
+        config, policies, database, stations, quarantine, authorizations, Tasks(), pool, passwords, Tally()
+    )
     authorities = await open_authorities(config, stack)
     services = StationServices(
         config,
@@ -137,6 +142,7 @@ class _Ground:
     policies: PoliciesInForce
     database: Database
     stations: Stations
+    quarantine: Quarantine
     authorizations: RememberedAuthorizations
     tasks: Tasks
     pool: HandshakePool
@@ -156,6 +162,9 @@ class _Gateway:
         limits = _transport_limits(ground.config)
         self.factory = _factory(ground, services, limits, self._joined)
         self._directory = self.factory.directory
+        self.released = ReleasedMessages(
+            ground.quarantine, ground.stations, self._directory, ground.tasks, ground.tally
+        )
         revocations = services.pki.revocations
         failures = Failures(_failure_limits(ground.config))
         self.listeners = station_listeners(
@@ -255,6 +264,7 @@ class _Gateway:
         self._tasks.spawn(self.following.follow_crls(), "CRLs")
         self._tasks.spawn(self.following.follow_certificates(), "certificates")
         self._tasks.spawn(self._save_registers(), "registers")
+        self._tasks.spawn(self.released.run(), "released messages")
         self._tasks.spawn(self._ground.authorizations.run(), "authorizations")
         quiet_times = QuietTimes(lambda: self.factory.came, lambda: self.factory.left)
         self._tasks.spawn(quiet_times.run(), "quiet times")
@@ -300,6 +310,7 @@ class _Gateway:
             stations_connected=sum(station.is_connected for station in self._directory),
             backends_up=self.factory.links_up,
             journal_entries=self.factory.journal_entries,
+            quarantined={state.value: count for state, count in self.released.counts.items()},
             certificates=self._services.pki.upkeep.census,
             trust=self._services.pki.trust.levels,
             stations_provisional=sum(
@@ -322,6 +333,7 @@ def _factory(
             config=ground.config,
             stations=ground.stations,
             journal=Journal(ground.database, ground.config.limits.journal_limit),
+            quarantine=ground.quarantine,
             connectors=Connectors(ground.database),
             pages=Pages(ground.database),
             books=StoredBooks(ground.database),

@@ -28,6 +28,8 @@ from gateway.session.ports import Provisional, StationRecord, StoreAway
 from gateway.session.security import SecurityEvent
 from gateway.session.stages import STATION_16, STATION_201
 from gateway.session.station import Station
+from gateway.session.station_quarantine import StationQuarantine
+from gateway.session.station_quarantine import Surroundings as QuarantineGround
 from gateway.upstream.journal import JournaledLedger
 from gateway.wire.errors import CallError
 from gateway.wire.versions import Version
@@ -119,7 +121,8 @@ class StationFactory:
         )
         ledger = self._ledger(station, books, legs, depth, backend, spoken)
         station.backend = legs.backend
-        station.set_aside = ledger.set_aside
+        ground = QuarantineGround(on.quarantine, spoken, ledger.release, on.tally.kept)
+        station.quarantine = StationQuarantine(station, ground)
         station.when_accepted = ledger.nudge
         station.when_open = lambda: self._settling.begin(station)
         station.when_provisional = lambda: on.when_provisional(station)
@@ -139,9 +142,9 @@ class StationFactory:
         return station
 
     async def leave(self, station: Station) -> bool:
-        """The station has no connection any more: drop its runtime, unless its journal must still be delivered."""
+        """The station has no connection any more: drop its runtime, unless something must still be delivered."""
         runtime = self._runtimes[station.identity]
-        if runtime.ledger.depth:
+        if runtime.ledger.depth or station.quarantine.is_releasing:
             runtime.legs.start()
             return False
         await self._take_apart(station.identity)
@@ -334,6 +337,9 @@ class StationFactory:
             except (PeerUnavailable, CallError) as error:
                 log.warning("late_refusal_not_enforced", identity=station.identity, reason=str(error))
 
+        async def set_aside(action: str, payload: Json, reason: str) -> None:
+            await station.quarantine.set_aside(action, payload, reason)
+
         return JournaledLedger(
             station.identity,
             self._on.journal,
@@ -345,15 +351,14 @@ class StationFactory:
             depth=depth,
             backend=version,
             emptied=lambda: self._release(station),
-            set_aside=self._count_set_aside,
+            set_aside=set_aside,
+            kept=self._on.tally.kept,
+            withheld=books.withheld,
         )
 
     def _report(self, station: Station, kind: str, detail: str) -> None:
         """Note what a station did, with its address: alike events of one address are kept once, whatever it names."""
         self._on.security.note(SecurityEvent(kind, detail, station.identity, station.remote or None))
-
-    def _count_set_aside(self, action: str) -> None:
-        self._on.tally.set_aside[action] += 1
 
     def _release(self, station: Station) -> None:
         """The journal is empty: a station that has left needs its runtime no longer."""

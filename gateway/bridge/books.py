@@ -7,6 +7,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gateway.bridge.given_numbers import is_given
+
 Json = dict[str, Any]
 """An OCPP payload: a JSON object as plain Python values."""
 
@@ -77,7 +79,7 @@ class Transaction:
 
     station_tx: str
     """The 2.0.1 transactionId; of a 1.6 station, the number that its backend gave, with ``/2`` where that one has it
-    already."""
+    already, or a number that it was given before its backend had heard of it (:mod:`gateway.bridge.given_numbers`)."""
     state: TransactionState = TransactionState.HELD
     backend_tx: int | None = None
     evse_id: int | None = None
@@ -94,6 +96,12 @@ class Transaction:
     energy_flowed: bool = False
     """True once chargingState was Charging: then EVConnected means Finishing or SuspendedEVSE, not Preparing."""
     deauthorized: bool = False
+
+    @property
+    def station_number(self) -> int | None:
+        """What a 1.6 station calls it; None while nobody has given it a number."""
+        is_own = self.station_tx.isascii() and self.station_tx.isdigit() and is_given(int(self.station_tx))
+        return int(self.station_tx) if is_own else self.backend_tx
 
     @property
     def is_over(self) -> bool:
@@ -129,6 +137,10 @@ class Books:
     """What is persisted of the rest, and what isn't yet: see :meth:`page` and :meth:`changed`."""
     unsaved: set[Page] = field(default_factory=set)
     """Pages that are newer than the store's."""
+    quarantined: dict[str, str] = field(default_factory=dict)
+    """The station's transactionIds of which all that it says is kept for a person -> the digest of how each began."""
+    withheld: set[str] = field(default_factory=set)
+    """Those of which all that the backend was to hear is kept."""
 
     def page(self, page: Page) -> Json:
         """Return a page to read and to write in; empty at first. Who writes in it says so by :meth:`changed`."""
@@ -165,6 +177,14 @@ class Books:
             if tx.backend_tx == backend_tx and not tx.is_over:
                 return tx
         return None
+
+    def by_station_number(self, number: int) -> Transaction | None:
+        """Return the running transaction that this station, of 1.6, calls ``number``, or None.
+
+        That is what its backend calls it, unless the station was given a number while the begin was in the quarantine.
+        """
+        known = self.transactions.get(str(number)) if is_given(number) else None
+        return known if known is not None and not known.is_over else self.by_backend_tx(number)
 
     def on_connector(self, number: int) -> Transaction | None:
         """Return the transaction that runs on the 1.6 connector ``number``, or None.

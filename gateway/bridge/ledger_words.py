@@ -41,6 +41,11 @@ def step_of(action: str, payload: Json) -> Step:
     return _STEPS[payload["eventType"] if action == "TransactionEvent" else action]
 
 
+def version_of(action: str) -> Version:
+    """Return the OCPP version in whose words a message of the ledger is."""
+    return Version.V201 if action == ACTIONS[Version.V201][Step.START] else Version.V16
+
+
 def addressed(action: str, payload: Json, tx: Transaction) -> Json:
     """Return ``payload`` with the transactionId under which the backend knows ``tx``; the same every time.
 
@@ -60,7 +65,7 @@ def enter_answer(action: str, payload: Json, conf: Json, tx: Transaction) -> Non
     step = step_of(action, payload)
     if action == "StartTransaction":
         tx.backend_tx = conf["transactionId"]
-    if step is Step.START and tx.state is TransactionState.STARTING:
+    if step is Step.START and tx.state in {TransactionState.STARTING, TransactionState.UNSTARTED}:
         tx.state = TransactionState.OPEN
     elif step is Step.STOP:
         tx.state = TransactionState.ENDED

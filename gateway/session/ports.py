@@ -12,6 +12,7 @@ from typing import Protocol
 from cryptography import x509
 
 from gateway.bridge.books import Json, Transaction
+from gateway.session.quarantine import Why
 from gateway.wire.versions import Version
 
 
@@ -141,6 +142,8 @@ class JournalEntry:
     action: str
     payload: Json
     attempts: int
+    released: bool = False
+    """True for one that a person has let go: no policy denies it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +165,12 @@ class JournalStore(Protocol):
     async def save(self, identity: str, epoch: int, tx: Transaction) -> None:
         """Insert or update one transaction."""
 
-    async def append(self, identity: str, epoch: int, tx: Transaction, action: str, payload: Json) -> JournalEntry:
+    async def append(
+        self, identity: str, epoch: int, tx: Transaction, action: str, payload: Json, *, released: bool = False
+    ) -> JournalEntry:
         """Insert or update the transaction and append a message about it, in one database transaction.
 
-        Raises :class:`JournalFull` at the station's bound.
+        ``released``: a person has let it go. Raises :class:`JournalFull` at the station's bound.
         """
 
     async def settle(self, entry: JournalEntry, epoch: int, tx: Transaction) -> None:
@@ -180,14 +185,8 @@ class JournalStore(Protocol):
     async def retry(self, entry: JournalEntry, epoch: int) -> None:
         """Count one more attempt of ``entry``."""
 
-    async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, reason: str) -> None:
-        """The backend refuses ``entry`` for good: keep it aside with the reason, out of the journal's order."""
-
-    async def set_aside(self, identity: str, epoch: int, action: str, payload: Json, reason: str) -> None:
-        """Keep a message that must not reach the backend beside those that it refused, out of the journal's order.
-
-        Raises :class:`JournalFull` when so much is kept of this station that a person has to look first.
-        """
+    async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, why: Why) -> None:
+        """The backend must not have ``entry``: move it to the quarantine, out of the journal's order."""
 
     async def pending(self, identity: str, limit: int = 100, *, beside: Sequence[str] = ()) -> Sequence[JournalEntry]:
         """Return the station's journal, oldest first, without what is of the transactions ``beside``."""
@@ -277,6 +276,13 @@ class Bridge(Protocol):
 
     async def from_backend(self, action: str, payload: Json) -> Json:
         """Handle a CALL of the backend."""
+
+    async def released(self, action: str, payload: Json, station_tx: str) -> None:
+        """Handle a CALL that the station made a while ago and that a person has let go; nobody waits for an answer.
+
+        ``station_tx``: what the station calls the transaction that it is about; empty for none. It is done when this
+        returns: the backend has answered, or the ledger has it. Raises PeerUnavailable and CallError.
+        """
 
     async def booted(self, payload: Json) -> None:
         """The station has sent this BootNotification, whatever it is answered. Raises StoreAway."""

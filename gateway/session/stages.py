@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from gateway.bridge.books import Json
+from gateway.session.releasing import is_released
 from gateway.session.tally import Leg
 from gateway.wire.errors import ERROR_DESCRIPTION_MAX, CallError, ErrorCode, parse_code, spell
 from gateway.wire.frames import Call
@@ -13,6 +14,10 @@ from policies.words import PASSED, Kind, Outcome, Stage, Verdict
 
 REFUSED: Final = "refused by policy"
 """All that a peer hears of it; the log and the security event name the rule."""
+
+
+_STOPPED: Final = frozenset({Outcome.DENIED, Outcome.ANSWERED, Outcome.QUARANTINED})
+"""What a policy may decide of a message that a person has released, in vain."""
 
 
 class Inspector(Protocol):
@@ -31,6 +36,12 @@ class NotSendable(CallError):
     def __init__(self, code: ErrorCode, description: str, verdict: Verdict | None = None) -> None:
         super().__init__(code, description)
         self.verdict = verdict
+
+    @property
+    def withheld(self) -> Verdict | None:
+        """The verdict by which what was not sent is to be kept for a person, or None."""
+        is_so = self.verdict is not None and self.verdict.outcome is Outcome.QUARANTINED
+        return self.verdict if is_so else None
 
 
 class InvalidAnswer(CallError):
@@ -104,6 +115,8 @@ class Stages:
             raise NotSendable(ErrorCode.INTERNAL_ERROR, error.description) from None
         verdict = self._inspect(self._side.outgoing, kind, self._protocol, action, payload)
         if verdict is PASSED:
+            return payload
+        if verdict.outcome in _STOPPED and self._side.leg is Leg.BACKEND and kind is Kind.CALL and is_released():
             return payload
         if verdict.outcome is Outcome.QUARANTINED:
             raise NotSendable(ErrorCode.SECURITY_ERROR, REFUSED, verdict)

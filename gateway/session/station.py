@@ -28,13 +28,16 @@ from gateway.session.ports import (
     StationRegistry,
     StoreAway,
 )
+from gateway.session.stages import NotSendable
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.versions import Version
+from policies.answers import neutral_answer
 from policies.money import moves_money
 from policies.words import Verdict
 
 if TYPE_CHECKING:
     from gateway.session.stages import Inspector
+    from gateway.session.station_quarantine import StationQuarantine
 
 ANSWER_WITHIN: Final = 20.0
 """Seconds from a station's CALL to its answer, whatever it costs to ask others: a station gives up after 30 by default
@@ -94,14 +97,14 @@ class Station:
         self.peer: Peer | None = None
         self.guard: Inspector
         """The policy as it meets this station, on both its legs."""
-        self.set_aside: Callable[[str, Json, str], Awaitable[None]]
-        """Keeps a message for a person: ``await set_aside(action, payload, reason)`` (``bridge.ports.Ledger``)."""
+        self.quarantine: StationQuarantine
         self.bridge: Bridge
         self.backend: Backend
         self._services = services
         self._boot_rules = boot_rules
         self._boot = BootNotifications(self, registry, boot_rules, clock)
-        self._from_station_turn = asyncio.Lock()
+        self.turn: Final = asyncio.Lock()
+        """Held while a CALL of the station is in hand, or one that a person has released."""
         self._handling: asyncio.Task[object] | None = None
         self._answer_by = 0.0
         self._from_backend_turn = asyncio.Lock()
@@ -175,7 +178,11 @@ class Station:
     @property
     def is_handling(self) -> bool:
         """True while a CALL of the station is in hand, be it one of a connection that is gone."""
-        return self._from_station_turn.locked()
+        return self.turn.locked()
+
+    def service(self, action: str) -> Service | None:
+        """Return what answers an action in the backend's place, or None."""
+        return self._services.get(action)
 
     # --- the two legs
 
@@ -196,11 +203,18 @@ class Station:
         return answer
 
     async def call_backend(self, action: str, payload: Json) -> Json:
-        """Send a CALL to the backend. Raises PeerUnavailable and CallError.
+        """Send a CALL to the backend; one that a policy has kept for a person is answered in its place.
 
-        Where a CALL of the station waits for it, no longer than until that has to be answered.
+        Raises PeerUnavailable and CallError. Where a CALL of the station waits for it, no longer than until that has to
+        be answered.
         """
-        return await self._in_time(action, self.backend.call(action, payload))
+        try:
+            return await self._in_time(action, self.backend.call(action, payload))
+        except NotSendable as error:
+            # What moves money is kept by who knows its order: the ledger, or the station's own message is.
+            if (verdict := error.withheld) is None or moves_money(action, payload):
+                raise
+            return await self.quarantine.withhold(action, payload, verdict)
 
     async def _in_time(self, action: str, asking: Coroutine[Any, Any, Json]) -> Json:
         """Raise PeerUnavailable when the station's CALL that this task handles, if any, has to be answered."""
@@ -251,7 +265,7 @@ class Station:
         seconds.
         """
         answer_by = asyncio.get_running_loop().time() + ANSWER_WITHIN
-        async with self._from_station_turn:
+        async with self.turn:
             self._handling, self._answer_by = asyncio.current_task(), answer_by
             try:
                 return await self._from_station(action, payload)
@@ -263,29 +277,14 @@ class Station:
 
         Raises :class:`Unanswerable` when it can't be kept now: the station queues it.
         """
-        async with self._from_station_turn:
+        async with self.turn:
             self.gate.check_from_station(action)
-            try:
-                await self.set_aside(action, payload, f"{verdict.rule}: {verdict.text}")
-            except JournalFull:
-                raise Unanswerable(TRY_LATER, "the quarantine of this station is full") from None
-            except StaleEpoch:
-                raise Unanswerable(TRY_LATER, "this station has another owner by now") from None
-            except StoreAway:
-                raise Unanswerable(TRY_LATER, "nothing can be kept safe now") from None
-        return verdict.payload or {}
+            return await self.quarantine.keep(action, payload, verdict, verdict.payload or {})
 
     async def _from_station(self, action: str, payload: Json) -> Json:
         self.gate.check_from_station(action)
         try:
-            if action == "BootNotification":
-                return await self._boot.notified(payload)
-            service = self._services.get(action)
-            if service is not None:
-                return await service(self, payload)
-            if action in DECIDED_BY_THE_BACKEND:
-                await self.backend.begun(self._boot_rules.backend_wait)
-            return await self.bridge.from_station(action, payload)
+            return await self._handle(action, payload)
         except PeerUnavailable as away:
             if moves_money(action, payload):
                 raise Unanswerable(TRY_LATER, f"the backend gave no answer: {away}") from None
@@ -299,6 +298,26 @@ class Station:
             if moves_money(action, payload) or action in QUEUED:
                 raise Unanswerable(TRY_LATER, "nothing can be kept safe now") from None
             raise CallError(ErrorCode.INTERNAL_ERROR, "internal error") from None
+
+    async def _handle(self, action: str, payload: Json) -> Json:
+        if self.books.quarantined and self.quarantine.follows(action, payload):
+            answer = await self.quarantine.follow(action, payload)
+            if answer is not None:
+                return answer
+        if action == "BootNotification":
+            return await self._boot.notified(payload)
+        service = self._services.get(action)
+        if service is not None:
+            return await service(self, payload)
+        if action in DECIDED_BY_THE_BACKEND:
+            await self.backend.begun(self._boot_rules.backend_wait)
+        try:
+            return await self.bridge.from_station(action, payload)
+        except NotSendable as error:
+            if (verdict := error.withheld) is None or not moves_money(action, payload):
+                raise
+            answer = neutral_answer(self.version.value, action, payload)
+            return await self.quarantine.keep(action, payload, verdict, answer)
 
     async def report_boot(self) -> None:
         """The backend is back: it hears of a boot that it missed. Raises PeerUnavailable and CallError."""

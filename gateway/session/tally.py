@@ -7,6 +7,10 @@ official schemas, everything else counts as "other".
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+RULES_MAX: Final = 500
+"""Pairs of rule and action that are counted apart; one past it counts as the rule "other"."""
 
 
 class Leg(StrEnum):
@@ -37,7 +41,11 @@ class Tally:
     refused_entries: Counter[str] = field(default_factory=Counter)
     """Reason -> connections that were refused at the door."""
     set_aside: Counter[str] = field(default_factory=Counter)
-    """Action -> money-moving messages that a backend has refused for good or must not hear."""
+    """Action -> messages that a backend has refused for good or must not hear."""
+    quarantined: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(rule, action) -> messages that went into the quarantine; see :meth:`kept`."""
+    quarantine_left: Counter[str] = field(default_factory=Counter)
+    """"delivered" or "put_back" -> messages that a person has released and that were offered to the backend."""
     mirror_dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(backend, why) -> CALLs that a mirror did not get."""
     security_events: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -48,6 +56,13 @@ class Tally:
     """(policy, rule) -> messages on which the rule itself failed."""
     policy_reloads: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(policy, "taken" or "refused") -> changes of its files."""
+
+    def kept(self, rule: str, action: str) -> None:
+        """Count one message that went into the quarantine. Rules come and go as policies are loaded anew."""
+        self.set_aside[action] += 1
+        if (rule, action) not in self.quarantined and len(self.quarantined) >= RULES_MAX:
+            rule = "other"
+        self.quarantined[rule, action] += 1
 
     def call(self, leg: Leg, direction: str, action: str, outcome: Outcome) -> None:
         """Count one CALL that has ended."""

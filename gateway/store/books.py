@@ -12,6 +12,7 @@ from gateway.store.connectors import read_connectors
 from gateway.store.database import Database
 from gateway.store.models import BookPageRow, ConnectorRow, Station, TransactionRow
 from gateway.store.pages import read_pages, write_page
+from gateway.store.quarantine import read_gathering
 from gateway.store.transactions import read_all
 
 _DEPTH = select(Station.pending).where(Station.identity == bindparam("of_identity"))
@@ -66,10 +67,13 @@ class StoredBooks:
 
         def work(connection: Connection) -> tuple[Books, int]:
             depth = connection.execute(_DEPTH, {"of_identity": identity}).scalar_one_or_none() or 0
+            quarantined, withheld = read_gathering(connection, identity)
             books = Books(
                 transactions={tx.station_tx: tx for tx in read_all(connection, identity)},
                 connectors={(each.evse_id, each.connector_id): each for each in read_connectors(connection, identity)},
                 pages=dict(read_pages(connection, identity)),
+                quarantined=quarantined,
+                withheld=withheld,
             )
             return books, depth
 

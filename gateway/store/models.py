@@ -157,24 +157,49 @@ class JournalRow(Model):
     payload: Mapped[str]
     attempts: Mapped[int]
     recorded_at: Mapped[datetime]
+    released: Mapped[bool] = mapped_column(server_default=false())
+    """True for one that a person has let go: no policy denies it any more."""
 
 
-class RefusedRow(Model):
-    """One message that the backend refused for good, set aside for a person. It outlives its station."""
+class QuarantineRow(Model):
+    """One message that is kept for a person; ``state`` and ``leg`` are the words of gateway.session.quarantine.
 
-    __tablename__ = "refused_messages"
-    __table_args__ = (Index(None, "identity", "id"),)
+    It outlives its station, and stays for a while when it is decided.
+    """
+
+    __tablename__ = "quarantine"
+    __table_args__ = (
+        Index(None, "identity", "state", "id"),
+        Index(None, "identity", "digest"),
+        Index(None, "identity", "station_tx"),
+        Index(None, "state", "identity"),
+        Index("ix_quarantine_gathering", "identity", sqlite_where=text("gathers"), postgresql_where=text("gathers")),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
-    """The id that it had in the journal."""
+    """Out of the journal's numbers."""
     identity: Mapped[str]
+    state: Mapped[str]
+    leg: Mapped[str]
+    protocol: Mapped[str]
     station_tx: Mapped[str]
     action: Mapped[str]
     payload: Mapped[str]
-    attempts: Mapped[int]
+    digest: Mapped[str]
+    """Of leg, action and payload; empty where a repetition is another message."""
+    rule: Mapped[str]
     reason: Mapped[str]
+    answer: Mapped[str]
+    """JSON: what the station was told."""
+    gathers: Mapped[bool]
+    """True while what is said of its transaction follows it."""
+    attempts: Mapped[int]
+    last_error: Mapped[str]
     recorded_at: Mapped[datetime]
-    refused_at: Mapped[datetime]
+    kept_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str]
+    decision: Mapped[str]
 
 
 class ConnectorRow(Model):

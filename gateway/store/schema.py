@@ -11,7 +11,7 @@ from gateway.store.models import Model
 from gateway.store.unavailable import StoreUnavailable
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
-NEWEST: Final = "0004"
+NEWEST: Final = "0005"
 """The newest migration. Said here so that Alembic, a quarter of a command's start, is loaded only to migrate."""
 _VERSION_TABLE: Final = "alembic_version"
 _VERSION: Final = select(column("version_num", String)).select_from(table(_VERSION_TABLE))

@@ -14,12 +14,15 @@ from typing import Any
 import structlog
 
 from gateway.bridge.books import Json, Transaction, TransactionState
-from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, enter_refusal, judges_late
+from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, enter_refusal, judges_late, step_of
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import JournalEntry, JournalStore, Register, StaleEpoch, StoreAway
+from gateway.session.quarantine import Why
+from gateway.session.releasing import is_released, releasing
 from gateway.session.stages import NotSendable
 from gateway.upstream import offers
-from gateway.upstream.offers import REFUSALS_MAX, KeptBack, LateAnswer, Outcome
+from gateway.upstream.draining import Drains
+from gateway.upstream.offers import REFUSALS_MAX, KeptBack, LateAnswer, Outcome, SetAside
 from gateway.wire.errors import CallError
 from gateway.wire.versions import Version
 
@@ -42,12 +45,14 @@ class JournaledLedger:
         depth: int,
         backend: Version = Version.V16,
         emptied: Callable[[], None] = lambda: None,
-        set_aside: Callable[[str], None] = lambda _: None,
+        set_aside: SetAside,
+        kept: Callable[[str, str], None] = lambda _, __: None,
+        withheld: set[str],
     ) -> None:
         """Begin with ``depth`` entries in the journal, for a backend that speaks ``backend``.
 
-        ``emptied`` is called when a drain has delivered the last entry, ``set_aside(action)`` for each message that
-        the backend has refused for good or must never hear.
+        ``emptied`` is called when a drain has delivered the last entry, ``kept(rule, action)`` for each message that
+        has gone to the quarantine instead; ``withheld`` names the transactions that are there from their begin on.
         """
         self._identity = identity
         self._journal = journal
@@ -57,9 +62,11 @@ class JournaledLedger:
         self._epoch = epoch
         self._late_answer = late_answer
         self._depth = depth
-        self._actions = ACTIONS[backend]
+        self._backend, self._actions = backend, ACTIONS[backend]
         self._emptied = emptied
         self._set_aside = set_aside
+        self._kept = kept
+        self._withheld = withheld
         self._kept_back = KeptBack()
         self._only_kept_back = not depth
         """True while no entry waits but those of transactions that are kept back, or none at all."""
@@ -73,8 +80,7 @@ class JournaledLedger:
         """Held by whoever talks to the backend; others append behind it instead of waiting."""
         self._stale: int | None = None
         """The last epoch under which a drain met a newer one in the store."""
-        self._retry: asyncio.TimerHandle | None = None
-        self._drainer: asyncio.Task[None] | None = None
+        self._drains = Drains(identity, self._drain, self._retry_now, is_up)
         self._log = log.bind(identity=identity)
 
     @property
@@ -102,7 +108,11 @@ class JournaledLedger:
 
     def _is_clear_for(self, tx: Transaction) -> bool:
         """True when a message of ``tx`` that is sent now overtakes none but those of refused transactions."""
-        return self._can_send and self._only_kept_back and tx.station_tx not in self._kept_back
+        return self._can_send and self._only_kept_back and not self._is_behind(tx)
+
+    def _is_behind(self, tx: Transaction) -> bool:
+        """True when what is older of its transaction waits for the backend's trouble to end, or for a person."""
+        return tx.station_tx in self._kept_back or tx.station_tx in self._withheld
 
     def take_registers(self) -> list[Register]:
         """Return the registers that the store doesn't have yet; the caller saves them."""
@@ -159,11 +169,23 @@ class JournaledLedger:
 
     async def set_aside(self, action: str, payload: Json, reason: str) -> None:
         """Keep for a person what must not reach the backend; nothing waits for it."""
-        await self._journal.set_aside(self._identity, self._epoch(), action, payload, reason)
-        self._log.error("set_aside", action=action, reason=reason)
-        self._set_aside(action)
+        await self._set_aside(action, payload, reason)
 
     # --- delivery
+
+    async def release(self, tx: Transaction | None, action: str, payload: Json) -> None:
+        """Send what a person has released straight to the backend: all that waits of its transaction came after it.
+
+        Raises PeerUnavailable, and CallError for a refusal; StaleEpoch and StoreAway, when it is to be sent again.
+        """
+        if not self._is_up():
+            raise PeerUnavailable("it is away")
+        async with self._sending:
+            with releasing():
+                conf = await self._call(action, payload if tx is None else addressed(action, payload, tx))
+        if tx is not None:
+            enter_answer(action, payload, conf, tx)
+            await self._journal.save(self._identity, self._epoch(), tx)
 
     async def _deliver(self, tx: Transaction, action: str, payload: Json, *, at_once: bool) -> Json | None:
         if not at_once:
@@ -196,11 +218,12 @@ class JournaledLedger:
             self._drain_later()
         self._only_kept_back = is_done and not self._rests
         if self._kept_back:
-            self._drain_in(self._kept_back.wait)  # nothing else waits for that
+            self._drains.after(self._kept_back.wait)  # nothing else waits for that
 
     async def _append(self, tx: Transaction, action: str, payload: Json) -> JournalEntry:
         try:
-            entry = await self._journal.append(self._identity, self._epoch(), tx, action, payload)
+            epoch, released = self._epoch(), is_released()
+            entry = await self._journal.append(self._identity, epoch, tx, action, payload, released=released)
         except StoreAway:
             # It may be there all the same: whether it is, the next drain sees. A count that is too high mends itself.
             self._appended(tx)
@@ -218,15 +241,14 @@ class JournaledLedger:
     async def _offer(self, entry: JournalEntry, tx: Transaction) -> tuple[Outcome, Json | None]:
         """Send one entry and settle it when the backend answers; None when it stays in the journal or was refused.
 
-        What was answered before, and could not be settled then, isn't sent again; what is in the words of another OCPP
-        version, which the backend spoke before, is for a person to look at.
+        What was answered before, and could not be settled then, isn't sent again.
         """
         conf = self._answered.get(entry.id)
-        if conf is None and entry.action not in self._actions.values():
-            return await self._give_up(entry, tx, "the backend speaks another OCPP version by now"), None
         if conf is None:
+            if (why := offers.why_not_offered(entry, self._withheld, self._backend)) is not None:
+                return await self._give_up(entry, tx, why), None
             try:
-                with self._kept_back.offering(tx.station_tx, self._is_up):
+                with self._kept_back.offering(tx.station_tx, self._is_up), releasing(entry.released):
                     conf = await self._call(entry.action, addressed(entry.action, entry.payload, tx))
             except PeerUnavailable as away:
                 self._log.warning("delivery_unknown", action=entry.action, entry=entry.id, reason=str(away))
@@ -251,13 +273,15 @@ class JournaledLedger:
             await self._journal.retry(entry, self._epoch())
             self._kept_back.add(entry.station_tx, entry.attempts)
             return Outcome.REFUSED
-        return await self._give_up(entry, tx, offers.reason(error))
+        return await self._give_up(entry, tx, offers.why_refused(error, step_of(entry.action, entry.payload)))
 
-    async def _give_up(self, entry: JournalEntry, tx: Transaction, reason: str) -> Outcome:
+    async def _give_up(self, entry: JournalEntry, tx: Transaction, why: Why) -> Outcome:
         enter_refusal(entry.action, entry.payload, tx)
-        await self._remove(entry, self._journal.refuse(entry, self._epoch(), tx, reason))
-        self._log.error("set_aside", action=entry.action, entry=entry.id, reason=reason)
-        self._set_aside(entry.action)
+        await self._remove(entry, self._journal.refuse(entry, self._epoch(), tx, why))
+        if why.gathers:
+            self._withheld.add(tx.station_tx)
+        self._log.error("quarantined", action=entry.action, message=entry.id, rule=why.rule, reason=why.reason)
+        self._kept(why.rule, entry.action)
         return Outcome.SET_ASIDE
 
     async def _remove(self, entry: JournalEntry, write: Coroutine[Any, Any, None]) -> None:
@@ -325,7 +349,7 @@ class JournaledLedger:
                     break
         self._only_kept_back = self._only_kept_back or not self._depth
         if self._kept_back:
-            self._drain_in(self._kept_back.wait)  # nothing else waits for that
+            self._drains.after(self._kept_back.wait)  # nothing else waits for that
 
     def _may_go_on(self, refusals: int) -> bool:
         return self._is_up() and not self._rests and refusals < REFUSALS_MAX
@@ -353,46 +377,17 @@ class JournaledLedger:
     def _drain_soon(self) -> None:
         """Deliver what was appended: the drain under way does it, the retry that is due, or a drain of its own."""
         if not self._rests and not self._only_kept_back and self._can_send:
-            self._drain_now()
+            self._drains.now()
 
     def _drain_later(self, wait: float | None = None) -> None:
         """Try again in a while, should the backend stay up; when it comes back, its link drains anyway."""
         self._rests = True
-        self._drain_in(offers.RETRY_WAIT if wait is None else wait)
-
-    def _drain_in(self, wait: float) -> None:
-        """Drain in ``wait`` seconds, unless that is to be done sooner anyway."""
-        loop = asyncio.get_running_loop()
-        if not self._is_up() or (self._retry is not None and self._retry.when() <= loop.time() + wait):
-            return
-        if self._retry is not None:
-            self._retry.cancel()
-        self._retry = loop.call_later(wait, self._retry_now)
+        self._drains.after(offers.RETRY_WAIT if wait is None else wait)
 
     def _retry_now(self) -> None:
-        self._retry = None
         self._kept_back.release_due()
         self._only_kept_back = not self._depth
-        self._drain_now()
-
-    def _drain_now(self) -> None:
-        if self._drainer is None or self._drainer.done():
-            loop = asyncio.get_running_loop()
-            self._drainer = loop.create_task(self._drain_quietly(), name=f"journal {self._identity}")
-
-    async def _drain_quietly(self) -> None:
-        try:
-            await self._drain()
-        except StaleEpoch:
-            self._log.info("journal_has_another_owner")
-        except Exception:  # noqa: BLE001 - the journal is durable: the next drain tries again
-            self._log.exception("drain_failed")
 
     async def quiesce(self) -> None:
         """Begin nothing more; what is undelivered stays in the journal."""
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-        if self._drainer is not None:
-            self._drainer.cancel()
-            await asyncio.wait([self._drainer])
+        await self._drains.stop()

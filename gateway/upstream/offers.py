@@ -2,14 +2,18 @@
 
 import asyncio
 import enum
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from gateway.bridge.books import Json, Transaction
+from gateway.bridge.ledger_words import Step, version_of
 from gateway.bridge.ports import PeerUnavailable
+from gateway.session.ports import JournalEntry
+from gateway.session.quarantine import FOLLOWS, FOLLOWS_ITS_START, REFUSED, Why
 from gateway.session.stages import NotSendable
 from gateway.wire.errors import CallError, ErrorCode
+from gateway.wire.versions import Version
 
 MESSAGE_ATTEMPTS: Final = 3
 """Times that a message is offered to a backend that finds fault with it (TransactionMessageAttempts of 1.6)."""
@@ -30,6 +34,8 @@ TIMER_SLACK: Final = 0.1
 
 LateAnswer = Callable[[Transaction, Json], Awaitable[None]]
 """Told of an answer that says who may charge and came after the station had been answered without it."""
+SetAside = Callable[[str, Json, str], Awaitable[None]]
+"""``await set_aside(action, payload, reason)`` keeps for a person what must not reach the backend."""
 
 
 class Outcome(enum.Enum):
@@ -123,7 +129,22 @@ async def to_its_end(work: Coroutine[Any, Any, None], name: str) -> None:
         raise
 
 
-def reason(error: CallError) -> str:
-    """Return why a message can't be delivered, for the person who looks at it: the policy's rule, if it was one."""
+def why_refused(error: CallError, step: Step) -> Why:
+    """Return why a message can't be delivered, for the person who looks at it: the policy's rule, if it was one.
+
+    Where a policy keeps a begin from the backend, nothing that comes after it may go there before it.
+    """
     verdict = error.verdict if isinstance(error, NotSendable) else None
-    return str(error) if verdict is None else f"{verdict.rule}: {verdict.text}"
+    return Why(REFUSED, str(error)) if verdict is None else Why(verdict.rule, verdict.text, step is Step.START)
+
+
+def why_not_offered(entry: JournalEntry, withheld: Collection[str], spoken: Version) -> Why | None:
+    """Return why an entry of the journal is for a person to look at before any backend is, or None.
+
+    What is in the words of another OCPP version, which the backend spoke before, or of a transaction that is withheld.
+    """
+    if version_of(entry.action) is not spoken:
+        return Why(REFUSED, "the backend speaks another OCPP version by now")
+    if entry.station_tx in withheld and not entry.released:
+        return Why(FOLLOWS, FOLLOWS_ITS_START)
+    return None

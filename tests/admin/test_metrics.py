@@ -16,9 +16,11 @@ def test_levels_and_counts() -> None:
     tally.refused_entries["password"] += 1
     tally.mirror_dropped["eye", "away"] += 5
     tally.security_events["FailedToAuthenticateAtCsms", "gateway"] += 4
+    tally.kept("no-big-ids", "StopTransaction")
+    tally.quarantine_left["put_back"] += 2
     expiry = datetime(2027, 3, 1, tzinfo=UTC)
     census = Census({("station", "in_use"): 8, ("seen", "expired"): 9}, {"station": expiry}, 6)
-    levels = Levels(3, 1, 2, 7, census, {"station": 2, "server": 0}, {"settled": 8})
+    levels = Levels(3, 1, 2, 7, census, {"station": 2, "server": 0}, {"settled": 8}, {"held": 5})
     text = Metrics(tally, lambda: levels).expose().decode()
     samples = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -40,5 +42,10 @@ def test_levels_and_counts() -> None:
     assert samples[("voltgate_calls_total", labels)] == 2
     assert samples[("voltgate_entries_refused_total", (("reason", "password"),))] == 1
     assert samples[("voltgate_mirror_dropped_total", (("backend", "eye"), ("reason", "away")))] == 5
+    assert samples[("voltgate_quarantined_messages", (("state", "held"),))] == 5
+    kept = (("action", "StopTransaction"), ("rule", "no-big-ids"))
+    assert samples[("voltgate_messages_quarantined_total", kept)] == 1
+    assert samples[("voltgate_messages_set_aside_total", (("action", "StopTransaction"),))] == 1
+    assert samples[("voltgate_quarantine_deliveries_total", (("outcome", "put_back"),))] == 2
     event = (("source", "gateway"), ("type", "FailedToAuthenticateAtCsms"))
     assert samples[("voltgate_security_events_total", event)] == 4

@@ -20,6 +20,7 @@ from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
 from gateway.store.pages import Pages
+from gateway.store.quarantine import Quarantine
 from gateway.store.stations import Stations
 from gateway.transport import HandshakePool, Limits
 from gateway.upstream.authorizations import RememberedAuthorizations
@@ -60,6 +61,7 @@ async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIte
         config=configured(),
         stations=Stations(database),
         journal=Journal(database, 10),
+        quarantine=Quarantine(database, 10),
         connectors=Connectors(database),
         pages=Pages(database),
         books=StoredBooks(database),

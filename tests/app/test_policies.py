@@ -10,6 +10,7 @@ import pytest
 from gateway.app.policies import PoliciesInForce, facts_of, owns
 from gateway.app.problems import StartFailed
 from gateway.bridge.books import Books, Transaction, TransactionState
+from gateway.bridge.given_numbers import LAST
 from gateway.config import Config
 from gateway.session.boot import BootGate
 from gateway.session.ports import BootStatus, StationRecord
@@ -67,3 +68,10 @@ def test_what_is_known_of_a_station() -> None:
 @pytest.mark.parametrize(("number", "is_own"), [("TX1", True), ("TX2", False), (7, True), (8, False)])
 def test_whose_transaction_it_is(number: object, is_own: bool) -> None:
     assert owns(station(Transaction("TX1", TransactionState.OPEN, 7)), number) is is_own
+
+
+@pytest.mark.parametrize(("number", "is_own"), [(LAST, True), (LAST - 1, True), (LAST - 2, False), ("TX2", True)])
+def test_what_the_quarantine_knows_of_is_its_own_too(number: object, is_own: bool) -> None:
+    known = station(Transaction(str(LAST), TransactionState.OPEN, 7))
+    known.books.quarantined.update({str(LAST - 1): "digest", "TX2": "digest"})
+    assert owns(known, number) is is_own

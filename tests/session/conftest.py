@@ -286,6 +286,7 @@ class FakeBridge:
     def __init__(self) -> None:
         self.outcome: Json | Exception = {"by": "bridge"}
         self.heard: list[tuple[str, str]] = []
+        self.let_go: list[tuple[str, Json, str]] = []
         self.boots: list[Json] = []
         self.settles: list[Json | None] = []
         self.is_settled = True
@@ -303,6 +304,11 @@ class FakeBridge:
     async def from_backend(self, action: str, payload: Json) -> Json:
         """Take note and answer as told."""
         return await self._handle("backend", action)
+
+    async def released(self, action: str, payload: Json, station_tx: str) -> None:
+        """Take note."""
+        await self._handle("person", action)
+        self.let_go.append((action, payload, station_tx))
 
     async def started_late(self, tx: Transaction, conf: Json) -> None:
         """Not called by a station."""

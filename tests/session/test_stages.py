@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from gateway.session.stages import BACKEND_16, STATION_16, STATION_201, InvalidAnswer, NotSendable, Stages
+from gateway.session.releasing import releasing
+from gateway.session.stages import BACKEND_16, STATION_16, STATION_201, Answered, InvalidAnswer, NotSendable, Stages
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.frames import Call
 from gateway.wire.schemas import operation
@@ -188,3 +189,24 @@ def test_a_callerror_goes_out_without_what_nobody_has_checked(
     )
 
     assert (told.code, told.description, told.details) == (ErrorCode.NOT_SUPPORTED, text, details)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DENIED, Outcome.ANSWERED, Outcome.QUARANTINED])
+def test_what_a_person_has_released_is_not_stopped_again(policy: "FakePolicy", outcome: Outcome) -> None:
+    for stage in (Stage.TO_BACKEND, Stage.TO_STATION):
+        policy.verdicts[stage, Kind.CALL, "Heartbeat"] = Verdict(outcome, "r", payload={"currentTime": "x"})
+    heartbeat = operation(Version.V16, "Heartbeat")
+    with releasing():
+        assert Stages(BACKEND_16, policy, LOG).outgoing(heartbeat, Kind.CALL, "Heartbeat", {}) == {}
+    for side in (BACKEND_16, STATION_16):
+        with pytest.raises((NotSendable, Answered)):
+            Stages(side, policy, LOG).outgoing(heartbeat, Kind.CALL, "Heartbeat", {})
+    with releasing(), pytest.raises((NotSendable, Answered)):
+        Stages(STATION_16, policy, LOG).outgoing(heartbeat, Kind.CALL, "Heartbeat", {})
+
+
+def test_what_is_to_be_kept_says_so(policy: "FakePolicy") -> None:
+    kept = Verdict(Outcome.QUARANTINED, "r")
+    assert NotSendable(SECURITY, "x", kept).withheld is kept
+    assert NotSendable(SECURITY, "x", Verdict(Outcome.DENIED, "r")).withheld is None
+    assert NotSendable(SECURITY, "x").withheld is None

@@ -1,6 +1,6 @@
 """The counters: what is counted, and that their keys stay few."""
 
-from gateway.session.tally import Leg, Outcome, Tally
+from gateway.session.tally import RULES_MAX, Leg, Outcome, Tally
 
 
 def test_calls_are_counted_by_leg_direction_action_and_outcome() -> None:
@@ -35,3 +35,15 @@ def test_two_tallies_do_not_share_their_counts() -> None:
 def test_the_labels_of_the_metrics() -> None:
     assert [leg.value for leg in Leg] == ["station", "backend"]
     assert [outcome.value for outcome in Outcome] == ["answered", "refused", "unanswered", "malformed"]
+
+
+def test_rules_are_counted_apart_up_to_a_bound() -> None:
+    tally = Tally()
+    for number in range(RULES_MAX + 2):
+        tally.kept(f"rule-{number}", "TransactionEvent")
+    tally.kept("rule-0", "TransactionEvent")
+
+    assert len(tally.quarantined) == RULES_MAX + 1
+    assert tally.quarantined["other", "TransactionEvent"] == 2
+    assert tally.quarantined["rule-0", "TransactionEvent"] == 2
+    assert tally.set_aside == {"TransactionEvent": RULES_MAX + 3}

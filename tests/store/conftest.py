@@ -21,6 +21,8 @@ from gateway.store.database import Database
 from gateway.store.journal import Journal
 from gateway.store.models import Model
 from gateway.store.pending_stations import PendingStations
+from gateway.store.quarantine import Quarantine
+from gateway.store.quarantine_decisions import QuarantineDecisions
 from gateway.store.security_events import SecurityEvents
 from gateway.store.stations import Stations
 from gateway.store.upgrades import Upgrades
@@ -169,6 +171,16 @@ def stations(database: Database) -> Stations:
 @pytest.fixture
 def journal(database: Database) -> Journal:
     return Journal(database, clock=lambda: NOW)
+
+
+@pytest.fixture
+def quarantine(database: Database) -> Quarantine:
+    return Quarantine(database, clock=lambda: NOW)
+
+
+@pytest.fixture
+def decisions(database: Database) -> QuarantineDecisions:
+    return QuarantineDecisions(database, lambda: NOW)
 
 
 @pytest.fixture

@@ -12,11 +12,15 @@ import pytest
 
 from gateway.bridge.books import Transaction, TransactionState
 from gateway.session.ports import JournalEntry, JournalFull, Register, StaleEpoch
+from gateway.session.quarantine import REFUSED, State, Why
+from gateway.session.tally import Leg
 from gateway.store.database import Database
-from gateway.store.journal import REASON_MAX, Journal
+from gateway.store.journal import Journal
+from gateway.store.quarantine import REASON_MAX, Quarantine
 from gateway.store.stations import Stations
 
 Open = Callable[..., Awaitable[Database]]
+NO = Why(REFUSED, "no")
 PAYLOAD = {"connectorId": 1, "meterValue": [{"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [{"value": "0"}]}]}
 
 
@@ -110,77 +114,47 @@ async def test_an_attempt_is_counted(journal: Journal, epoch: int, entry: Journa
     assert [waiting.attempts for waiting in await journal.pending("CS1")] == [2]
 
 
-async def test_what_the_backend_refuses_is_set_aside_as_it_was(
-    journal: Journal, epoch: int, entry: JournalEntry
+async def test_what_the_backend_refuses_is_quarantined_as_it_was(
+    journal: Journal, quarantine: Quarantine, epoch: int, entry: JournalEntry
 ) -> None:
     await journal.retry(entry, epoch)
-    await journal.refuse(entry, epoch, tx(TransactionState.UNSTARTED), "PropertyConstraintViolation")
+    refused = Why(REFUSED, "PropertyConstraintViolation")
+    await journal.refuse(entry, epoch, tx(TransactionState.UNSTARTED), refused)
     assert await journal.pending("CS1") == []
     assert await journal.depths() == {}
     assert [t.state for t in await journal.transactions("CS1")] == [TransactionState.UNSTARTED]
-    (aside,) = await journal.refused()
+    (aside,) = await quarantine.list()
     assert (aside.id, aside.identity, aside.station_tx, aside.action) == (entry.id, "CS1", "T1", "StartTransaction")
     assert (aside.payload, aside.attempts, aside.reason) == (entry.payload, 1, "PropertyConstraintViolation")
-    assert aside.recorded_at == aside.refused_at
+    assert (aside.leg, aside.protocol, aside.state) == (Leg.BACKEND, "ocpp1.6", State.HELD)
+    assert aside.recorded_at == aside.kept_at
 
 
-async def test_a_hostile_reason_does_not_hold_the_journal_up(journal: Journal, epoch: int, entry: JournalEntry) -> None:
-    await journal.refuse(entry, epoch, tx(), "\0" + "x" * 2 * REASON_MAX)
-    (aside,) = await journal.refused("CS1")
+async def test_a_hostile_reason_does_not_hold_the_journal_up(
+    journal: Journal, quarantine: Quarantine, epoch: int, entry: JournalEntry
+) -> None:
+    await journal.refuse(entry, epoch, tx(), Why(REFUSED, "\0" + "x" * 2 * REASON_MAX))
+    (aside,) = await quarantine.list("CS1")
     assert aside.reason == "\N{REPLACEMENT CHARACTER}" + "x" * (REASON_MAX - 1)
 
 
-async def test_what_must_not_reach_the_backend_is_set_aside_without_having_waited(
-    journal: Journal, epoch: int, entry: JournalEntry
+async def test_a_message_that_a_person_released_says_so(journal: Journal, epoch: int, entry: JournalEntry) -> None:
+    released = await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD, released=True)
+    assert [each.released for each in await journal.pending("CS1")] == [False, True]
+    assert await journal.pending("CS1") == [entry, released]
+
+
+async def test_what_is_said_twice_counts_once(
+    journal: Journal, quarantine: Quarantine, epoch: int, entry: JournalEntry
 ) -> None:
-    await journal.set_aside("CS1", epoch, "StopTransaction", {"transactionId": 17, "b": 1, "a": "\0"}, "a stranger's")
-    await journal.set_aside("CS1", epoch, "MeterValues", PAYLOAD, "\0" + "x" * 2 * REASON_MAX)
-    after = await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD)
-
-    first, second = await journal.refused("CS1")
-    assert (first.station_tx, first.action, first.attempts) == ("17", "StopTransaction", 0)
-    assert first.reason == "a stranger's"
-    assert json.dumps(first.payload) == json.dumps({"transactionId": 17, "b": 1, "a": "\0"})
-    assert first.recorded_at == first.refused_at
-    assert (second.station_tx, second.payload) == ("", PAYLOAD)
-    assert second.reason == "\N{REPLACEMENT CHARACTER}" + "x" * (REASON_MAX - 1)
-    assert entry.id < first.id < second.id < after.id
-    assert await ids(journal) == [entry.id, after.id]
-    assert await journal.depths() == {"CS1": 2}
-
-
-async def test_what_is_set_aside_has_its_bound_too(database: Database, epoch: int) -> None:
-    journal = Journal(database, limit=3)
-    for n in range(3):
-        await journal.set_aside("CS1", epoch, "MeterValues", {"n": n}, "no")
-    with pytest.raises(JournalFull, match="3 messages of station 'CS1' are set aside"):
-        await journal.set_aside("CS1", epoch, "MeterValues", {"n": 3}, "no")
-    assert [message.payload for message in await journal.refused()] == [{"n": n} for n in range(3)]
-    await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD)
-
-
-async def test_set_aside_messages_are_listed_by_station(
-    journal: Journal, stations: Stations, epoch: int, entry: JournalEntry
-) -> None:
-    await stations.add("CS2", profile=1, serial=None, backend=None, password_hash=None)
-    other_epoch = await stations.take("CS2", 1)
-    other = await journal.append("CS2", other_epoch, tx(), "MeterValues", PAYLOAD)
-    await journal.refuse(other, other_epoch, tx(), "no")
-    await journal.refuse(entry, epoch, tx(), "no")
-    assert [message.id for message in await journal.refused()] == [entry.id, other.id]
-    assert [message.id for message in await journal.refused("CS2")] == [other.id]
-    assert await journal.refused("CS3") == []
-
-
-async def test_what_is_said_twice_counts_once(journal: Journal, epoch: int, entry: JournalEntry) -> None:
     waiting = await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD)
     for _ in range(2):
         await journal.settle(entry, epoch, tx())
-    await journal.refuse(entry, epoch, tx(), "no")
+    await journal.refuse(entry, epoch, tx(), NO)
     await journal.retry(entry, epoch)
     assert await ids(journal) == [waiting.id]
     assert await journal.depths() == {"CS1": 1}
-    assert await journal.refused() == []
+    assert await quarantine.list() == []
 
 
 async def test_an_entry_is_settled_by_its_own_station_only(
@@ -221,7 +195,7 @@ async def test_a_stale_owner_of_a_full_journal_is_told_that_it_is_stale(
 
 
 async def test_a_stale_owner_writes_nothing(
-    journal: Journal, stations: Stations, epoch: int, entry: JournalEntry
+    journal: Journal, quarantine: Quarantine, stations: Stations, epoch: int, entry: JournalEntry
 ) -> None:
     await stations.take("CS1", 1)
     before = await journal.transactions("CS1")
@@ -230,14 +204,13 @@ async def test_a_stale_owner_writes_nothing(
         journal.append("CS1", epoch, tx(seq_no=9), "MeterValues", PAYLOAD),
         journal.settle(entry, epoch, tx(seq_no=9)),
         journal.retry(entry, epoch),
-        journal.refuse(entry, epoch, tx(seq_no=9), "no"),
-        journal.set_aside("CS1", epoch, "MeterValues", PAYLOAD, "no"),
+        journal.refuse(entry, epoch, tx(seq_no=9), NO),
     ):
         with pytest.raises(StaleEpoch, match="another owner than epoch 1"):
             await write
     assert await journal.pending("CS1") == [entry]
     assert await journal.transactions("CS1") == before
-    assert await journal.refused() == []
+    assert await quarantine.list() == []
     assert await journal.depths() == {"CS1": 1}
 
 

@@ -20,12 +20,15 @@ from hypothesis.stateful import (
 
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.session.ports import JournalEntry, JournalFull, StaleEpoch
+from gateway.session.quarantine import REFUSED, Why
 from gateway.store.database import Database
-from gateway.store.journal import Journal, RefusedMessage
+from gateway.store.journal import Journal
+from gateway.store.quarantine import Quarantine
 from gateway.store.stations import Stations
 
 LIMIT = 4
 STATION = "CS1"
+NO = Why(REFUSED, "no")
 
 payloads = st.dictionaries(
     st.text(max_size=3), st.integers(-9, 9) | st.text(max_size=3) | st.lists(st.booleans()), max_size=3
@@ -48,6 +51,7 @@ class JournalModel(RuleBasedStateMachine):
         self.runner = runner
         self.stations = Stations(database)
         self.journal = Journal(database, limit=LIMIT)
+        self.quarantine = Quarantine(database)
         self.epochs: list[int] = []
         self.waiting: list[JournalEntry] = []
         self.gone: list[JournalEntry] = []
@@ -102,7 +106,7 @@ class JournalModel(RuleBasedStateMachine):
     @rule(tx=transactions, data=st.data())
     def refuse(self, tx: Transaction, data: st.DataObject) -> None:
         entry = data.draw(st.sampled_from(self.waiting))
-        self.run(self.journal.refuse(entry, self.epochs[-1], tx, "no"))
+        self.run(self.journal.refuse(entry, self.epochs[-1], tx, NO))
         self._leave(entry, tx)
         self.aside.append((entry.id, json.dumps(entry.payload)))
 
@@ -120,7 +124,7 @@ class JournalModel(RuleBasedStateMachine):
         entry = data.draw(st.sampled_from(self.gone))
         epoch = self.epochs[-1]
         if refused:
-            self.run(self.journal.refuse(entry, epoch, tx, "no"))
+            self.run(self.journal.refuse(entry, epoch, tx, NO))
         else:
             self.run(self.journal.settle(entry, epoch, tx))
         self.books[tx.station_tx] = tx
@@ -133,7 +137,7 @@ class JournalModel(RuleBasedStateMachine):
         self.run_as_stale(self.journal.append(STATION, epoch, tx, "MeterValues", {}))
         for entry in (self.waiting + self.gone)[:1]:
             self.run_as_stale(self.journal.settle(entry, epoch, tx))
-            self.run_as_stale(self.journal.refuse(entry, epoch, tx, "no"))
+            self.run_as_stale(self.journal.refuse(entry, epoch, tx, NO))
             self.run_as_stale(self.journal.retry(entry, epoch))
 
     @invariant()
@@ -144,7 +148,7 @@ class JournalModel(RuleBasedStateMachine):
         assert self.run(self.journal.depths()) == ({STATION: len(self.waiting)} if self.waiting else {})
         books = self.run(self.journal.transactions(STATION)) if self.epochs else []
         assert {tx.station_tx: tx for tx in books} == self.books
-        refused: list[RefusedMessage] = self.run(self.journal.refused(STATION))
+        refused = self.run(self.quarantine.list(STATION))
         ours = [(message.id, json.dumps(message.payload)) for message in refused if message.id in dict(self.aside)]
         assert ours == sorted(self.aside)
 

@@ -9,11 +9,13 @@ import pytest
 from gateway.bridge.books import Connector, Transaction, TransactionState
 from gateway.session.identity import IdentityRejected
 from gateway.session.ports import BootStatus, JournalEntry, StaleEpoch, StationRecord
+from gateway.session.quarantine import REFUSED, Why
 from gateway.store.certificates import Certificates
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
 from gateway.store.pending_stations import PendingStations
+from gateway.store.quarantine import Quarantine
 from gateway.store.stations import (
     SERIAL_MAX,
     AlreadyRegistered,
@@ -406,10 +408,15 @@ async def test_a_forced_removal_takes_the_journal_with_it(
 
 
 async def test_what_was_set_aside_and_certified_outlives_the_station(
-    stations: Stations, journal: Journal, certificates: Certificates, entry: JournalEntry, epoch: int
+    stations: Stations,
+    journal: Journal,
+    quarantine: Quarantine,
+    certificates: Certificates,
+    entry: JournalEntry,
+    epoch: int,
 ) -> None:
-    await journal.refuse(entry, epoch, Transaction("T1", TransactionState.ENDED), "no")
+    await journal.refuse(entry, epoch, Transaction("T1", TransactionState.ENDED), Why(REFUSED, "no"))
     await certificates.remember_key("ab", "CS1")
     await stations.remove("CS1")
-    assert [message.id for message in await journal.refused("CS1")] == [entry.id]
+    assert [message.id for message in await quarantine.list("CS1")] == [entry.id]
     assert await certificates.key_owner("ab") == "CS1"

@@ -2,11 +2,13 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.session.ports import JournalEntry, JournalFull, Register, StaleEpoch
+from gateway.session.quarantine import Why
 
 
 class MemoryJournal:
@@ -17,6 +19,7 @@ class MemoryJournal:
         self.limit = limit
         self.entries: list[JournalEntry] = []
         self.refused: list[tuple[str, str]] = []
+        self.whys: list[Why] = []
         self.saved: dict[str, Transaction] = {}
         self._next = 1
 
@@ -28,11 +31,13 @@ class MemoryJournal:
         self._check(epoch)
         self.saved[tx.station_tx] = copy.copy(tx)
 
-    async def append(self, identity: str, epoch: int, tx: Transaction, action: str, payload: Json) -> JournalEntry:
+    async def append(
+        self, identity: str, epoch: int, tx: Transaction, action: str, payload: Json, *, released: bool = False
+    ) -> JournalEntry:
         self._check(epoch)
         if len(self.entries) >= self.limit:
             raise JournalFull
-        entry = JournalEntry(self._next, identity, tx.station_tx, action, copy.deepcopy(payload), 0)
+        entry = JournalEntry(self._next, identity, tx.station_tx, action, copy.deepcopy(payload), 0, released)
         self._next += 1
         self.entries.append(entry)
         self.saved[tx.station_tx] = copy.copy(tx)
@@ -51,18 +56,16 @@ class MemoryJournal:
     async def retry(self, entry: JournalEntry, epoch: int) -> None:
         self._check(epoch)
         self.entries = [
-            JournalEntry(each.id, each.identity, each.station_tx, each.action, each.payload, each.attempts + 1)
-            if each.id == entry.id
-            else each
-            for each in self.entries
+            replace(each, attempts=each.attempts + 1) if each.id == entry.id else each for each in self.entries
         ]
 
-    async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, reason: str) -> None:
+    async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, why: Why) -> None:
         await self.settle(entry, epoch, tx)
-        self.refused.append((entry.action, reason))
+        self.refused.append((entry.action, why.reason))
+        self.whys.append(why)
 
-    async def set_aside(self, identity: str, epoch: int, action: str, payload: Json, reason: str) -> None:
-        self._check(epoch)
+    async def set_aside(self, action: str, payload: Json, reason: str) -> None:
+        """The quarantine's part, as the bridge has it."""
         self.refused.append((action, reason))
 
     async def pending(self, identity: str, limit: int = 100, *, beside: Sequence[str] = ()) -> Sequence[JournalEntry]:

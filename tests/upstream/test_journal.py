@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import JournalFull, Register, StaleEpoch, StoreAway
+from gateway.session.quarantine import REFUSED
 from gateway.upstream import offers
 from gateway.upstream.journal import JournaledLedger
 from gateway.wire.errors import CallError, ErrorCode
@@ -63,7 +64,8 @@ class Desk:
         self.epoch = 1
         self.transactions = transactions if transactions is not None else {}
         self.late: list[tuple[str, Json]] = []
-        self.set_aside: list[str] = []
+        self.kept: list[tuple[str, str]] = []
+        self.withheld: set[str] = set()
         self.emptied = 0
         self.ledger = JournaledLedger(
             "CS1",
@@ -75,8 +77,13 @@ class Desk:
             late_answer=self._late,
             depth=depth,
             emptied=self._empty,
-            set_aside=self.set_aside.append,
+            set_aside=self._set_aside,
+            kept=lambda rule, action: self.kept.append((rule, action)),
+            withheld=self.withheld,
         )
+
+    async def _set_aside(self, action: str, payload: Json, reason: str) -> None:
+        self.journal.refused.append((action, reason))
 
     def _empty(self) -> None:
         self.emptied += 1
@@ -242,7 +249,7 @@ async def test_a_start_that_is_refused_for_good_is_set_aside_and_the_stop_goes_w
     await desk.ledger.drain()
     assert desk.ledger.depth == 0
     assert tx.state is TransactionState.UNSTARTED
-    assert desk.set_aside == ["StartTransaction"]
+    assert desk.kept == [(REFUSED, "StartTransaction")]
     assert desk.journal.refused == [("StartTransaction", "PropertyConstraintViolation: no such connector")]
     await desk.ledger.meter(tx, METER)
     await desk.ledger.stop(tx, STOP)
@@ -252,7 +259,7 @@ async def test_a_start_that_is_refused_for_good_is_set_aside_and_the_stop_goes_w
 async def test_a_backend_in_trouble_is_offered_a_start_for_a_day(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(desk.ledger, "_retry", None)
+    monkeypatch.setattr(desk.ledger._drains, "_timer", None)
     original = loop.call_later
 
     def call_later(wait: float, work: Callable[[], None]) -> asyncio.TimerHandle:
@@ -264,9 +271,9 @@ async def test_a_backend_in_trouble_is_offered_a_start_for_a_day(desk: Desk, mon
     desk.backend.script = ["trouble"] * 20
     assert await desk.ledger.start(tx, START) is None
     for _ in range(19):
-        desk.ledger._retry = None
+        desk.ledger._drains._timer = None
         await desk.ledger.drain()
-    assert (tx.state, desk.ledger.depth, desk.set_aside) == (TransactionState.STARTING, 1, [])
+    assert (tx.state, desk.ledger.depth, desk.kept) == (TransactionState.STARTING, 1, [])
     assert [round(wait) for wait in waits[:7]] == [10, 20, 40, 80, 160, 300, 300]
     await desk.ledger.drain()
     assert (tx.state, tx.backend_tx, desk.emptied) == (TransactionState.OPEN, 700, 1)
@@ -277,7 +284,7 @@ async def test_trouble_that_never_ends_is_set_aside_in_the_end(desk: Desk, monke
     desk.backend.script = ["trouble"] * 2
     await desk.ledger.start(desk.tx(), START)
     await desk.ledger.drain()
-    assert (desk.ledger.depth, desk.set_aside) == (0, ["StartTransaction"])
+    assert (desk.ledger.depth, desk.kept) == (0, [(REFUSED, "StartTransaction")])
 
 
 async def test_a_nudge_delivers_what_could_not_go_before(desk: Desk) -> None:
@@ -285,8 +292,8 @@ async def test_a_nudge_delivers_what_could_not_go_before(desk: Desk) -> None:
     await desk.ledger.start(desk.tx(), START)
     desk.backend.up = True
     desk.ledger.nudge()
-    assert desk.ledger._drainer is not None
-    await desk.ledger._drainer
+    assert desk.ledger._drains._task is not None
+    await desk.ledger._drains._task
     assert (desk.ledger.depth, desk.emptied) == (0, 1)
     desk.ledger.nudge()
     assert desk.backend.actions == ["StartTransaction"]
@@ -397,20 +404,13 @@ async def test_a_drain_that_fails_is_tried_again(desk: Desk, monkeypatch: pytest
     assert desk.backend.actions == ["StartTransaction", "MeterValues"]
 
 
-async def test_what_must_not_reach_the_backend_is_kept_and_counted_and_holds_nothing_up(desk: Desk) -> None:
+async def test_what_must_not_reach_the_backend_is_kept_and_holds_nothing_up(desk: Desk) -> None:
     tx = desk.tx()
     await desk.ledger.start(tx, START)
     await desk.ledger.set_aside("StopTransaction", STOP | {"transactionId": 4711}, "a stranger's")
-    assert (desk.journal.refused, desk.set_aside) == ([("StopTransaction", "a stranger's")], ["StopTransaction"])
+    assert desk.journal.refused == [("StopTransaction", "a stranger's")]
     assert (desk.ledger.depth, desk.ledger.is_clear) == (0, True)
     assert desk.backend.actions == ["StartTransaction"]
-
-
-async def test_what_could_not_be_set_aside_is_not_counted(desk: Desk) -> None:
-    desk.journal.epoch = 2
-    with pytest.raises(StaleEpoch):
-        await desk.ledger.set_aside("MeterValues", METER, "a stranger's")
-    assert (desk.journal.refused, desk.set_aside) == ([], [])
 
 
 async def test_it_is_clear_while_what_is_sent_keeps_the_order(desk: Desk) -> None:
@@ -650,8 +650,8 @@ async def test_the_journal_of_another_owner_is_left_to_it(desk: Desk) -> None:
 
     retries = []
     for _ in range(2):
-        desk.ledger._retry_now()
-        await cast("asyncio.Task[None]", desk.ledger._drainer)
-        retries.append(desk.ledger._retry is not None)
+        desk.ledger._drains._time_has_come()
+        await cast("asyncio.Task[None]", desk.ledger._drains._task)
+        retries.append(desk.ledger._drains._timer is not None)
     assert retries == [True, False]
     assert desk.backend.heard == [("StartTransaction", START)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from hypothesis import given, settings
@@ -75,6 +76,8 @@ class Desk:
             epoch=lambda: 1,
             late_answer=late,
             depth=depth,
+            set_aside=AsyncMock(),
+            withheld=set(),
         )
 
     async def restart(self) -> None:
@@ -98,12 +101,12 @@ class Desk:
     async def time_passes(self) -> None:
         """What was refused is due."""
         self.ledger._kept_back.release_all()
-        self.ledger._retry_now()
+        self.ledger._drains._time_has_come()
         await self.settle()
 
     async def settle(self) -> None:
-        if self.ledger._drainer is not None:
-            await asyncio.wait([self.ledger._drainer])
+        if self.ledger._drains._task is not None:
+            await asyncio.wait([self.ledger._drains._task])
 
     def waiting(self) -> list[tuple[str, str]]:
         return [(entry.station_tx, entry.action) for entry in self.journal.entries]
@@ -267,14 +270,14 @@ async def test_the_sooner_retry_holds(desk: Desk, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(offers, "RETRY_WAIT", 100.0)
     desk.backend.refuses = {1, 2}
     await desk.meter(1)
-    first = desk.ledger._retry
+    first = desk.ledger._drains._timer
     monkeypatch.setattr(offers, "RETRY_WAIT", 10.0)
     await desk.meter(2)
-    second = desk.ledger._retry
+    second = desk.ledger._drains._timer
     await desk.meter(1)
     assert first is not None
     assert second is not None
-    assert (first.cancelled(), desk.ledger._retry) == (True, second)
+    assert (first.cancelled(), desk.ledger._drains._timer) == (True, second)
     assert round(first.when() - second.when()) == 90
 
 
@@ -282,10 +285,10 @@ async def test_a_retry_finds_nothing_due_and_waits_on(desk: Desk) -> None:
     desk.backend.refuses = {1}
     await desk.meter(1)
     offered = desk.backend.offered
-    desk.ledger._retry_now()
+    desk.ledger._drains._time_has_come()
     await desk.settle()
     assert desk.backend.offered == offered
-    assert desk.ledger._retry is not None
+    assert desk.ledger._drains._timer is not None
 
 
 STEPS = st.lists(
@@ -347,11 +350,11 @@ async def test_what_is_being_written_when_a_drain_ends_is_delivered_and_not_over
     desk.backend.up, desk.backend.refuses = True, refused
     append, call, asked, go_on = desk.journal.append, desk.backend.call, asyncio.Event(), asyncio.Event()
 
-    async def slow_append(*args: Any) -> Any:
-        entry = await append(*args) if is_written_first else None
+    async def slow_append(*args: Any, **more: Any) -> Any:
+        entry = await append(*args, **more) if is_written_first else None
         asked.set()
         await go_on.wait()
-        return entry or await append(*args)
+        return entry or await append(*args, **more)
 
     async def slow_call(action: str, payload: Json) -> Json:
         await asked.wait()

@@ -150,6 +150,8 @@ class House:
             epoch=lambda: 1,
             late_answer=late,
             depth=depth,
+            set_aside=self.journal.set_aside,
+            withheld=set(),
         )
         self.bridge = V16ToV16(
             books=books,

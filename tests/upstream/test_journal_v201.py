@@ -3,6 +3,7 @@
 import asyncio
 import copy
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -47,6 +48,8 @@ class Desk:
             epoch=lambda: 1,
             late_answer=self._late,
             depth=depth,
+            set_aside=AsyncMock(),
+            withheld=set(),
             backend=self.version,
         )
 

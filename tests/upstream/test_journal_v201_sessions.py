@@ -4,6 +4,7 @@ import asyncio
 import copy
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import AsyncMock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -129,6 +130,8 @@ class House:
             epoch=lambda: 1,
             late_answer=late,
             depth=depth,
+            set_aside=AsyncMock(),
+            withheld=set(),
             backend=Version.V201,
         )
         self.bridge = V201ToV201(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
+from unittest.mock import AsyncMock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -421,6 +422,8 @@ class Gateway:
             epoch=lambda: epoch,
             late_answer=lambda tx, conf: self.bridge.started_late(tx, conf),  # noqa: PLW0108 - the bridge is made after it
             depth=len(self.journal.entries),
+            set_aside=AsyncMock(),
+            withheld=set(),
         )
         self.bridge = V201ToV16(
             books=self.books,
@@ -449,12 +452,12 @@ class Gateway:
     def _fragile(self, work: Callable[..., Any]) -> Callable[..., Any]:
         is_call = work == self.backend.call
 
-        async def run(*args: Any) -> Any:
+        async def run(*args: Any, **more: Any) -> Any:
             kill, self.kills_in = _count(self.kills_in)
             fail, self.fails_in = (False, self.fails_in) if is_call else _count(self.fails_in)
             if kill or fail:
                 raise Killed if kill else StoreAway("disk full")
-            done = await work(*args)
+            done = await work(*args, **more)
             kill, self.kills_in = _count(self.kills_in)
             fail, self.fails_in = (False, self.fails_in) if is_call else _count(self.fails_in)
             if kill or fail:
@@ -491,17 +494,17 @@ class Gateway:
 
     async def settle(self) -> None:
         """Let a drain that is under way come to its end."""
-        if self.ledger._drainer is not None:
-            await asyncio.wait([self.ledger._drainer])
-            if isinstance(error := self.ledger._drainer.exception(), Killed):
-                self.ledger._drainer = None
+        if self.ledger._drains._task is not None:
+            await asyncio.wait([self.ledger._drains._task])
+            if isinstance(error := self.ledger._drains._task.exception(), Killed):
+                self.ledger._drains._task = None
                 raise error
 
     async def retry(self) -> None:
         """The time of the retry has come."""
-        if self.ledger._retry is not None:
-            self.ledger._retry.cancel()
-            self.ledger._drain_now()
+        if self.ledger._drains._timer is not None:
+            self.ledger._drains._timer.cancel()
+            self.ledger._drains.now()
             await self.settle()
 
     async def sweep(self) -> None:

@@ -50,14 +50,12 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "GetConfiguration": configuration.get_configuration,
     "GetDiagnostics": logs.get_diagnostics,
     "GetLog": logs.get_log,
+    "RemoteStopTransaction": transactions.remote_stop,
+    "SetChargingProfile": transactions.set_charging_profile,
     "UpdateFirmware": firmware.update_firmware,
 }
 RELAYED_TO_STATION: Final = OF_A_CENTRAL_SYSTEM - FROM_BACKEND.keys()
-"""Actions of a backend that the station hears as they are, and whose answer the backend gets as it is.
-
-RemoteStopTransaction is among them for any transactionId: a station refuses one that it doesn't know, and it alone
-knows those that it had opened before Voltgate stood in front of it.
-"""
+"""Actions of a backend that the station hears as they are, and whose answer the backend gets as it is."""
 
 
 def check_direction(action: str) -> None:
@@ -127,6 +125,19 @@ class V16ToV16:
         if action in NOT_FOR_THE_BRIDGE:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is not for the backend")
         raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 1.6 has no such action")
+
+    async def released(self, action: str, payload: Json, station_tx: str) -> None:
+        """Handle a schema-valid CALL that a person has let go, some time after the station made it.
+
+        ``station_tx`` of a StartTransaction: the number that the station was given instead of the backend's. Raises as
+        :meth:`from_station` does.
+        """
+        if action == "StartTransaction":
+            await transactions.start_transaction(self._context, payload, key=station_tx)
+        elif action in {"MeterValues", "StopTransaction"} and "transactionId" in payload:
+            await transactions.released(self._context, action, payload)
+        else:
+            await self.from_station(action, payload)
 
     async def from_backend(self, action: str, payload: Json) -> Json:
         """Handle a schema-valid CALL of the backend and return the payload of its CALLRESULT.

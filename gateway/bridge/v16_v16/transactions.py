@@ -16,6 +16,7 @@ from typing import Final
 
 from gateway.bridge.books import Books, Json, Transaction, TransactionState
 from gateway.bridge.former_transactions import set_former_aside
+from gateway.bridge.ledger_words import addressed
 from gateway.bridge.ports import FOREIGN_TRANSACTION, PeerUnavailable
 from gateway.bridge.v16_v16.context import Context
 
@@ -29,8 +30,10 @@ OF_NO_TRANSACTION: Final = frozenset({0, -1})
 """transactionId by which some charge points say in MeterValues that there is none."""
 
 
-async def start_transaction(context: Context, payload: Json) -> Json:
+async def start_transaction(context: Context, payload: Json, key: str = "") -> Json:
     """StartTransaction: straight to the backend; the station is answered when the transaction is on disk.
+
+    ``key``: what the station calls it by now, because a person had to let it go; empty: what the backend will call it.
 
     A repetition of a running transaction's start is answered from the books, even while the backend is away: the
     backend has it, so what a second one could bring is a second transaction, at a backend that doesn't compare.
@@ -45,7 +48,7 @@ async def start_transaction(context: Context, payload: Json) -> Json:
     await _make_room(context)
     conf = await context.call_backend("StartTransaction", payload)
     tx = Transaction(
-        _free_key(context.books, conf["transactionId"]),
+        key or _free_key(context.books, conf["transactionId"]),
         TransactionState.OPEN,
         backend_tx=conf["transactionId"],
         connector_id=payload["connectorId"],
@@ -71,7 +74,7 @@ async def stop_transaction(context: Context, payload: Json) -> Json:
     if payload == repeated:
         return answer
     number: int = payload["transactionId"]
-    if (tx := context.books.by_backend_tx(number)) is not None:
+    if (tx := context.books.by_station_number(number)) is not None:
         answer = await _stop(context, tx, payload)
     elif (tx := _ended(context.books, number)) is not None:
         answer = await _stop_again(context, tx, payload)
@@ -92,18 +95,58 @@ async def meter_values(context: Context, payload: Json) -> Json:
     number = payload.get("transactionId")
     if number is None:
         return await _relay(context, payload)
-    tx = context.books.by_backend_tx(number)
+    tx = context.books.by_station_number(number)
     if tx is not None:
         await context.ledger.meter(tx, _without_number(payload))
         return {}
     if (tx := _ended(context.books, number)) is not None:
         if context.books.belongs_before(tx):
             return await set_former_aside(context.ledger, context.note, "MeterValues", payload, number)
-        return await _relay(context, payload)
+        return await _relay(context, addressed("MeterValues", payload, tx))
     if number in OF_NO_TRANSACTION:
         return await _relay(context, _without_number(payload))
     await _set_foreign_aside(context, "MeterValues", payload)
     return {}
+
+
+async def released(context: Context, action: str, payload: Json) -> None:
+    """StopTransaction, or MeterValues of a transaction, that a person has let go, some time after it came.
+
+    What is of no running transaction goes straight to the backend, under the number that this one knows. Raises what
+    the ledger raises, :class:`PeerUnavailable` and CallError.
+    """
+    number: int = payload["transactionId"]
+    if (tx := context.books.by_station_number(number)) is not None:
+        deliver = context.ledger.meter if action == "MeterValues" else context.ledger.stop
+        with _unless_kept(tx):
+            tx.last_register = payload.get("meterStop", tx.last_register)
+            await deliver(tx, _without_number(payload))
+        return
+    tx = _ended(context.books, number)
+    if tx is None:
+        await context.call_backend(action, payload)
+    elif action == "MeterValues" or tx.last_register != payload["meterStop"]:  # the same stop again is a repetition
+        await context.call_backend(action, addressed(action, payload, tx))
+
+
+async def remote_stop(context: Context, payload: Json) -> Json:
+    """RemoteStopTransaction, for any transactionId: a station refuses one that it doesn't know.
+
+    It alone knows those that it had opened before Voltgate stood in front of it.
+    """
+    return await context.call_station("RemoteStopTransaction", _as_the_station_says(context.books, payload))
+
+
+async def set_charging_profile(context: Context, payload: Json) -> Json:
+    """SetChargingProfile; the transaction that it may be for has the station's number there."""
+    profile = _as_the_station_says(context.books, payload["csChargingProfiles"])
+    return await context.call_station("SetChargingProfile", {**payload, "csChargingProfiles": profile})
+
+
+def _as_the_station_says(books: Books, named: Json) -> Json:
+    """Return an object of the backend's with the number that the station knows its transaction by."""
+    tx = books.by_backend_tx(named["transactionId"]) if "transactionId" in named else None
+    return named if tx is None else {**named, "transactionId": tx.station_number}
 
 
 def _started_by(books: Books, payload: Json) -> Transaction | None:
@@ -124,9 +167,9 @@ def _started_by(books: Books, payload: Json) -> Transaction | None:
 def _answer_again(context: Context, tx: Transaction, payload: Json) -> Json:
     """Return the conf; after a restart, without what of it only the station needs to know: expiry and parent."""
     asked, conf = context.memory.last_start
-    if asked == payload and conf["transactionId"] == tx.backend_tx:
+    if asked == payload and conf["transactionId"] == tx.station_number:
         return conf
-    return {"transactionId": tx.backend_tx, "idTagInfo": {"status": "Invalid" if tx.deauthorized else "Accepted"}}
+    return {"transactionId": tx.station_number, "idTagInfo": {"status": "Invalid" if tx.deauthorized else "Accepted"}}
 
 
 def _free_key(books: Books, number: int) -> str:
@@ -145,7 +188,7 @@ def _free_key(books: Books, number: int) -> str:
 def _ended(books: Books, number: int) -> Transaction | None:
     """Return this station's transaction ``number`` that ended last, or None."""
     for tx in reversed(books.transactions.values()):
-        if tx.backend_tx == number and tx.is_over:
+        if number in {tx.backend_tx, tx.station_number} and tx.is_over:
             return tx
     return None
 

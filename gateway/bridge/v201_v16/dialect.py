@@ -150,6 +150,16 @@ class V201ToV16:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} has no counterpart at this backend")
         raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 2.0.1 has no such action")
 
+    async def released(self, action: str, payload: Json, station_tx: str) -> None:  # noqa: ARG002 - in 2.0.1 it is in there
+        """Handle a schema-valid CALL that a person has let go, some time after the station made it.
+
+        Raises as :meth:`from_station` does.
+        """
+        if action == "TransactionEvent":
+            await self._handle(transactions.released_event, payload)
+        else:
+            await self.from_station(action, payload)
+
     async def from_backend(self, action: str, payload: Json) -> Json:
         """Handle a schema-valid CALL of the backend and return the payload of its CALLRESULT.
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from gateway.bridge.books import Json, Page, Transaction, TransactionState
+from gateway.bridge.ledger_words import addressed
 from gateway.bridge.v201_v16 import beginnings
 from gateway.bridge.v201_v16.authorization import verdict
 from gateway.bridge.v201_v16.availability import infer_cable, publish
@@ -55,6 +56,21 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     if tx.station_tx in context.books.page(Page.TO_STOP):
         await _stop_at_station(context, tx)
     return answer
+
+
+async def released_event(context: Context, payload: Json) -> Json:
+    """A TransactionEvent that a person has let go, some time after it came.
+
+    What was measured in a transaction that has ended meanwhile is no repetition: it goes to the backend by itself.
+    """
+    event = read_event(payload, context.note)
+    tx = context.books.transactions.get(event.station_tx)
+    if event.kind is not EventType.UPDATED or tx is None or not tx.is_over:
+        return await transaction_event(context, payload)
+    if event.meter_values:
+        late: Json = {"connectorId": tx.connector_id or 0, "meterValue": event.meter_values}
+        await context.call_backend("MeterValues", addressed("MeterValues", late, tx))
+    return {}
 
 
 async def started_late(context: Context, tx: Transaction, conf: Json) -> None:

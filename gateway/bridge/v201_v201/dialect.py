@@ -95,6 +95,17 @@ class V201ToV201:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is not for the backend")
         raise CallError(ErrorCode.NOT_IMPLEMENTED, "OCPP 2.0.1 has no such action")
 
+    async def released(self, action: str, payload: Json, station_tx: str) -> None:  # noqa: ARG002 - in 2.0.1 it is in there
+        """Handle a schema-valid CALL that a person has let go, some time after the station made it.
+
+        Raises as :meth:`from_station` does.
+        """
+        if action == "TransactionEvent":
+            await transactions.released_event(self._context, payload)
+            await self._save()
+        else:
+            await self.from_station(action, payload)
+
     async def from_backend(self, action: str, payload: Json) -> Json:
         """Handle a schema-valid CALL of the backend and return the payload of its CALLRESULT.
 

@@ -49,6 +49,17 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     return answer
 
 
+async def released_event(context: Context, payload: Json) -> Json:
+    """A TransactionEvent that a person has let go, some time after it came.
+
+    One of a transaction that has ended meanwhile, at whatever backend, goes straight to the backend.
+    """
+    tx = context.books.transactions.get(payload["transactionInfo"]["transactionId"])
+    if payload["eventType"] in {STARTED, ENDED} or tx is None or not tx.is_over:
+        return await transaction_event(context, payload)
+    return await context.call_backend("TransactionEvent", payload)
+
+
 async def answered_late(context: Context, tx: Transaction, conf: Json) -> None:
     """An answer about a token came after the station had its own: a refusal can only be carried out now (E05)."""
     if conf["idTokenInfo"]["status"] == "Accepted":
