@@ -122,6 +122,8 @@ class Vocabulary:
     """What the official schemas know. Each payload's schema is read once, when a rule first asks for it."""
 
     def __init__(self, schemas: Schemas) -> None:
+        self.tests: dict[object, Any] = {}
+        """What was compiled of the same tests for fields of the same kind: shared by all rules that ask the same."""
         self._schemas = schemas
         self._protocols = sorted(schemas.protocols())
         self._words: dict[tuple[str, str, Kind], _Words] = {}

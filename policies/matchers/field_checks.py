@@ -61,7 +61,7 @@ def compile_field(
     if not spec:
         raise RuleError(where, "an entry needs a test beside `path`, such as `present: true`")
     try:
-        return _compile(spec, fields, target, where)
+        return _compile(spec, fields, target, vocabulary, where)
     except RuleError as error:
         raise RuleError(error.where, f"{error} (in {target.action} of {target.protocol})") from None
 
@@ -75,7 +75,9 @@ def _paths(entry: Mapping[str, Any], where: Where) -> list[tuple[Where, str]]:
     return [((*where, PATH), text(path, (*where, PATH)))]
 
 
-def _compile(spec: dict[str, Any], fields: Sequence[Field], target: Target, where: Where) -> FieldCheck:
+def _compile(
+    spec: dict[str, Any], fields: Sequence[Field], target: Target, vocabulary: Vocabulary, where: Where
+) -> FieldCheck:
     if PRESENT in spec and not truth(spec.pop(PRESENT), (*where, PRESENT)):
         if spec:
             raise RuleError((*where, PRESENT), "`present: false` stands alone: what isn't there passes no other test")
@@ -84,7 +86,14 @@ def _compile(spec: dict[str, Any], fields: Sequence[Field], target: Target, wher
         return FieldCheck(tuple(_register_leaf(spec, each, target, where) for each in fields))
     if not spec:
         return FieldCheck(tuple(_leaf(each, _ALWAYS) for each in fields))
-    return FieldCheck(tuple(_leaf(each, compile_predicate(spec, each, where)) for each in fields))
+    written, leaves = repr(spec), []
+    for each in fields:
+        key = (written, each.type, each.enum, each.format)
+        predicate = vocabulary.tests.get(key)
+        if predicate is None:
+            predicate = vocabulary.tests[key] = compile_predicate(spec, each, where)
+        leaves.append(_leaf(each, predicate))
+    return FieldCheck(tuple(leaves))
 
 
 def _leaf(found: Field, predicate: Predicate) -> Leaf:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from policies.matchers.arguments import Number, Where, fits_numbers, keys_of, number, only_true
 from policies.matchers.predicates import Marks, Predicate, plain
-from policies.vocabulary import NUMBERS, Field
+from policies.vocabulary import NUMBERS, STRING, Field
 from policies.words import RuleError, Surroundings
 
 DECIMAL_MAX: Final = 64
@@ -56,11 +56,12 @@ def compile_range(argument: object, field: Field, where: Where) -> Predicate:
     within = _within(low, high, has_low="above" not in bounds, has_high="below" not in bounds)
     if field.type in NUMBERS:
         return within
+    read = decimal if field.type == STRING else number_in
     holds = within.holds()
 
     def of_written(yes: int, no: int) -> Marks:
         def mark(value: Any, surroundings: Surroundings) -> int:
-            found = number_in(value)
+            found = read(value)
             return yes if found is not None and holds(found, surroundings) else no
 
         return mark

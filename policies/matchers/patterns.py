@@ -1,5 +1,6 @@
 """Regular expressions and globs that take linear time, whatever a peer sends: Rust's regex, by way of jsonschema_rs."""
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -50,7 +51,9 @@ def any_glob(globs: Sequence[str], where: Where) -> Finds:
     return _compile(f"^(?:{pattern})$")
 
 
+@functools.lru_cache(maxsize=256)
 def _compile(pattern: str) -> Finds:
+    """Cached: ``**`` stands for hundreds of fields, and a program takes kilobytes."""
     options = jsonschema_rs.RegexOptions(size_limit=PROGRAM_MAX)
     is_valid: Finds = jsonschema_rs.validator_for({"pattern": pattern}, pattern_options=options).is_valid
     return is_valid

@@ -48,11 +48,17 @@ def plain(test: Plain) -> Predicate:
     return Predicate(lambda yes, no: lambda value, _: yes if test(value) else no, test=test)
 
 
-def of_text(test: Plain, field: Field) -> Predicate:
+def if_text(predicate: Predicate, field: Field) -> Predicate:
     """Return a test of strings; where any value may stand, none but a string passes."""
     if field.type != ANY:
-        return plain(test)
-    return Predicate(lambda yes, no: lambda value, _: yes if isinstance(value, str) and test(value) else no)
+        return predicate
+    holds = predicate.holds()
+    return Predicate(lambda yes, no: lambda value, s: yes if isinstance(value, str) and holds(value, s) else no)
+
+
+def of_text(test: Plain, field: Field) -> Predicate:
+    """Return the same of a function that looks at the string alone."""
+    return if_text(plain(test), field)
 
 
 def all_of(predicates: Sequence[Predicate]) -> Predicate:
@@ -64,16 +70,30 @@ def all_of(predicates: Sequence[Predicate]) -> Predicate:
 
 
 def joined(predicates: Sequence[tuple[Predicate, int]]) -> Marks:
-    """Return a function that returns the bits of all predicates that a value passes; there is one at least."""
+    """Return a function that returns the bits of all predicates that a value passes; there is one at least.
+
+    One that stands there several times, for several rules, is asked once.
+    """
+    bits_of: dict[int, int] = {}
+    for each, bits in predicates:
+        bits_of[id(each)] = bits_of.get(id(each), 0) | bits
+    once = {id(each): each for each, _ in predicates}
+    return _joined([(each, bits_of[key]) for key, each in once.items()])
+
+
+def _joined(predicates: Sequence[tuple[Predicate, int]]) -> Marks:
     if len(predicates) == 1:
         ((one, bits),) = predicates
         return one.marks(bits)
     if len(predicates) == 2:
-        (one, bits), (other, other_bits) = predicates
+        (one, bits), (other, other_bits) = sorted(predicates, key=lambda each: each[0].test is None)
         test, other_test = one.test, other.test
+        (yes, no), (other_yes, other_no) = one.outcomes(bits), other.outcomes(other_bits)
         if test is not None and other_test is not None:
-            (yes, no), (other_yes, other_no) = one.outcomes(bits), other.outcomes(other_bits)
             return lambda value, _: (yes if test(value) else no) | (other_yes if other_test(value) else other_no)
+        if test is not None:
+            rest = other.marks(other_bits)
+            return lambda value, surroundings: (yes if test(value) else no) | rest(value, surroundings)
     half = len(predicates) // 2  # halves, not one by one: a rule more is no call deeper
-    first, rest = joined(predicates[:half]), joined(predicates[half:])
+    first, rest = _joined(predicates[:half]), _joined(predicates[half:])
     return lambda value, surroundings: first(value, surroundings) | rest(value, surroundings)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from policies.matchers.arguments import Where, count, fits_texts, keys_of, one_word_of, text, texts
 from policies.matchers.patterns import any_glob, search
-from policies.matchers.predicates import Plain, Predicate, of_text, plain
+from policies.matchers.predicates import Marks, Predicate, if_text, of_text, plain
 from policies.vocabulary import ANY, ARRAY, Field
 from policies.words import RuleError
 
@@ -17,19 +17,15 @@ IDENTIFIER: Final = re.compile(r"[A-Za-z0-9*\-_=:+|@.]*")
 _NO_BREAKS: Final = str.maketrans("", "", "\t\n\r")
 
 
-def _is_printable_ascii(value: str) -> bool:
-    return value.isascii() and value.isprintable()
+def _is_multiline(yes: int, no: int) -> Marks:
+    return lambda value, _: yes if value.isprintable() or value.translate(_NO_BREAKS).isprintable() else no
 
 
-def _is_multiline(value: str) -> bool:
-    return value.isprintable() or value.translate(_NO_BREAKS).isprintable()
-
-
-CHARSETS: Final[Mapping[str, Plain]] = {
-    "printable": str.isprintable,
-    "printable_ascii": _is_printable_ascii,
-    "identifier": IDENTIFIER.fullmatch,
-    "multiline": _is_multiline,
+CHARSETS: Final[Mapping[str, Predicate]] = {
+    "printable": plain(str.isprintable),
+    "printable_ascii": Predicate(lambda yes, no: lambda v, _: yes if v.isascii() and v.isprintable() else no),
+    "identifier": plain(IDENTIFIER.fullmatch),
+    "multiline": Predicate(_is_multiline),
 }
 """Word behind ``text`` -> whether a string consists of such characters only; an empty one does."""
 
@@ -40,7 +36,7 @@ def compile_text(argument: object, field: Field, where: Where) -> Predicate:
     No control, format or private character is printable, nor is any blank but the one of ASCII.
     """
     fits_texts(field, "text", where)
-    return of_text(CHARSETS[one_word_of(argument, CHARSETS, where)], field)
+    return if_text(CHARSETS[one_word_of(argument, CHARSETS, where)], field)
 
 
 def compile_pattern(argument: object, field: Field, where: Where) -> Predicate:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from policies.matchers.arguments import Where, amount, fits_texts, keys_of
-from policies.matchers.predicates import Marks, Predicate, of_text
-from policies.vocabulary import ANY, Field
+from policies.matchers.predicates import Marks, Predicate, if_text, of_text
+from policies.vocabulary import Field
 from policies.words import Surroundings
 
 TIMESTAMP_MAX: Final = 64
@@ -51,15 +51,14 @@ def compile_timestamp(argument: object, field: Field, where: Where) -> Predicate
     future = amount(keys["future"], (*where, "future")) if "future" in keys else math.inf
     if not keys:
         return of_text(lambda value: seconds(value) is not None, field)
-    is_sure = field.type != ANY
 
     def is_near(yes: int, no: int) -> Marks:
         def mark(value: Any, surroundings: Surroundings) -> int:
-            if (is_sure or isinstance(value, str)) and len(value) <= TIMESTAMP_MAX:
+            if len(value) <= TIMESTAMP_MAX:
                 moment = _seconds(value)
                 return yes if moment is not None and -past <= moment - surroundings.now() <= future else no
             return no
 
         return mark
 
-    return Predicate(is_near)
+    return if_text(Predicate(is_near), field)
