@@ -12,7 +12,10 @@ NONE: Final[tuple[int, ...]] = ()
 
 
 class Screen:
-    """The first check of every rule of one bucket (stage, kind, protocol, action), by the rule's index."""
+    """The first check of every rule of one bucket (stage, kind, protocol, action), by the rule's index.
+
+    A rule may have several: it is a candidate when one of them holds. None of these may want an absence.
+    """
 
     def __init__(self, checks: Sequence[tuple[int, FieldCheck]]) -> None:
         self._rules = sorted({rule for rule, _ in checks})

@@ -1,7 +1,6 @@
 """One entry of a rule's ``fields`` or ``any``: a path, or several, and the tests of what lies there."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from policies.matchers.arguments import Where, text, texts, truth
@@ -18,18 +17,17 @@ PATH: Final = "path"
 _ALWAYS: Final = Predicate(lambda yes, _: lambda _value, _surroundings: yes)
 
 
-@dataclass(frozen=True, slots=True)
 class FieldCheck:
     """An entry, compiled for one target."""
 
-    leaves: tuple[Leaf, ...]
-    """Some value at one of them must pass; none where the target has no such field."""
-    wants_absence: bool = False
-    """``present: false``: it holds when no value passes."""
-    _marks: Marks = field(init=False, repr=False, compare=False)
+    __slots__ = ("_marks", "leaves", "wants_absence")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_marks", walk(self.leaves))
+    def __init__(self, leaves: Sequence[Leaf], *, wants_absence: bool = False) -> None:
+        self.leaves = tuple(leaves)
+        """Some value at one of them must pass; none where the target has no such field."""
+        self.wants_absence = wants_absence
+        """``present: false``: it holds when no value passes."""
+        self._marks: Marks | None = None
 
     @property
     def can_hold(self) -> bool:
@@ -37,6 +35,8 @@ class FieldCheck:
         return self.wants_absence or bool(self.leaves)
 
     def holds(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
+        if self._marks is None:  # made when it is first needed: most are asked by the screen alone
+            self._marks = walk(self.leaves)
         return (self._marks(payload, surroundings) == 0) is self.wants_absence
 
 
@@ -81,11 +81,11 @@ def _compile(
     if PRESENT in spec and not truth(spec.pop(PRESENT), (*where, PRESENT)):
         if spec:
             raise RuleError((*where, PRESENT), "`present: false` stands alone: what isn't there passes no other test")
-        return FieldCheck(tuple(_leaf(each, _ALWAYS) for each in fields), wants_absence=True)
+        return FieldCheck([_leaf(each, _ALWAYS) for each in fields], wants_absence=True)
     if _is_of_register(spec):
-        return FieldCheck(tuple(_register_leaf(spec, each, target, where) for each in fields))
+        return FieldCheck([_register_leaf(spec, each, target, where) for each in fields])
     if not spec:
-        return FieldCheck(tuple(_leaf(each, _ALWAYS) for each in fields))
+        return FieldCheck([_leaf(each, _ALWAYS) for each in fields])
     written, leaves = repr(spec), []
     for each in fields:
         key = (written, each.type, each.enum, each.format)
@@ -93,7 +93,7 @@ def _compile(
         if predicate is None:
             predicate = vocabulary.tests[key] = compile_predicate(spec, each, where)
         leaves.append(_leaf(each, predicate))
-    return FieldCheck(tuple(leaves))
+    return FieldCheck(leaves)
 
 
 def _leaf(found: Field, predicate: Predicate) -> Leaf:

@@ -7,6 +7,7 @@ become what the next one is measured by.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from policies.matchers.arguments import Where, amount, keys_of
@@ -29,13 +30,17 @@ _HOUR: Final = 3600.0
 
 Track = tuple[object, Register]
 """A transaction, or the place where there is none, and a register there."""
-Readings = dict[Track, tuple[float, float]]
-"""Time in seconds since 1970, and Wh or varh."""
-Reading = tuple[float | None, Register, float | None]
-"""The same as a message has it, and of which register; None for what can't be read."""
+Account = tuple[float, float, float, float, float]
+"""What is kept of a register: the time of its last reading, in seconds since 1970; the least value of that time (Wh or
+varh), and the greatest so far; time and value of its first reading, so that no tolerance adds up."""
+Accounts = dict[Track, Account]
 
 _METER: Final[Register] = (REGISTER, OUTLET, None)
-_NOTHING: Final[Readings] = {}
+_NOTHING: Final[Accounts] = {}
+_TIME_AND_VALUE: Final = itemgetter(0, 1)
+
+_NOT_READ: Final = (0.0, -1.0, _METER)
+"""In place of a reading without a time or a number: as little plausible as a negative one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,47 +57,72 @@ class _Register:
 
     def is_plausible(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
         transaction = _transaction(payload)
-        known: Readings = surroundings.memory.registers.get(self.key, _NOTHING)
-        heard: Readings = {}
+        known: Accounts = surroundings.memory.registers.get(self.key, _NOTHING)
+        heard: Accounts = {}
         latest = surroundings.now() + AHEAD_MAX
-        for moment, register, value in self._readings(payload):
-            if moment is None or value is None or value < 0 or moment > latest:
+        for moment, value, register in self._readings(payload):
+            if value < 0 or moment > latest:
                 return False
             track = (transaction, register)
             before = heard.get(track) or known.get(track)
-            if before is not None:
-                if moment < before[0]:
-                    continue
-                if not self._follows(register, transaction, before, (moment, value)):
+            if before is None:
+                heard[track] = (moment, value, value, moment, value)
+            elif moment >= before[0]:
+                if not self._follows(track, before, moment, value):
                     return False
-            heard[track] = (moment, value)
+                heard[track] = _continued(track, before, moment, value)
         if heard and surroundings.remembers:
             _remember(surroundings.memory.registers.setdefault(self.key, {}), heard)
         return True
 
-    def _readings(self, payload: Mapping[str, Any]) -> list[Reading]:
+    def _readings(self, payload: Mapping[str, Any]) -> list[tuple[float, float, Register]]:
+        """Return time, value and register of each reading, in the order of time; what can't be read as _NOT_READ."""
         if self.name == _STOP:
-            return [(seconds(payload["timestamp"]), _METER, payload[_STOP])]
-        found: list[Reading] = []
+            moment = seconds(payload["timestamp"])
+            return [(moment, payload[_STOP], _METER) if moment is not None else _NOT_READ]
+        found = []
         for each in payload[self.name]:
             for sample in each["sampledValue"]:
                 register = register_of(sample)
                 if register is not None:
-                    found.append((seconds(each["timestamp"]), register, reading_of(sample)))
+                    moment, value = seconds(each["timestamp"]), reading_of(sample)
+                    found.append(_NOT_READ if moment is None or value is None else (moment, value, register))
+        if len(found) > 1:
+            found.sort(key=_TIME_AND_VALUE)
         return found
 
-    def _follows(
-        self, register: Register, transaction: object, before: tuple[float, float], now: tuple[float, float]
-    ) -> bool:
-        step = now[1] - before[1]
-        if step < -self.tolerance and _is_transaction(transaction):
+    def _follows(self, track: Track, before: Account, moment: float, value: float) -> bool:
+        then, least, most, beginning, first = before
+        if _is_transaction(track) and value < (least if moment == then else most) - self.tolerance:
             return False
-        if self.power is None or not register[0].startswith("Energy.Active."):
+        if self.power is None or not track[1][0].startswith("Energy.Active."):
             return True
-        return step <= self.power * (now[0] - before[0] + GRANULARITY) / _HOUR + self.tolerance
+        power, grace = self.power / _HOUR, self.tolerance
+        return (
+            value - most <= power * (moment - then + GRANULARITY) + grace
+            and value - first <= power * (moment - beginning + GRANULARITY) + grace
+        )
 
 
-def _remember(known: Readings, heard: Readings) -> None:
+def _continued(track: Track, before: Account, moment: float, value: float) -> Account:
+    """Return the account after a plausible reading.
+
+    Of one time the least value is kept, so that the same message is plausible once more. A register that fell between
+    transactions is another meter, and begins anew.
+    """
+    then, least, most, beginning, first = before
+    if moment == then:
+        return then, min(least, value), max(most, value), beginning, first
+    if value < most and not _is_transaction(track):
+        return moment, value, value, moment, value
+    return moment, value, max(most, value), beginning, first
+
+
+def _is_transaction(track: Track) -> bool:
+    return not isinstance(track[0], tuple)
+
+
+def _remember(known: Accounts, heard: Accounts) -> None:
     for track, reading in heard.items():
         known.pop(track, None)
         known[track] = reading
@@ -107,10 +137,6 @@ def _transaction(payload: Mapping[str, Any]) -> object:
         return info["transactionId"]
     found = payload.get("transactionId")
     return found if found is not None else (payload.get("evseId", payload.get("connectorId")),)
-
-
-def _is_transaction(transaction: object) -> bool:
-    return not isinstance(transaction, tuple)
 
 
 def compile_register(argument: object, field: Field, target: Target, where: Where, *, is_wanted: bool) -> Predicate:

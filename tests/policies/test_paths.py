@@ -6,7 +6,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.paths import EACH, PATH_MAX, WITHIN, Path, PathError, Step, Steps, parse, spell, values
@@ -69,6 +69,7 @@ def test_the_longest_path() -> None:
     assert parse("a" * PATH_MAX).steps == ("a" * PATH_MAX,)
 
 
+@settings(deadline=None)
 @given(STEPS, st.booleans())
 def test_every_path_is_read_as_it_is_written(steps: Steps, is_anywhere: bool) -> None:
     path = Path(steps, is_anywhere)
@@ -76,6 +77,7 @@ def test_every_path_is_read_as_it_is_written(steps: Steps, is_anywhere: bool) ->
     assert parse(str(path)) == path
 
 
+@settings(deadline=None)
 @given(st.text(string.ascii_letters + ".[]* \u00e9\n", max_size=12))
 def test_any_text_is_a_path_or_refused_as_one(text: str) -> None:
     with contextlib.suppress(PathError):

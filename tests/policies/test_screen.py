@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.app.policy_schemas import OfficialSchemas
@@ -67,6 +67,7 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(EVENTS, st.sets(st.integers(0, len(ENTRIES) - 1)), st.integers(0, 1000))
 def test_the_screen_finds_what_each_check_says(payload: dict[str, Any], chosen: set[int], first: int) -> None:
     checks = [(first + place * 3, CHECKS[place]) for place in chosen]
@@ -89,6 +90,12 @@ def test_many_rules() -> None:
     screen = Screen([(rule, check({"path": "seqNo", "one_of": [rule % 100]})) for rule in range(500)])
 
     assert list(screen.candidates({"seqNo": 99}, NEARBY)) == [99, 199, 299, 399, 499]
+
+
+def test_several_checks_of_one_rule() -> None:
+    screen = Screen([(4, check({"path": "seqNo", "one_of": [seq_no]})) for seq_no in (1, 2)])
+
+    assert [list(screen.candidates({"seqNo": seq_no}, NEARBY)) for seq_no in (1, 2, 3)] == [[4], [4], []]
 
 
 def test_a_rule_that_can_not_hold_here_is_no_candidate() -> None:

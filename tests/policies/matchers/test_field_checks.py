@@ -97,6 +97,24 @@ def test_callerrors_and_data_have_fields_too(surroundings: Surroundings) -> None
     assert not check({"path": "**", "not": {"text": "printable"}}, DATA_TRANSFER).holds({"data": 5}, surroundings)
 
 
+def test_rules_that_ask_the_same_of_fields_of_one_kind_share_the_test() -> None:
+    entry = {"path": ["timestamp", "meterValue[].timestamp"], "not": {"timestamp": {"past": 5}}}
+    first, second = (check(entry).leaves for _ in range(2))
+    [other] = check({"path": "timestamp", "not": {"timestamp": {"past": 6}}}).leaves
+
+    assert len({leaf.predicate for leaf in (*first, *second)}) == 1
+    assert other.predicate is not first[0].predicate
+
+
+def test_the_same_words_for_another_kind_of_field_are_another_test(surroundings: Surroundings) -> None:
+    test = {"range": {"min": 1}}
+    value = "meterValue[].sampledValue[].value"
+    number, text = check({"path": value, **test}), check({"path": value, **test}, METER_VALUES)
+
+    assert number.holds({"meterValue": [{"sampledValue": [{"value": 1}]}]}, surroundings)
+    assert text.holds({"meterValue": [{"sampledValue": [{"value": "1"}]}]}, surroundings)
+
+
 def test_an_entry_beneath_a_list(surroundings: Surroundings) -> None:
     below = ("meterValue", EACH, "sampledValue", EACH)
     entries = ({"path": "measurand", "present": False}, {"path": "unitOfMeasure.unit", "one_of": ["Wh"]})

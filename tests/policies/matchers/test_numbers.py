@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.matchers.numbers import DECIMAL_MAX, decimal, number_in
@@ -54,6 +54,7 @@ def test_what_is_no_decimal(holds: Ask, text: str) -> None:
         assert not holds({"range": {"min": -1e308}}, kind, text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_what_is_read_is_finite(text: str) -> None:
     found = decimal(text)

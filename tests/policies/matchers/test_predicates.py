@@ -38,6 +38,20 @@ def test_the_bits_of_all_that_pass(surroundings: Surroundings, tests: list[Predi
         )
 
 
+def test_a_predicate_that_several_rules_share_is_asked_once(surroundings: Surroundings) -> None:
+    asked: list[object] = []
+
+    def note(value: object) -> bool:
+        asked.append(value)
+        return True
+
+    shared = plain(note)
+    marks = joined([(shared, 1), (POSITIVE, 2), (shared, 4)])
+
+    assert marks(5, surroundings) == 7
+    assert asked == [5]
+
+
 def test_the_second_is_not_asked_when_the_first_fails(surroundings: Surroundings) -> None:
     def fail(_: object) -> bool:
         raise AssertionError

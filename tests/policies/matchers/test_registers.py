@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.app.policy_schemas import OfficialSchemas
@@ -67,10 +67,21 @@ def meter_values(moment: float, value: str, **more: Any) -> dict[str, Any]:
         ({}, [event((0, 100)), event((60, 50), measurand="Voltage")], [True, True]),
         ({}, [event((0, 1), unitOfMeasure={"unit": "kWh"}), event((60, 1001)), event((90, 999))], [True, True, False]),
         ({}, [event((0, 100), (60, 90))], [False]),
+        ({}, [event((60, 90), (0, 100))], [False]),
+        ({}, [event((60, 110), (0, 100)), event((60, 100))], [True, False]),
+        ({}, [event((0, 110), (0, 100)), event((60, 110))], [True, True]),
+        ({}, [event((0, 110), (0, 100)), event((60, 109))], [True, False]),
         ({}, [event((0, 100), (60, 110)), event((0, 100), (60, 110))], [True, True]),
         ({}, [event((86_000, 100)), event((87_000, 100))], [True, False]),
         ({"max_power_w": 3600}, [event((0, 0)), event((60, 61)), event((120, 122.5))], [True, True, False]),
         ({"max_power_w": 3600}, [event((0, 0)), event((0, 1)), event((0, 3))], [True, True, False]),
+        ({"tolerance_wh": 1}, [event((at, 100 - at)) for at in range(3)], [True, True, False]),
+        ({"tolerance_wh": 1}, [event((at, 100 - at % 2)) for at in range(5)], [True] * 5),
+        (
+            {"max_power_w": 3600, "tolerance_wh": 10},
+            [event((0, 0)), event((10, 20)), event((20, 31)), event((30, 42))],
+            [True, True, True, False],
+        ),
         ({"max_power_w": 3600, "tolerance_wh": 10}, [event((0, 0)), event((60, 71))], [True, True]),
         ({"max_power_w": 3600}, [event((0, 0)), event((60, 1000)), event((1200, 1001))], [True, False, True]),
         (
@@ -166,6 +177,7 @@ def test_memory_lasts_over_a_reload_and_is_bounded(surroundings: Surroundings) -
     assert check({}).holds(event((60, 50), transaction="0"), surroundings)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.integers(-1, 20), st.sampled_from(["t", "u"])),
@@ -174,14 +186,34 @@ def test_memory_lasts_over_a_reload_and_is_bounded(surroundings: Surroundings) -
 )
 def test_no_transaction_is_seen_to_fall(said: list[tuple[int, int, str]]) -> None:
     nearby = Surroundings(now=lambda: NOW, monotonic=lambda: 0.0, facts=lambda: NOBODY, owns=lambda _: True)
-    plausible, last = check({}), dict[str, tuple[int, int]]()
+    plausible, said_before = check({}), dict[str, list[tuple[int, int]]]()
 
     for moment, value, transaction in said:
-        before = last.get(transaction, (moment, 0))
-        is_plausible = value >= 0 and (moment < before[0] or value >= before[1])
+        before = said_before.setdefault(transaction, [])
+        latest = max((when for when, _ in before), default=-1)
+        least = max((low for _, low in before), default=0)
+        if moment == latest:
+            least = min(low for when, low in before if when == latest)
+        is_late = moment < latest
+        is_plausible = value >= 0 and (is_late or value >= least)
         assert plausible.holds(event((moment, value), transaction=transaction), nearby) is is_plausible
-        if is_plausible and moment >= before[0]:
-            last[transaction] = (moment, value)
+        if is_plausible and not is_late:
+            before.append((moment, value))
+
+
+READINGS = st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 9)), min_size=1, max_size=4)
+
+
+@settings(deadline=None)
+@given(st.lists(READINGS, max_size=5))
+def test_a_message_is_plausible_again_in_whatever_order(messages: list[list[tuple[int, int]]]) -> None:
+    nearby = Surroundings(now=lambda: NOW, monotonic=lambda: 0.0, facts=lambda: NOBODY, owns=lambda _: True)
+    plausible = check({"max_power_w": 7200})
+
+    for readings in messages:
+        first = plausible.holds(event(*readings), nearby)
+        assert plausible.holds(event(*readings), nearby) is first
+        assert plausible.holds(event(*reversed(readings)), nearby) is first
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.matchers.timestamps import TIMESTAMP_MAX, seconds
@@ -64,6 +64,7 @@ def test_what_is_no_time(holds: Ask, text: str) -> None:
         assert holds({"not": {"timestamp": {"past": 1e12}}}, kind, text)
 
 
+@settings(deadline=None)
 @given(st.datetimes(timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))))
 def test_every_time_is_read(moment: datetime) -> None:
     assert seconds(moment.isoformat()) == pytest.approx(moment.timestamp(), abs=1e-3)

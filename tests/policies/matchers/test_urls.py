@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.matchers.urls import URL_MAX, compile_url
@@ -255,6 +255,7 @@ PARTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, max_size=9).map("".join))
 def test_what_is_accepted_names_one_of_the_hosts_to_any_reader(url: str) -> None:
     if ACCEPTS(url, NOWHERE):

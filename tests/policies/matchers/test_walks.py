@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.matchers.predicates import plain
@@ -89,6 +89,7 @@ TESTS = [
 ]
 
 
+@settings(deadline=None)
 @given(PAYLOADS, st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(TESTS)), max_size=12))
 def test_one_pass_says_what_each_test_says(payload: dict[str, Any], tests: list[tuple[Steps, Any]]) -> None:
     nearby: Any = None
