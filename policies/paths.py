@@ -1,4 +1,4 @@
-"""Paths into a payload: ``a.b``, ``a[].b``, ``**.name``, ``**``; how they are written, and what is found at them.
+"""Paths into a payload: ``a.b``, ``a[].b``, ``**.name``, ``**``, and how they are written.
 
 A path is written by a person and resolved by :mod:`policies.vocabulary` into steps that start at the payload.
 """
@@ -97,22 +97,6 @@ def _fault(text: str, at: int, expected: str) -> PathError:
     elif text.startswith(_ANYWHERE, at):
         hint = "; `**` may only begin a path: `**.customData`"
     return PathError(f"path {text!r}: {expected} at character {at + 1}, where {found} stands{hint}")
-
-
-def values(value: Any, steps: Steps) -> Iterator[Any]:
-    """Yield what lies at ``steps`` in ``value``, in order; nothing where it has no such thing."""
-    if not steps:
-        yield value
-        return
-    step, rest = steps[0], steps[1:]
-    if step is EACH:
-        if isinstance(value, list):
-            for element in value:
-                yield from values(element, rest)
-    elif step is WITHIN:
-        yield from texts_within(value)
-    elif isinstance(value, dict) and step in value:
-        yield from values(value[step], rest)
 
 
 def texts_within(value: Any) -> Iterator[str]:

@@ -3,13 +3,12 @@
 import contextlib
 import re
 import string
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.paths import EACH, PATH_MAX, WITHIN, Path, PathError, Step, Steps, parse, spell, values
+from policies.paths import EACH, PATH_MAX, WITHIN, Path, PathError, Steps, parse, spell, texts_within
 
 NAMES = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=8).filter(
     lambda text: text[0].isalpha()
@@ -84,34 +83,12 @@ def test_any_text_is_a_path_or_refused_as_one(text: str) -> None:
         assert str(parse(text)) == text
 
 
-PAYLOAD: dict[str, Any] = {
-    "a": {"b": 1, "c": [{"d": "x"}, {"e": "y"}, {"d": "z"}]},
-    "key": ["one", "two"],
-    "open": {"text": "t", "number": 5, "list": ["u", {"deep": "v"}]},
-}
-
-
-@pytest.mark.parametrize(
-    ("steps", "found"),
-    [
-        ((), [PAYLOAD]),
-        (("a", "b"), [1]),
-        (("a", "c", EACH, "d"), ["x", "z"]),
-        (("key", EACH), ["one", "two"]),
-        (("missing",), []),
-        (("a", "b", "c"), []),
-        (("a", EACH), []),
-        (("key", "one"), []),
-    ],
-)
-def test_what_is_found(steps: tuple[Step, ...], found: list[Any]) -> None:
-    assert list(values(PAYLOAD, steps)) == found
-
-
 def test_texts_in_what_no_schema_describes_are_found_at_every_depth() -> None:
-    found = list(values(PAYLOAD, ("open", WITHIN)))
+    value = {"text": "t", "number": 5, "list": ["u", {"deep": "v"}], "nothing": None}
 
-    assert sorted(found) == ["deep", "list", "number", "t", "text", "u", "v"]
+    assert sorted(texts_within(value)) == ["deep", "list", "nothing", "number", "t", "text", "u", "v"]
+    assert list(texts_within("t")) == ["t"]
+    assert list(texts_within(5)) == []
 
 
 def test_steps_in_words() -> None:

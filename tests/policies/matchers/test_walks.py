@@ -1,5 +1,6 @@
 """Walks: all tests of all places in one pass say what each says by itself."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from policies.matchers.predicates import plain
 from policies.matchers.walks import Leaf, walk
-from policies.paths import EACH, WITHIN, Steps, values
+from policies.paths import EACH, WITHIN, Steps
 from policies.words import Surroundings
 
 IS_SET = plain(lambda value: value == 1)
@@ -56,6 +57,20 @@ def test_what_no_schema_describes_is_looked_at_before_each_step(
     others = [Leaf(("data", "own", "z"), IS_SET, 2, is_described=False), Leaf(("id",), IS_SET, 4)]
 
     assert walk([Leaf(steps, IS_SET, is_described=False), *others])(payload, surroundings) == 0
+
+
+def values(value: Any, steps: Steps) -> Iterator[Any]:
+    """Yield what lies at ``steps``, one step after the other: the plain way to do what a walk does."""
+    if not steps:
+        yield value
+        return
+    step, rest = steps[0], steps[1:]
+    if step is EACH:
+        if isinstance(value, list):
+            for element in value:
+                yield from values(element, rest)
+    elif isinstance(value, dict) and step in value:
+        yield from values(value[step], rest)
 
 
 SCALARS = st.integers(0, 2)
