@@ -13,6 +13,7 @@ _TIME: Final = "2026-01-01T00:00:00.000Z"
 _FITTING: Final = {"timestamp": _TIME, "duration": "1s", "int": "1", "uint": "1", "double": "1.0"}
 _NUMBERS: Final = {"integer": 1, "number": 1.5, "boolean": True}
 _LETTERS: Final = string.ascii_letters + string.digits + " _-."
+_MIXED: Final = "".join(random.Random(0).choices(_LETTERS, k=4096))  # noqa: S311 - an example, always the same
 
 
 def largest(record: Record, *, mixed: bool, elements: int = ELEMENTS_MAX) -> dict[str, Any]:
@@ -81,6 +82,5 @@ class _Example:
         return self._letters(min(shape.length_max or room, room))
 
     def _letters(self, length: int) -> str:
-        if not self._mixed:
-            return "a" * length
-        return "".join(random.Random(length).choices(_LETTERS, k=length))  # noqa: S311 - an example, always the same
+        text = _MIXED if self._mixed else "a"
+        return (text * (length // len(text) + 1))[:length]
