@@ -11,12 +11,13 @@ place: what changes is copied, the rest is shared.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from policies.edits.branches import Branch, Edit, Make
 from policies.edits.clamping import clamp
 from policies.edits.fitting import check_fits
+from policies.edits.redaction import Meter
 from policies.edits.selecting import compile_where, selected_at
 from policies.edits.values import digest, drop, mapped, redact, truncate
 from policies.literals import SAMPLE_TIME, filled, has_now, is_same, plain
@@ -42,7 +43,6 @@ KEYS: Final[Mapping[str, frozenset[str]]] = {
 _COMPILERS: Final[Mapping[str, Callable[[Mapping[str, Any], Field, Where], Edit]]] = {
     "drop": lambda _spec, _field, _where: drop,
     "truncate": truncate,
-    "redact": redact,
     "hash": digest,
     "clamp": clamp,
 }
@@ -56,12 +56,15 @@ class Transform:
 
     branches: tuple[Branch, ...]
     """Empty: nothing of it concerns this target."""
+    meter: Meter
+    """Of the searches in one message."""
 
     def apply(self, payload: Payload, surroundings: Surroundings) -> Payload:
         """Return the payload as it goes on: the same object when nothing changed. ``payload`` isn't changed.
 
         Raises :class:`~policies.words.RuleFailed`.
         """
+        self.meter.reset()
         for branch in self.branches:
             payload = branch.apply(payload, surroundings)
         return payload
@@ -77,6 +80,7 @@ class _Scope:
     vocabulary: Vocabulary
     dropped: frozenset[Steps]
     """What the transform drops whatever it holds."""
+    meter: Meter = field(default_factory=Meter)
 
 
 def compile_transform(
@@ -91,9 +95,8 @@ def compile_transform(
     for place, step in enumerate(steps):
         _check_form(step, (*where, place))
     scope = _Scope(target, targets or (target,), vocabulary, frozenset(_dropped(steps, target, vocabulary, where)))
-    return Transform(
-        tuple(branch for place, step in enumerate(steps) for branch in _compile(step, scope, (*where, place)))
-    )
+    branches = (branch for place, step in enumerate(steps) for branch in _compile(step, scope, (*where, place)))
+    return Transform(tuple(branches), scope.meter)
 
 
 def effect_of(step: Mapping[str, Any]) -> str:
@@ -132,7 +135,7 @@ def _dropped(
     for place, step in enumerate(steps):
         if "drop" in step and "where" not in step:
             for path in paths_of(step):
-                yield from (field.steps for field in vocabulary.resolve(path, target, (*where, place, "drop")))
+                yield from (found.steps for found in vocabulary.resolve(path, target, (*where, place, "drop")))
 
 
 def _compile(step: Mapping[str, Any], scope: _Scope, where: Where) -> Iterator[Branch]:
@@ -158,10 +161,10 @@ def _edits(step: Mapping[str, Any], scope: _Scope, where: Where) -> Iterator["_E
     effect = effect_of(step)
     for path in paths_of(step):
         scope.vocabulary.require(path, scope.targets, (*where, effect))
-        for field in scope.vocabulary.resolve(path, scope.target, (*where, effect)):
-            if field.steps[-1] is WITHIN and effect not in _OF_FREE_TEXT:
+        for found in scope.vocabulary.resolve(path, scope.target, (*where, effect)):
+            if found.steps[-1] is WITHIN and effect not in _OF_FREE_TEXT:
                 raise RuleError((*where, effect), f"`**` alone can't be used with {effect}: name the fields")
-            yield _Editing(effect, step, field, path.startswith("**"), scope, where)
+            yield _Editing(effect, step, found, path.startswith("**"), scope, where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,8 @@ class _Editing:
             branch.edits(edit, None if self.is_anywhere or self.field.steps[-1] is EACH else make)
         elif self.effect == "map":
             branch.edits(_mapper(self.step, self.field, self.scope, self.where))
+        elif self.effect == "redact":
+            branch.edits(redact(self.step, self.field, self.where, self.scope.meter))
         else:
             if self.effect == "drop":
                 _check_droppable(self.field, self.scope, (*self.where, "drop"))

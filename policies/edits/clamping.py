@@ -98,7 +98,7 @@ def _clamp_time(bounds: Mapping[str, float], where: tuple[str | int, ...]) -> Ed
 
     def clamped(value: Any, around: Surroundings) -> Any:
         now = around.now()
-        time = seconds(value)
+        time = seconds(value) if isinstance(value, str) else None
         if time is None:
             return time_text(now)
         if now - past <= time <= now + future:

@@ -6,11 +6,12 @@ patterns are taken in which there is nothing to go back for: a row of characters
 
 Refused, because time could grow with a power of the length: groups, alternation, back references and repeats of
 repeats; and a repeat behind which may stand what it takes itself (``.*@``: write ``[^@]*@``). Such a pattern tries each
-place of the text once, and goes no further from there than its repeats count. So the time is bounded by
-:data:`WORK_MAX`: some 2 ms. A text that is too long for its pattern is replaced whole. ``\d``, ``\w`` and ``\s``
-mean ASCII.
+place of the text once, and goes no further from there than its repeats count. So the work is known beforehand, and
+bounded for a text (:data:`WORK_MAX`, some 3 ms) and for a message (:data:`MESSAGE_WORK_MAX`). A text beyond that is
+replaced whole; a repeat with an end, ``[a-z]{1,64}@``, leaves room for longer ones. ``\d``, ``\w``, ``\s`` mean ASCII.
 """
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ REPEAT_MAX: Final = 1000
 """The highest number in ``{n,m}``."""
 WORK_MAX: Final = 1_000_000
 """Characters of a text that is searched, times those that one try of the pattern may look at in vain."""
-ENDLESS_MAX: Final = 1000
-"""Characters of a text that is searched for a pattern whose tries may look at all of it."""
+MESSAGE_WORK_MAX: Final = 4 * WORK_MAX
+"""The same, of all texts of a message that one transform searches."""
 
 _CLASSES: Final = r"\\[dDwWsS]|\\[^a-zA-Z0-9\s]|\\[tnr]"
 _TOKEN: Final = re.compile(
@@ -51,13 +52,59 @@ class _Piece:
     is_edge: bool = False
 
 
-def replacer(pattern: str, instead: str) -> Callable[[str], str]:
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A pattern that is taken."""
+
+    compiled: re.Pattern[str]
+    in_vain: int | None
+    """How many characters one try may look at without a match; None: all of the text."""
+
+    def work(self, length: int) -> int:
+        """Return what it takes to search a text of this length, at worst."""
+        return length * (length if self.in_vain is None else min(length, self.in_vain))
+
+
+class Meter:
+    """What the searches of one transform may still do to a message."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = MESSAGE_WORK_MAX
+
+    def reset(self) -> None:
+        """Begin with the next message."""
+        self._left = MESSAGE_WORK_MAX
+
+    def takes(self, work: int) -> bool:
+        """Return whether so much may be done, and count it."""
+        if work > min(WORK_MAX, self._left):
+            return False
+        self._left -= work
+        return True
+
+
+def replacer(pattern: str, instead: str, meter: Meter) -> Callable[[str], str]:
     """Return what replaces every match of ``pattern`` in a text by ``instead``, as it stands.
 
     Raises :class:`UnsafePattern`.
     """
+    search = _search(pattern)
+    template = instead.replace("\\", "\\\\")
+
+    def replaced(text: str) -> str:
+        return search.compiled.sub(template, text) if meter.takes(search.work(len(text))) else instead
+
+    return replaced
+
+
+@functools.lru_cache(maxsize=256)
+def _search(pattern: str) -> _Search:
+    """Read a pattern. Cached: it is compiled for every field of every message that a rule is for."""
     if not 0 < len(pattern) <= PATTERN_MAX:
         raise UnsafePattern(f"a pattern has 1 to {PATTERN_MAX} characters")
+    is_anchored = pattern.startswith("^")
     pieces = _pieces(pattern.removeprefix("^"))
     if all(piece.is_edge or not piece.low for piece in pieces):
         raise UnsafePattern("matches the empty text")
@@ -65,27 +112,21 @@ def replacer(pattern: str, instead: str) -> Callable[[str], str]:
     for place, piece in enumerate(pieces):
         if piece.low != piece.high:
             _check_no_way_back(piece, pieces[place + 1 :], samples)
-    longest = _longest(pieces, is_at_end=_ends_with_mark(pattern))
-    search = _compiled(("\\A" if pattern.startswith("^") else "") + _body(pattern))
-    template = instead.replace("\\", "\\\\")
-
-    def replaced(text: str) -> str:
-        return instead if len(text) > longest else search.sub(template, text)
-
-    return replaced
+    in_vain = 1 if is_anchored else _in_vain(pieces, is_at_end=_ends_with_mark(pattern))
+    return _Search(_compiled(("\\A" if is_anchored else "") + _body(pattern)), in_vain)
 
 
-def _longest(pieces: list[_Piece], *, is_at_end: bool) -> int:
-    """Return how many characters may be searched. What nothing is needed behind is never looked at in vain."""
+def _in_vain(pieces: list[_Piece], *, is_at_end: bool) -> int | None:
+    """Return how many characters a try may look at in vain. What nothing is needed behind is never looked at so."""
     in_vain = 1
     is_needed = is_at_end
     for piece in reversed(pieces):
         if is_needed:
             if piece.high is None:
-                return ENDLESS_MAX
+                return None
             in_vain += piece.high
         is_needed = is_needed or piece.is_edge or piece.low > 0
-    return max(ENDLESS_MAX, WORK_MAX // in_vain)
+    return in_vain
 
 
 def _body(pattern: str) -> str:

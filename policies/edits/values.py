@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from policies.edits.branches import DROPPED, Edit
-from policies.edits.redaction import UnsafePattern, replacer
+from policies.edits.redaction import Meter, UnsafePattern, replacer
 from policies.literals import is_same
 from policies.vocabulary import ANY, ARRAY, STRING, Field
 from policies.words import RuleError, RuleFailed, Surroundings
@@ -44,8 +44,11 @@ def truncate(spec: Mapping[str, Any], field: Field, where: Where) -> Edit:
     return cut
 
 
-def redact(spec: Mapping[str, Any], field: Field, where: Where) -> Edit:
-    """Put ``with`` in place of the whole value, or of each match of ``pattern`` in it, cut to what the field holds."""
+def redact(spec: Mapping[str, Any], field: Field, where: Where, meter: Meter) -> Edit:
+    """Put ``with`` in place of the whole value, or of each match of ``pattern`` in it, cut to what the field holds.
+
+    ``meter`` bounds the searches of the transform that the step is of.
+    """
     instead = spec.get("with", WITH_DEFAULT)
     if not isinstance(instead, str) or len(instead) > WITH_MAX:
         raise RuleError((*where, "with"), f"must be text of at most {WITH_MAX} characters")
@@ -55,7 +58,7 @@ def redact(spec: Mapping[str, Any], field: Field, where: Where) -> Edit:
         raise RuleError((*where, "with"), f"{field} of at most {field.max_length} characters")
     if "pattern" not in spec:
         return lambda value, _: value if value == instead else instead
-    replaced, longest = _replacer(spec["pattern"], instead, (*where, "pattern")), field.max_length
+    replaced, longest = _replacer(spec["pattern"], instead, meter, (*where, "pattern")), field.max_length
 
     def redacted(value: Any, _: Surroundings) -> Any:
         if not isinstance(value, str):
@@ -66,11 +69,11 @@ def redact(spec: Mapping[str, Any], field: Field, where: Where) -> Edit:
     return redacted
 
 
-def _replacer(pattern: Any, instead: str, where: Where) -> Callable[[str], str]:
+def _replacer(pattern: Any, instead: str, meter: Meter, where: Where) -> Callable[[str], str]:
     if not isinstance(pattern, str):
         raise RuleError(where, "must be text")
     try:
-        return replacer(pattern, instead)
+        return replacer(pattern, instead, meter)
     except UnsafePattern as error:
         raise RuleError(where, f"pattern {pattern!r}: {error}") from None
 

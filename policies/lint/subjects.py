@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from policies.lint.directions import can_come
 from policies.problems import Problem, Severity
@@ -9,7 +10,7 @@ from policies.rules import Match, Rule
 from policies.vocabulary import Vocabulary
 from policies.words import Effect, Mode, RuleError, Target
 
-ENDING = frozenset({Effect.ALLOW, Effect.DENY, Effect.ANSWER, Effect.QUARANTINE})
+ENDING: Final = frozenset({Effect.ALLOW, Effect.DENY, Effect.ANSWER, Effect.QUARANTINE})
 """Effects behind which no rule looks at a message. A limit ends only what is over it."""
 
 

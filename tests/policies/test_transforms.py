@@ -243,6 +243,15 @@ class TestOtherEffects:
             "data": {"a": ["***", 1, {"b": "x ***"}], pan: True},
         }
 
+    def test_each_message_is_searched_anew(self) -> None:
+        transform = compile_transform([{"redact": "**", "pattern": "[a-z]+!"}], target("DataTransfer"), VOCABULARY, ())
+        payload = {"vendorId": "v", "data": ["x" * 1000] * 3}
+
+        for _ in range(3):
+            assert transform.apply(payload, SURROUNDINGS) is payload
+        much = transform.apply({"vendorId": "v", "data": ["x" * 1000] * 5}, SURROUNDINGS)
+        assert much == {"vendorId": "***", "data": [*["x" * 1000] * 4, "***"]}
+
     def test_what_is_not_found_leaves_the_very_same_object(self) -> None:
         payload = {"vendorId": "v", "data": {"a": ["b", {"c": 1}]}}
 

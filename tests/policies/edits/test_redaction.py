@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.edits.redaction import ENDLESS_MAX, PATTERN_MAX, REPEAT_MAX, WORK_MAX, UnsafePattern, replacer
+from policies.edits.redaction import MESSAGE_WORK_MAX, PATTERN_MAX, REPEAT_MAX, WORK_MAX, Meter, UnsafePattern, replacer
 
+ENDLESS_MAX = 1000
+"""Characters that may be searched where each try may look at all of them."""
 SLOW = 0.25
 """Seconds; some 2 ms are usual, and a machine may be busy."""
 
@@ -42,11 +44,11 @@ SLOW = 0.25
     ],
 )
 def test_every_match_is_replaced(pattern: str, text: str, replaced: str) -> None:
-    assert replacer(pattern, "*")(text) == replaced
+    assert replacer(pattern, "*", Meter())(text) == replaced
 
 
 def test_the_replacement_stands_as_it_is() -> None:
-    assert replacer("a", r"\1\g<0>")("bab") == r"b\1\g<0>b"
+    assert replacer("a", r"\1\g<0>", Meter())("bab") == r"b\1\g<0>b"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,7 @@ def test_the_replacement_stands_as_it_is() -> None:
         ("c{3}a", WORK_MAX // 4),
         ("c{3}$", WORK_MAX // 4),
         (r"\b\d{13,19}\b", WORK_MAX // 21),
+        ("^[ac]+@", WORK_MAX),
         ("[ac]+@", ENDLESS_MAX),
         ("[ac]+$", ENDLESS_MAX),
         (r"[ac]+\b", ENDLESS_MAX),
@@ -65,10 +68,21 @@ def test_the_replacement_stands_as_it_is() -> None:
     ],
 )
 def test_a_text_beyond_the_bound_is_replaced_whole(pattern: str, bound: int) -> None:
-    redact = replacer(pattern, "*")
+    redact = replacer(pattern, "*", Meter())
 
     assert redact("b" * bound) == "b" * bound
     assert redact("b" * (bound + 1)) == "*"
+
+
+def test_the_texts_of_a_message_have_a_bound_together() -> None:
+    meter = Meter()
+    redact = replacer("[ac]+@", "*", meter)
+    texts = MESSAGE_WORK_MAX // WORK_MAX
+
+    assert [redact("b" * ENDLESS_MAX) for _ in range(texts)] == ["b" * ENDLESS_MAX] * texts
+    assert redact("b") == "*"
+    meter.reset()
+    assert redact("b") == "b"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +130,7 @@ def test_a_text_beyond_the_bound_is_replaced_whole(pattern: str, bound: int) -> 
 )
 def test_what_could_be_slow_or_is_no_pattern_is_refused(pattern: str, words: str) -> None:
     with pytest.raises(UnsafePattern, match=words):
-        replacer(pattern, "*")
+        replacer(pattern, "*", Meter())
 
 
 PIECES = st.sampled_from(["a", "b", "[ab]", "[^a]", r"\d", r"\w", r"\W", ".", "1", " ", r"\b"])
@@ -127,7 +141,7 @@ REPEATS = st.sampled_from(["", "", "?", "*", "+", "{2}", "{1,3}"])
 def test_no_pattern_that_is_taken_is_slow(parts: list[tuple[str, str]], sign: str, period: int) -> None:
     pattern = "".join(piece + ("" if piece == r"\b" else repeat) for piece, repeat in parts)
     try:
-        redact = replacer(pattern, "*")
+        redact = replacer(pattern, "*", Meter())
     except UnsafePattern:
         return
     text = ((sign * period + "ab1 "[period - 1]) * ENDLESS_MAX)[:ENDLESS_MAX]
@@ -142,7 +156,7 @@ def test_no_pattern_that_is_taken_is_slow(parts: list[tuple[str, str]], sign: st
 @given(st.text(max_size=30))
 def test_any_text_is_a_pattern_or_refused(text: str) -> None:
     try:
-        redact = replacer(text, "*")
+        redact = replacer(text, "*", Meter())
     except UnsafePattern:
         return
     assert redact("") == ""

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from policies.edits.branches import DROPPED, Edit
-from policies.edits.values import TABLE_MAX, WITH_MAX, digest, drop, mapped, redact, truncate
+from policies.edits.redaction import Meter
+from policies.edits.values import TABLE_MAX, WITH_MAX, Where, digest, drop, mapped, truncate
+from policies.edits.values import redact as redact_within
 from policies.vocabulary import ANY, ARRAY, OBJECT, STRING, Field
 from policies.words import NOBODY, RuleError, RuleFailed, Surroundings
 
@@ -24,6 +26,10 @@ THING = Field(("f",), OBJECT)
 OPEN = Field(("f",), ANY)
 
 Compile = Callable[[Mapping[str, Any], Field, tuple[str | int, ...]], Edit]
+
+
+def redact(spec: Mapping[str, Any], field: Field, where: Where) -> Edit:
+    return redact_within(spec, field, where, Meter())
 
 
 def edited(compile_: Compile, spec: dict[str, Any], field: Field, value: Any) -> Any:
