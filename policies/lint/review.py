@@ -44,6 +44,7 @@ def _found_in(subject: Subject, vocabulary: Vocabulary, configured: Names) -> It
     yield from void.limiting_answers(subject)
     yield from void.recoding_errors(subject)
     yield from void.denying_by_yes(subject)
+    yield from void.meaning_all(subject)
     yield from contradictions.contradicting(subject)
     yield from contradictions.beyond_the_schema(subject, vocabulary)
     yield from undone.idle(subject, vocabulary)

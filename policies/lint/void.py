@@ -5,9 +5,20 @@ from typing import Any, Final
 
 from policies.lint.subjects import Subject
 from policies.problems import Problem
+from policies.transforms import paths_of
 from policies.words import Effect, Kind
 
 ACCEPTED: Final = "Accepted"
+ALL_WHEN_EMPTY: Final = frozenset(
+    {
+        ("GetConfiguration", "key"),
+        ("GetDisplayMessages", "id"),
+        ("GetMonitoringReport", "componentVariable"),
+        ("GetReport", "componentVariable"),
+        ("SendLocalList", "localAuthorizationList"),
+    }
+)
+"""Lists of questions that, empty or left out, mean everything; of a full SendLocalList, that everything goes."""
 
 
 def limiting_answers(subject: Subject) -> Iterator[Problem]:
@@ -36,6 +47,17 @@ def denying_by_yes(subject: Subject) -> Iterator[Problem]:
         if spec.get("status") == ACCEPTED:
             text = "tells the asker that it was done, and it isn't: if that is meant, use `answer`"
             yield subject.finding(text, *where, "status")
+
+
+def meaning_all(subject: Subject) -> Iterator[Problem]:
+    """Find dropped lists, or elements, whose absence asks for everything."""
+    asked = {target.action for target in subject.targets if target.kind is Kind.CALL}
+    for place, step in enumerate(subject.rule.spec if subject.rule.effect is Effect.TRANSFORM else ()):
+        for path in paths_of(step) if "drop" in step else ():
+            actions = sorted(action for action in asked if (action, path.removesuffix("[]")) in ALL_WHEN_EMPTY)
+            if actions:
+                text = f"{actions[0]} with nothing in {path.removesuffix('[]')} means all there is: deny it instead"
+                yield subject.finding(text, "transform", place, "drop")
 
 
 def _are_all(subject: Subject, *kinds: Kind) -> bool:

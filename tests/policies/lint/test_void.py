@@ -47,3 +47,24 @@ def test_a_denial_that_says_yes_is_found(said: Said, effect: str, is_found: bool
     texts = said(f"{{id: a, stage: from_backend, match: {{action: Reset}}, {effect}}}")
 
     assert any("tells the asker that it was done" in text for text in texts) is is_found
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "step", "is_found"),
+    [
+        ("call", "GetConfiguration", "{drop: 'key[]', where: {'.': {like: ['*key']}}}", True),
+        ("call", "GetConfiguration", "{drop: key}", True),
+        ("call", "GetConfiguration", "{redact: 'key[]'}", False),
+        ("call", "Get*", "{drop: ['id[]', 'componentVariable[]']}", True),
+        ("call", "SendLocalList", "{drop: 'localAuthorizationList[]'}", True),
+        ("call", "SendLocalList", "{drop: 'localAuthorizationList[].idTagInfo.expiryDate'}", False),
+        ("result", "GetConfiguration", "{drop: 'configurationKey[]'}", False),
+    ],
+)
+def test_a_list_that_means_all_when_it_is_empty_is_found(
+    said: Said, kind: str, action: str, step: str, is_found: bool
+) -> None:
+    match = f"{{kind: {kind}, action: '{action}'}}"
+    texts = said(f"{{id: a, stage: [from_backend, to_backend], match: {match}, transform: [{step}]}}")
+
+    assert any("means all there is: deny it instead" in text for text in texts) is is_found
