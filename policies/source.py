@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from policies import form
+from policies.cases import SUFFIX
 from policies.documents import MAX_BYTES, Document, Where, read
 from policies.problems import Problem, spelled
 from policies.rules import Match, Place, Rule, Source
 from policies.values import Values, used_by
 from policies.words import Effect, Kind, Mode, Stage
 
-BUNDLED: Final = ("legacy-1.6",)
-"""Names of the policies that come with Voltgate."""
+BUNDLED: Final = tuple(
+    sorted(
+        each.name.removesuffix(".yaml")
+        for each in importlib.resources.files("policies").iterdir()
+        if each.name.endswith(".yaml") and not each.name.endswith(SUFFIX)
+    )
+)
+"""Names of the policies that come with Voltgate: those that lie beside this file."""
 MAX_FILES: Final = 8
 """That one policy may be made of, by ``extends``."""
 TESTS: Final = ("fields", "any")
