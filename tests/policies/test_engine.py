@@ -407,7 +407,7 @@ def _spelled(number: int, rule: Any) -> str:
     return ", ".join(parts)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(_RULE, min_size=1, max_size=6), st.booleans(), st.lists(_EVENT, min_size=1, max_size=4))
 def test_with_the_screen_it_is_decided_as_without(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[Any], denies: bool, events: list[Payload]
