@@ -3,11 +3,12 @@
 A policy sees every message four times on its way (design: the way of a frame) and says whether it may go on.
 """
 
+import functools
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from policies.compiling import Book, Key, compile_rules
 from policies.decisions import Decided, Decision, Step, Trace, nobody
@@ -15,10 +16,13 @@ from policies.evaluation import Bucket, Compiled, Evaluation, Where
 from policies.problems import PolicyError, Problem, Severity, in_order
 from policies.rules import Rule, Source
 from policies.scopes import ALL, covering
-from policies.source import BUNDLED, draft
+from policies.source import BUNDLED, Draft, draft
 from policies.words import PASSED, Effect, Facts, Kind, Mode, Payload, Schemas, Stage, Surroundings, Target, Verdict
 
 __all__ = ["BUNDLED", "Decision", "Guard", "Policy", "PolicyError", "Problem", "Step", "Trace", "load"]
+
+LOADED_MAX: Final = 8
+"""Policies that are kept for the case that somebody loads them again: groups and backends may name the same one."""
 
 
 class _View(dict[Key, Bucket | None]):
@@ -194,9 +198,14 @@ class Guard:
 def load(name_or_path: str | Path, schemas: Schemas) -> Policy:
     """Load a bundled policy by name, or one from a file.
 
-    Raises :class:`PolicyError` with all that is wrong: a policy that isn't understood whole never loads.
+    Raises :class:`PolicyError` with all that is wrong: a policy that isn't understood whole never loads. Files that
+    haven't changed give the policy that they gave before.
     """
-    read = draft(name_or_path)
+    return _compiled(draft(name_or_path), schemas)
+
+
+@functools.lru_cache(maxsize=LOADED_MAX)
+def _compiled(read: Draft, schemas: Schemas) -> Policy:
     book, found = compile_rules(read, schemas)
     problems = in_order(read.problems + found)
     if any(each.severity is Severity.ERROR for each in problems):

@@ -34,18 +34,21 @@ TESTS: Final = ("fields", "any")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A policy as its files say it; not compiled. ``problems`` may hold errors: then the rest is what could be read."""
+    """A policy as its files say it; not compiled. ``problems`` may hold errors: then the rest is what could be read.
 
-    name: str
-    description: str
-    mode: Mode
-    default: Effect
-    """ALLOW or DENY: what becomes of a message that no rule decides."""
-    values: Mapping[str, Any]
-    rules: tuple[Rule, ...]
+    Two drafts of the same files are equal.
+    """
+
     sources: tuple[Source, ...]
     """The policy's own file first, then what it extends."""
-    problems: tuple[Problem, ...]
+    name: str = field(compare=False)
+    description: str = field(compare=False)
+    mode: Mode = field(compare=False)
+    default: Effect = field(compare=False)
+    """ALLOW or DENY: what becomes of a message that no rule decides."""
+    values: Mapping[str, Any] = field(compare=False)
+    rules: tuple[Rule, ...] = field(compare=False)
+    problems: tuple[Problem, ...] = field(compare=False)
 
 
 @dataclass(slots=True)

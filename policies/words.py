@@ -144,6 +144,9 @@ class Target:
 class Schemas(Protocol):
     """The official OCPP schemas. The gateway has them; policies are handed them."""
 
+    def __hash__(self) -> int:
+        """Equal ones say the same: what was compiled for one is as good for the other."""
+
     def protocols(self) -> frozenset[str]:
         """Return the protocols that are known."""
 

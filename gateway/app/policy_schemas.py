@@ -1,6 +1,7 @@
 """The official schemas as the policies are handed them: they know no gateway."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.wire.errors import CallError, ErrorCode, spell
@@ -9,6 +10,7 @@ from gateway.wire.versions import Version
 from policies.words import Kind, Payload
 
 
+@dataclass(frozen=True, slots=True)
 class OfficialSchemas:
     """Fulfils ``policies.words.Schemas`` for every version that is spoken."""
 

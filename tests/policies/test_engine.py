@@ -99,6 +99,17 @@ def test_a_policy_loads_from_a_file(write: Write, as_text: bool) -> None:
     assert [each.text.partition(":")[0] for each in policy.warnings] == ["values.a"]
 
 
+def test_files_that_have_not_changed_are_compiled_once(write: Write) -> None:
+    path = write("name: base\n")
+    own = path.with_name("mine.yaml")
+    own.write_text("name: mine\nextends: own.yaml\n", "utf-8")
+    before = load(own)
+
+    assert load(own) is before
+    write("name: base\ndefault: deny\n")
+    assert load(own).default is Effect.DENY
+
+
 @pytest.mark.parametrize("text", ["name: mine", "name: mine\nrules:\n", "name: mine\nrules: []\n"])
 def test_a_policy_may_have_no_rules(write: Write, text: str) -> None:
     assert load(write(text)).name == "mine"
