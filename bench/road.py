@@ -104,6 +104,8 @@ class Road:
             epoch=lambda: 1,
             late_answer=_nothing,
             depth=0,
+            set_aside=_nothing,
+            withheld=set(),
         )
         self.bridge = V201ToV16(
             books=books,
