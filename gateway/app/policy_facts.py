@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.bridge.books import Books, Json, Transaction
+from gateway.bridge.books import Books, Json, Transaction, TransactionState
 from gateway.session.boot import BootGate
 from gateway.session.ports import StationRecord
 from gateway.wire.versions import Version
 from policies.words import Facts
 
+_STOPPING, _ENDED = TransactionState.STOPPING, TransactionState.ENDED
 NEVER_STARTED: Final = -1
 """transactionId of a StopTransaction whose start no backend took (OCPP 1.6 errata): it names nobody's transaction."""
 
@@ -104,8 +105,14 @@ class FactsOf:
             model=plate.model,
             address=station.remote,
             is_booted=station.gate.is_open,
-            running=sum(not tx.is_over for tx in station.books.transactions.values()),
+            running=_running(station.books),
         )
+
+
+def _running(books: Books) -> int:
+    """Count what isn't over (:attr:`Transaction.is_over`), without a look-up of the states' names for each."""
+    states = [tx.state for tx in books.transactions.values()]
+    return len([state for state in states if state is not _STOPPING and state is not _ENDED])
 
 
 class Ownership:

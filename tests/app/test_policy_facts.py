@@ -71,6 +71,13 @@ def test_what_is_known_of_a_station() -> None:
     )
 
 
+@pytest.mark.parametrize("state", TransactionState)
+def test_running_are_those_that_are_not_over(state: TransactionState) -> None:
+    tx = Transaction("TX1", state, 7)
+
+    assert FactsOf(cast("Station", station(tx)), "legacy")().running == int(not tx.is_over)
+
+
 def test_they_are_those_of_now() -> None:
     fake = station(serial="SN1")
     facts = FactsOf(cast("Station", fake), "legacy")
