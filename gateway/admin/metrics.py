@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from gateway.admin.policy_metrics import PolicyInForce, policy_metrics
 from gateway.session.tally import Tally
 
 
@@ -45,6 +46,7 @@ class Levels:
     """Stations by how far they are from the roots that they should trust: settled, unsettled, locked_out."""
     quarantined: Mapping[str, int] = field(default_factory=dict)
     """By state (held, released): messages in the quarantine."""
+    policies: Iterable[PolicyInForce] = ()
 
 
 class _GatewayCollector(Collector):
@@ -58,6 +60,7 @@ class _GatewayCollector(Collector):
         if levels.certificates is not None:
             yield from self._certificates(levels.certificates)
         yield from self._counters()
+        yield from policy_metrics(self._tally, levels.policies)
 
     def _gauges(self, levels: Levels) -> Iterable[Metric]:
         yield GaugeMetricFamily(

@@ -35,8 +35,8 @@ class Foundation:
     books: StoredBooks
     authorizations: RememberedAuthorizations
     addresses: Mapping[str, BackendAddress]
-    guards: Callable[[Station], Guard]
-    """Makes the policy as it meets one station."""
+    guards: Callable[[Station, str], Guard]
+    """Makes the policy as it meets one station, which has the backend of this name."""
     tally: Tally
     limits: Limits
     pool: HandshakePool

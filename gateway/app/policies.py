@@ -1,66 +1,148 @@
-"""The policies in force: which one meets which station, and what they are told of it."""
+"""The policies in force: which one governs which station, and what their rules are told of it."""
 
+import asyncio
+import functools
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Final
 
+from gateway.app.policy_facts import FactsOf, Ownership
+from gateway.app.policy_files import PolicyFiles
 from gateway.app.policy_schemas import OfficialSchemas
 from gateway.app.problems import StartFailed
 from gateway.config import Config
+from gateway.config.check import Problem
+from gateway.config.policies import policy_keys, policy_of
+from gateway.config.values import PolicySource
+from gateway.services.looking import look_once
+from gateway.services.policy_decisions import PolicyDecisions
 from gateway.session.station import Station
-from policies.engine import Guard, PolicyError, load
-from policies.words import Facts, Memory, Surroundings
+from gateway.session.tally import Tally
+from policies.engine import Guard, Policy, PolicyError, load
+from policies.words import Memory, Schemas, Surroundings
+
+POLL: Final = 2.0
+"""Seconds between two looks at the files."""
+MEMORIES_MAX: Final = 100_000
+"""Stations of which is remembered what their rules have counted; those that were not here for longest are forgotten."""
 
 
 class PoliciesInForce:
     """All policies that the configuration names."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, tally: Tally) -> None:
         """Load them. Raises :class:`StartFailed`."""
-        try:
-            self._policy = load(config.policy, OfficialSchemas())
-        except PolicyError as error:
-            raise StartFailed(f"policy: {error}") from None
-        self._shared = Memory()
+        self._config = config
+        schemas = OfficialSchemas()
+        loaded, problems = load_all(config, schemas)
+        if problems:
+            more = f" (and {len(problems) - 1} more: voltgate check)" if len(problems) > 1 else ""
+            raise StartFailed(f"{problems[0].key}: {problems[0].text}{more}")
+        self._files = {
+            source: PolicyFiles(
+                key,
+                policy,
+                source,
+                schemas=schemas,
+                tally=tally,
+                objection=functools.partial(self._objection, source),
+            )
+            for source, (key, policy) in loaded.items()
+        }
+        self._memories: OrderedDict[str, Memory] = OrderedDict()
 
-    def guard(self, station: Station) -> Guard:
-        """Make the policy as it meets one station."""
+    def __iter__(self) -> Iterator[PolicyFiles]:
+        """Yield each, in the order in which the configuration names them."""
+        return iter(self._files.values())
+
+    def guard(self, station: Station, backend: str, decisions: PolicyDecisions) -> Guard:
+        """Make the policy as it meets one station that has ``backend``; it follows the station from group to group."""
+        governing = _Governing(lambda: self.governing(station.identity, station.record.group, backend))
+        station.when_regrouped = governing.choose
         surroundings = Surroundings(
             now=time.time,
             monotonic=time.monotonic,
-            facts=facts_of(station),
-            owns=lambda number: owns(station, number),
-            shared=self._shared,
+            facts=FactsOf(station, backend),
+            owns=Ownership(station.books),
+            memory=self.memory(station.identity),
+            shared=governing.files.shared,
+            revision=lambda: station.record,
         )
-        return Guard(lambda: self._policy, surroundings)
+        governing.surroundings = surroundings
+        return Guard(governing, surroundings, decisions.of(station, lambda: governing.files))
+
+    async def follow(self) -> None:
+        """Look at the files again and again, for ever."""
+        while True:
+            await asyncio.sleep(POLL)
+            await self.look()
+
+    async def look(self, *, at_once: bool = False) -> None:
+        """Look at all files, and take over what is new and in order."""
+        for files in self:
+            look = functools.partial(files.look, at_once=at_once)
+            await look_once(look, "policy_not_looked_at", policy=files.key)
+
+    def governing(self, identity: str, group: str | None, backend: str) -> PolicyFiles:
+        """Return the policy that is for a station."""
+        return self._files[policy_of(self._config, identity, group, backend)]
+
+    def memory(self, identity: str) -> Memory:
+        """Return what rules remember of a station."""
+        memory = self._memories.pop(identity, None) or Memory()
+        self._memories[identity] = memory
+        if len(self._memories) > MEMORIES_MAX:
+            self._memories.popitem(last=False)
+        return memory
+
+    def _objection(self, source: PolicySource, policy: Policy) -> str | None:
+        """Return why a policy can't be in force beside the others."""
+        other = next((each for each in self if each.source != source and each.name == policy.name), None)
+        return None if other is None else _same_name(source, policy.name, other.source)
 
 
-def facts_of(station: Station) -> Callable[[], Facts]:
-    """Return what gathers, when a rule asks for it, what is known of a station."""
+class _Governing:
+    """The policy of one station: asked at each of its messages."""
 
-    def facts() -> Facts:
-        record = station.record
-        return Facts(
-            record.identity,
-            group=record.group,
-            backend=record.backend or "",
-            protocol=station.version.value,
-            security_profile=station.profile,
-            serial=record.serial,
-            address=station.remote,
-            is_booted=station.gate.is_open,
-            running=sum(not tx.is_over for tx in station.books.transactions.values()),
-        )
+    def __init__(self, choose: Callable[[], PolicyFiles]) -> None:
+        self._choose = choose
+        self.files = choose()
+        self.surroundings: Surroundings | None = None
 
-    return facts
+    def __call__(self) -> Policy:
+        return self.files.policy
+
+    def choose(self) -> None:
+        """The station is in another group now."""
+        self.files = self._choose()
+        if self.surroundings is not None:
+            self.surroundings.shared = self.files.shared
 
 
-def owns(station: Station, number: object) -> bool:
-    """Return whether a transactionId, of the station's dialect or the backend's, is one of the station's.
+def load_all(config: Config, schemas: Schemas) -> tuple[dict[PolicySource, tuple[str, Policy]], list[Problem]]:
+    """Load each policy that the configuration names once, with the first key that names it; return what is wrong, too.
 
-    That is so too of one whose begin is in the quarantine: there it follows.
+    Blocks. Two policies can't have one name: log, metrics and API name them by it.
     """
-    books = station.books
-    if isinstance(number, int):
-        is_known = any(number in {tx.backend_tx, tx.station_number} for tx in books.transactions.values())
-        return is_known or str(number) in books.quarantined
-    return number in books.transactions or number in books.quarantined
+    loaded: dict[PolicySource, tuple[str, Policy]] = {}
+    problems: list[Problem] = []
+    tried: set[PolicySource] = set()
+    for key, source in policy_keys(config):
+        if source in tried:
+            continue
+        tried.add(source)
+        try:
+            policy = load(source, schemas)
+        except PolicyError as error:
+            problems += [Problem.error(key, str(each)) for each in error.problems]
+            continue
+        twin = next((other for other, (_, each) in loaded.items() if each.name == policy.name), None)
+        if twin is not None:
+            problems.append(Problem.error(key, _same_name(source, policy.name, twin)))
+        loaded[source] = key, policy
+    return loaded, problems
+
+
+def _same_name(source: PolicySource, name: str, other: PolicySource) -> str:
+    return f"{source}: is called {name}, and so is {other}; give each its own `name`"

@@ -118,23 +118,30 @@ def _running(books: Books) -> int:
 class Ownership:
     """Tells whether a transactionId is one of a station's: its own name for it, or the backend's number.
 
-    A station has some hundred transactions, and a rule may ask at each message: numbers are looked up in an index that
-    is made anew when one isn't found in it.
+    So is one whose begin is in the quarantine: what is said of it follows it there. A station has some hundred
+    transactions, and a rule may ask at each message: numbers are looked up in an index that is made anew when one isn't
+    found in it.
     """
 
     def __init__(self, books: Books) -> None:
-        self._transactions = books.transactions
+        self._books = books
         self._by_number: dict[int | None, Transaction] = {}
 
     def __call__(self, number: object) -> bool:
+        books = self._books
         if isinstance(number, str):
-            return number in self._transactions
+            return number in books.transactions or number in books.quarantined
         if type(number) is not int:
             return False
-        if number == NEVER_STARTED:
+        if number == NEVER_STARTED or self._is_known(number):
             return True
+        self._by_number = {}
+        for tx in books.transactions.values():
+            self._by_number[tx.backend_tx] = self._by_number[tx.station_number] = tx
+        return number in self._by_number or str(number) in books.quarantined
+
+    def _is_known(self, number: int) -> bool:
         tx = self._by_number.get(number)
-        if tx is not None and tx.backend_tx == number and self._transactions.get(tx.station_tx) is tx:
-            return True
-        self._by_number = {each.backend_tx: each for each in self._transactions.values()}
-        return number in self._by_number
+        if tx is None or self._books.transactions.get(tx.station_tx) is not tx:
+            return False
+        return number in {tx.backend_tx, tx.station_number}

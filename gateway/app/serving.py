@@ -18,10 +18,10 @@ from gateway.app.authorities import open_authorities
 from gateway.app.backends import addresses
 from gateway.app.clock import now
 from gateway.app.commands import Commands
-from gateway.app.descriptors import waiting_places
 from gateway.app.following import Following
 from gateway.app.foundation import Foundation
 from gateway.app.interpreter import QuietTimes
+from gateway.app.limits import failure_limits, transport_limits
 from gateway.app.listeners import StationListener, Surroundings, station_listeners
 from gateway.app.onboarding import Onboarding
 from gateway.app.policies import PoliciesInForce
@@ -35,8 +35,9 @@ from gateway.config import Config
 from gateway.config.secrets import SecretError
 from gateway.edge.connection_refusals import ConnectionRefusals
 from gateway.edge.door import Door
-from gateway.edge.failures import FailureLimits, Failures
+from gateway.edge.failures import Failures
 from gateway.edge.passwords import PasswordChecker
+from gateway.services.policy_decisions import PolicyDecisions
 from gateway.session.ports import StoreAway
 from gateway.session.station import Station
 from gateway.session.tally import Tally
@@ -66,8 +67,10 @@ Announce = Callable[[str], None]
 
 
 @asynccontextmanager
-async def serving(config: Config, announce: Announce) -> AsyncIterator[None]:
+async def serving(config: Config, announce: Announce) -> AsyncIterator[Callable[[], None]]:
     """Serve while the context is open. ``announce`` gets one line per listener, then ``ready``.
+
+    What is yielded has the policies' files looked at now, not only at the next look.
 
     Raises :class:`StartFailed` with one clear line when something can't be had. Leaving it drains: no new connection,
     stations are told to go, what is in hand is finished within ``limits.drain_timeout`` seconds.
@@ -84,11 +87,12 @@ async def serving(config: Config, announce: Announce) -> AsyncIterator[None]:
             announce(line)
         gateway.is_ready = True
         announce("ready")
-        yield
+        yield gateway.look_at_policies
 
 
 async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
-    policies = PoliciesInForce(config)
+    tally = Tally()
+    policies = PoliciesInForce(config, tally)
     for version in Version:
         operations(version)  # compiled now, not while the first station waits
     try:
@@ -103,9 +107,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
     authorizations = _authorizations(config, database)
     stack.push_async_callback(authorizations.flush)
     quarantine, stations = Quarantine(database, config.limits.journal_limit), Stations(database)
-    ground = _Ground(
-        config, policies, database, stations, quarantine, authorizations, Tasks(), pool, passwords, Tally()
-    )
+    ground = _Ground(config, policies, database, stations, quarantine, authorizations, Tasks(), pool, passwords, tally)
     authorities = await open_authorities(config, stack)
     services = StationServices(
         config,
@@ -159,14 +161,14 @@ class _Gateway:
         self._config = ground.config
         self._tasks = ground.tasks
         self._stack = stack
-        limits = _transport_limits(ground.config)
+        limits = transport_limits(ground.config)
         self.factory = _factory(ground, services, limits, self._joined)
         self._directory = self.factory.directory
         self.released = ReleasedMessages(
             ground.quarantine, ground.stations, self._directory, ground.tasks, ground.tally
         )
         revocations = services.pki.revocations
-        failures = Failures(_failure_limits(ground.config))
+        failures = Failures(failure_limits(ground.config))
         self.listeners = station_listeners(
             Surroundings(
                 config=ground.config,
@@ -217,6 +219,10 @@ class _Gateway:
         for host, port in listener.transport.addresses:
             announce(f"listening {scheme}://{_authority(host, port)}{configured.path} security_profiles={profiles}")
 
+    def look_at_policies(self) -> None:
+        """Take over what has changed in the policies' files, now."""
+        self._tasks.spawn(self._ground.policies.look(at_once=True), "policies now")
+
     def resume(self) -> None:
         """Begin to deliver what an earlier run left."""
         self._resuming = self._tasks.spawn(self.factory.resume(), "journals")
@@ -263,6 +269,7 @@ class _Gateway:
         self._tasks.spawn(self.following.follow_registry(), "registry")
         self._tasks.spawn(self.following.follow_crls(), "CRLs")
         self._tasks.spawn(self.following.follow_certificates(), "certificates")
+        self._tasks.spawn(self._ground.policies.follow(), "policies")
         self._tasks.spawn(self._save_registers(), "registers")
         self._tasks.spawn(self.released.run(), "released messages")
         self._tasks.spawn(self._ground.authorizations.run(), "authorizations")
@@ -317,6 +324,7 @@ class _Gateway:
                 station.is_connected and station.provisional is not None for station in self._directory
             ),
             expiring=self._services.pki.expiring(),
+            policies=self._ground.policies,
         )
 
     async def _save_registers(self) -> None:
@@ -328,6 +336,7 @@ class _Gateway:
 def _factory(
     ground: _Ground, services: StationServices, limits: Limits, joined: Callable[[Station], None]
 ) -> StationFactory:
+    decisions = PolicyDecisions(ground.tally, services.security)
     return StationFactory(
         Foundation(
             config=ground.config,
@@ -339,7 +348,7 @@ def _factory(
             books=StoredBooks(ground.database),
             authorizations=ground.authorizations,
             addresses=addresses(ground.config),
-            guards=ground.policies.guard,
+            guards=lambda station, backend: ground.policies.guard(station, backend, decisions),
             tally=ground.tally,
             limits=limits,
             pool=ground.pool,
@@ -364,27 +373,6 @@ def _door(ground: _Ground, services: StationServices, factory: StationFactory, f
         failures=failures,
         may_speak=factory.may_speak,
         pending=Onboarding(PendingStations(ground.database), ground.tasks) if records else None,
-    )
-
-
-def _transport_limits(config: Config) -> Limits:
-    limits = config.limits
-    return Limits(
-        handshake_timeout=limits.handshake_timeout,
-        head_timeout=limits.handshake_timeout,
-        max_message=limits.max_message,
-        max_connections=limits.max_connections,
-        waiting_per_address=limits.waiting_per_address,
-        max_waiting=waiting_places(limits.max_connections),
-    )
-
-
-def _failure_limits(config: Config) -> FailureLimits:
-    limits = config.limits
-    return FailureLimits(
-        connections_per_address=limits.failures_per_address,
-        passwords_per_address=limits.password_failures_per_address,
-        passwords_per_identity=limits.password_failures_per_identity,
     )
 
 

@@ -1,18 +1,17 @@
 """What `voltgate init` writes and `voltgate check` looks at."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.app.policies import load_all
 from gateway.app.policy_schemas import OfficialSchemas
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.check import Problem, check
-from gateway.config.policies import policy_keys
 from gateway.config.scaffold import DEFAULT_BACKEND_URL, ScaffoldRefused
 from gateway.config.scaffold import scaffold as write_scaffold
 from pki.authority import AuthorityError
-from policies.engine import PolicyError, load
 
 __all__ = ["DEFAULT_BACKEND_URL", "problems", "scaffold"]
 
@@ -30,14 +29,4 @@ def problems(config: Config) -> list[Problem]:
     from gateway.app.trust_overview import rotation_problems  # noqa: PLC0415 - the store, which init and the rest of the commands don't need
 
     found = [*check(config), *asyncio.run(rotation_problems(config))]
-    return [*found, *_policy_problems(config)]
-
-
-def _policy_problems(config: Config) -> Iterator[Problem]:
-    """One per policy that doesn't load, at the first key that names it."""
-    schemas = OfficialSchemas()
-    for source, key in {source: key for key, source in reversed([*policy_keys(config)])}.items():
-        try:
-            load(source, schemas)
-        except PolicyError as error:
-            yield Problem.error(key, str(error))
+    return [*found, *load_all(config, OfficialSchemas())[1]]

@@ -114,7 +114,7 @@ class StationFactory:
             boot_rules=self._boot_rules(backend),
             clock=now,
         )
-        station.guard = on.guards(station)
+        station.guard = on.guards(station, backend)
         follow_ups = FollowUps(record.identity, on.tasks.spawn)
         legs = legs_for(
             station, on, backend, spoken, came_up=lambda: self._catch_up(station), answered=follow_ups.answered
@@ -166,6 +166,8 @@ class StationFactory:
     def follow(self, record: StationRecord) -> None:
         """The registry has changed: from now on a station has another backend as soon as it may, or no more."""
         runtime = self._runtimes.get(record.identity)
+        if runtime is not None:
+            runtime.station.regroup(record.group)
         if runtime is None or runtime.backend == self._routing.route(record).backend:
             self._moving.discard(record.identity)
         else:
@@ -186,6 +188,11 @@ class StationFactory:
                     return
 
     # --- for the composition root
+
+    def live(self, identity: str) -> tuple[Station, str] | None:
+        """Return the runtime of a station and the name of the backend that it has, or None."""
+        runtime = self._runtimes.get(identity)
+        return None if runtime is None else (runtime.station, runtime.backend)
 
     async def may_speak(self, record: StationRecord) -> Collection[Version]:
         """Return the OCPP versions that can be bridged to the backend that the station has. Raises StoreAway."""

@@ -18,7 +18,10 @@ log = structlog.get_logger(__name__)
 
 
 def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C. A second one ends it at once: what moves money is in the journal."""
+    """Run the gateway until SIGTERM or Ctrl-C. A second one ends it at once: what moves money is in the journal.
+
+    SIGHUP has the policies' files read again at once.
+    """
     tree = load_config(config)
     configure(tree.log.level, tree.log.format)
     try:
@@ -42,7 +45,8 @@ async def _until_told(config: Config) -> None:
 
     for each in _STOPPING:
         loop.add_signal_handler(each, tell)
-    async with serving(config, _announce):
+    async with serving(config, _announce) as look_at_policies:
+        loop.add_signal_handler(signal.SIGHUP, look_at_policies)
         allow_for(config.limits.max_connections * len(config.listeners))
         settle_down()
         await told.wait()

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
 
 from gateway.app.clock import now
 from gateway.app.foundation import Foundation
-from gateway.app.policies import PoliciesInForce
 from gateway.app.tasks import Tasks
 from gateway.config import Config, load
 from gateway.session.security import SecurityEvent
@@ -26,6 +26,10 @@ from gateway.transport import HandshakePool, Limits
 from gateway.upstream.authorizations import RememberedAuthorizations
 from gateway.upstream.dialing import BackendAddress
 from gateway.wire.versions import Version
+from policies.words import PASSED
+
+if TYPE_CHECKING:
+    from policies.engine import Guard
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ async def foundation(configured: Callable[..., Any], tmp_path: Path) -> AsyncIte
         books=StoredBooks(database),
         authorizations=RememberedAuthorizations(Authorizations(database), ["legacy"], clock=now),
         addresses={"legacy": nowhere},
-        guards=PoliciesInForce(configured()).guard,
+        guards=lambda _, __: cast("Guard", SimpleNamespace(inspect=lambda *_: PASSED)),
         tally=Tally(),
         limits=Limits(),
         pool=pool,

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.app.policy_facts import FactsOf, Nameplate, Ownership, nameplate
 from gateway.bridge.books import Books, Transaction, TransactionState
+from gateway.bridge.given_numbers import LAST
 from gateway.session.boot import BootGate
 from gateway.session.ports import BootStatus, StationRecord
 from gateway.wire.versions import Version
@@ -127,3 +128,13 @@ def test_a_number_that_a_backend_gives_twice_is_the_stations_while_either_is_kno
     assert owns(7)
     del books.transactions["7/2"]
     assert owns(7)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_own"), [(LAST, True), (7, True), (LAST - 1, True), (LAST - 2, False), ("TX2", True), ("TX3", False)]
+)
+def test_what_the_quarantine_knows_of_is_its_own_too(name: object, is_own: bool) -> None:
+    books = Books({str(LAST): Transaction(str(LAST), OPEN, 7)}, quarantined={str(LAST - 1): "digest", "TX2": "digest"})
+    owns = Ownership(books)
+
+    assert [owns(name), owns(name)] == [is_own] * 2

@@ -213,6 +213,22 @@ async def test_a_change_that_is_taken_back_moves_nobody(routed: Foundation) -> N
     await factory.close()
 
 
+async def test_a_station_is_told_its_group_while_it_is_connected(routed: Foundation) -> None:
+    factory = StationFactory(routed)
+    record = await _registered(routed)
+    station, socket = await _connected(factory, record)
+    seen: list[str | None] = []
+    station.when_regrouped = lambda: seen.append(station.record.group)
+    factory.follow(dataclasses.replace(record, group="yard"))
+    factory.follow(dataclasses.replace(record, group="yard"))
+    factory.follow(record)
+
+    assert (seen, socket.closed) == (["yard", None], [])
+    assert factory.live("CS1") == (station, "legacy")
+    assert factory.live("CS9") is None
+    await factory.close()
+
+
 async def test_one_that_comes_back_by_itself_moves_then_if_it_may(routed: Foundation) -> None:
     factory = StationFactory(routed)
     record = await _registered(routed)
