@@ -8,6 +8,7 @@ from aiohttp import web
 from gateway.admin.certificate_requests import CertificateRequestEndpoints
 from gateway.admin.certificates import CertificateEndpoints, Revoke
 from gateway.admin.pending_stations import PendingStationEndpoints
+from gateway.admin.policies import Policies, PolicyEndpoints
 from gateway.admin.ports import (
     CertificateRequests,
     Certificates,
@@ -44,6 +45,7 @@ class Parts:
     renewals: Renewals
     security_events: SecurityEvents
     trust: TrustAnchors
+    policies: Policies
 
 
 def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
@@ -56,4 +58,5 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     RenewalEndpoints(parts.renewals).add_routes(router)
     SecurityEventEndpoints(parts.security_events).add_routes(router)
     TrustAnchorEndpoints(parts.trust).add_routes(router)
+    PolicyEndpoints(parts.policies).add_routes(router)
     PendingStationEndpoints(parts.registration, roster).add_routes(router)

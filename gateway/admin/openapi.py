@@ -9,6 +9,7 @@ from gateway.admin.certificate_requests import RequestFilter, RequestRefusal
 from gateway.admin.certificates import CertificateFilter, Revocation
 from gateway.admin.openapi_schemas import SCHEMAS
 from gateway.admin.pending_stations import Approval
+from gateway.admin.policies import Explanation
 from gateway.admin.renewals import RenewalOfAll, RenewalOfOne
 from gateway.admin.requests import PREFIX, Query
 from gateway.admin.security_events import EventFilter
@@ -23,6 +24,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     Approval,
     RequestRefusal,
     RenewalOfAll,
+    Explanation,
 )
 _IDENTITY: Final = {
     "name": "identity",
@@ -252,6 +254,19 @@ def _others() -> dict[str, Any]:
                 "List security events, the newest first.",
                 {"200": _list("security_events", "SecurityEvent"), **_errors("400")},
                 query=EventFilter,
+            ),
+        },
+        "policies": {
+            "get": _operation(
+                "List the policies in force, with their rules and what each has decided.",
+                {"200": _list("policies", "Policy")},
+            ),
+        },
+        "policies/explain": {
+            "post": _operation(
+                "Tell how a message would be decided on now, rule by rule; nothing is sent or counted.",
+                {"200": _json("Explained"), **_errors("400", "404")},
+                body=Explanation,
             ),
         },
     }

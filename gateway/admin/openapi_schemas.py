@@ -5,8 +5,10 @@ from typing import Any, Final
 from gateway.admin.certificates import STATES
 from gateway.session.trust import AnchorType
 from gateway.wire.versions import Version
+from policies.words import Effect, Kind, Outcome, Reason, Stage
 
 _VERSIONS: Final = [version.value for version in Version]
+_STAGES: Final = [stage.value for stage in Stage]
 _TIME: Final = {"type": "string", "format": "date-time"}
 
 
@@ -257,6 +259,78 @@ _ROOT_ROTATION: Final = _object(
         },
     }
 )
+_COUNTS: Final = {
+    "type": "array",
+    "items": _object({"outcome": _text(), "mode": {"enum": ["enforce", "observe"]}, "count": {"type": "integer"}}),
+    "description": "Messages since the start with which it did something, or would have.",
+}
+_RULE: Final = _object(
+    {
+        "id": _text(),
+        "threat": _text(),
+        "stages": {"type": "array", "items": {"enum": _STAGES}},
+        "effect": {"enum": [effect.value for effect in Effect]},
+        "mode": {"enum": ["enforce", "observe"]},
+        "place": _text("File and line."),
+        "counts": _COUNTS,
+    }
+)
+_POLICY: Final = _object(
+    {
+        "name": _text(),
+        "description": _text(),
+        "key": _text("The first key of the configuration that names it."),
+        "file": _text("The file, or the name of a bundled policy."),
+        "mode": {"enum": ["enforce", "observe"]},
+        "default": {"enum": ["allow", "deny"]},
+        "sha256": _text("Of its own file, in hex."),
+        "sources": {
+            "type": "array",
+            "items": _object({"name": _text(), "sha256": _text()}),
+            "description": "Its own file first, then what it extends.",
+        },
+        "loaded_at": _TIME,
+        "is_stale": {"type": "boolean", "description": "Its files say something else, with which something is wrong."},
+        "refused_at": _TIME | {"type": ["string", "null"]},
+        "faults": {"type": "array", "items": _text("What is wrong with the files as they are now, with the line.")},
+        "default_counts": _COUNTS,
+        "rules": {"type": "array", "items": _RULE},
+    }
+)
+_STEP: Final = _object(
+    {
+        "rule": _text(),
+        "place": _text("File and line."),
+        "effect": {"enum": [effect.value for effect in Effect]},
+        "observed": {"type": "boolean"},
+        "held": {"type": ["boolean", "null"], "description": "null: not asked, because a rule before it had decided."},
+        "unmet": _text("What of the rule didn't hold.", null=True),
+        "did": _text("What it did, or would have done if it is observed.", null=True),
+    }
+)
+_VERDICT: Final = _object(
+    {
+        "outcome": {"enum": [outcome.value for outcome in Outcome]},
+        "rule": _text("The rule that decided, or default."),
+        "reason": {"enum": [reason.value for reason in Reason]},
+        "text": _text("For the log; never a value of the message."),
+        "error": _text("The errorCode of the CALLERROR, if it is one.", null=True),
+        "payload": {"type": ["object", "null"], "description": "What goes on, or the answer."},
+    }
+)
+_EXPLAINED: Final = _object(
+    {
+        "policy": _text(),
+        "sha256": _text(),
+        "stage": {"enum": _STAGES},
+        "kind": {"enum": [kind.value for kind in Kind]},
+        "protocol": {"enum": _VERSIONS},
+        "action": _text(),
+        "schema": _text("How it breaks the official schema: then no policy sees it.", null=True),
+        "rules": {"type": "array", "items": _STEP},
+        "verdict": {"oneOf": [_VERDICT, {"type": "null"}]},
+    }
+)
 _ERROR: Final = _object({"error": _object({"code": _text("Stable, for scripts."), "message": _text("For people.")})})
 
 SCHEMAS: Final = {
@@ -293,6 +367,8 @@ SCHEMAS: Final = {
     "TrustAnchor": _TRUST_ANCHOR,
     "StationTrust": _STATION_TRUST,
     "RootRotation": _ROOT_ROTATION,
+    "Policy": _POLICY,
+    "Explained": _EXPLAINED,
     "Error": _ERROR,
 }
 """By name, for ``#/components/schemas``."""

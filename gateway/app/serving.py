@@ -25,9 +25,11 @@ from gateway.app.limits import failure_limits, transport_limits
 from gateway.app.listeners import StationListener, Surroundings, station_listeners
 from gateway.app.onboarding import Onboarding
 from gateway.app.policies import PoliciesInForce
+from gateway.app.policy_explaining import PoliciesTold
 from gateway.app.problems import StartFailed
 from gateway.app.records import registration, routes_shown
 from gateway.app.released_messages import ReleasedMessages
+from gateway.app.routing import Routing
 from gateway.app.station_services import StationServices
 from gateway.app.stations import StationFactory
 from gateway.app.tasks import Tasks
@@ -292,6 +294,14 @@ class _Gateway:
             renewals=services.pki.renewals,
             security_events=services.events,
             trust=services.pki.trust,
+            policies=PoliciesTold(
+                self._ground.policies,
+                self._ground.tally,
+                stations=self._ground.stations,
+                books=StoredBooks(self._ground.database),
+                routing=Routing(self._config),
+                live=self.factory.live,
+            ),
         )
 
     def _admin_token(self) -> str | None:

@@ -334,11 +334,29 @@ class Trust:
         return told
 
 
+class Policies:
+    """Fulfils ``admin.policies.Policies``; ``problem`` is raised instead."""
+
+    def __init__(self) -> None:
+        self.problem: Exception | None = None
+        self.asked: list[dict[str, Any]] = []
+
+    def listed(self) -> Sequence[Mapping[str, Any]]:
+        return [{"name": "legacy-1.6"}]
+
+    async def explain(self, **asked: Any) -> Mapping[str, Any]:
+        if self.problem is not None:
+            raise self.problem
+        self.asked.append(asked)
+        return {"verdict": None}
+
+
 class Office:
     """Everything behind the API."""
 
     def __init__(self) -> None:
         self.trust = Trust()
+        self.policies = Policies()
         self.registry = Registry()
         self.upgrades = Upgrades()
         self.commands = Commands(self.registry, self.upgrades)
@@ -371,6 +389,7 @@ class Office:
             renewals=self.renewals,
             security_events=self.events,
             trust=self.trust,
+            policies=self.policies,
         )
         metrics = Metrics(self.tally, lambda: Levels(len(self.live), 0, 1, 2))
         app = application(token=token, parts=parts, metrics=metrics, readiness=self.readiness)
