@@ -73,7 +73,9 @@ class PoliciesInForce:
         return Guard(governing, surroundings, decisions.of(station, lambda: governing.files))
 
     async def follow(self) -> None:
-        """Look at the files again and again, for ever."""
+        """Say what is in force, and look at the files again and again, for ever."""
+        for files in self:
+            files.announce()
         while True:
             await asyncio.sleep(POLL)
             await self.look()

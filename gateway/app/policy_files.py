@@ -63,7 +63,6 @@ class PolicyFiles:
         self._tried: tuple[Stamp, ...] = ()
         """How the files were before they were last read; empty: they are still to be compared with what is in force."""
         self._tried_at = clock()
-        log.info("policy_in_force", key=key, **self._about())
 
     @property
     def is_stale(self) -> bool:
@@ -78,6 +77,10 @@ class PolicyFiles:
     def name(self) -> str:
         """The policy's own name."""
         return self.policy.name
+
+    def announce(self) -> None:
+        """Say in the log what is in force."""
+        log.info("policy_in_force", key=self.key, **self._about())
 
     async def look(self, *, at_once: bool = False) -> None:
         """Look at the files, and take over what is new and in order.

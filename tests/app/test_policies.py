@@ -1,11 +1,13 @@
 """The policies in force: which one meets which station, from when on, and what is remembered."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.app import policies
 from gateway.app.policies import PoliciesInForce, load_all
@@ -202,6 +204,32 @@ async def test_a_new_one_is_in_force_for_all_from_the_next_message_on(
     await hall.look()
     assert [denies(guard) for guard in guards] == [True, True]
     assert [each.is_stale for each in hall.policies] == [True]
+
+
+async def test_they_are_followed_from_what_is_in_force_on(
+    configured: Configured, files: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(site=policy("site"))
+    hall = Hall(configured(policy="site.yaml", policies=[{"group": "g", "policy": "open.yaml"}]))
+    guard, _ = hall.meets("CS1")
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            files(site=policy("site", "Reset"))
+        elif len(waits) == 2:
+            assert not denies(guard)
+        else:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
+        await hall.policies.follow()
+
+    assert denies(guard)
+    told = [(line["event"], line["policy"]) for line in lines]
+    assert told == [("policy_in_force", "site"), ("policy_in_force", "open"), ("policy_reloaded", "site")]
 
 
 async def test_one_that_takes_anothers_name_is_kept_out(configured: Configured, files: Callable[..., None]) -> None:
