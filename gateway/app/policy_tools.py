@@ -46,6 +46,7 @@ class PolicyChecked:
 class Explained:
     """What becomes of one message. A message that breaks its official schema meets no policy: it has no ``trace``."""
 
+    policy: Policy
     message: Message
     complaint: str | None
     trace: Trace | None
@@ -126,7 +127,7 @@ def explain(
         raise MessageRefused(f"{message.protocol} has no action {message.action!r}")
     complaint = schemas.complaint(message.protocol, message.action, message.kind, message.payload)
     if complaint is not None:
-        return Explained(message, complaint, None)
+        return Explained(policy, message, complaint, None)
     surroundings = Surroundings(
         now=time.time if now is None else lambda: now,
         monotonic=time.monotonic,
@@ -134,4 +135,4 @@ def explain(
         owns=lambda number: number in owns,
     )
     said = (message.stage, message.kind, message.protocol, message.action, message.payload)
-    return Explained(message, None, Guard(lambda: policy, surroundings).explain(*said))
+    return Explained(policy, message, None, Guard(lambda: policy, surroundings).explain(*said))

@@ -59,7 +59,8 @@ def check(
 ) -> None:
     """Say what is wrong with policies, each error and warning with its line. Exit status 1: one doesn't load."""
     from gateway.app import policy_tools as tools  # noqa: PLC0415 - CEL and the schemas take their time
-    from gateway.cli.policy_shown import checked_json, show_checked  # noqa: PLC0415 - the same
+    from gateway.app.policy_json import checked_json  # noqa: PLC0415 - the same
+    from gateway.cli.policy_shown import show_checked  # noqa: PLC0415 - the same
 
     tree = _config(config) if config is not None or not names else None
     shown: list[dict[str, Any]] = []
@@ -85,7 +86,8 @@ def play(
 ) -> None:
     """Play the cases beside policies (NAME.tests.yaml), or files of cases; none named: of all bundled policies."""
     from gateway.app import policy_tools as tools  # noqa: PLC0415 - as in check
-    from gateway.cli.policy_shown import problem_json, rehearsal_json, say_problem, show_rehearsal  # noqa: PLC0415 - the same
+    from gateway.app.policy_json import problem_json, rehearsal_json  # noqa: PLC0415 - the same
+    from gateway.cli.policy_shown import say_problem, show_rehearsal  # noqa: PLC0415 - the same
 
     shown: list[dict[str, Any]] = []
     for name in names or tools.BUNDLED:
@@ -131,7 +133,8 @@ def explain(  # noqa: PLR0913, PLR0917 - what is known of a message and its stat
 ) -> None:
     """Tell what would become of one message, rule by rule, and why: the first that its station sends."""
     from gateway.app import policy_tools as tools  # noqa: PLC0415 - as in check
-    from gateway.cli.policy_shown import explained_json, say_problem, show_explained  # noqa: PLC0415 - the same
+    from gateway.app.policy_json import explained_json  # noqa: PLC0415 - the same
+    from gateway.cli.policy_shown import say_problem, show_explained  # noqa: PLC0415 - the same
 
     if message is None and policy is not None and (policy == STDIN or policy.endswith(".json")):
         policy, message = None, policy
@@ -150,9 +153,9 @@ def explain(  # noqa: PLR0913, PLR0917 - what is known of a message and its stat
             say_problem(problem)
         raise typer.Exit(1) from None
     if as_json:
-        print_json(explained_json(explained, loaded))
+        print_json(explained_json(explained))
     else:
-        show_explained(explained, loaded)
+        show_explained(explained)
 
 
 def _configured(tree: Config | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""How policies, what was found in them and what they decide are shown: for people, and as JSON."""
+"""How policies, what was found in them and what they decide are printed."""
 
 import json
 import sys
@@ -9,17 +9,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from gateway.app.policy_json import is_error, matched
 from gateway.cli.output import print_table, printable
 from policies.case_payloads import ABSENT
 from policies.problems import Problem, Severity, spelled
-from policies.rules import Match, Place, Rule
-from policies.words import Outcome, Verdict
+from policies.rules import Rule
+from policies.words import Outcome
 
 if TYPE_CHECKING:
     from gateway.app.policy_tools import Explained, PolicyChecked
     from policies.decisions import Step
-    from policies.engine import Policy
-    from policies.rehearsal import Difference, Failure, Rehearsal
+    from policies.rehearsal import Failure, Rehearsal
 
 _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
 _OUTCOME_STYLE: Final = {
@@ -45,30 +45,6 @@ def say_problem(problem: Problem) -> None:
     say((str(problem.place), "bold"), ": ", severity, f": {rule}{problem.text}", err=is_error)
 
 
-def problem_json(problem: Problem) -> dict[str, Any]:
-    """Return what is wrong, with its place."""
-    place = place_json(problem.place)
-    return {**place, "severity": problem.severity.value, "rule": problem.rule, "text": problem.text}
-
-
-def place_json(place: Place) -> dict[str, Any]:
-    """Return a line of a file."""
-    return {"file": place.source, "line": place.line}
-
-
-def matched(match: Match) -> str:
-    """Say which messages a rule is for; what isn't restricted isn't named."""
-    parts = {
-        "": [kind.value for kind in match.kinds],
-        "action": match.actions,
-        "protocol": match.protocols,
-        "station": match.stations,
-        "group": match.groups,
-        "backend": match.backends,
-    }
-    return "; ".join(f"{name} {', '.join(said)}".strip() for name, said in parts.items() if said)
-
-
 def show_checked(checked: "PolicyChecked", *, with_rules: bool) -> None:
     """Print what was found in a policy; then, where wanted, its rules in their order, and the files it is made of."""
     for problem in checked.problems:
@@ -92,35 +68,6 @@ def _rule_cells(rule: Rule, costs: Mapping[str, float]) -> Iterator[Any]:
 
 def _observed(*, is_observed: bool) -> str:
     return " (observed)" if is_observed else ""
-
-
-def checked_json(checked: "PolicyChecked", *, with_rules: bool) -> dict[str, Any]:
-    """Return what was found in a policy; where wanted, its rules too."""
-    policy = checked.policy
-    shown: dict[str, Any] = {
-        "policy": checked.asked,
-        "ok": policy is not None,
-        "problems": [problem_json(each) for each in checked.problems],
-    }
-    if policy is not None:
-        shown |= {"name": policy.name, "mode": policy.mode.value, "default": policy.default.value}
-        shown["sources"] = [{"file": each.name, "sha256": each.sha256} for each in policy.sources]
-        if with_rules:
-            shown["rules"] = [_rule_json(rule, checked.costs.get(rule.id)) for rule in policy.rules]
-    return shown
-
-
-def _rule_json(rule: Rule, cost: float | None) -> dict[str, Any]:
-    return {
-        "id": rule.id,
-        **place_json(rule.place),
-        "stages": [stage.value for stage in rule.stages],
-        "match": matched(rule.match),
-        "effect": rule.effect.value,
-        "mode": rule.mode.value,
-        "threat": rule.threat,
-        "condition_seconds": cost,
-    }
 
 
 def show_rehearsal(came: "Rehearsal") -> None:
@@ -152,43 +99,9 @@ def _value(value: Any) -> str:
     return repr(value) if value is ABSENT else json.dumps(value, ensure_ascii=False)
 
 
-def rehearsal_json(came: "Rehearsal") -> dict[str, Any]:
-    """Return the cases that failed, and what was exercised."""
-    coverage = came.coverage
-    return {
-        "policy": came.policy.name,
-        "sha256": came.policy.sha256,
-        "cases": came.cases,
-        "failures": [_failure_json(each) for each in came.failures],
-        "coverage": {
-            "percent": round(coverage.percent, 1),
-            "rules": len(coverage.own),
-            "exercised": sorted(coverage.exercised),
-            "missing": [{"rule": rule.id, **place_json(rule.place)} for rule in coverage.missing],
-            "always_applied": [{"rule": rule.id, **place_json(rule.place)} for rule in coverage.unspared],
-        },
-    }
-
-
-def _failure_json(failure: "Failure") -> dict[str, Any]:
-    return {
-        **place_json(failure.place),
-        "case": failure.case,
-        "step": failure.step,
-        "repetition": failure.repetition,
-        "message": failure.message,
-        "differences": [_difference_json(each) for each in failure.differences],
-    }
-
-
-def _difference_json(difference: "Difference") -> dict[str, Any]:
-    """A side that isn't there is left out."""
-    sides = {"expected": difference.expected, "actual": difference.actual}
-    return {"what": difference.what, **{name: value for name, value in sides.items() if value is not ABSENT}}
-
-
-def show_explained(explained: "Explained", policy: "Policy") -> None:
+def show_explained(explained: "Explained") -> None:
     """Print the schema's verdict, each rule's part, the policy's verdict and the resulting payload."""
+    policy = explained.policy
     say((str(explained.message), "bold"), f", policy {policy.name} (sha256 {policy.sha256})")
     trace = explained.trace
     if trace is None:
@@ -202,15 +115,11 @@ def show_explained(explained: "Explained", policy: "Policy") -> None:
         say("no rule is for such messages")
     verdict = trace.verdict
     reason = f" by {verdict.rule} ({verdict.reason.value}){': ' if verdict.text else ''}{verdict.text}"
-    say("verdict: ", (verdict.outcome.value, _OUTCOME_STYLE[verdict.outcome]), reason, _error_of(verdict))
+    error = f", CALLERROR {verdict.error}" if is_error(verdict) else ""
+    say("verdict: ", (verdict.outcome.value, _OUTCOME_STYLE[verdict.outcome]), reason, error)
     if verdict.payload is not None:
         say("answer:" if verdict.outcome is not Outcome.TRANSFORMED else "goes on as:")
         typer.echo(json.dumps(verdict.payload, indent=2))
-
-
-def _error_of(verdict: Verdict) -> str:
-    is_error = verdict.outcome is Outcome.DENIED and verdict.payload is None
-    return f", CALLERROR {verdict.error}" if is_error else ""
 
 
 def _show_step(step: "Step", rule: Rule) -> None:
@@ -245,46 +154,3 @@ def _entry(rule: Rule, where: tuple[str | int, ...]) -> str:
             return rule.when or ""
         case _:
             return ""
-
-
-def explained_json(explained: "Explained", policy: "Policy") -> dict[str, Any]:
-    """Return the whole decision path."""
-    message, trace = explained.message, explained.trace
-    shown: dict[str, Any] = {
-        "policy": policy.name,
-        "sha256": policy.sha256,
-        "stage": message.stage.value,
-        "kind": message.kind.value,
-        "protocol": message.protocol,
-        "action": message.action,
-        "schema": explained.complaint,
-        "rules": [],
-        "verdict": None,
-    }
-    if trace is not None:
-        shown["rules"] = [_step_json(each) for each in trace.steps]
-        shown["verdict"] = _verdict_json(trace.verdict)
-    return shown
-
-
-def _step_json(step: "Step") -> dict[str, Any]:
-    return {
-        "rule": step.rule,
-        **place_json(step.place),
-        "effect": step.effect.value,
-        "observed": step.is_observed,
-        "held": step.held,
-        "unmet": spelled(step.unmet) or None,
-        "did": step.did or None,
-    }
-
-
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "outcome": verdict.outcome.value,
-        "rule": verdict.rule,
-        "reason": verdict.reason.value,
-        "text": verdict.text,
-        "error": verdict.error if _error_of(verdict) else None,
-        "payload": verdict.payload,
-    }

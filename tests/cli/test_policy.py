@@ -233,6 +233,44 @@ def test_a_frame_explained(site: Path) -> None:
     assert json.loads("".join(lines[6:])) == {"status": "UnknownVendorId"}
 
 
+def test_what_of_a_rule_doesnt_hold(site: Path) -> None:
+    of = "stage: from_station, match: {action: DataTransfer}"
+    rule = f"{{id: one, {of}, any: [{{path: vendorId, one_of: [x]}}], audit: true}}"
+    watched = f"{{id: two, {of}, mode: observe, deny: {{error: SecurityError}}}}"
+    site.write_text(f"name: site\nrules:\n- {rule}\n- {watched}\n")
+    result = policy("explain", "site.yaml", "--stage", "from_station", stdin=BAD)
+
+    assert result.stdout.splitlines()[2:] == [
+        "site.yaml:3 one audit: any in line 3 doesn't hold: none of its entries does",
+        "site.yaml:4 two deny (observed): denied",
+        "verdict: passed by default (no_rule)",
+    ]
+
+
+def test_a_condition_and_the_rules_behind_a_decision(site: Path) -> None:
+    site.write_text(POLICY.replace("group: depot", "group: '*'"))
+    ours = policy("explain", "site.yaml", "--stage", "from_station", "--group", "x", stdin=BAD)
+    other = policy("explain", "site.yaml", "--stage", "from_station", "--group", "x", stdin=BAD.replace("bad", "x"))
+
+    assert "site.yaml:10 profiled deny: not asked, for it was decided before" in ours.stdout
+    assert 'site.yaml:4 vendor deny: when in line 8 doesn\'t hold: payload.vendorId == "bad"' in other.stdout
+
+
+def test_a_message_that_no_rule_is_for(site: Path) -> None:
+    result = policy("explain", "site.yaml", "--stage", "to_station", "--action", "ClearCache", stdin="{}")
+
+    assert "no rule is for such messages\nverdict: passed by default (no_rule)\n" in result.stdout
+
+
+def test_what_goes_on_of_a_message(site: Path) -> None:
+    drop = "{id: x, stage: from_station, match: {action: DataTransfer}, transform: [{drop: messageId}]}"
+    site.write_text(f"name: site\nrules:\n- {drop}\n")
+    frame = '[2,"1","DataTransfer",{"vendorId":"\u009b","messageId":"m"}]'
+    result = policy("explain", "site.yaml", "--stage", "from_station", stdin=frame)
+
+    assert result.stdout.endswith('goes on as:\n{\n  "vendorId": "\\u009b"\n}\n')
+
+
 def test_a_payload_in_a_file_explained(site: Path) -> None:
     site.with_name("status.json").write_text(STATUS)
     said = ("--stage", "from_station", "--action", "StatusNotification")

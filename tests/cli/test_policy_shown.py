@@ -2,10 +2,9 @@
 
 import pytest
 
-from gateway.cli.policy_shown import matched, say, say_problem
+from gateway.cli.policy_shown import say, say_problem
 from policies.problems import Problem, Severity
-from policies.rules import Match, Place
-from policies.words import Kind
+from policies.rules import Place
 
 HERE = Place("site.yaml", 3)
 
@@ -23,18 +22,3 @@ def test_what_a_terminal_would_obey_is_escaped_and_no_line_is_broken(capfd: pyte
     say("\x1b[31m[red]", ("\u202e" + "x" * 500, "bold"))
 
     assert capfd.readouterr().out == "\\x1b[31m[red]\\u202e" + "x" * 500 + "\n"
-
-
-@pytest.mark.parametrize(
-    ("match", "words"),
-    [
-        (Match(), ""),
-        (Match(kinds=(Kind.CALL,)), "call"),
-        (
-            Match((Kind.CALL, Kind.RESULT), ("Reset", "Get*"), ("ocpp1.6",), ("CS-*",), ("depot",), ("legacy",)),
-            "call, result; action Reset, Get*; protocol ocpp1.6; station CS-*; group depot; backend legacy",
-        ),
-    ],
-)
-def test_which_messages_a_rule_is_for(match: Match, words: str) -> None:
-    assert matched(match) == words
