@@ -12,7 +12,7 @@ from typing import Any, Final
 from policies import form
 from policies.case_payloads import PathRefused, changed
 from policies.cases import Case, CaseFile, Expected, Message, Step, facts_of, protocol_at
-from policies.documents import Document, Where, read
+from policies.documents import MAX_BYTES, Document, Where, read
 from policies.problems import PolicyError, Problem, spelled
 from policies.rules import Place
 from policies.words import Facts, Kind, Outcome, Payload, Reason, Schemas, Stage
@@ -28,7 +28,8 @@ class CasesRefused(PolicyError):
 def read_cases(path: Path, schemas: Schemas) -> CaseFile:
     """Read a file of cases. Raises :class:`CasesRefused`."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise CasesRefused(
             [Problem(Place(str(path), 0), f"{error.strerror}: give the file of a policy's cases")]
@@ -59,8 +60,13 @@ class _Reading:
         self._document = document
         self._data = document.data
         self._schemas = schemas
+        self._now = 0.0
 
     def cases(self) -> Iterator[Case]:
+        try:
+            self._now = _time(self._data.get("now", NOW))
+        except _Fault as fault:
+            _note(self._document, fault.where, str(fault))
         names: dict[str, int] = {}
         for index, case in enumerate(self._data["cases"]):
             where: Where = ("cases", index)
@@ -73,7 +79,7 @@ class _Reading:
                 _note(self._document, (*where, *fault.where), str(fault))
 
     def _case(self, where: Where, case: Mapping[str, Any]) -> Case:
-        now = _time(case.get("now", self._data.get("now", NOW)))
+        now = _time(case["now"]) if "now" in case else self._now
         place = self._document.place(where)
         if "steps" not in case:
             if "expect" not in case:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.app.policy_schemas import OfficialSchemas
 from policies.case_files import CasesRefused, read_cases
 from policies.cases import Case, CaseFile, Expected, Message
+from policies.documents import MAX_BYTES
 from policies.words import Facts, Kind, Outcome, Reason, Stage
 
 SCHEMAS = OfficialSchemas()
@@ -283,6 +284,18 @@ cases:
 """
 
     assert [fault.partition(": ")[0] for fault in faults_of(file, text)] == ["3", "8", "9", "10"]
+
+
+def test_a_time_that_is_none_is_told_once(file: Path) -> None:
+    case = "{name: x, stage: from_station, action: Heartbeat, expect: {outcome: passed}}"
+
+    assert faults_of(
+        file, f"policy: x\nnow: 2026-02-30T00:00:00Z\ncases: [{case}, {case.replace('name: x', 'name: y')}]"
+    ) == ["2: now: 2026-02-30T00:00:00Z is no time"]
+
+
+def test_a_file_that_is_too_large(file: Path) -> None:
+    assert "too large" in faults_of(file, "#" * (MAX_BYTES + 1))[0]
 
 
 def test_a_file_that_isnt_there(tmp_path: Path) -> None:
