@@ -12,6 +12,8 @@ from gateway.admin.policies import Policies, PolicyEndpoints
 from gateway.admin.ports import (
     CertificateRequests,
     Certificates,
+    Quarantine,
+    QuarantineDecisions,
     Registration,
     Renewals,
     Routes,
@@ -20,6 +22,7 @@ from gateway.admin.ports import (
     TrustAnchors,
     Upgrades,
 )
+from gateway.admin.quarantine import QuarantineEndpoints
 from gateway.admin.renewals import RenewalEndpoints
 from gateway.admin.roster import Roster
 from gateway.admin.security_events import SecurityEventEndpoints
@@ -43,6 +46,8 @@ class Parts:
     certificate_requests: CertificateRequests
     revoke: Revoke
     renewals: Renewals
+    quarantine: Quarantine
+    quarantine_decisions: QuarantineDecisions
     security_events: SecurityEvents
     trust: TrustAnchors
     policies: Policies
@@ -56,6 +61,7 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     CertificateEndpoints(parts.certificates, parts.revoke).add_routes(router)
     CertificateRequestEndpoints(parts.certificate_requests).add_routes(router)
     RenewalEndpoints(parts.renewals).add_routes(router)
+    QuarantineEndpoints(parts.quarantine, parts.quarantine_decisions).add_routes(router)
     SecurityEventEndpoints(parts.security_events).add_routes(router)
     TrustAnchorEndpoints(parts.trust).add_routes(router)
     PolicyEndpoints(parts.policies).add_routes(router)

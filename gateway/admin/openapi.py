@@ -10,6 +10,7 @@ from gateway.admin.certificates import CertificateFilter, Revocation
 from gateway.admin.openapi_schemas import SCHEMAS
 from gateway.admin.pending_stations import Approval
 from gateway.admin.policies import Explanation
+from gateway.admin.quarantine import Discard, QuarantineFilter, QuarantineRelease
 from gateway.admin.renewals import RenewalOfAll, RenewalOfOne
 from gateway.admin.requests import PREFIX, Query
 from gateway.admin.security_events import EventFilter
@@ -25,6 +26,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     RequestRefusal,
     RenewalOfAll,
     Explanation,
+    QuarantineRelease,
 )
 _IDENTITY: Final = {
     "name": "identity",
@@ -59,7 +61,16 @@ def document() -> dict[str, Any]:
         "security": [{"bearer": []}],
         "paths": {
             f"{PREFIX}/{path}": item
-            for describe in (_stations, _commands, _certificates, _certificate_requests, _renewals, _trust, _others)
+            for describe in (
+                _stations,
+                _commands,
+                _certificates,
+                _certificate_requests,
+                _renewals,
+                _quarantine,
+                _trust,
+                _others,
+            )
             for path, item in describe().items()
         },
         "components": {
@@ -222,6 +233,34 @@ def _certificate_requests() -> dict[str, Any]:
     }
 
 
+def _quarantine() -> dict[str, Any]:
+    return {
+        "quarantine": {
+            "get": _operation(
+                "List the messages that are kept for a person's word, oldest first, in pages.",
+                {"200": _page("quarantine", "QuarantinedMessage"), **_errors("400")},
+                query=QuarantineFilter,
+            ),
+        },
+        "quarantine/release": {
+            "post": _operation(
+                "Let messages go to the backend, and what follows them.",
+                {"202": _json("MessagesReleased"), **_errors("400", "404", "409")},
+                body=QuarantineRelease,
+            ),
+        },
+        "quarantine/{id}": {
+            "parameters": [_REQUEST_ID | {"description": "The message's number."}],
+            "get": _operation("Show a message whole.", {"200": _json("QuarantinedMessage"), **_errors("404")}),
+            "delete": _operation(
+                "Decide that the backend never hears it, nor what follows it; it stays to be looked at.",
+                {"200": _json("MessagesDiscarded"), **_errors("400", "404", "409")},
+                query=Discard,
+            ),
+        },
+    }
+
+
 def _trust() -> dict[str, Any]:
     return {
         "trust-anchors": {
@@ -333,3 +372,15 @@ def _page(key: str, name: str) -> dict[str, Any]:
 
 def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+_PARTS: Final = (
+    _stations,
+    _commands,
+    _certificates,
+    _certificate_requests,
+    _renewals,
+    _quarantine,
+    _trust,
+    _others,
+)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from gateway.session.certificate_requests import CertificateRequest, RequestState
 from gateway.session.pending import PendingStation
 from gateway.session.ports import StationRecord
+from gateway.session.quarantine import QuarantinedMessage, Selection, State
 from gateway.session.renewals import RenewalRecord
 from gateway.session.security import Source
 from gateway.session.station import Station
@@ -325,6 +326,35 @@ class TrustAnchors(Protocol):
 
     async def rotation(self) -> Mapping[str, Any]:
         """Return where the rotation of the CSMS root stands. Raises LookupError."""
+
+
+class Quarantine(Protocol):
+    """What is kept for a person's word."""
+
+    async def list(
+        self,
+        identity: str | None = None,
+        *,
+        states: Collection[State],
+        rule: str | None = None,
+        station_tx: str | None = None,
+        after_id: int = 0,
+        limit: int,
+    ) -> Sequence[QuarantinedMessage]:
+        """Return the first ``limit`` messages that fit, oldest first, behind ``after_id``; None: any."""
+
+    async def find(self, number: int) -> QuarantinedMessage | None:
+        """Return one, or None."""
+
+
+class QuarantineDecisions(Protocol):
+    """That word. Both raise LookupError for what isn't there, and ReleaseRefused for what can't be decided so."""
+
+    async def release(self, selection: Selection, by: str) -> Sequence[int]:
+        """Let messages go to the backend; return their ids."""
+
+    async def discard(self, selection: Selection, by: str, reason: str) -> Sequence[int]:
+        """The backend is never to hear them; return their ids."""
 
 
 class SecurityEvents(Protocol):

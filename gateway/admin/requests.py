@@ -12,6 +12,7 @@ from gateway.admin.problems import ApiRefusal
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.certificate_requests import NotWaiting
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused
+from gateway.session.quarantine import ReleaseRefused
 from gateway.session.upgrades import UpgradeUnderWay
 from gateway.wire.errors import CallError
 
@@ -69,6 +70,8 @@ def refusals(missing: str = "not_registered") -> Iterator[None]:
         raise ApiRefusal(400, "invalid", str(error)) from None
     except (RegistrationRefused, Refused) as error:
         raise ApiRefusal(409, "refused", str(error)) from None
+    except ReleaseRefused as error:
+        raise ApiRefusal(409, "not_decidable", str(error)) from None
     except NotWaiting as error:
         raise ApiRefusal(409, "not_waiting", str(error)) from None
     except UpgradeUnderWay as error:

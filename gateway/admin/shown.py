@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from gateway.session.certificate_requests import CertificateRequest
     from gateway.session.pending import PendingStation
     from gateway.session.ports import StationRecord
+    from gateway.session.quarantine import QuarantinedMessage
     from gateway.session.renewals import RenewalRecord
     from gateway.session.upgrades import UpgradeRecord
 
@@ -122,6 +123,30 @@ def event_shown(event: "EventRecord") -> dict[str, Any]:
         "presented": dict(event.presented),
         "count": event.count,
         "last_at": event.last_at.isoformat(),
+    }
+
+
+def quarantined_shown(message: "QuarantinedMessage", *, whole: bool = False) -> dict[str, Any]:
+    """Return what is told of a message in the quarantine; ``whole``: what it says and what was answered, too."""
+    said = {"payload": message.payload, "answer": message.answer} if whole else {}
+    return {
+        "id": message.id,
+        "identity": message.identity,
+        "state": message.state.value,
+        "leg": message.leg.value,
+        "protocol": message.protocol,
+        "transaction": message.station_tx or None,
+        "action": message.action,
+        "rule": message.rule,
+        "reason": message.reason,
+        "recorded_at": message.recorded_at.isoformat(),
+        "kept_at": message.kept_at.isoformat(),
+        "attempts": message.attempts,
+        "last_error": message.last_error or None,
+        "decided_at": None if message.decided_at is None else message.decided_at.isoformat(),
+        "decided_by": message.decided_by or None,
+        "decision": message.decision or None,
+        **said,
     }
 
 

@@ -14,6 +14,7 @@ from gateway.admin.shown import (
     certificate_shown,
     event_shown,
     pending_shown,
+    quarantined_shown,
     renewal_shown,
     request_shown,
     station_shown,
@@ -36,6 +37,7 @@ from gateway.services.revocation import CertificateRevocation
 from gateway.session.certificate_requests import OPEN as OPEN_REQUESTS
 from gateway.session.certificate_requests import NotWaiting
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused, StationRecord
+from gateway.session.quarantine import UNDECIDED, ReleaseRefused, Selection, State
 from gateway.session.security import EventRow, SecurityEvent
 from gateway.session.trust import RotationUnderWay
 from gateway.store.books import StoredBooks
@@ -45,6 +47,8 @@ from gateway.store.certificate_requests import CertificateRequests
 from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
 from gateway.store.pending_stations import PendingStations
+from gateway.store.quarantine import Quarantine
+from gateway.store.quarantine_decisions import QuarantineDecisions
 from gateway.store.renewals import Renewals
 from gateway.store.security_events import SecurityEvents
 from gateway.store.stations import Stations
@@ -55,19 +59,24 @@ from pki.anchors import RotationRefused
 from pki.authority import AuthorityUnavailable
 
 __all__ = [
+    "EVERY_STATE",
     "OPEN_REQUESTS",
     "STATES",
+    "UNDECIDED",
     "NotWaiting",
     "Records",
     "Registration",
     "RegistrationRefused",
+    "ReleaseRefused",
     "RotationRefused",
     "RotationUnderWay",
+    "Selection",
     "Version",
     "certificate_shown",
     "event_shown",
     "password_rules",
     "pending_shown",
+    "quarantined_shown",
     "records",
     "registration",
     "renewal_shown",
@@ -76,6 +85,9 @@ __all__ = [
     "step_shown",
     "upgrade_shown",
 ]
+
+EVERY_STATE = frozenset(State)
+"""Of messages in the quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,8 @@ class Records:
     certificates: Certificates
     certificate_requests: CertificateRequests
     renewals: Renewals
+    quarantine: Quarantine
+    quarantine_decisions: QuarantineDecisions
     revocation: CertificateRevocation[CertificateRecord]
     security_events: SecurityEvents
     trust: TrustOverview
@@ -112,6 +126,8 @@ async def records(config: Config) -> AsyncIterator[Records]:
                     certificates=certificates,
                     certificate_requests=CertificateRequests(database),
                     renewals=Renewals(database),
+                    quarantine=Quarantine(database),
+                    quarantine_decisions=QuarantineDecisions(database),
                     revocation=CertificateRevocation(certificates, notices, noted),
                     security_events=events,
                     trust=TrustOverview(functools.cache(lambda: TrustFiles(config)), database),

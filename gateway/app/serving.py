@@ -28,7 +28,6 @@ from gateway.app.policies import PoliciesInForce
 from gateway.app.policy_explaining import PoliciesTold
 from gateway.app.problems import StartFailed
 from gateway.app.records import registration, routes_shown
-from gateway.app.released_messages import ReleasedMessages
 from gateway.app.routing import Routing
 from gateway.app.station_services import StationServices
 from gateway.app.stations import StationFactory
@@ -51,6 +50,7 @@ from gateway.store.journal import Journal
 from gateway.store.pages import Pages
 from gateway.store.pending_stations import PendingStations
 from gateway.store.quarantine import Quarantine
+from gateway.store.quarantine_decisions import QuarantineDecisions
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
 from gateway.transport import HandshakePool, Limits
@@ -108,8 +108,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
     stack.callback(passwords.close)
     authorizations = _authorizations(config, database)
     stack.push_async_callback(authorizations.flush)
-    quarantine, stations = Quarantine(database, config.limits.journal_limit), Stations(database)
-    ground = _Ground(config, policies, database, stations, quarantine, authorizations, Tasks(), pool, passwords, tally)
+    ground = _Ground(config, policies, database, Stations(database), authorizations, Tasks(), pool, passwords, tally)
     authorities = await open_authorities(config, stack)
     services = StationServices(
         config,
@@ -146,7 +145,6 @@ class _Ground:
     policies: PoliciesInForce
     database: Database
     stations: Stations
-    quarantine: Quarantine
     authorizations: RememberedAuthorizations
     tasks: Tasks
     pool: HandshakePool
@@ -166,9 +164,6 @@ class _Gateway:
         limits = transport_limits(ground.config)
         self.factory = _factory(ground, services, limits, self._joined)
         self._directory = self.factory.directory
-        self.released = ReleasedMessages(
-            ground.quarantine, ground.stations, self._directory, ground.tasks, ground.tally
-        )
         revocations = services.pki.revocations
         failures = Failures(failure_limits(ground.config))
         self.listeners = station_listeners(
@@ -273,7 +268,7 @@ class _Gateway:
         self._tasks.spawn(self.following.follow_certificates(), "certificates")
         self._tasks.spawn(self._ground.policies.follow(), "policies")
         self._tasks.spawn(self._save_registers(), "registers")
-        self._tasks.spawn(self.released.run(), "released messages")
+        self._tasks.spawn(self.factory.released.run(), "released messages")
         self._tasks.spawn(self._ground.authorizations.run(), "authorizations")
         quiet_times = QuietTimes(lambda: self.factory.came, lambda: self.factory.left)
         self._tasks.spawn(quiet_times.run(), "quiet times")
@@ -292,6 +287,8 @@ class _Gateway:
             certificate_requests=services.pki.requests,
             revoke=services.pki.revocation.revoke,
             renewals=services.pki.renewals,
+            quarantine=Quarantine(self._ground.database),
+            quarantine_decisions=QuarantineDecisions(self._ground.database),
             security_events=services.events,
             trust=services.pki.trust,
             policies=PoliciesTold(
@@ -327,7 +324,7 @@ class _Gateway:
             stations_connected=sum(station.is_connected for station in self._directory),
             backends_up=self.factory.links_up,
             journal_entries=self.factory.journal_entries,
-            quarantined={state.value: count for state, count in self.released.counts.items()},
+            quarantined={state.value: count for state, count in self.factory.released.counts.items()},
             certificates=self._services.pki.upkeep.census,
             trust=self._services.pki.trust.levels,
             stations_provisional=sum(
@@ -352,7 +349,7 @@ def _factory(
             config=ground.config,
             stations=ground.stations,
             journal=Journal(ground.database, ground.config.limits.journal_limit),
-            quarantine=ground.quarantine,
+            quarantine=Quarantine(ground.database, ground.config.limits.journal_limit),
             connectors=Connectors(ground.database),
             pages=Pages(ground.database),
             books=StoredBooks(ground.database),

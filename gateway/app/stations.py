@@ -13,6 +13,7 @@ from gateway.app.clock import now
 from gateway.app.foundation import Foundation
 from gateway.app.legs import Legs, legs_for
 from gateway.app.message_ids import message_ids
+from gateway.app.released_messages import ReleasedMessages
 from gateway.app.routing import Belonging, Routing
 from gateway.app.settling import SettlingIn
 from gateway.bridge.books import Books, Json, Page, Transaction
@@ -86,6 +87,9 @@ class StationFactory:
         """Runtimes that were taken apart since the start."""
         self.directory = Directory(
             foundation.stations, self.build, self.leave, self._retire, fits=self._fits, security=foundation.security
+        )
+        self.released = ReleasedMessages(
+            foundation.quarantine, foundation.stations, self.directory, foundation.tasks, foundation.tally
         )
 
     # --- the directory's callbacks

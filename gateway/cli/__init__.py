@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import backup, cert, demo, events, pki, policy, serve, setup, station, trust
+from gateway.cli import backup, cert, demo, events, pki, policy, policy_quarantine, serve, setup, station, trust
 from gateway.cli.output import Failed, fail
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.add_typer(station.app, name="station")
 app.add_typer(cert.app, name="cert")
 app.add_typer(pki.app, name="pki")
 app.add_typer(trust.app, name="trust")
+policy.app.add_typer(policy_quarantine.app, name="quarantine")
 app.add_typer(policy.app, name="policy")
 app.command("events")(events.events)
 app.command("serve")(serve.serve)

@@ -310,6 +310,35 @@ class Requests:
         return self.kept[request_id]
 
 
+class Quarantine:
+    """What is kept, and what was said of it."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+        self.asked: list[tuple[str | None, dict[str, Any]]] = []
+        self.decided: list[tuple[Any, ...]] = []
+        self.problem: Exception | None = None
+
+    async def list(self, identity: str | None = None, **wanted: Any) -> Sequence[Any]:
+        self.asked.append((identity, wanted))
+        return self.kept[: wanted["limit"]]
+
+    async def find(self, number: int) -> Any:
+        return next((each for each in self.kept if each.id == number), None)
+
+    async def release(self, selection: Any, by: str) -> Sequence[int]:
+        return self._decided("release", selection, by)
+
+    async def discard(self, selection: Any, by: str, reason: str) -> Sequence[int]:
+        return self._decided("discard", selection, by, reason)
+
+    def _decided(self, *what: Any) -> Sequence[int]:
+        if self.problem is not None:
+            raise self.problem
+        self.decided.append(what)
+        return [1]
+
+
 class Trust:
     """Fulfils ``TrustAnchors``."""
 
@@ -362,6 +391,7 @@ class Office:
         self.commands = Commands(self.registry, self.upgrades)
         self.inventory = Inventory()
         self.requests = Requests()
+        self.quarantine = Quarantine()
         self.renewals = Renewals()
         self.events = Events()
         self.live: dict[str, LiveStation] = {}
@@ -387,6 +417,8 @@ class Office:
             certificate_requests=self.requests,
             revoke=self.inventory.revoke,
             renewals=self.renewals,
+            quarantine=self.quarantine,
+            quarantine_decisions=self.quarantine,
             security_events=self.events,
             trust=self.trust,
             policies=self.policies,
