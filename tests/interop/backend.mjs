@@ -1,6 +1,7 @@
 // A strict central system for many charge points: ocpp-rpc's RPCServer, driven over stdin (pipe.mjs).
 // It speaks the OCPP version that the command line names, 1.6 without one.
 // {"do": "call", identity, action, payload}: call a charge point, return its answer.
+// {"do": "raw", identity, text}: send a charge point this text as it stands.
 // {"do": "answer", action, payload | error}: answer this action so from now on.
 // {"do": "reset"}: answer all actions as usual again.
 // {"do": "leave"}: cut all connections, refuse new ones with 503; {"do": "return"}: be there again.
@@ -78,6 +79,7 @@ obey({
     return Promise.all([...clients.values()].map((client) => client.close({ force: true })));
   },
   nothing: () => null,
+  raw: ({ identity, text }) => clients.get(identity).sendRaw(text),
   reset: () => answers.reset(),
   return: () => {
     away = false;

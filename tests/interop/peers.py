@@ -74,6 +74,10 @@ class Peer(Child):
         self.do("nothing")
         return [said for said in self.said if said["event"] == "call" and said["identity"] == identity]
 
+    def heard(self, identity: str) -> list[tuple[str, Json]]:
+        """Return all CALLs that came in for a station, as (action, payload), oldest first."""
+        return [(said["action"], said["payload"]) for said in self._came(identity)]
+
     def complaints(self) -> list[Json]:
         """Return what ocpp-rpc found fault with since the last time, and no test expected."""
         self.do("nothing")
@@ -87,6 +91,7 @@ class Backend(Peer):
 
     def __init__(self, protocol: str = "ocpp1.6") -> None:
         super().__init__("backend", "backend.mjs", protocol)
+        self._raw_ids = itertools.count(1)
         self.port: int = self.event("listening")["port"]
 
     def call(self, identity: str, action: str, payload: Json) -> Json:
@@ -98,6 +103,17 @@ class Backend(Peer):
         """Call a charge point with what it must refuse."""
         answer = self.end(self.begin("call", identity=identity, action=action, payload=payload))
         assert isinstance(answer, Refusal), f"{action} was answered: {answer}"
+        return answer
+
+    def tell(self, identity: str, action: str, payload: Json) -> str:
+        """Call a charge point with what ocpp-rpc itself would refuse to send; return the answer as it came."""
+        number = next(self._raw_ids)
+        self.do("raw", identity=identity, text=json.dumps([2, f"raw-{number}", action, payload]))
+        # ocpp-rpc calls the answer bad, for it knows of no CALL with that messageId.
+        answer: str = self.take(
+            f"the answer to raw-{number}",
+            lambda said: said["event"] == "bad_message" and f'"raw-{number}"' in said["text"],
+        )["text"]
         return answer
 
     def ledger(self, identity: str) -> list[tuple[str, Json]]:
@@ -137,6 +153,10 @@ class Station:
         """Return the actions of all CALLs of the CSMS, oldest first."""
         return self._peer.everything(self.identity)
 
+    def heard(self) -> list[tuple[str, Json]]:
+        """Return all CALLs of the CSMS, as (action, payload), oldest first."""
+        return self._peer.heard(self.identity)
+
     def answer(self, action: str, payload: Json | None = None, *, error: Json | None = None) -> None:
         """Answer CALLs of ``action`` so from now on: by a payload, or by an error {code, message}."""
         answer = {"error": error} if error else {"payload": payload}
@@ -168,6 +188,12 @@ class Station:
         number = self._peer.begin("call", identity=self.identity, action=action, payload=payload)
         answer = self._peer.end(number)
         assert isinstance(answer, Refusal), f"{action} was answered: {answer}"
+        return answer
+
+    def tell(self, action: str, payload: Json) -> Json | Refusal:
+        """Call the CSMS with what it may refuse."""
+        number = self._peer.begin("call", identity=self.identity, action=action, payload=payload)
+        answer: Json | Refusal = self._peer.end(number)
         return answer
 
     def send(self, text: str) -> None:

@@ -83,6 +83,8 @@ def test_every_message_of_a_station(station: "Station", backend: Backend) -> Non
 
 
 def test_every_message_of_a_backend(station: "Station", backend: Backend) -> None:
+    begun = {**event("Started", 0), "transactionInfo": {"transactionId": "TX-1"}}  # the one that they are about
+    assert station.call("TransactionEvent", begun) == {}
     for action, (request, answer) in DOWN.items():
         station.answer(action, answer)
         assert (action, backend.call(station.identity, action, request)) == (action, answer)

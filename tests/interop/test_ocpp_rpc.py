@@ -41,7 +41,7 @@ class Dialogue:
         self.seq_no = 0
 
     def __call__(self, kind: str, trigger: str, *, info: "Json | None" = None, **fields: Any) -> "Json":
-        event = {
+        event: Json = {
             "eventType": kind,
             "timestamp": at(self.seq_no),
             "triggerReason": trigger,
@@ -49,6 +49,8 @@ class Dialogue:
             "transactionInfo": {"transactionId": self.transaction, **(info or {})},
             **fields,
         }
+        for value in event.get("meterValue", ()):
+            value["timestamp"] = event["timestamp"]  # a meter that gives so much at one moment would be no meter
         self.seq_no += 1
         return self.station.call("TransactionEvent", event)
 

@@ -5,6 +5,7 @@ finds fault with a schema is asserted after each test (conftest.new_station).
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -36,7 +37,7 @@ UP: "Final[list[tuple[str, Json, Json]]]" = [
     ("DataTransfer", DATA, {"status": "UnknownMessageId", "data": "y"}),
     ("DiagnosticsStatusNotification", {"status": "Uploading"}, {}),
     ("FirmwareStatusNotification", {"status": "Idle"}, {}),
-    ("Heartbeat", {}, {"currentTime": "2026-01-01T08:00:00Z"}),
+    ("Heartbeat", {}, {"currentTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}),
     ("MeterValues", {"connectorId": 0, "meterValue": [SAMPLE]}, {}),
     ("SecurityEventNotification", {"type": "StartupOfTheDevice", "timestamp": AT, "techInfo": "x"}, {}),
     (
