@@ -25,6 +25,8 @@ class Match:
 
     kinds: tuple[Kind, ...] = ()
     actions: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
+    """Actions that it is not for, whatever ``actions`` says."""
     protocols: tuple[str, ...] = ()
     stations: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()

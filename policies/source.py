@@ -30,6 +30,9 @@ BUNDLED: Final = tuple(
 MAX_FILES: Final = 8
 """That one policy may be made of, by ``extends``."""
 TESTS: Final = ("fields", "any")
+_LAST: Final = "last"
+_LISTS: Final = ("rules", _LAST)
+"""The keys under which rules stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class _Raw:
     data: Mapping[str, Any]
     place: Place
     places: Mapping[Where, Place]
+    is_last: bool
+    """True when it stands under ``last``: it is asked behind all inherited ones."""
 
 
 @dataclass(slots=True)
@@ -151,31 +156,31 @@ def _file(reference: str, folder: Path | None, asked: Place, key: str, problems:
 def _check_form(file: _File, problems: list[Problem]) -> None:
     """Note what the schema finds wrong, and take the rules whose form is right."""
     document = file.document
+    rules = {key: found if isinstance(found := file.says.get(key), list) else [] for key in _LISTS}
     wrong = set()
-    found = file.says.get("rules")
-    rules = found if isinstance(found, list) else []
     for where, text in form.faults(document.data):
-        if where[:1] == ("rules",) and len(where) > 1:
-            index = where[1]
-            wrong.add(index)
-            problems.append(Problem(document.place(where), _keyed(where[2:], text), _id_of(rules[int(index)], index)))
+        place = document.place(where)
+        if len(where) > 1 and where[0] in _LISTS:
+            wrong.add(where[:2])
+            rule_id = _id_of(rules[str(where[0])][int(where[1])], where[1])
+            problems.append(Problem(place, _keyed(where[2:], text), rule_id))
         else:
-            problems.append(Problem(document.place(where), _keyed(where, text)))
-    places: list[dict[Where, Place]] = [{} for _ in rules]
+            problems.append(Problem(place, _keyed(where, text)))
+    places: dict[Where, dict[Where, Place]] = {}
     for where, place in document.places.items():
-        if rules and where[0:1] == ("rules",) and len(where) > 1:
-            places[int(where[1])][where[2:]] = place
+        if len(where) > 1 and where[0] in _LISTS:
+            places.setdefault(where[:2], {})[where[2:]] = place
     ids: dict[str, Place] = {}
-    for index, rule in enumerate(rules):
-        if index in wrong:
-            continue
-        place = places[index][()]
-        if rule["id"] in ids:
-            problems.append(
-                Problem(place, f"id: the rule at {ids[rule['id']]} has the same one: give it another", rule["id"])
-            )
-        ids.setdefault(rule["id"], place)
-        file.rules.append(_Raw(rule, place, places[index]))
+    for key, found in rules.items():
+        for index, rule in enumerate(found):
+            if (key, index) in wrong:
+                continue
+            raw = _Raw(rule, places[key, index][()], places[key, index], is_last=key == _LAST)
+            if rule["id"] in ids:
+                text = f"id: the rule at {ids[rule['id']]} has the same one: give it another"
+                problems.append(Problem(raw.place, text, rule["id"]))
+            ids.setdefault(rule["id"], raw.place)
+            file.rules.append(raw)
 
 
 def _joined(files: list[_File], problems: list[Problem]) -> list[_Raw]:
@@ -190,7 +195,8 @@ def _joined(files: list[_File], problems: list[Problem]) -> list[_Raw]:
                 problems.append(Problem(place, f"disable: no rule {name!r} is inherited"))
         own = [raw for raw in file.rules if raw.data["id"] not in inherited]
         inherited |= {raw.data["id"]: raw for raw in file.rules if raw.data["id"] in inherited}
-        joined = own + list(inherited.values())
+        first = [raw for raw in own if not raw.is_last]
+        joined = [*first, *inherited.values(), *(raw for raw in own if raw.is_last)]
     return joined
 
 
@@ -239,6 +245,7 @@ def _match(data: Mapping[str, Any]) -> Match:
     return Match(
         kinds=tuple(map(Kind, _many(data.get("kind", Kind.CALL.value)))),
         actions=_many(data.get("action", ())),
+        exceptions=_many(data.get("except", ())),
         protocols=_many(data.get("protocol", ())),
         stations=_many(data.get("station", ())),
         groups=_many(data.get("group", ())),

@@ -139,6 +139,8 @@ class Vocabulary:
         known = {protocol: sorted(self._schemas.actions(protocol)) for protocol in protocols}
         for place, glob in enumerate(match.actions):
             _check_known(glob, set().union(*known.values()), ("match", "action", place), "action", protocols)
+        for place, glob in enumerate(match.exceptions):
+            _check_known(glob, set().union(*known.values()), ("match", "except", place), "action", protocols)
         actions = match.actions or ("*",)
         return tuple(
             Target(stage, kind, protocol, action)
@@ -146,7 +148,7 @@ class Vocabulary:
             for kind in dict.fromkeys(match.kinds or (Kind.CALL,))
             for protocol in protocols
             for action in known[protocol]
-            if _is_among(action, actions)
+            if _is_among(action, actions) and not _is_among(action, match.exceptions)
         )
 
     def resolve(self, path: str, target: Target, where: tuple[str | int, ...] = ("path",)) -> tuple[Field, ...]:

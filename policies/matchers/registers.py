@@ -52,6 +52,8 @@ class _Register:
     """Wh."""
     power: float | None
     """W; None: any."""
+    step: float
+    """Wh by which it may run ahead of that power, over all readings of a track."""
     key: str
     """What the rule asks for, and where: the same after a reload."""
 
@@ -97,7 +99,7 @@ class _Register:
             return False
         if self.power is None or not track[1][0].startswith("Energy.Active."):
             return True
-        power, grace = self.power / _HOUR, self.tolerance
+        power, grace = self.power / _HOUR, self.step
         return (
             value - most <= power * (moment - then + GRANULARITY) + grace
             and value - first <= power * (moment - beginning + GRANULARITY) + grace
@@ -145,14 +147,15 @@ def compile_register(argument: object, field: Field, target: Target, where: Wher
     The test takes the whole payload, and holds when the field is there and plausible, or with ``is_wanted=False`` there
     and not plausible.
     """
-    keys = keys_of(argument, ("tolerance_wh", "max_power_w"), where)
+    keys = keys_of(argument, ("tolerance_wh", "max_power_w", "step_wh"), where)
     tolerance = float(amount(keys.get("tolerance_wh", 0), (*where, "tolerance_wh")))
     power = float(amount(keys["max_power_w"], (*where, "max_power_w"))) if "max_power_w" in keys else None
+    step = float(amount(keys.get("step_wh", tolerance), (*where, "step_wh")))
     name = field.path
     if name not in _NAMES:
         raise RuleError(where, f"`register` is for {', '.join(_NAMES)}; {field}")
-    key = f"{target.stage.value} {target.protocol} {tolerance} {power}"
-    register = _Register(name, tolerance, power, key)
+    key = f"{target.stage.value} {target.protocol} {tolerance} {power} {step}"
+    register = _Register(name, tolerance, power, step, key)
 
     def is_there(yes: int, no: int) -> Marks:
         return lambda payload, s: yes if name in payload and register.is_plausible(payload, s) is is_wanted else no

@@ -110,7 +110,7 @@ def test_what_the_language_has_is_taken(rule: str) -> None:
         ("allow: true, match: {kind: cal}", "match.kind: must be one of call, result, error"),
         ("allow: true, match: {action: []}", "match.action: is an empty list"),
         ("allow: true, match: {action: [A, 3]}", "match.action[1]: must be "),
-        ("allow: true, match: [A]", "match: must be {kind, action, protocol, station, group, backend}"),
+        ("allow: true, match: [A]", "match: must be {kind, action, except, protocol, station, group, backend}"),
         ("allow: true, fields: []", "fields: is an empty list"),
         ("allow: true, fields: [{path: x}]", "fields[0]: says too little: {path: PATH} with one or more tests"),
         ("allow: true, fields: [{present: true, number: true}]", "fields[0]: `path` is missing: {path: PATH} with one"),

@@ -92,6 +92,20 @@ def test_own_rules_come_first_and_one_with_an_inherited_id_takes_its_place(write
     assert len({each.sha256 for each in own.sources}) == 3
 
 
+def test_last_rules_are_asked_behind_all_inherited_ones(write: Write) -> None:
+    write(f"name: base\nlast:\n{allow('z')}rules:\n{allow('a')}", "base.yaml")
+    own = draft(write(f"name: own\nextends: base.yaml\nrules:\n{allow('x')}last:\n{allow('a', 'y')}"))
+
+    assert ids_of(own) == ["x", "a", "z", "y"]
+    assert [rule.place.line for rule in own.rules] == [4, 6, 3, 7]
+
+
+def test_faults_of_last_rules_are_told_at_their_line(write: Write) -> None:
+    own = draft(write(f"name: own\nrules:\n{allow('x')}last:\n{allow('x')}- {{id: y, stage: nowhere, allow: true}}\n"))
+
+    assert [fault.partition(": ")[0] for fault in faults_of(own)] == ["own.yaml:6", "own.yaml:5"]
+
+
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_policy_is_extended_by_its_name(write: Write, name: str) -> None:
     own = draft(write(f"name: own\nextends: {name}\n"))

@@ -47,6 +47,14 @@ def test_kinds_and_globs(vocabulary: Vocabulary) -> None:
     assert [(target.kind, target.action) for target in found] == [(Kind.CALL, "Reset"), (Kind.ERROR, "Reset")]
 
 
+def test_what_is_excepted_is_left_out(vocabulary: Vocabulary) -> None:
+    found = vocabulary.targets(rule(Stage.TO_STATION, actions=("*Firmware",), exceptions=("Publish*", "Un*")))
+
+    assert {target.action for target in found} == {"SignedUpdateFirmware", "UpdateFirmware"} & SCHEMAS.actions(
+        "ocpp1.6"
+    )
+
+
 def test_a_rule_without_a_match_is_for_every_action(vocabulary: Vocabulary) -> None:
     found = vocabulary.targets(rule(Stage.FROM_STATION))
 

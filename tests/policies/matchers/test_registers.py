@@ -83,6 +83,11 @@ def meter_values(moment: float, value: str, **more: Any) -> dict[str, Any]:
             [True, True, True, False],
         ),
         ({"max_power_w": 3600, "tolerance_wh": 10}, [event((0, 0)), event((60, 71))], [True, True]),
+        (
+            {"max_power_w": 3600, "tolerance_wh": 1, "step_wh": 100},
+            [event((0, 0)), event((0, 90)), event((0, 101)), event((0, 102)), event((10, 88))],
+            [True, True, True, False, False],
+        ),
         ({"max_power_w": 3600}, [event((0, 0)), event((60, 1000)), event((1200, 1001))], [True, False, True]),
         (
             {"max_power_w": 1},
@@ -221,7 +226,7 @@ def test_a_message_is_plausible_again_in_whatever_order(messages: list[list[tupl
     [
         ("timestamp", {}, ("register",), "`register` is for meterValue, transactionData, meterStop; timestamp is"),
         ("meterValue[].sampledValue", {}, ("register",), "`register` is for meterValue"),
-        ("meterValue", True, ("register",), "must be a mapping with tolerance_wh and max_power_w"),
+        ("meterValue", True, ("register",), "must be a mapping with tolerance_wh, max_power_w and step_wh"),
         ("meterValue", {"tolerance": 5}, ("register", "tolerance"), "(did you mean tolerance_wh?)"),
         ("meterValue", {"tolerance_wh": -5}, ("register", "tolerance_wh"), "must not be negative"),
         ("meterValue", {"max_power_w": "5"}, ("register", "max_power_w"), "must be a finite number"),
