@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from policies.problems import Problem
-from policies.rules import Place
+from policies.rules import Place, nearest
 
 MAX_BYTES: Final = 1024 * 1024
 """Of one file."""
@@ -45,9 +45,7 @@ class Document:
 
     def place(self, where: Where) -> Place:
         """Return the line of a path, or of the nearest thing around it."""
-        while where and where not in self.places:
-            where = where[:-1]
-        return self.places.get(where, Place(self.source, 1))
+        return nearest(self.places, where, Place(self.source, 1))
 
 
 def read(raw: bytes, source: str) -> Document:

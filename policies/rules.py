@@ -19,6 +19,13 @@ class Place:
         return f"{self.source}:{self.line}" if self.line else self.source
 
 
+def nearest(places: Mapping[tuple[str | int, ...], Place], where: tuple[str | int, ...], otherwise: Place) -> Place:
+    """Return the place of a path, or of the nearest thing around it."""
+    while where and where not in places:
+        where = where[:-1]
+    return places.get(where, otherwise)
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """Which messages a rule is for; an empty part is for all. Texts may be globs (``CS-*``)."""
@@ -57,9 +64,7 @@ class Rule:
 
     def place_of(self, where: tuple[str | int, ...]) -> Place:
         """Return the line of a path within the rule, or of the nearest thing around it."""
-        while where and where not in self.places:
-            where = where[:-1]
-        return self.places.get(where, self.place)
+        return nearest(self.places, where, self.place)
 
 
 @dataclass(frozen=True, slots=True)

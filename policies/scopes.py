@@ -20,10 +20,6 @@ class Scope:
     groups: Globs = ()
     backends: Globs = ()
 
-    @property
-    def is_everybody(self) -> bool:
-        return not (self.stations or self.groups or self.backends)
-
     def outside(self, facts: Facts) -> tuple[str, str] | None:
         """Return which part of the match leaves the station out, as a path within the rule; None when none does."""
         if self.stations and not _among(facts.identity, self.stations):

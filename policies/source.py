@@ -15,7 +15,7 @@ from policies import form
 from policies.cases import SUFFIX
 from policies.documents import MAX_BYTES, Document, Where, read
 from policies.problems import Problem, spelled
-from policies.rules import Match, Place, Rule, Source
+from policies.rules import Match, Place, Rule, Source, nearest
 from policies.values import Values, used_by
 from policies.words import Effect, Kind, Mode, Stage
 
@@ -215,13 +215,13 @@ def _rule(raw: _Raw, mode: Mode, values: Values, problems: list[Problem]) -> Rul
     before = len(problems)
     rule_id = data["id"]
     for where, name in values.unknown(_fillable(data)):
-        place = _place(raw, where)
+        place = nearest(raw.places, where, raw.place)
         problems.append(Problem(place, _keyed(where, f"no value {name!r}: define it under `values`"), rule_id))
     filled = {**data, **values.fill(_fillable(data))}
     if len(problems) == before:
         for where, text in form.rule_faults(filled):
             said = f"{text} ({values.origin(data, where)})"
-            problems.append(Problem(_place(raw, where), _keyed(where, said), rule_id))
+            problems.append(Problem(nearest(raw.places, where, raw.place), _keyed(where, said), rule_id))
     if len(problems) > before:
         return None
     effect = next(each for each in Effect if each.value in filled)
@@ -255,12 +255,6 @@ def _match(data: Mapping[str, Any]) -> Match:
 
 def _many(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
-
-
-def _place(raw: _Raw, where: Where) -> Place:
-    while where and where not in raw.places:
-        where = where[:-1]
-    return raw.places.get(where, raw.place)
 
 
 def _id_of(rule: Any, index: str | int) -> str:
