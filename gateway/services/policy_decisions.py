@@ -114,7 +114,7 @@ class PolicyDecisions:
     def heard(self, policy: Governing, station: Governed, decision: Decision, lines: "_LinesByRule") -> None:
         """Count one, and tell it as far as ``lines`` has room."""
         mode = "observe" if decision.is_observed else "enforce"
-        self._tally.policy_decisions[policy.name, decision.rule, decision.outcome.value, mode] += 1
+        self._tally.decided(policy.name, decision.rule, decision.outcome.value, mode)
         if decision.reason is Reason.RULE_FAILED:
             self._failed(policy, decision)
         if decision.outcome is Outcome.TRANSFORMED or decision.effect is Effect.ALLOW:

@@ -11,6 +11,8 @@ from typing import Final
 
 RULES_MAX: Final = 500
 """Pairs of rule and action that are counted apart; one past it counts as the rule "other"."""
+DECISIONS_MAX: Final = 10_000
+"""Decisions of policies that are counted apart, by policy, rule, outcome and mode; then those of the rule "other"."""
 
 
 class Leg(StrEnum):
@@ -51,7 +53,8 @@ class Tally:
     security_events: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(kind, "gateway" or "station") -> security events; a kind that no list names counts as "other"."""
     policy_decisions: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
-    """(policy, rule, outcome, "enforce" or "observe") -> messages with which a rule did something, or would have."""
+    """(policy, rule, outcome, "enforce" or "observe") -> messages with which a rule did something, or would have; see
+    :meth:`decided`."""
     policy_rule_failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(policy, rule) -> messages on which the rule itself failed."""
     policy_reloads: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -63,6 +66,13 @@ class Tally:
         if (rule, action) not in self.quarantined and len(self.quarantined) >= RULES_MAX:
             rule = "other"
         self.quarantined[rule, action] += 1
+
+    def decided(self, policy: str, rule: str, outcome: str, mode: str) -> None:
+        """Count one decision. Rules come and go as policies are loaded anew."""
+        key = policy, rule, outcome, mode
+        if key not in self.policy_decisions and len(self.policy_decisions) >= DECISIONS_MAX:
+            key = policy, "other", outcome, mode
+        self.policy_decisions[key] += 1
 
     def call(self, leg: Leg, direction: str, action: str, outcome: Outcome) -> None:
         """Count one CALL that has ended."""

@@ -1,6 +1,6 @@
 """The counters: what is counted, and that their keys stay few."""
 
-from gateway.session.tally import RULES_MAX, Leg, Outcome, Tally
+from gateway.session.tally import DECISIONS_MAX, RULES_MAX, Leg, Outcome, Tally
 
 
 def test_calls_are_counted_by_leg_direction_action_and_outcome() -> None:
@@ -47,3 +47,14 @@ def test_rules_are_counted_apart_up_to_a_bound() -> None:
     assert tally.quarantined["other", "TransactionEvent"] == 2
     assert tally.quarantined["rule-0", "TransactionEvent"] == 2
     assert tally.set_aside == {"TransactionEvent": RULES_MAX + 3}
+
+
+def test_decisions_of_policies_are_counted_apart_up_to_a_bound() -> None:
+    tally = Tally()
+    for number in range(DECISIONS_MAX + 2):
+        tally.decided("site", f"rule-{number}", "denied", "enforce")
+    tally.decided("site", "rule-0", "denied", "enforce")
+
+    assert len(tally.policy_decisions) == DECISIONS_MAX + 1
+    assert tally.policy_decisions["site", "other", "denied", "enforce"] == 2
+    assert tally.policy_decisions["site", "rule-0", "denied", "enforce"] == 2
