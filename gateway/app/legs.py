@@ -10,7 +10,7 @@ from gateway.app.foundation import Foundation
 from gateway.app.message_ids import message_ids
 from gateway.bridge.books import Json
 from gateway.session.peer import Peer
-from gateway.session.stages import BACKEND_16, BACKEND_201, NotSendable, Side, Stages
+from gateway.session.stages import BACKEND_16, BACKEND_201, Answered, NotSendable, Side, Stages
 from gateway.session.station import Station
 from gateway.transport import DialError, DialStage, MessageSink, WebSocket
 from gateway.upstream.dialing import BackendDialer
@@ -112,10 +112,10 @@ def _mirror(station: Station, on: Foundation, name: str, side: Side) -> Mirror:
             return None
         request = station.bridge.boot_request(payload)
         try:
-            stages.outgoing(operation(side.version, "BootNotification"), Kind.CALL, "BootNotification", request)
-        except NotSendable:
+            known = operation(side.version, "BootNotification")
+            return stages.outgoing(known, Kind.CALL, "BootNotification", request)
+        except (Answered, NotSendable):
             return None
-        return request
 
     return Mirror(
         name,

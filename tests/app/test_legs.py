@@ -13,7 +13,7 @@ from gateway.app.legs import Legs, legs_for
 from gateway.session.ports import StationRecord
 from gateway.upstream.mirror import State
 from gateway.wire.versions import Version
-from policies.words import PASSED
+from policies.words import PASSED, Outcome, Verdict
 
 BOOT = {"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V"}}
 SAID = {"chargePointVendor": "V", "chargePointModel": "M"}
@@ -79,6 +79,22 @@ async def test_a_mirror_begins_with_the_last_boot(legs: Any, boot: Any, said: An
     mirror.connected(SimpleNamespace(send=lambda text: sent.append(json.loads(text)), close=lambda *_: None))
     assert [frame[2:] for frame in sent] == ([] if first is None else [["BootNotification", first]])
     mirror._forget()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "first"),
+    [
+        (Verdict(Outcome.TRANSFORMED, payload={**SAID, "chargePointModel": "*"}), {**SAID, "chargePointModel": "*"}),
+        (Verdict(Outcome.DENIED), None),
+        (Verdict(Outcome.DENIED, payload={"status": "Rejected"}), None),
+    ],
+    ids=["transformed", "denied", "denied with a status"],
+)
+async def test_a_mirror_hears_the_boot_as_the_policy_has_it(legs: Any, verdict: Verdict, first: Any) -> None:
+    station = _station()
+    station.guard = SimpleNamespace(inspect=lambda *_: verdict)
+    (mirror,) = legs(["eye"], station).mirrors
+    assert mirror._first() == first
 
 
 async def test_they_begin_and_end_together(legs: Any) -> None:
