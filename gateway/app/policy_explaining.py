@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.app.policies import PoliciesInForce
 from gateway.app.policy_facts import AbsentStation, FactsOf, Known, Ownership
 from gateway.app.policy_files import PolicyFiles
+from gateway.app.policy_json import trace_json
 from gateway.app.policy_schemas import OfficialSchemas
 from gateway.app.routing import Routing
 from gateway.session.ports import StationRecord
@@ -15,11 +16,9 @@ from gateway.session.station import Station
 from gateway.session.tally import Tally
 from gateway.store.books import StoredBooks
 from gateway.store.stations import Stations
-from policies.decisions import Step, Trace
 from policies.engine import Guard
-from policies.problems import spelled
 from policies.rules import Rule
-from policies.words import NOBODY, Kind, Outcome, Payload, Stage, Surroundings, Verdict
+from policies.words import NOBODY, Kind, Payload, Stage, Surroundings
 
 FAULTS_MAX: Final = 50
 """Faults of a policy's files that are told."""
@@ -88,7 +87,7 @@ class PoliciesTold:
             "protocol": protocol,
             "action": action,
             "schema": complaint,
-            **_trace_shown(trace),
+            **trace_json(trace),
         }
 
     def _named(self, name: str) -> PolicyFiles:
@@ -159,35 +158,4 @@ def _rule_shown(rule: Rule, counts: list[dict[str, Any]]) -> dict[str, Any]:
         "mode": rule.mode.value,
         "place": str(rule.place),
         "counts": counts,
-    }
-
-
-def _trace_shown(trace: Trace | None) -> dict[str, Any]:
-    """A message that breaks its schema meets no policy."""
-    if trace is None:
-        return {"rules": [], "verdict": None}
-    return {"rules": [_step_shown(step) for step in trace.steps], "verdict": _verdict_shown(trace.verdict)}
-
-
-def _step_shown(step: Step) -> dict[str, Any]:
-    return {
-        "rule": step.rule,
-        "place": str(step.place),
-        "effect": step.effect.value,
-        "observed": step.is_observed,
-        "held": step.held,
-        "unmet": spelled(step.unmet) or None,
-        "did": step.did or None,
-    }
-
-
-def _verdict_shown(verdict: Verdict) -> dict[str, Any]:
-    is_error = verdict.outcome is Outcome.DENIED and verdict.payload is None
-    return {
-        "outcome": verdict.outcome.value,
-        "rule": verdict.rule,
-        "reason": verdict.reason.value,
-        "text": verdict.text,
-        "error": verdict.error if is_error else None,
-        "payload": verdict.payload,
     }

@@ -1,14 +1,16 @@
 """What was found in policies, what their cases came to, how one message was decided: as JSON, for command and API."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gateway.app.policy_tools import Explained, PolicyChecked
 from policies.case_payloads import ABSENT
-from policies.decisions import Step
+from policies.decisions import Step, Trace
 from policies.problems import Problem, spelled
-from policies.rehearsal import Difference, Failure, Rehearsal
 from policies.rules import Match, Place, Rule
 from policies.words import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from gateway.app.policy_tools import Explained, PolicyChecked
+    from policies.rehearsal import Difference, Failure, Rehearsal
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def matched(match: Match) -> str:
     return "; ".join(f"{name} {', '.join(said)}".strip() for name, said in parts.items() if said)
 
 
-def checked_json(checked: PolicyChecked, *, with_rules: bool) -> dict[str, Any]:
+def checked_json(checked: "PolicyChecked", *, with_rules: bool) -> dict[str, Any]:
     """Return what was found in a policy; where wanted, its rules too."""
     policy = checked.policy
     shown: dict[str, Any] = {
@@ -64,7 +66,7 @@ def _rule_json(rule: Rule, cost: float | None) -> dict[str, Any]:
     }
 
 
-def rehearsal_json(came: Rehearsal) -> dict[str, Any]:
+def rehearsal_json(came: "Rehearsal") -> dict[str, Any]:
     """Return the cases that failed, and what was exercised."""
     coverage = came.coverage
     return {
@@ -82,7 +84,7 @@ def rehearsal_json(came: Rehearsal) -> dict[str, Any]:
     }
 
 
-def _failure_json(failure: Failure) -> dict[str, Any]:
+def _failure_json(failure: "Failure") -> dict[str, Any]:
     return {
         **place_json(failure.place),
         "case": failure.case,
@@ -93,16 +95,16 @@ def _failure_json(failure: Failure) -> dict[str, Any]:
     }
 
 
-def _difference_json(difference: Difference) -> dict[str, Any]:
+def _difference_json(difference: "Difference") -> dict[str, Any]:
     """A side that isn't there is left out."""
     sides = {"expected": difference.expected, "actual": difference.actual}
     return {"what": difference.what, **{name: value for name, value in sides.items() if value is not ABSENT}}
 
 
-def explained_json(explained: Explained) -> dict[str, Any]:
+def explained_json(explained: "Explained") -> dict[str, Any]:
     """Return the whole decision path."""
-    message, trace, policy = explained.message, explained.trace, explained.policy
-    shown: dict[str, Any] = {
+    message, policy = explained.message, explained.policy
+    return {
         "policy": policy.name,
         "sha256": policy.sha256,
         "stage": message.stage.value,
@@ -110,19 +112,21 @@ def explained_json(explained: Explained) -> dict[str, Any]:
         "protocol": message.protocol,
         "action": message.action,
         "schema": explained.complaint,
-        "rules": [],
-        "verdict": None,
+        **trace_json(explained.trace),
     }
-    if trace is not None:
-        shown["rules"] = [_step_json(each) for each in trace.steps]
-        shown["verdict"] = _verdict_json(trace.verdict)
-    return shown
+
+
+def trace_json(trace: Trace | None) -> dict[str, Any]:
+    """Return each rule's part and the verdict; a message that breaks its schema meets no policy."""
+    if trace is None:
+        return {"rules": [], "verdict": None}
+    return {"rules": [_step_json(each) for each in trace.steps], "verdict": _verdict_json(trace.verdict)}
 
 
 def _step_json(step: Step) -> dict[str, Any]:
     return {
         "rule": step.rule,
-        **place_json(step.place),
+        "place": str(step.place),
         "effect": step.effect.value,
         "observed": step.is_observed,
         "held": step.held,

@@ -7,12 +7,11 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from gateway.app.policy_messages import MessageRefused, read_message
 from gateway.app.policy_schemas import OfficialSchemas
 from policies.case_files import CasesRefused, read_cases
-from policies.cases import CaseFile, Message
+from policies.cases import SUFFIX, CaseFile, Message
 from policies.conditions import Condition, compile_condition
 from policies.decisions import Trace
 from policies.engine import BUNDLED, Guard, Policy, PolicyError, load
@@ -25,9 +24,6 @@ from policies.vocabulary import Vocabulary
 from policies.words import Facts, RuleError, Surroundings
 
 __all__ = ["BUNDLED", "MessageRefused", "OfficialSchemas", "PolicyError", "load", "read_message"]
-
-CASES: Final = ".tests.yaml"
-"""What stands in the place of ``.yaml`` in the name of a policy's cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +84,9 @@ def _failing(policy: Policy, conditions: Mapping[str, Condition]) -> Iterator[Pr
 def cases_of(name_or_path: str | Path) -> Path:
     """Return the file of a policy's cases, whether or not there is one; a file of cases is its own."""
     if str(name_or_path) in BUNDLED:
-        return Path(str(importlib.resources.files("policies"))) / f"{name_or_path}{CASES}"
+        return Path(str(importlib.resources.files("policies"))) / f"{name_or_path}{SUFFIX}"
     path = Path(name_or_path)
-    return path if path.name.endswith(CASES) else path.with_name(path.stem + CASES)
+    return path if path.name.endswith(SUFFIX) else path.with_name(path.stem + SUFFIX)
 
 
 def play(name_or_path: str | Path) -> Rehearsal:

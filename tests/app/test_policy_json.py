@@ -105,8 +105,7 @@ def test_the_way_to_a_decision(site: Path) -> None:
     assert shown["rules"] == [
         {
             "rule": "vendor",
-            "file": str(site),
-            "line": 4,
+            "place": f"{site}:4",
             "effect": "deny",
             "observed": False,
             "held": True,
