@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from policies.paths import EACH, Steps
-from policies.vocabulary import Field, Vocabulary
 
 from gateway.app.policy_schemas import OfficialSchemas
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT
 from gateway.bridge.actions_201 import OF_A_STATION
+from policies.paths import EACH, Steps
+from policies.vocabulary import Field, Vocabulary
 from policies.words import Kind, Stage, Target
 from tests.interop.hostile_values import ENDLESS, LIST_LENGTH, TOO_LONG, Attack, attacks_on, marker
 
