@@ -36,9 +36,10 @@ class PoliciesInForce:
         self._config = config
         schemas = OfficialSchemas()
         loaded, problems = load_all(config, schemas)
-        if problems:
-            more = f" (and {len(problems) - 1} more: voltgate check)" if len(problems) > 1 else ""
-            raise StartFailed(f"{problems[0].key}: {problems[0].text}{more}")
+        errors = [problem for problem in problems if problem.is_error]
+        if errors:
+            more = f" (and {len(errors) - 1} more: voltgate check)" if len(errors) > 1 else ""
+            raise StartFailed(f"{errors[0].key}: {errors[0].text}{more}")
         self._files = {
             source: PolicyFiles(
                 key,
@@ -139,6 +140,7 @@ def load_all(config: Config, schemas: Schemas) -> tuple[dict[PolicySource, tuple
         except PolicyError as error:
             problems += [Problem.error(key, str(each)) for each in error.problems]
             continue
+        problems += [Problem.warning(key, str(each)) for each in policy.warnings]
         twin = next((other for other, (_, each) in loaded.items() if each.name == policy.name), None)
         if twin is not None:
             problems.append(Problem.error(key, _same_name(source, policy.name, twin)))

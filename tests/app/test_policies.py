@@ -129,6 +129,16 @@ def test_each_is_loaded_once_and_all_that_is_wrong_is_told(
     assert [problem.key for problem in problems] == ["policies[1].policy"]
 
 
+def test_a_warning_is_told_and_keeps_nobody_from_starting(configured: Configured, files: Callable[..., None]) -> None:
+    files(site=policy("site") + "values: {nobody: asks}\n")
+    config = configured(policy="site.yaml")
+    (problem,) = load_all(config, OfficialSchemas())[1]
+
+    assert (problem.key, problem.is_error) == ("policy", False)
+    assert "nobody" in problem.text
+    assert [each.name for each in PoliciesInForce(config, Tally())] == ["site"]
+
+
 def test_what_no_rule_concerns_passes(configured: Configured, files: Callable[..., None]) -> None:
     files(site=policy("site", "Reset"))
     guard, _ = Hall(configured(policy="site.yaml")).meets("CS1")
