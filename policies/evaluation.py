@@ -129,16 +129,10 @@ class Bucket:
     def inspect(self, payload: Payload, surroundings: Surroundings, decided: Decided) -> Verdict:
         """Decide on one message. Never raises; of one that passes nothing is made."""
         candidates = self.candidates(payload, surroundings)
-        if self.default is None:
-            if not candidates:
-                return PASSED
-            if candidates is self.always:
-                return self._unscreened(payload, surroundings, decided)
-        return Evaluation(self, payload, surroundings, decided).verdict(candidates)
-
-    def _unscreened(self, payload: Payload, surroundings: Surroundings, decided: Decided) -> Verdict:
-        """Ask the rules that the screen doesn't know, where no other concerns the message: most have nothing to say."""
-        for place, position in enumerate(self.always):
+        if candidates is not self.always or self.default is not None:
+            return Evaluation(self, payload, surroundings, decided).verdict(candidates)
+        # Only the rules that the screen doesn't know may apply: most have nothing to say.
+        for place, position in enumerate(candidates):
             compiled = self.rules[position]
             try:
                 if compiled.unmet(payload, surroundings) is not None:
@@ -158,9 +152,9 @@ class Bucket:
             found = self.screen.candidates(payload, surroundings)
         except Exception:  # noqa: BLE001 - whose rule failed is seen when each is asked for itself
             return range(len(self.rules))
-        if not self.always:
-            return found
-        return sorted({*found, *self.always}) if found else self.always
+        if not found:
+            return self.always
+        return sorted({*found, *self.always}) if self.always else found
 
 
 Record = Callable[[Compiled, Where | None, str], None]
