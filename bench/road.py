@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from gateway.app.policy_schemas import OfficialSchemas
@@ -19,11 +19,12 @@ from gateway.session.stages import BACKEND_16, STATION_201, Inspector, Side
 from gateway.session.tally import Tally
 from gateway.upstream.journal import JournaledLedger
 from gateway.wire import frames
-from policies.engine import Guard, Policy, load
+from policies.engine import Decision, Guard, Policy, load
 from policies.words import NOBODY, Surroundings
 
 ROUNDS: Final = 5
 MESSAGES: Final = 4_000
+BEGUN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 TRANSACTION: Final = "a1b2c3d4-0000-1111-2222-333344445555"
 
 
@@ -58,7 +59,12 @@ class _Wire:
 def guard(policy: Policy) -> Guard:
     """Return a policy as it meets the station of this road."""
     surroundings = Surroundings(now=time.time, monotonic=time.monotonic, facts=lambda: NOBODY, owns=lambda number: True)
-    return Guard(lambda: policy, surroundings)
+    return Guard(lambda: policy, surroundings, _decided)
+
+
+def _decided(decision: Decision) -> None:
+    """End the measurement: refused messages cost something else."""
+    raise SystemExit(f"{decision.rule} decides on a message of the road: {decision.text}")
 
 
 def _peer(side: Side, handle: Handler, wire: _Wire, inspector: Inspector) -> Peer:
@@ -151,17 +157,18 @@ def started() -> bytes:
 
 
 def meter_event(number: int) -> bytes:
-    """An Updated event with energy and power, one of a sequence."""
+    """An Updated event with energy and power, one of a sequence: every ten seconds a watt-hour more."""
+    moment = (BEGUN + timedelta(seconds=10 * number)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     energy = {"value": 1000.0 + number, "measurand": "Energy.Active.Import.Register", "unitOfMeasure": {"unit": "Wh"}}
     power = {"value": 7200.0, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W"}}
     payload: Json = {
         "eventType": "Updated",
-        "timestamp": "2026-01-01T00:00:00.000Z",
+        "timestamp": moment,
         "triggerReason": "MeterValuePeriodic",
         "seqNo": number + 1,
         "transactionInfo": {"transactionId": TRANSACTION, "chargingState": "Charging"},
         "evse": {"id": 1, "connectorId": 1},
-        "meterValue": [{"timestamp": "2026-01-01T00:00:00.000Z", "sampledValue": [energy, power]}],
+        "meterValue": [{"timestamp": moment, "sampledValue": [energy, power]}],
     }
     return frames.encode_call(frames.Call(f"m{number}", "TransactionEvent", payload))
 
