@@ -1,7 +1,7 @@
 """The quarantine of all stations: what is kept for a person, until it is delivered or discarded and for a while after.
 
 Each method that speaks for a station's owner is one SQL transaction that begins by locking the station's row under its
-epoch; a person's word locks nothing and changes held messages only, so that it can't meet a delivery.
+epoch; a person's word (:mod:`gateway.store.quarantine_decisions`) locks it too, and changes held messages only.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -69,7 +69,7 @@ _STILL_FOLLOWING: Final = select(
 _FOLLOWERS_BACK: Final = (
     update(_Q)
     .where(*_OF_TX, _Q.rule == FOLLOWS, _Q.state == State.RELEASED.value)
-    .values(state=State.HELD.value, last_error=bindparam("to_error"))
+    .values(state=State.HELD.value, last_error=bindparam("to_error"), decided_at=None, decided_by="")
 )
 _ALL_BACK: Final = (
     update(_Q)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select, update
 
 from gateway.session.quarantine import FOLLOWS, ReleaseRefused, Selection, State
 from gateway.store.columns import bounded_text, utc_now
@@ -36,7 +36,8 @@ _OF_TRANSACTION: Final = (
     .where(_Q.identity == bindparam("of_identity"), _Q.station_tx == bindparam("of_station_tx"))
     .order_by(_Q.id)
 )
-_REGISTERED: Final = select(exists().where(Station.identity == bindparam("of_identity")))
+_LOCK: Final = update(Station).where(Station.identity == bindparam("of_identity")).values(epoch=Station.epoch)
+"""Locks the station's row, and changes nothing: what the station says meanwhile stands as was decided, or before it."""
 
 
 class QuarantineDecisions:
@@ -55,10 +56,12 @@ class QuarantineDecisions:
         values = self._decided(State.RELEASED, by) | {"last_error": ""}
 
         def work(connection: Connection) -> Sequence[int]:
+            if gone := _locked(connection, selection):
+                raise ReleaseRefused(
+                    f"station {gone[0][:60]!a} isn't registered any more: it has no backend to which messages could go"
+                )
             rows = _selected(connection, selection)
             chosen = {row.id for row in rows}
-            for identity in {row.identity for row in rows}:
-                _check_registered(connection, identity)
             for identity, station_tx in {(row.identity, row.station_tx) for row in rows if row.station_tx}:
                 _check_order(connection, identity, station_tx, chosen, rows)
             _decide(connection, chosen, values)
@@ -74,6 +77,7 @@ class QuarantineDecisions:
         values = self._decided(State.DISCARDED, by) | {"decision": bounded_text(reason, REASON_MAX)}
 
         def work(connection: Connection) -> Sequence[int]:
+            _locked(connection, selection)
             rows = _selected(connection, selection)
             _decide(connection, {row.id for row in rows}, values)
             for identity in {row.identity for row in rows}:
@@ -93,6 +97,12 @@ def _selected(connection: Connection, selection: Selection) -> Sequence[Row[*tup
         key = {"of_identity": row.identity, "of_station_tx": row.station_tx}
         rows += connection.execute(_FOLLOWERS, key).all()
     return sorted({row.id: row for row in rows}.values(), key=lambda row: int(row.id))
+
+
+def _locked(connection: Connection, selection: Selection) -> Sequence[str]:
+    """Lock the stations whose messages are meant, in one order; return those that aren't registered any more."""
+    identities = sorted({row.identity for row in _selected(connection, selection)})
+    return [each for each in identities if not connection.execute(_LOCK, {"of_identity": each}).rowcount]
 
 
 def _by_id(connection: Connection, selection: Selection) -> Iterator[Row[*tuple[Any, ...]]]:
@@ -126,13 +136,6 @@ def _by_words(connection: Connection, selection: Selection) -> Sequence[Row[*tup
 def _words(selection: Selection) -> str:
     named = {"station": selection.identity, "transaction": selection.station_tx, "rule": selection.rule}
     return ", ".join(f"{name} {value[:60]!a}" for name, value in named.items() if value is not None)
-
-
-def _check_registered(connection: Connection, identity: str) -> None:
-    if not connection.execute(_REGISTERED, {"of_identity": identity}).scalar_one():
-        raise ReleaseRefused(
-            f"station {identity[:60]!a} isn't registered any more: it has no backend that its messages could go to"
-        )
 
 
 def _check_order(

@@ -151,14 +151,19 @@ class JournaledLedger:
                 answer = await self._call(action, addressed(action, payload, tx))
             except (PeerUnavailable, CallError) as error:
                 self._log.warning("meter_values_journalled", reason=str(error))
-                outcome = Outcome.REFUSED if isinstance(error, CallError) else Outcome.UNKNOWN
+                failed = error
             else:
                 self._unsaved[tx.station_tx] = tx
                 return answer
             is_done = self._only_kept_back
-            await self._append(tx, action, payload)
-            if outcome is Outcome.REFUSED:
+            entry = await self._append(tx, action, payload)
+            if isinstance(failed, NotSendable):  # what our own side doesn't let out, it doesn't the next time either
+                outcome = await self._give_up(entry, tx, offers.why_refused(failed, Step.METER))
+            elif isinstance(failed, CallError):
+                outcome = Outcome.REFUSED
                 self._kept_back.add(tx.station_tx, attempts=0)
+            else:
+                outcome = Outcome.UNKNOWN
             self._offered(outcome, is_done=is_done)
         return None
 

@@ -122,6 +122,19 @@ async def test_what_the_backend_itself_refuses_takes_nothing_along(desk: Desk) -
     assert desk.heard == [("StopTransaction", -1, False)]
 
 
+async def test_meter_values_that_a_policy_withholds_are_kept_at_once_and_alone(desk: Desk) -> None:
+    tx = desk.tx()
+    await desk.ledger.start(tx, START)
+    desk.faults["MeterValues"] = NO_STARTS
+    assert await desk.ledger.meter(tx, METER) is None
+    assert [(why.rule, why.gathers) for why in desk.journal.whys] == [("no-starts", False)]
+    desk.faults.clear()
+    await desk.ledger.meter(tx, METER)
+    await desk.ledger.stop(tx, STOP)
+    assert [action for action, *_ in desk.heard] == ["StartTransaction", "MeterValues", "StopTransaction"]
+    assert (desk.ledger.depth, desk.ledger.is_clear) == (0, True)
+
+
 # --- what a person has let go
 
 
