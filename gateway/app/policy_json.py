@@ -29,6 +29,7 @@ def matched(match: Match) -> str:
     parts = {
         "": [kind.value for kind in match.kinds],
         "action": match.actions,
+        "except": match.exceptions,
         "protocol": match.protocols,
         "station": match.stations,
         "group": match.groups,

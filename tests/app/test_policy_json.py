@@ -142,8 +142,17 @@ def test_which_verdict_is_an_error() -> None:
         (Match(), ""),
         (Match(kinds=(Kind.CALL,)), "call"),
         (
-            Match((Kind.CALL, Kind.RESULT), ("Reset", "Get*"), ("ocpp1.6",), ("CS-*",), ("depot",), ("legacy",)),
-            "call, result; action Reset, Get*; protocol ocpp1.6; station CS-*; group depot; backend legacy",
+            Match(
+                (Kind.CALL, Kind.RESULT),
+                ("Reset", "Get*"),
+                ("GetLog",),
+                ("ocpp1.6",),
+                ("CS-*",),
+                ("depot",),
+                ("legacy",),
+            ),
+            "call, result; action Reset, Get*; except GetLog; protocol ocpp1.6; station CS-*; group depot; "
+            "backend legacy",
         ),
     ],
 )
