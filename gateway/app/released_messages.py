@@ -119,7 +119,7 @@ class ReleasedMessages:
         else:
             self._tally.quarantine_left["delivered"] += 1
             return True
-        log.error("release_put_back", identity=station.identity, message=message.id, reason=error)
         await self._quarantine.put_back(message, station.epoch, error)
+        log.error("release_put_back", identity=station.identity, message=message.id, reason=error)
         self._tally.quarantine_left["put_back"] += 1
         return True

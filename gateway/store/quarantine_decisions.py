@@ -1,7 +1,6 @@
 """A person's word about what is in the quarantine: let it go to the backend, or never.
 
-What follows the begin of its transaction goes with it, either way. Messages of one transaction go in their order: none
-is released while an older one of it is held.
+What follows the begin of its transaction goes with it, either way, and nothing goes while that begin is held.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -141,14 +140,14 @@ def _words(selection: Selection) -> str:
 def _check_order(
     connection: Connection, identity: str, station_tx: str, chosen: set[int], rows: Sequence[Row[*tuple[Any, ...]]]
 ) -> None:
-    """Return when nothing older of the transaction stays behind, and the begin that it needs wasn't discarded."""
+    """Return when the begin of the transaction is on its way, too, or gone. Raises ReleaseRefused."""
     ours = [row for row in rows if (row.identity, row.station_tx) == (identity, station_tx)]
     last = ours[-1].id
     for row in connection.execute(_OF_TRANSACTION, {"of_identity": identity, "of_station_tx": station_tx}):
-        if row.id < last and row.id not in chosen and row.state == State.HELD.value:
+        if row.gathers and row.id < last and row.id not in chosen and row.state == State.HELD.value:
             raise ReleaseRefused(
-                f"message {last} comes after message {row.id} of the same transaction, which is held: "
-                f"release or discard that first, or release the whole transaction"
+                f"the transaction of message {last} begins with message {row.id}, which is held: release that first, "
+                "or the whole transaction"
             )
         if row.gathers and row.state == State.DISCARDED.value:
             raise ReleaseRefused(

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.bridge.books import Books, Page, Transaction, TransactionState
+from gateway.bridge.given_numbers import FIRST, LAST
 
 
 def books() -> Books:
@@ -84,3 +85,27 @@ def test_books_begin_empty_and_are_not_shared() -> None:
 def test_those_whose_end_the_backend_has_not_heard(states: list[TransactionState], running: int) -> None:
     books = Books({str(number): Transaction(str(number), state) for number, state in enumerate(states)})
     assert (books.running, books.has_running) == (running, running > 0)
+
+
+@pytest.mark.parametrize(
+    ("station_tx", "backend_tx", "number"),
+    [
+        ("17", 17, 17),
+        ("17/2", 17, 17),
+        (str(LAST), 17, LAST),
+        (str(FIRST - 1), 17, 17),
+        ("TX-1", 17, 17),
+        ("TX", None, None),
+    ],
+)
+def test_the_number_that_a_1_6_station_knows(station_tx: str, backend_tx: int | None, number: int | None) -> None:
+    assert Transaction(station_tx, backend_tx=backend_tx).station_number == number
+
+
+def test_a_number_that_was_given_means_its_transaction_while_it_runs() -> None:
+    given = Transaction(str(LAST), TransactionState.OPEN, backend_tx=17)
+    other = Transaction("18", TransactionState.OPEN, backend_tx=18)
+    known = Books({given.station_tx: given, other.station_tx: other})
+    assert [known.by_station_number(number) for number in (LAST, 17, 18, LAST - 1)] == [given, given, other, None]
+    given.state = TransactionState.ENDED
+    assert known.by_station_number(LAST) is None

@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 
 from gateway.bridge.books import Transaction, TransactionState
-from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, enter_refusal, judges_late, step_of
+from gateway.bridge.ledger_words import (
+    ACTIONS,
+    Step,
+    addressed,
+    enter_answer,
+    enter_refusal,
+    judges_late,
+    step_of,
+    version_of,
+)
 from gateway.wire.schemas import operations
 from gateway.wire.versions import Version
 
@@ -14,6 +23,11 @@ UPDATED = {"eventType": "Updated", "triggerReason": "Authorized"}
 ENDED = {"eventType": "Ended", "triggerReason": "StopAuthorized"}
 STATES = TransactionState
 REFUSED = {"idTokenInfo": {"status": "Blocked"}}
+
+
+def test_an_action_says_in_whose_words_it_is() -> None:
+    for version, actions in ACTIONS.items():
+        assert {version_of(action) for action in actions.values()} == {version}
 
 
 def test_each_version_has_an_action_of_its_own_for_each_step() -> None:
@@ -66,6 +80,7 @@ def test_the_backend_hears_its_own_transaction_id(action: str, payload: Any, num
         ("TransactionEvent", STARTED, {}, STATES.STOPPING, STATES.STOPPING, None),
         ("TransactionEvent", UPDATED, {}, STATES.STARTING, STATES.STARTING, None),
         ("TransactionEvent", ENDED, {"totalCost": 1.5}, STATES.STOPPING, STATES.ENDED, None),
+        ("StartTransaction", {}, {"transactionId": 7}, STATES.UNSTARTED, STATES.OPEN, 7),
     ],
 )
 def test_what_an_answer_means(

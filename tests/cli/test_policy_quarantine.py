@@ -95,7 +95,7 @@ def test_what_is_no_release(run: Run, wanted: list[str]) -> None:
 
 def test_what_is_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("policy", "quarantine", "release", "2").exit_code == 1
-    assert "message 2 comes after message 1 of the same transaction" in capsys.readouterr().err
+    assert "the transaction of message 2 begins with message 1" in capsys.readouterr().err
     assert run("policy", "quarantine", "release", "9").exit_code == 1
     assert "there is no message 9" in capsys.readouterr().err
     run("policy", "quarantine", "release", "3")

@@ -10,8 +10,11 @@ import pytest
 from sqlalchemy import make_url
 
 from gateway.session.ports import StaleEpoch
+from gateway.session.quarantine import Kept, Why
+from gateway.session.tally import Leg
 from gateway.store.copying import check_schema, companions, copy_store, move_on
 from gateway.store.database import Database
+from gateway.store.quarantine import Quarantine
 from gateway.store.schema import NEWEST
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
@@ -40,6 +43,18 @@ async def test_a_store_is_copied_while_it_is_served(migrated_sqlite_url: str, op
     copied = Stations(await opened(f"sqlite+aiosqlite:///{copy}", exclusive=True))
     assert [record.identity for record in await copied.list()] == ["CS1"]
     assert [record.identity for record in await stations.list()] == ["CS1", "CS2"]
+
+
+async def test_what_waits_for_a_persons_word_is_copied_too(migrated_sqlite_url: str, opened: Open, copy: Path) -> None:
+    source = Path(str(make_url(migrated_sqlite_url).database))
+    database = await opened(migrated_sqlite_url, exclusive=True)
+    await add(Stations(database), "CS1")
+    message = Kept(Leg.STATION, "ocpp1.6", "DataTransfer", {"vendorId": "V"}, Why("r", "t"))
+    await Quarantine(database).append("CS1", await Stations(database).take("CS1", 0), message)
+    copy_store(source, copy)
+    copied = Quarantine(await opened(f"sqlite+aiosqlite:///{copy}", exclusive=True))
+    assert await copied.list() == await Quarantine(database).list()
+    assert len(await copied.list()) == 1
 
 
 async def test_no_owner_of_a_former_life_is_let_in(migrated_sqlite_url: str, opened: Open, copy: Path) -> None:

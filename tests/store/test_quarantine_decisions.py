@@ -49,12 +49,18 @@ async def test_a_begin_takes_what_follows_it_along_and_nothing_else(desk: Desk) 
     assert (found.decided_by, found.decided_at) == ("me", found.kept_at)
 
 
-async def test_nothing_goes_before_what_is_older_of_its_transaction(desk: Desk) -> None:
+async def test_nothing_goes_before_the_begin_of_its_transaction(desk: Desk) -> None:
     begin, after = await desk.keep("T1", 0), await desk.keep("T1", 1, FOLLOWS)
-    with pytest.raises(ReleaseRefused, match=f"message {after} comes after message {begin} of the same transaction"):
+    with pytest.raises(ReleaseRefused, match=f"the transaction of message {after} begins with message {begin}"):
         await desk.decisions.release(Selection([after]), "me")
     assert await desk.states() == {begin: "held", after: "held"}
     assert await desk.decisions.release(Selection([after, begin]), "me") == [begin, after]
+
+
+async def test_one_message_may_stay_behind_that_is_no_begin(desk: Desk) -> None:
+    begin, bad, after = await desk.keep("T1", 0), await desk.keep("T1", 1, "r2"), await desk.keep("T1", 2, FOLLOWS)
+    assert await desk.decisions.release(Selection([begin]), "me") == [begin, after]
+    assert await desk.decisions.release(Selection([bad]), "me") == [bad]
 
 
 async def test_nothing_goes_whose_begin_was_discarded(desk: Desk) -> None:
