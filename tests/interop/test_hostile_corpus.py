@@ -95,8 +95,8 @@ def test_hostile_stations(
 
     assert not list(breaches(corpus, backend.heard(station.identity)))
     log = gateway.news()
-    assert any(line["event"] == "set_aside" for line in log)
-    assert_healthy([line for line in log if line["event"] != "set_aside"])
+    assert any(line["event"] == "quarantined" for line in log)
+    assert_healthy([line for line in log if line["event"] != "quarantined"])
     station.leave()
     station.connect()
     serves(station, backend)
