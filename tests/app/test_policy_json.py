@@ -151,8 +151,10 @@ def test_which_verdict_is_an_error() -> None:
                 ("depot",),
                 ("legacy",),
             ),
-            "call, result; action Reset, Get*; except GetLog; protocol ocpp1.6; station CS-*; group depot; "
-            "backend legacy",
+            (
+                "call, result; action Reset, Get*; except GetLog; protocol ocpp1.6; station CS-*; group depot; "
+                "backend legacy"
+            ),
         ),
     ],
 )
