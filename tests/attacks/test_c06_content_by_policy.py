@@ -13,9 +13,9 @@ def values(value: str, at: str) -> list[dict[str, Any]]:
 
 
 async def test_what_moves_money_waits_for_a_person(town_16: Town) -> None:
-    start = {"connectorId": 1, "idTag": TAG, "meterStart": 1000, "timestamp": ago(3600)}
+    start: dict[str, Any] = {"connectorId": 1, "idTag": TAG, "meterStart": 1000, "timestamp": ago(3600)}
     own = (await town_16.says("StartTransaction", **start))["transactionId"]
-    hostile = [
+    hostile: list[tuple[str, str, Any]] = [
         ("time-in-money", "StartTransaction", {**start, "timestamp": "1970-01-01T00:00:01Z"}),
         ("time-in-money", "StartTransaction", {**start, "timestamp": "2199-01-01T00:00:00Z"}),
         ("register-of-transaction", "StartTransaction", {**start, "meterStart": -1}),
@@ -54,14 +54,13 @@ async def test_what_moves_money_waits_for_a_person(town_16: Town) -> None:
 
 async def test_an_event_of_2_0_1_waits_too(town_201: Town, transaction_event: Any) -> None:
     token = {"idToken": {"idToken": TAG, "type": "ISO14443"}}
-    for number, change in enumerate(
-        (
-            {"timestamp": "1970-01-01T00:00:01Z"},
-            {"wh": 1e15},
-            {"tx": "a\x1b[2J"},
-            {"idToken": {"idToken": "A\u202eB", "type": "Central"}},
-        )
-    ):
+    changes: tuple[dict[str, Any], ...] = (
+        {"timestamp": "1970-01-01T00:00:01Z"},
+        {"wh": 1e15},
+        {"tx": "a\x1b[2J"},
+        {"idToken": {"idToken": "A\u202eB", "type": "Central"}},
+    )
+    for number, change in enumerate(changes):
         answer = await town_201.says("TransactionEvent", **transaction_event("Started", number, **{**token, **change}))
         assert answer == {"idTokenInfo": INVALID}
 
@@ -118,7 +117,7 @@ async def test_nothing_hostile_is_answered(town_16: Town) -> None:
     """A backend's answers are as hostile as its questions."""
     info = {"status": "Accepted", "parentIdTag": "A\x1b[2J", "expiryDate": "9999-12-31T00:00:00Z"}
     town_16.backend.answers["Authorize"] = {"idTagInfo": info}
-    town_16.backend.answers["Heartbeat"] = {"currentTime": "1999-12-31T23:59:59Z"}
+    town_16.backend.answers["Heartbeat"] = {"currentTime": "1970-01-01T00:00:00Z"}
     town_16.backend.answers["BootNotification"] = {"status": "Accepted", "currentTime": ago(), "interval": -1}
     town_16.backend.answers["DataTransfer"] = {"status": "Accepted", "data": "a`reboot`"}
 

@@ -31,7 +31,8 @@ OF_VOLTGATE: Final = frozenset({"CertificateSigned", "GetBaseReport", "SetVariab
 WITHOUT_THE_EXTENSION: Final = {("UpdateFirmware", "FirmwareStatusNotification")}
 """What only a backend hears that doesn't know the white paper: test_backend_calls."""
 AVAILABLE: Final = {"timestamp": AT, "connectorStatus": "Available", "evseId": 1, "connectorId": 1}
-UNFIT: Final = "file:///etc/passwd"
+UNFIT: Final = f"{LOCATION}{'x' * 512}"
+"""Longer than 2.0.1 has room for: what no policy minds."""
 PROFILE: Final = {
     "stackLevel": 0,
     "chargingProfilePurpose": "TxDefaultProfile",

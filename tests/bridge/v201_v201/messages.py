@@ -83,7 +83,7 @@ DOWN: dict[str, tuple[Json, Json]] = {
     "GetInstalledCertificateIds": ({}, {"status": "NotFound"}),
     "GetLocalListVersion": ({}, {"versionNumber": 7}),
     "GetLog": (
-        {"log": {"remoteLocation": "https://x"}, "logType": "DiagnosticsLog", "requestId": 5},
+        {"log": {"remoteLocation": "https://logs.example.com/"}, "logType": "DiagnosticsLog", "requestId": 5},
         {"status": "Accepted", "filename": "log.zip"},
     ),
     "GetMonitoringReport": ({"requestId": 5}, {"status": "EmptyResultSet"}),
