@@ -1,5 +1,6 @@
 """The official schemas as the policies are handed them: they know no gateway."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,13 @@ class OfficialSchemas:
 
     def errors(self, protocol: str) -> frozenset[str]:
         """Return the errorCodes of a protocol's CALLERROR."""
-        return frozenset(spell(code, Version(protocol)) for code in ErrorCode)
+        return _errors(protocol)
+
+
+@functools.cache
+def _errors(protocol: str) -> frozenset[str]:
+    """Every rule that denies asks for them, for each action that it is for."""
+    return frozenset(spell(code, Version(protocol)) for code in ErrorCode)
 
 
 def _schema(protocol: str, action: str, kind: Kind) -> Schema | None:
