@@ -14,17 +14,19 @@ from policies.words import Surroundings
 TIMESTAMP_MAX: Final = 64
 """Characters of a timestamp; those with nanoseconds and an offset have 35."""
 
-_RFC_3339: Final = re.compile(
+_TIME: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:)([0-9]{2})"
-    r"((?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?)"
+    r"((?:[.,][0-9]+)?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)"
 )
+"""RFC 3339, and what C's ``%z`` and locales make of it."""
 _LEAP_SECOND: Final = "60"
 
 
 def seconds(text: str) -> float | None:
     """Return a timestamp of RFC 3339 in seconds since 1970, or None.
 
-    Without a zone it is UTC: 1.6 lets the zone be missing. A leap second is the second after :59.
+    1.6 asks for ISO 8601 only, and lets the zone be missing: then it is UTC. So an offset may be ``+0200`` or ``+02``
+    (C writes ``%z`` so), and a fraction may begin with a comma. A leap second is the second after :59.
     """
     return _seconds(text) if len(text) <= TIMESTAMP_MAX else None
 
@@ -32,7 +34,7 @@ def seconds(text: str) -> float | None:
 @functools.lru_cache(maxsize=1024)
 def _seconds(text: str) -> float | None:
     """Cached, because a message says the same time in several fields, and is looked at on both legs."""
-    found = _RFC_3339.fullmatch(text)
+    found = _TIME.fullmatch(text)
     if found is None:
         return None
     minute, second, rest = found.groups()
