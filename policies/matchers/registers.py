@@ -1,10 +1,11 @@
 """``register``: whether what a meter counts is plausible against what it said before.
 
-A register never falls within a transaction, is never negative, and grows no faster than power allows. What was
-plausible is remembered per station, in ``Surroundings.memory.registers``; what wasn't is not, so that a lie doesn't
+A register never falls within a transaction, isn't negative beyond the tolerance (a meter at rest drifts), and grows no
+faster than power allows. What was plausible is remembered per station, in ``Surroundings.memory.registers``; what wasn't is not, so that a lie doesn't
 become what the next one is measured by.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import itemgetter
@@ -39,8 +40,10 @@ _METER: Final[Register] = (REGISTER, OUTLET, None)
 _NOTHING: Final[Accounts] = {}
 _TIME_AND_VALUE: Final = itemgetter(0, 1)
 
-_NOT_READ: Final = (0.0, -1.0, _METER)
+_NOT_READ: Final = (0.0, -math.inf, _METER)
 """In place of a reading without a time or a number: as little plausible as a negative one."""
+_OF_NO_TRANSACTION: Final = frozenset({None, 0, -1})
+"""transactionId by which some charge points of 1.6 say that there is none: connectors' meters have nothing in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class _Register:
         heard: Accounts = {}
         latest = surroundings.now() + AHEAD_MAX
         for moment, value, register in self._readings(payload):
-            if value < 0 or moment > latest:
+            if value < -self.tolerance or moment > latest:
                 return False
             track = (transaction, register)
             before = heard.get(track) or known.get(track)
@@ -138,7 +141,7 @@ def _transaction(payload: Mapping[str, Any]) -> object:
     if info is not None:
         return info["transactionId"]
     found = payload.get("transactionId")
-    return found if found is not None else (payload.get("evseId", payload.get("connectorId")),)
+    return (payload.get("evseId", payload.get("connectorId")),) if found in _OF_NO_TRANSACTION else found
 
 
 def compile_register(argument: object, field: Field, target: Target, where: Where, *, is_wanted: bool) -> Predicate:

@@ -59,6 +59,7 @@ def meter_values(moment: float, value: str, **more: Any) -> dict[str, Any]:
         ({}, [event((0, 100)), event((60, 99))], [True, False]),
         ({"tolerance_wh": 1}, [event((0, 100)), event((60, 99)), event((120, 97.9))], [True, True, False]),
         ({}, [event((0, -1))], [False]),
+        ({"tolerance_wh": 1}, [event((0, -1)), event((60, -1.1)), event((120, 0))], [True, False, True]),
         ({}, [event((0, 100)), event((0, 100)), event((0, 99))], [True, True, False]),
         ({}, [event((60, 100)), event((0, 50)), event((120, 99))], [True, True, False]),
         ({}, [event((0, 100)), event((60, 50)), event((120, 99)), event((180, 100))], [True, False, False, True]),
@@ -135,9 +136,20 @@ def test_between_transactions_a_register_may_fall_but_not_run(surroundings: Surr
     assert not plausible.holds(meter_values(180, "900", transactionId=5), surroundings)
 
 
+@pytest.mark.parametrize("nothing", [0, -1])
+def test_some_say_by_a_number_that_there_is_no_transaction(surroundings: Surroundings, nothing: int) -> None:
+    plausible = check({"max_power_w": 3600}, target=METER_VALUES)
+
+    assert plausible.holds(meter_values(0, "1000", transactionId=nothing), surroundings)
+    assert plausible.holds(meter_values(60, "0", transactionId=nothing, connectorId=2), surroundings)
+    assert plausible.holds(meter_values(120, "1001", transactionId=nothing), surroundings)
+    assert not plausible.holds(meter_values(180, "9999", transactionId=nothing), surroundings)
+    assert plausible.holds(meter_values(240, "0", transactionId=nothing), surroundings)
+
+
 @pytest.mark.parametrize("value", ["", "nan", "-5", "1_000", "kWh"])
 def test_what_is_written_must_be_a_number(surroundings: Surroundings, value: str) -> None:
-    assert not check({}, target=METER_VALUES).holds(meter_values(0, value), surroundings)
+    assert not check({"tolerance_wh": 2}, target=METER_VALUES).holds(meter_values(0, value), surroundings)
 
 
 def test_what_1_6_says_at_the_end(surroundings: Surroundings) -> None:
