@@ -68,7 +68,7 @@ def _clamp_text(low: float, high: float, longest: int | None) -> Edit:
         if number is None or low <= number <= high:
             return value
         bound = Decimal(str(low if number < low else high))
-        written = _text(bound, _decimals(value))
+        written = _text(bound, _decimals(value.rstrip()))
         return written if longest is None or len(written) <= longest else _text(bound, 0)
 
     return clamped

@@ -12,13 +12,14 @@ from policies.words import RuleError, Surroundings
 DECIMAL_MAX: Final = 64
 """Characters of a string that is read as a number."""
 
-_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DECIMAL: Final = re.compile(r" *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *")
 
 
 def decimal(text: str) -> float | None:
     """Read a finite decimal number, or return None.
 
-    ``nan``, ``1e400``, ``1_000``, a blank before or behind, and digits of other scripts make none.
+    ``nan``, ``1e400``, ``1_000`` and digits of other scripts make none. Blanks around don't count: C's ``%7.2f`` writes
+    them.
     """
     if len(text) > DECIMAL_MAX or _DECIMAL.fullmatch(text) is None:
         return None

@@ -42,6 +42,7 @@ def clamped(value: Any, field: Field, **bounds: Any) -> Any:
         ("5", TEXT, {"max": 5}, "5"),
         ("6", TEXT, {"max": 5}, "5"),
         ("6.50", TEXT, {"max": 5}, "5.00"),
+        (" 6.50 ", TEXT, {"max": 5}, "5.00"),
         ("6.5", TEXT, {"max": 5.25}, "5.25"),
         ("6.125", TEXT, {"max": 5.25}, "5.250"),
         ("6.1250", TEXT, {"max": 5.25}, "5.25"),
