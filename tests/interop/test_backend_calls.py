@@ -231,6 +231,13 @@ def test_stopping_a_transaction_of_nobody(station: "Station", backend: "Backend"
     assert station.calls("RequestStopTransaction") == []
 
 
+@pytest.mark.parametrize("data", [r'{"a": "\u0060reboot\u0060"}', r'["\u0024(reboot)"]', r'["\u001b[2J"]'])
+def test_json_text_that_hides_what_it_says(data: str, station: "Station", backend: "Backend") -> None:
+    request = {"vendorId": "com.example", "data": data}
+    assert backend.call(station.identity, "DataTransfer", request) == {"status": "Rejected"}
+    assert station.calls("DataTransfer") == []
+
+
 def test_a_station_that_refuses_with_an_error(station: "Station", backend: "Backend") -> None:
     """1.6 wants a status where 2.0.1 stations answer CALLERROR."""
     station.answer("Reset", error={"code": "NotSupported", "message": "no reset here"})
