@@ -72,9 +72,12 @@ class _Register:
             before = heard.get(track) or known.get(track)
             if before is None:
                 heard[track] = (moment, value, value, moment, value)
-            elif moment >= before[0]:
-                if not self._follows(track, before, moment, value):
+            elif moment < before[0]:
+                if self._leaps_behind(track, before, moment, value):
                     return False
+            elif not self._follows(track, before, moment, value):
+                return False
+            else:
                 heard[track] = _continued(track, before, moment, value)
         if heard and surroundings.remembers:
             _remember(surroundings.memory.registers.setdefault(self.key, {}), heard)
@@ -107,6 +110,16 @@ class _Register:
             value - most <= power * (moment - then + GRANULARITY) + grace
             and value - first <= power * (moment - beginning + GRANULARITY) + grace
         )
+
+    def _leaps_behind(self, track: Track, before: Account, moment: float, value: float) -> bool:
+        """Return whether a reading of an earlier time is beyond all that came later: one time is a lie, or the value.
+
+        A clock that was set back goes on counting, so an hour of the power is allowed.
+        """
+        if self.power is None or not _is_transaction(track) or not track[1][0].startswith("Energy.Active."):
+            return False
+        behind = min(before[0] - moment, _HOUR) + GRANULARITY
+        return value - before[2] > self.power / _HOUR * behind + self.step
 
 
 def _continued(track: Track, before: Account, moment: float, value: float) -> Account:

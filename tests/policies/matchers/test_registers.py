@@ -164,6 +164,19 @@ def test_what_1_6_says_at_the_end(surroundings: Surroundings) -> None:
     assert not check({}, "transactionData", STOP).holds({**stop, "transactionData": samples}, surroundings)
 
 
+@pytest.mark.parametrize(
+    ("late", "is_plausible"),
+    [((40, 950), True), ((40, 1000 + 20), True), ((40, 1000 + 22), False), ((-90_000, 1000 + 3602), False)],
+)
+def test_what_is_said_of_an_earlier_time_leaps_no_further(
+    surroundings: Surroundings, late: tuple[float, float], is_plausible: bool
+) -> None:
+    plausible = check({"max_power_w": 3600})
+
+    assert plausible.holds(event((0, 950), (60, 1000)), surroundings)
+    assert plausible.holds(event(late), surroundings) is is_plausible
+
+
 def test_what_is_only_explained_is_not_remembered(surroundings: Surroundings) -> None:
     plausible = check({})
     explained = dataclasses.replace(surroundings, remembers=False)
