@@ -6,7 +6,7 @@ All of it happens in the station's turn: between a message and its repetition, o
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 ToBackend = Callable[[Transaction | None, str, Json], Awaitable[None]]
 """``await to_backend(tx, action, payload)`` sends what is released ahead of what waits (upstream.JournaledLedger)."""
+
+_BOOK_IT_THERE: Final = "its transaction ended at the backend that the station had before: book it there"
 
 log = structlog.get_logger(__name__)
 
@@ -151,6 +153,8 @@ class StationQuarantine:
             )
         if message.action == "BootNotification":
             raise ReleaseRefused("a BootNotification is the station's own to say, when it boots: discard this one")
+        if self._on.backend is Version.V16 and self._is_of_the_former_backend(message.station_tx):
+            raise ReleaseRefused(_BOOK_IT_THERE)
         service = station.service(message.action)
         if service is not None:
             await service(station, message.payload)
@@ -172,8 +176,19 @@ class StationQuarantine:
         if tx is None:
             raise ReleaseRefused("its transaction ended too long ago to be known: book it by hand, and discard this")
         if self._books.belongs_before(tx):
-            raise ReleaseRefused("its transaction ended at the backend that the station had before: book it there")
+            raise ReleaseRefused(_BOOK_IT_THERE)
         return tx
+
+    def _is_of_the_former_backend(self, name: str) -> bool:
+        """Return whether the newest transaction that the station calls ``name`` ended at the backend it had before.
+
+        Under that one's number the backend of now may know another station's (attack A7).
+        """
+        is_numbered = self._station.version is Version.V16
+        for tx in reversed(self._books.transactions.values()):
+            if name == (str(tx.station_number) if is_numbered else tx.station_tx):
+                return self._books.belongs_before(tx)
+        return False
 
 
 @contextmanager

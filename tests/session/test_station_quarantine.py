@@ -327,6 +327,28 @@ async def test_a_transaction_of_the_former_backend_stays_there(desk: Any) -> Non
         await here.station.quarantine.deliver(message)
 
 
+@pytest.mark.parametrize("version", Version)
+async def test_what_was_said_of_it_stays_there_too_for_the_number_may_be_a_strangers_here(
+    desk: Any, version: Version
+) -> None:
+    """Measured late, kept as the station said it, and let go when the station has another backend."""
+    here = desk(version)
+    if version is Version.V16:
+        message = await _kept(here, "MeterValues", {"connectorId": 1, "transactionId": 17, "meterValue": []})
+    else:
+        message = await _kept(here, "TransactionEvent", event("Updated", 9))
+    books, name = here.station.books, "17/2" if version is Version.V16 else "T1"
+    books.transactions["old"] = Transaction("old", TransactionState.ENDED, backend_tx=3, started_at="r")
+    tx = books.transactions[name] = Transaction(name, TransactionState.ENDED, backend_tx=17, started_at="s")
+    books.page(Page.BEFORE)[name] = "s"
+    with pytest.raises(ReleaseRefused, match="had before"):
+        await here.station.quarantine.deliver(message)
+    assert here.house.bridge.let_go == []
+    tx.state = TransactionState.OPEN
+    await here.station.quarantine.deliver(message)
+    assert len(here.house.bridge.let_go) == 1
+
+
 async def test_a_strangers_transaction_goes_as_it_is(desk: Any) -> None:
     here = desk()
     await here.station.quarantine.set_aside("StopTransaction", {"transactionId": 17}, "a stranger's")
