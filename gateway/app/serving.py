@@ -344,12 +344,13 @@ def _factory(
     ground: _Ground, services: StationServices, limits: Limits, joined: Callable[[Station], None]
 ) -> StationFactory:
     decisions = PolicyDecisions(ground.tally, services.security)
+    limit = ground.config.limits.journal_limit
     return StationFactory(
         Foundation(
             config=ground.config,
             stations=ground.stations,
-            journal=Journal(ground.database, ground.config.limits.journal_limit),
-            quarantine=Quarantine(ground.database, ground.config.limits.journal_limit),
+            journal=Journal(ground.database, limit, quarantine_limit=limit),
+            quarantine=Quarantine(ground.database, limit),
             connectors=Connectors(ground.database),
             pages=Pages(ground.database),
             books=StoredBooks(ground.database),

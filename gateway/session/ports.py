@@ -186,7 +186,10 @@ class JournalStore(Protocol):
         """Count one more attempt of ``entry``."""
 
     async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, why: Why) -> None:
-        """The backend must not have ``entry``: move it to the quarantine, out of the journal's order."""
+        """The backend must not have ``entry``: move it to the quarantine, out of the journal's order.
+
+        Raises :class:`JournalFull` when that is at its bound; then it stays.
+        """
 
     async def pending(self, identity: str, limit: int = 100, *, beside: Sequence[str] = ()) -> Sequence[JournalEntry]:
         """Return the station's journal, oldest first, without what is of the transactions ``beside``."""

@@ -17,7 +17,7 @@ from gateway.store.columns import from_json_text, json_text, utc_now
 from gateway.store.database import Database
 from gateway.store.epochs import HOLD, OF_OWNER, own
 from gateway.store.models import JournalRow, Station, TransactionRow
-from gateway.store.quarantine import keep_refused
+from gateway.store.quarantine import QUARANTINE_MAX, keep_refused
 from gateway.store.transactions import read_all, row_of, write_row
 
 JOURNAL_MAX: Final = 10_000
@@ -61,15 +61,23 @@ _DEPTHS: Final = select(Station.identity, Station.pending).where(Station.pending
 
 
 class Journal:
-    """The journals of all stations, at most ``limit`` messages each.
+    """The journals of all stations, at most ``limit`` messages each, and ``quarantine_limit`` in the quarantine beside.
 
     To settle, retry or refuse an entry that isn't there any more changes no journal and raises nothing: after an answer
     of the database got lost, the caller may say it again.
     """
 
-    def __init__(self, database: Database, limit: int = JOURNAL_MAX, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        limit: int = JOURNAL_MAX,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        quarantine_limit: int = QUARANTINE_MAX,
+    ) -> None:
         self._database = database
         self._limit = limit
+        self._quarantine_limit = quarantine_limit
         self._clock = clock
 
     async def transactions(self, identity: str) -> Sequence[Transaction]:
@@ -154,13 +162,16 @@ class Journal:
         await self._database.write(work)
 
     async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, why: Why) -> None:
-        """The backend must not have ``entry``: move it to the quarantine, update the transaction. Raises StaleEpoch."""
+        """The backend must not have ``entry``: move it to the quarantine, update the transaction.
+
+        Raises StaleEpoch; JournalFull when the quarantine of the station is at its bound.
+        """
         row = row_of(tx)
         now = self._clock()
 
         def work(connection: Connection) -> None:
             own(connection, _COUNT_DOWN, entry.identity, epoch)
-            keep_refused(connection, entry.id, entry.identity, why, now)
+            keep_refused(connection, entry.id, entry.identity, why, now, self._quarantine_limit)
             _drop(connection, entry, epoch)
             write_row(connection, entry.identity, row)
 

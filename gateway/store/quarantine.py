@@ -117,8 +117,7 @@ class Quarantine:
             if was_discarded and begins(message.action, message.payload):
                 connection.execute(_NO_MORE, {"of_identity": identity, "of_station_tx": message.station_tx})
                 return None
-            if connection.execute(_FULL, {"of_identity": identity, "of_limit": self._limit}).scalar_one():
-                raise JournalFull(f"the quarantine of station {identity!r} holds {self._limit} messages, its bound")
+            _check_room(connection, identity, self._limit)
             row = _row(message, identity, payload, now) | _state(begin)
             row["id"] = _number(connection, row)
             if message.leg is Leg.STATION and message.action == "StartTransaction":
@@ -233,8 +232,11 @@ class Quarantine:
 # --- within the SQL transactions of others
 
 
-def keep_refused(connection: Connection, entry_id: int, identity: str, why: Why, now: datetime) -> None:
-    """Copy an entry of the journal into the quarantine: it is of the backend's leg. One that is gone isn't there."""
+def keep_refused(connection: Connection, entry_id: int, identity: str, why: Why, now: datetime, limit: int) -> None:
+    """Copy an entry of the journal into the quarantine: it is of the backend's leg. One that is gone isn't there.
+
+    Raises JournalFull at ``limit`` undecided messages of the station.
+    """
     of_journal = (
         JournalRow.id, JournalRow.identity, JournalRow.station_tx, JournalRow.action, JournalRow.payload,
         JournalRow.attempts, JournalRow.recorded_at,
@@ -248,6 +250,9 @@ def keep_refused(connection: Connection, entry_id: int, identity: str, why: Why,
         return
     key = {"of_identity": identity, "of_station_tx": entry["station_tx"]}
     begin = connection.execute(_BEGIN, key).mappings().first() if why.rule == FOLLOWS else None
+    stands = _state(begin)
+    if stands["state"] in _OPEN:
+        _check_room(connection, identity, limit)
     connection.execute(
         _INSERT,
         {
@@ -258,7 +263,7 @@ def keep_refused(connection: Connection, entry_id: int, identity: str, why: Why,
             "digest": "",
             "answer": json_text({}),
             "kept_at": now,
-            **_state(begin),
+            **stands,
         },
     )
 
@@ -277,6 +282,12 @@ def read_gathering(connection: Connection, identity: str) -> tuple[dict[str, str
 def prune(connection: Connection, identity: str) -> None:
     """Delete the station's oldest decided messages beyond ``DECIDED_KEPT``."""
     connection.execute(_PRUNE, {"of_identity": identity, "to_keep": DECIDED_KEPT})
+
+
+def _check_room(connection: Connection, identity: str, limit: int) -> None:
+    """Return while fewer messages of the station than ``limit`` are undecided. Raises JournalFull."""
+    if connection.execute(_FULL, {"of_identity": identity, "of_limit": limit}).scalar_one():
+        raise JournalFull(f"the quarantine of station {identity!r} holds {limit} messages, its bound")
 
 
 def _begin(connection: Connection, identity: str, message: Kept) -> RowMapping | None:

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from gateway.bridge.books import Json, Transaction, TransactionState
-from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, enter_refusal, judges_late, step_of
+from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, judges_late, step_of
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.ports import JournalEntry, JournalStore, Register, StaleEpoch, StoreAway
 from gateway.session.quarantine import Why
@@ -281,8 +281,10 @@ class JournaledLedger:
         return await self._give_up(entry, tx, offers.why_refused(error, step_of(entry.action, entry.payload)))
 
     async def _give_up(self, entry: JournalEntry, tx: Transaction, why: Why) -> Outcome:
-        enter_refusal(entry.action, entry.payload, tx)
-        await self._remove(entry, self._journal.refuse(entry, self._epoch(), tx, why))
+        if not await offers.moved(entry, tx, self._remove(entry, self._journal.refuse(entry, self._epoch(), tx, why))):
+            self._log.error("quarantine_full", action=entry.action, entry=entry.id, rule=why.rule)
+            self._kept_back.add(tx.station_tx, offers.NO_ROOM)
+            return Outcome.REFUSED
         if why.gathers:
             self._withheld.add(tx.station_tx)
         self._log.error("quarantined", action=entry.action, message=entry.id, rule=why.rule, reason=why.reason)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from gateway.bridge.books import Json, Transaction
-from gateway.bridge.ledger_words import Step, version_of
+from gateway.bridge.ledger_words import Step, enter_refusal, version_of
 from gateway.bridge.ports import PeerUnavailable
-from gateway.session.ports import JournalEntry
+from gateway.session.ports import JournalEntry, JournalFull
 from gateway.session.quarantine import FOLLOWS, FOLLOWS_ITS_START, REFUSED, Why
 from gateway.session.stages import NotSendable
 from gateway.wire.errors import CallError, ErrorCode
@@ -27,6 +27,8 @@ RETRY_WAIT_MAX: Final = 300.0
 """Seconds up to which that wait doubles from one CALLERROR to the next."""
 REFUSALS_MAX: Final = 10
 """Messages that a backend refuses in one drain; then it refuses everything, and the rest isn't offered now."""
+NO_ROOM: Final = 5
+"""In place of a count of attempts, where the quarantine is full: it is asked again after ``RETRY_WAIT_MAX``."""
 LOSSES_MAX: Final = 5
 """Times in a row that a message may be offered at once although the backend gave no answer to it."""
 TIMER_SLACK: Final = 0.1
@@ -117,6 +119,21 @@ class KeptBack:
 def may_be_taken(code: ErrorCode, attempt: int) -> bool:
     """Return whether a message that was refused with ``code``, the ``attempt``-th time now, is offered once more."""
     return attempt < (TROUBLE_ATTEMPTS if code in TROUBLE else MESSAGE_ATTEMPTS)
+
+
+async def moved(entry: JournalEntry, tx: Transaction, moving: Awaitable[None]) -> bool:
+    """Enter into the books that ``entry`` is refused for good while ``moving`` takes it into the quarantine.
+
+    False: there is no room, so it stays in the journal, and the books as they were.
+    """
+    before = tx.state
+    enter_refusal(entry.action, entry.payload, tx)
+    try:
+        await moving
+    except JournalFull:
+        tx.state = before
+        return False
+    return True
 
 
 async def to_its_end(work: Coroutine[Any, Any, None], name: str) -> None:

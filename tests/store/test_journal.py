@@ -12,11 +12,12 @@ import pytest
 
 from gateway.bridge.books import Transaction, TransactionState
 from gateway.session.ports import JournalEntry, JournalFull, Register, StaleEpoch
-from gateway.session.quarantine import REFUSED, State, Why
+from gateway.session.quarantine import FOLLOWS, REFUSED, Selection, State, Why
 from gateway.session.tally import Leg
 from gateway.store.database import Database
 from gateway.store.journal import Journal
 from gateway.store.quarantine import REASON_MAX, Quarantine
+from gateway.store.quarantine_decisions import QuarantineDecisions
 from gateway.store.stations import Stations
 
 Open = Callable[..., Awaitable[Database]]
@@ -180,6 +181,25 @@ async def test_the_journal_is_full_one_past_its_bound(database: Database, epoch:
     await journal.settle(entries[0], epoch, tx(seq_no=3))
     await journal.append("CS1", epoch, tx(seq_no=4), "MeterValues", PAYLOAD)
     assert await journal.depths() == {"CS1": 3}
+
+
+async def test_what_a_full_quarantine_has_no_room_for_stays_in_the_journal(database: Database, epoch: int) -> None:
+    journal, quarantine = Journal(database, quarantine_limit=2), Quarantine(database, limit=2)
+    for _ in range(2):
+        each = await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD)
+        await journal.refuse(each, epoch, tx(), Why("no-values", "", gathers=True))
+    kept = await quarantine.list("CS1")
+    third = await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD)
+    with pytest.raises(JournalFull, match="quarantine of station 'CS1' holds 2 messages, its bound"):
+        await journal.refuse(third, epoch, tx(TransactionState.ENDED), NO)
+    assert await journal.pending("CS1") == [third]
+    assert await journal.depths() == {"CS1": 1}
+    assert (await journal.transactions("CS1"))[0].state is not TransactionState.ENDED
+    await QuarantineDecisions(database).discard(Selection(ids=[kept[1].id]), "me", "no")
+    fourth = await journal.append("CS1", epoch, tx(), "MeterValues", PAYLOAD)
+    await journal.refuse(third, epoch, tx(), NO)
+    await journal.refuse(fourth, epoch, tx(), Why(FOLLOWS, ""))  # discarded with its begin: it takes no room
+    assert await journal.depths() == {}
 
 
 async def test_a_stale_owner_of_a_full_journal_is_told_that_it_is_stale(

@@ -20,6 +20,8 @@ class MemoryJournal:
         self.entries: list[JournalEntry] = []
         self.refused: list[tuple[str, str]] = []
         self.whys: list[Why] = []
+        self.has_room = True
+        """False: the quarantine is full."""
         self.saved: dict[str, Transaction] = {}
         self._next = 1
 
@@ -60,6 +62,8 @@ class MemoryJournal:
         ]
 
     async def refuse(self, entry: JournalEntry, epoch: int, tx: Transaction, why: Why) -> None:
+        if not self.has_room:
+            raise JournalFull
         await self.settle(entry, epoch, tx)
         self.refused.append((entry.action, why.reason))
         self.whys.append(why)

@@ -135,6 +135,29 @@ async def test_meter_values_that_a_policy_withholds_are_kept_at_once_and_alone(d
     assert (desk.ledger.depth, desk.ledger.is_clear) == (0, True)
 
 
+async def test_where_the_quarantine_is_full_what_is_withheld_waits_in_the_journal_and_the_rest_goes_on(
+    desk: Desk,
+) -> None:
+    desk.journal.has_room = False
+    tx = await _withheld(desk)
+    await desk.ledger.meter(tx, METER)
+    await desk.ledger.stop(tx, STOP)
+    assert (desk.ledger.depth, desk.journal.whys, desk.kept, tx.state) == (3, [], [], TransactionState.STOPPING)
+    desk.faults.clear()
+    assert desk.ledger.may_begin
+    await desk.ledger.start(desk.tx("T2"), START | {"idTag": "OTHER"})
+    assert [action for action, *_ in desk.heard] == ["StartTransaction"]
+    desk.faults["StartTransaction"] = NO_STARTS
+    desk.journal.has_room = True
+    await desk.drained()
+    assert [(action, why.rule) for (action, _), why in zip(desk.journal.refused, desk.journal.whys, strict=True)] == [
+        ("StartTransaction", "no-starts"),
+        ("MeterValues", FOLLOWS),
+        ("StopTransaction", FOLLOWS),
+    ]
+    assert (desk.ledger.depth, tx.state) == (0, TransactionState.ENDED)
+
+
 # --- what a person has let go
 
 

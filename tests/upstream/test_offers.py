@@ -1,10 +1,13 @@
 """How long a refused transaction waits."""
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 
-from gateway.upstream.offers import KeptBack, may_be_taken, to_its_end
+from gateway.bridge.books import Transaction, TransactionState
+from gateway.session.ports import JournalEntry, JournalFull
+from gateway.upstream.offers import KeptBack, may_be_taken, moved, to_its_end
 from gateway.wire.errors import ErrorCode
 
 
@@ -42,6 +45,19 @@ async def test_only_those_whose_time_has_come_are_released(monkeypatch: pytest.M
 )
 def test_how_often_a_message_is_offered(code: ErrorCode, attempts: int) -> None:
     assert [may_be_taken(code, attempt) for attempt in (1, attempts - 1, attempts)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_moved", "state"),
+    [(JournalFull, False, TransactionState.STOPPING), (None, True, TransactionState.ENDED)],
+)
+async def test_what_finds_no_room_leaves_the_books_as_they_were(
+    fault: type[Exception] | None, is_moved: bool, state: TransactionState
+) -> None:
+    entry = JournalEntry(1, "CS1", "T1", "StopTransaction", {}, 0)
+    tx = Transaction("T1", TransactionState.STOPPING)
+    assert await moved(entry, tx, AsyncMock(side_effect=fault)()) is is_moved
+    assert tx.state is state
 
 
 async def test_who_is_cancelled_during_a_write_is_so_after_it() -> None:
