@@ -1,8 +1,8 @@
 """``register``: whether what a meter counts is plausible against what it said before.
 
 A register never falls within a transaction, isn't negative beyond the tolerance (a meter at rest drifts), and grows no
-faster than power allows. What was plausible is remembered per station, in ``Surroundings.memory.registers``; what wasn't is not, so that a lie doesn't
-become what the next one is measured by.
+faster than power allows. What was plausible is remembered per station, in ``Surroundings.memory.registers``; what wasn't
+is not, so that a lie doesn't become what the next one is measured by.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from policies.matchers.arguments import Where, amount, keys_of
 from policies.matchers.predicates import Marks, Predicate
-from policies.matchers.readings import OUTLET, REGISTER, Register, reading_of, register_of
+from policies.matchers.readings import OUTLET, REGISTER, REGISTERS, Register, reading_of, register_of
 from policies.matchers.timestamps import seconds
 from policies.vocabulary import Field
 from policies.words import RuleError, Surroundings, Target
@@ -22,11 +22,15 @@ TRACKS_MAX: Final = 256
 """Registers that are remembered for one station and rule; the one that was heard of least recently goes first."""
 AHEAD_MAX: Final = 86_400.0
 """Seconds that a reading may be ahead of the time here: a later one would keep all others from being compared."""
+STEADY_MAX: Final = TRACKS_MAX // 2
+"""Registers up to which it doesn't matter yet which was heard of least recently."""
 GRANULARITY: Final = 1.0
 """Seconds that timestamps may be short of: most are whole ones."""
 
 _STOP: Final = "meterStop"
 _NAMES: Final = ("meterValue", "transactionData", _STOP)
+_IN_WH: Final = {"unit": "Wh"}
+"""unitOfMeasure of a value that is in Wh as it stands."""
 _HOUR: Final = 3600.0
 
 Track = tuple[object, Register]
@@ -43,7 +47,7 @@ _TIME_AND_VALUE: Final = itemgetter(0, 1)
 _NOT_READ: Final = (0.0, -math.inf, _METER)
 """In place of a reading without a time or a number: as little plausible as a negative one."""
 _OF_NO_TRANSACTION: Final = frozenset({None, 0, -1})
-"""transactionId by which some charge points of 1.6 say that there is none: connectors' meters have nothing in common."""
+"""transactionId by which some charge points of 1.6 say that there is none: connectors have meters of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class _Register:
     """What the rule asks for, and where: the same after a reload."""
 
     def is_plausible(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
+        if self._is_steady(payload, surroundings):
+            return True
         transaction = _transaction(payload)
         known: Accounts = surroundings.memory.registers.get(self.key, _NOTHING)
         heard: Accounts = {}
@@ -83,6 +89,37 @@ class _Register:
             _remember(surroundings.memory.registers.setdefault(self.key, {}), heard)
         return True
 
+    def _is_steady(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
+        """Return whether this is what nearly every event says: one register, in Wh, later than before, risen by little.
+
+        Then it is remembered, too. In one function, since it is on the way of every event; False decides nothing.
+        """
+        known = surroundings.memory.registers.get(self.key)
+        info = payload.get("transactionInfo")
+        if info is None or known is None or len(known) > STEADY_MAX or not surroundings.remembers:
+            return False
+        found = None
+        for each in payload[self.name]:
+            for sample in each["sampledValue"]:
+                if "measurand" not in sample or sample["measurand"] in REGISTERS:
+                    if found is not None:
+                        return False
+                    found, moment = sample, seconds(each["timestamp"])
+        if found is None:
+            return True
+        register = found.get("measurand", REGISTER), found.get("location", OUTLET), found.get("phase")
+        before, value = known.get((info["transactionId"], register)), found["value"]
+        if (
+            before is None
+            or moment is None
+            or not before[0] < moment <= surroundings.now() + AHEAD_MAX
+            or not before[2] <= value <= before[4] + self.step
+            or found.get("unitOfMeasure", _IN_WH) != _IN_WH
+        ):
+            return False
+        known[info["transactionId"], register] = moment, value, value, before[3], before[4]
+        return True
+
     def _readings(self, payload: Mapping[str, Any]) -> list[tuple[float, float, Register]]:
         """Return time, value and register of each reading, in the order of time; what can't be read as _NOT_READ."""
         if self.name == _STOP:
@@ -91,8 +128,8 @@ class _Register:
         found = []
         for each in payload[self.name]:
             for sample in each["sampledValue"]:
-                register = register_of(sample)
-                if register is not None:
+                # Asked here too: most sampled values are of something else.
+                if sample.get("measurand", REGISTER) in REGISTERS and (register := register_of(sample)) is not None:
                     moment, value = seconds(each["timestamp"]), reading_of(sample)
                     found.append(_NOT_READ if moment is None or value is None else (moment, value, register))
         if len(found) > 1:

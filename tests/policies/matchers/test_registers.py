@@ -177,6 +177,25 @@ def test_what_is_said_of_an_earlier_time_leaps_no_further(
     assert plausible.holds(event(late), surroundings) is is_plausible
 
 
+def test_what_nearly_every_event_says_is_judged_as_all_else_is(surroundings: Surroundings) -> None:
+    """Beside a power reading, later and higher each time, with its unit or without; then one that falls."""
+    plausible = check({"max_power_w": 3600, "step_wh": 100})
+    power = {"value": 7200.0, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W"}}
+
+    for number, unit in enumerate([{"unitOfMeasure": {"unit": "Wh"}}, {}, {"unitOfMeasure": {}}] * 3):
+        payload = event((number * 60, 100.0 + number), **unit)
+        payload["meterValue"][0]["sampledValue"].append(power)
+        assert plausible.holds(payload, surroundings)
+
+    [known] = surroundings.memory.registers.values()
+    [(moment, least, most, _, first)] = known.values()
+    assert (moment, least, most, first) == (NOW + 480, 108.0, 108.0, 100.0)
+    assert not plausible.holds(event((540, 107.0)), surroundings)
+    assert not plausible.holds(event((540, 900.0)), surroundings)
+    assert not plausible.holds(event((90_000, 109.0)), surroundings)
+    assert plausible.holds(event((540, 0.109), unitOfMeasure={"unit": "kWh"}), surroundings)
+
+
 def test_what_is_only_explained_is_not_remembered(surroundings: Surroundings) -> None:
     plausible = check({})
     explained = dataclasses.replace(surroundings, remembers=False)
