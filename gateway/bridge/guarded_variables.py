@@ -19,7 +19,10 @@ _VARIABLES: Final = frozenset(
 )
 """Whatever the component: there are stations that keep them elsewhere, or look at the variable's name alone."""
 _SECRET: Final = re.compile(
-    "password|passphrase|passwd|pwd$|psk$|secret|privatekey|apikey|authorizationkey|vpnkey|pin$", re.IGNORECASE
+    "password|passphrase|passwd|passcode|secret|credential|basicauth|(?:auth|access)_?token|pin_?code"
+    "|(?:private|api|auth|authentication|authorization|encryption|preshared|ssh|vpn|wep|wpa)_?key"
+    "|(?:pwd|psk|pin|puk)$",
+    re.IGNORECASE,
 )
 NAME_MAX: Final = 50
 """Characters of the name of a component or variable (identifierString[50])."""
