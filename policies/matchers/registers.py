@@ -1,8 +1,8 @@
 """``register``: whether what a meter counts is plausible against what it said before.
 
-A register never falls within a transaction, isn't negative beyond the tolerance (a meter at rest drifts), and grows no
-faster than power allows. What was plausible is remembered per station, in ``Surroundings.memory.registers``; what wasn't
-is not, so that a lie doesn't become what the next one is measured by.
+A register never falls within a transaction, isn't negative beyond the tolerance (a meter at rest drifts) or beyond what
+counts exactly, and grows no faster than power allows. What was plausible is remembered per station, in
+``Surroundings.memory.registers``; what wasn't is not, so that a lie doesn't become what the next one is measured by.
 """
 
 import math
@@ -24,6 +24,8 @@ AHEAD_MAX: Final = 86_400.0
 """Seconds that a reading may be ahead of the time here: a later one would keep all others from being compared."""
 STEADY_MAX: Final = TRACKS_MAX // 2
 """Registers up to which it doesn't matter yet which was heard of least recently."""
+REGISTER_MAX: Final = 2.0**53
+"""Wh or varh: beyond it not every JSON reader takes the same number, and no translation writes one."""
 GRANULARITY: Final = 1.0
 """Seconds that timestamps may be short of: most are whole ones."""
 
@@ -72,7 +74,7 @@ class _Register:
         heard: Accounts = {}
         latest = surroundings.now() + AHEAD_MAX
         for moment, value, register in self._readings(payload):
-            if value < -self.tolerance or moment > latest:
+            if not -self.tolerance <= value <= REGISTER_MAX or moment > latest:
                 return False
             track = (transaction, register)
             before = heard.get(track) or known.get(track)
@@ -113,7 +115,7 @@ class _Register:
             before is None
             or moment is None
             or not before[0] < moment <= surroundings.now() + AHEAD_MAX
-            or not before[2] <= value <= before[4] + self.step
+            or not before[2] <= value <= min(before[4] + self.step, REGISTER_MAX)
             or found.get("unitOfMeasure", _IN_WH) != _IN_WH
         ):
             return False

@@ -152,6 +152,13 @@ def test_what_is_written_must_be_a_number(surroundings: Surroundings, value: str
     assert not check({"tolerance_wh": 2}, target=METER_VALUES).holds(meter_values(0, value), surroundings)
 
 
+@pytest.mark.parametrize(("multiplier", "is_plausible"), [(3, True), (6, False)])
+def test_what_a_unit_makes_of_a_number_counts(surroundings: Surroundings, multiplier: int, is_plausible: bool) -> None:
+    said = event((0, 9e9), unitOfMeasure={"unit": "kWh", "multiplier": multiplier})
+
+    assert check({}).holds(said, surroundings) is is_plausible
+
+
 def test_what_1_6_says_at_the_end(surroundings: Surroundings) -> None:
     stop = {"transactionId": 5, "timestamp": at(60), "meterStop": 990}
 
