@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-from gateway.bridge.books import Json
+from gateway.bridge.books import Json, Transaction
 from gateway.session.tally import Leg
 from policies.money import moves_money
 
@@ -142,6 +142,9 @@ class QuarantineStore(Protocol):
 
     async def delivered(self, message: QuarantinedMessage, epoch: int) -> bool:
         """The backend has it, or the journal. True: nothing more of its transaction is gathered from now on."""
+
+    async def transaction(self, identity: str, station_tx: str) -> Transaction | None:
+        """Return a transaction of a station, however long ago it ended; None where nobody knows it."""
 
     async def put_back(self, message: QuarantinedMessage, epoch: int, error: str) -> None:
         """The backend doesn't take it: it is held again, and what follows it too."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from gateway.bridge.books import Json, Transaction
+from gateway.bridge.books import Json, Page, Transaction
 from gateway.session.peer import TRY_LATER, Unanswerable
 from gateway.session.ports import JournalFull, StaleEpoch, StoreAway
 from gateway.session.quarantine import (
@@ -166,13 +166,18 @@ class StationQuarantine:
             raise ReleaseRefused(
                 f"the backend speaks {self._on.backend.value} by now, and the message {message.protocol}"
             )
-        await self._on.to_backend(self._transaction(message), message.action, message.payload)
+        await self._on.to_backend(await self._transaction(message), message.action, message.payload)
 
-    def _transaction(self, message: QuarantinedMessage) -> Transaction | None:
-        """Return the transaction whose number a message needs; None where it needs none, or says one itself."""
+    async def _transaction(self, message: QuarantinedMessage) -> Transaction | None:
+        """Return the transaction whose number a message needs; None where it needs none, or says one itself.
+
+        The books have a hundred that ended; an older one is the present backend's where the station had no other.
+        """
         if message.rule == FOREIGN or not message.station_tx:
             return None
         tx = self._books.transactions.get(message.station_tx)
+        if tx is None and not self._books.page(Page.BEFORE):
+            tx = await self._on.store.transaction(message.identity, message.station_tx)
         if tx is None:
             raise ReleaseRefused("its transaction ended too long ago to be known: book it by hand, and discard this")
         if self._books.belongs_before(tx):

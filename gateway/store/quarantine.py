@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, exists, func, insert, select, update
 
+from gateway.bridge.books import Transaction
 from gateway.bridge.given_numbers import after, given
 from gateway.bridge.ledger_words import version_of
 from gateway.session.ports import JournalFull
@@ -19,6 +20,7 @@ from gateway.store.columns import bounded_text, from_json_text, json_text, utc_n
 from gateway.store.database import Database
 from gateway.store.epochs import HOLD, own
 from gateway.store.models import JournalRow, QuarantineRow, Station, TransactionRow
+from gateway.store.transactions import read_one
 
 QUARANTINE_MAX: Final = 10_000
 """Messages of one station that wait for a person, or to be delivered, at most."""
@@ -163,6 +165,10 @@ class Quarantine:
             return is_over
 
         return await self._database.write(work)
+
+    async def transaction(self, identity: str, station_tx: str) -> Transaction | None:
+        """Return a transaction of a station, however long ago it ended; None where nobody knows it."""
+        return await self._database.read(lambda connection: read_one(connection, identity, station_tx))
 
     async def put_back(self, message: QuarantinedMessage, epoch: int, error: str) -> None:
         """The backend doesn't take it: it is held again, and where it begins a transaction, what follows it too.

@@ -22,6 +22,7 @@ _UPDATE: Final = update(TransactionRow).where(
 _OF_STATION: Final = select(TransactionRow.id, *(getattr(TransactionRow, name) for name in _FIELDS)).where(
     TransactionRow.identity == bindparam("of_identity")
 )
+_THE_ONE: Final = _OF_STATION.where(TransactionRow.station_tx == bindparam("of_station_tx"))
 _LIVE: Final = _OF_STATION.where(TransactionRow.state.in_(_LIVE_STATES))
 _ENDED: Final = (
     _OF_STATION.where(TransactionRow.state == TransactionState.ENDED.value)
@@ -51,6 +52,12 @@ def read_all(connection: Connection, identity: str) -> Sequence[Transaction]:
     """Return all transactions that aren't ended and the newest that are, in the order in which they began."""
     rows = connection.execute(_IN_BOOKS, {"of_identity": identity}).all()
     return [_transaction(row) for row in sorted(rows, key=lambda row: int(row.id))]
+
+
+def read_one(connection: Connection, identity: str, station_tx: str) -> Transaction | None:
+    """Return one transaction, however long ago it ended, or None."""
+    row = connection.execute(_THE_ONE, {"of_identity": identity, "of_station_tx": station_tx}).first()
+    return None if row is None else _transaction(row)
 
 
 def _transaction(row: Row[Any]) -> Transaction:

@@ -44,6 +44,7 @@ class MemoryQuarantine:
         self.fault: Exception | None = None
         self.ends = False
         self.is_another = False
+        self.ended: dict[str, Transaction] = {}
         self._numbers = itertools.count(1)
 
     def _check(self, epoch: int) -> None:
@@ -76,6 +77,9 @@ class MemoryQuarantine:
         self._check(epoch)
         self.rows = [row for row in self.rows if row.id != message.id]
         return self.ends
+
+    async def transaction(self, identity: str, station_tx: str) -> Transaction | None:
+        return self.ended.get(station_tx)
 
     async def put_back(self, message: QuarantinedMessage, epoch: int, error: str) -> None:
         raise NotImplementedError
@@ -316,6 +320,22 @@ async def test_a_message_of_the_backends_leg_goes_with_its_transaction(desk: Any
     await here.station.quarantine.deliver(message)
     assert here.sent == [(tx, "TransactionEvent", message.payload)]
     assert here.station.books.withheld == set()
+
+
+async def test_one_that_ended_too_long_ago_for_the_books_is_read_back_unless_it_may_be_another_backends(
+    desk: Any,
+) -> None:
+    here = desk()
+    tx = here.store.ended["T1"] = Transaction("T1", TransactionState.ENDED, backend_tx=17, started_at="s")
+    message = replace(
+        await _kept(here, "StopTransaction", {"transactionId": 1}), leg=Leg.BACKEND, protocol="ocpp1.6", station_tx="T1"
+    )
+    here.station.books.page(Page.BEFORE)["T0"] = "r"
+    with pytest.raises(ReleaseRefused, match="too long ago"):
+        await here.station.quarantine.deliver(message)
+    here.station.books.page(Page.BEFORE).clear()
+    await here.station.quarantine.deliver(message)
+    assert here.sent == [(tx, "StopTransaction", message.payload)]
 
 
 async def test_a_transaction_of_the_former_backend_stays_there(desk: Any) -> None:

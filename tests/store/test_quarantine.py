@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.bridge.books import Transaction
+from gateway.bridge.books import Transaction, TransactionState
 from gateway.bridge.given_numbers import given
 from gateway.session.ports import JournalEntry, JournalFull, StaleEpoch
 from gateway.session.quarantine import FOLLOWS, Kept, QuarantinedMessage, Selection, State, Why
@@ -17,6 +17,7 @@ from gateway.store.journal import Journal
 from gateway.store.quarantine import REASON_MAX, Quarantine
 from gateway.store.quarantine_decisions import QuarantineDecisions
 from gateway.store.stations import Stations
+from gateway.store.transactions import ENDED_KEPT_IN_BOOKS
 
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 7, "timestamp": "2026-03-01T12:00:00Z"}
 INVALID = {"transactionId": 0, "idTagInfo": {"status": "Invalid"}}
@@ -264,6 +265,19 @@ async def test_a_follower_that_is_not_taken_comes_back_alone(
 
 
 # --- looking
+
+
+async def test_a_transaction_is_known_however_long_ago_it_ended(
+    database: Database, quarantine: Quarantine, epoch: int
+) -> None:
+    journal = Journal(database)
+    ended = [Transaction(f"T{n}", TransactionState.ENDED, backend_tx=n) for n in range(ENDED_KEPT_IN_BOOKS + 1)]
+    for tx in ended:
+        await journal.save("CS1", epoch, tx)
+    assert await journal.transactions("CS1") == ended[1:]
+    assert await quarantine.transaction("CS1", "T0") == ended[0]
+    assert await quarantine.transaction("CS1", "T-1") is None
+    assert await quarantine.transaction("CS2", "T0") is None
 
 
 async def test_what_is_listed(
