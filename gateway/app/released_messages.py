@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gateway.app.tasks import Tasks
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import NotSent, PeerUnavailable
 from gateway.services.looking import look_once
 from gateway.session.directory import Directory
 from gateway.session.ports import JournalFull, StaleEpoch, StoreAway
@@ -26,6 +26,9 @@ RETRY: Final = 5.0
 """Seconds until a station's messages are tried again, when its backend or the store is away."""
 LEG_WAIT: Final = 10.0
 """Seconds in which a leg to the backend must be up, and greeted."""
+UNANSWERED_MAX: Final = 5
+"""Times in a row that a message is sent and gets no answer; then a person decides anew. One that books and never
+answers would book it every few seconds for ever, and what was released after it would never come."""
 AT_ONCE: Final = 20
 """Stations whose messages are delivered at the same time; others have their turn after them."""
 
@@ -48,6 +51,8 @@ class ReleasedMessages:
         self._busy: set[str] = set()
         self._not_before: dict[str, float] = {}
         """By identity: when, in the loop's time, it is tried again."""
+        self._unanswered: dict[str, tuple[int, int]] = {}
+        """By identity: the message that got no answer the last time, and how often in a row."""
 
     async def run(self) -> None:
         """Look again and again, for ever."""
@@ -107,8 +112,10 @@ class ReleasedMessages:
         try:
             await station.quarantine.deliver(message)
         except (PeerUnavailable, JournalFull) as away:
-            log.warning("release_waits", identity=station.identity, message=message.id, reason=str(away))
-            return False
+            if isinstance(away, NotSent | JournalFull) or not self._was_unanswered_too_often(message):
+                log.warning("release_waits", identity=station.identity, message=message.id, reason=str(away))
+                return False
+            error = f"the backend gave no answer, {UNANSWERED_MAX} times in a row: it may have it ({away})"
         except (StoreAway, StaleEpoch):
             raise
         except (CallError, ReleaseRefused) as refused:
@@ -123,3 +130,11 @@ class ReleasedMessages:
         log.error("release_put_back", identity=station.identity, message=message.id, reason=error)
         self._tally.quarantine_left["put_back"] += 1
         return True
+
+    def _was_unanswered_too_often(self, message: QuarantinedMessage) -> bool:
+        """Count one more time that a message got no answer; return whether that was the last."""
+        number, times = self._unanswered.pop(message.identity, (0, 0))
+        times = times + 1 if number == message.id else 1
+        if times < UNANSWERED_MAX:
+            self._unanswered[message.identity] = message.id, times
+        return times == UNANSWERED_MAX

@@ -62,6 +62,10 @@ class PeerUnavailable(Exception):
     """The other side isn't connected, or gave no answer in time. Nothing is known of what it did."""
 
 
+class NotSent(PeerUnavailable):
+    """It isn't connected, or something older waits for it: it has heard nothing of this."""
+
+
 class Ledger(Protocol):
     """The ledger of one station: what moves money goes through here and is never lost.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.bridge.books import Json
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import NotSent, PeerUnavailable
 from gateway.session.ports import Socket
 from gateway.session.stages import Answered, InvalidAnswer, NotSendable, Side, Stages
 from gateway.session.tally import Outcome, Tally
@@ -51,7 +51,7 @@ class OwnCalls:
         the connection is or gets lost or the time is over.
         """
         if self._socket is None:
-            raise PeerUnavailable("not connected")
+            raise NotSent("not connected")
         known = operation(self._side.version, action)
         try:
             payload = self._stages.outgoing(known, Kind.CALL, action, payload)

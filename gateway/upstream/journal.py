@@ -15,7 +15,7 @@ import structlog
 
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, judges_late, step_of
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import NotSent, PeerUnavailable
 from gateway.session.ports import JournalEntry, JournalStore, Register, StaleEpoch, StoreAway
 from gateway.session.quarantine import Why
 from gateway.session.releasing import is_released, releasing
@@ -184,7 +184,7 @@ class JournaledLedger:
         Raises PeerUnavailable, and CallError for a refusal; StaleEpoch and StoreAway, when it is to be sent again.
         """
         if not self._is_up():
-            raise PeerUnavailable("it is away")
+            raise NotSent("it is away")
         async with self._sending:
             with releasing():
                 conf = await self._call(action, payload if tx is None else addressed(action, payload, tx))

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.bridge.books import Json
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import NotSent, PeerUnavailable
 from gateway.session.peer import Peer
 from gateway.transport import DialError, WebSocket
 from gateway.wire.errors import CallError
@@ -118,7 +118,7 @@ class BackendLink:
     async def call(self, action: str, payload: Json) -> Json:
         """Send a CALL and return the CALLRESULT's payload. Raises CallError and PeerUnavailable."""
         if self._peer is None:
-            raise PeerUnavailable("the backend is not connected")
+            raise NotSent("the backend is not connected")
         return await self._peer.call(action, payload)
 
     async def _run(self) -> None:

@@ -10,7 +10,8 @@ from gateway.app import released_messages as module
 from gateway.app.foundation import Foundation
 from gateway.app.released_messages import ReleasedMessages
 from gateway.app.stations import StationFactory
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import NotSent, PeerUnavailable
+from gateway.session.ports import JournalFull
 from gateway.session.quarantine import Kept, ReleaseRefused, Selection, State, Why
 from gateway.session.tally import Leg
 from gateway.store.quarantine_decisions import QuarantineDecisions
@@ -140,6 +141,30 @@ async def test_what_is_not_taken_is_held_again_with_the_reason(desk: Desk, error
     assert [(each.state, each.attempts) for each in found] == [(State.HELD, 1)] * 2
     assert all(words in each.last_error and "secret" not in each.last_error for each in found)
     assert desk.on.tally.quarantine_left == {"put_back": 2}
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(PeerUnavailable("lost"), "held"), (NotSent("away"), "released"), (JournalFull("full"), "released")],
+)
+async def test_what_is_never_answered_is_held_again_and_the_next_has_its_turn(
+    desk: Desk, error: Exception, state: str
+) -> None:
+    first, second = await desk.keep("T1", "T2")
+    desk.fault = error
+    for _ in range(module.UNANSWERED_MAX - 1):
+        await desk.look()
+        desk.released._not_before.clear()
+    assert await desk.states() == ["released", "released"]
+    await desk.look()
+    assert await desk.states() == [state, "released"]
+    message = await desk.on.quarantine.find(first)
+    assert message is not None
+    assert ("no answer, 5 times in a row" in message.last_error) == (state == "held")
+    desk.released._not_before.clear()
+    desk.fault = None
+    await desk.look()
+    assert second in desk.delivered
 
 
 async def test_messages_of_a_station_that_was_removed_are_held_again(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from gateway.bridge.books import Books, Json, Transaction, TransactionState
 from gateway.bridge.former_transactions import set_former_aside
 from gateway.bridge.ledger_words import addressed
-from gateway.bridge.ports import FOREIGN_TRANSACTION, PeerUnavailable
+from gateway.bridge.ports import FOREIGN_TRANSACTION, NotSent, PeerUnavailable
 from gateway.bridge.v16_v16.context import Context
 
 RUNNING_MAX: Final = 100
@@ -44,7 +44,7 @@ async def start_transaction(context: Context, payload: Json, key: str = "") -> J
     if known is not None:
         return _answer_again(context, known, payload)
     if not context.ledger.may_begin:
-        raise PeerUnavailable("it is away, or older messages of this station wait for it")
+        raise NotSent("it is away, or older messages of this station wait for it")
     await _make_room(context)
     conf = await context.call_backend("StartTransaction", payload)
     tx = Transaction(
