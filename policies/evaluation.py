@@ -195,14 +195,14 @@ class Evaluation:
                 record(compiled, None, f"failed: {_why(error)}")
             is_met = False
             if ended is not None:
-                return ended if ended is not PASSED else self._passed()
+                return ended if ended.outcome is not Outcome.PASSED else self._passed(ended)
             if self._payload is not before:
                 after = self._bucket.candidates(self._payload, self._surroundings)
                 candidates, place = [each for each in after if each > position], 0
         return self._default()
 
     def _apply(self, compiled: Compiled, record: Record, *, is_met: bool) -> Verdict | None:
-        """Ask one rule, and do what it says. Return the verdict if it is terminal (PASSED: allow), else None."""
+        """Ask one rule, and do what it says. Return the verdict if it is terminal, else None."""
         unmet = None if is_met else compiled.unmet(self._payload, self._surroundings)
         if unmet is not None:
             record(compiled, unmet, "")
@@ -226,7 +226,8 @@ class Evaluation:
         is_allowed = compiled.rule.effect is Effect.ALLOW
         self._tell(compiled, Outcome.PASSED, Reason.MATCHED, compiled.note)
         record(compiled, None, "allowed" if is_allowed else "noted")
-        return PASSED if is_allowed and not compiled.is_observed else None
+        is_last = is_allowed and not compiled.is_observed
+        return Verdict(Outcome.PASSED, compiled.rule.id, Reason.MATCHED) if is_last else None
 
     def _is_within(self, limit: Limit) -> bool:
         if self._surroundings.remembers:
@@ -260,11 +261,11 @@ class Evaluation:
                 return verdict
         return self._passed()
 
-    def _passed(self) -> Verdict:
+    def _passed(self, unchanged: Verdict = PASSED) -> Verdict:
         """Return the verdict on a message that goes on, transformed or not."""
         rule = self._transformed_by
         if not rule:
-            return PASSED
+            return unchanged
         target = self._target
         complaint = self._bucket.schemas.complaint(target.protocol, target.action, target.kind, self._payload)
         if complaint is None:

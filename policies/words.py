@@ -102,7 +102,7 @@ class Verdict:
 
 
 PASSED: Final = Verdict(Outcome.PASSED)
-"""The verdict on nearly every message: one object, so that passing costs nothing."""
+"""The verdict on nearly every message, where no rule says `allow`: one object, so that passing costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def test_the_first_terminal_rule_decides() -> None:
 def test_after_allow_no_rule_is_asked() -> None:
     inspected = Inspected(allow("a"), compiled("b", needed=[(asked := Fake(True))]), default=NOT_ALLOWED)
 
-    assert inspected.verdict is PASSED
+    assert inspected.verdict == Verdict(Outcome.PASSED, "a", Reason.MATCHED)
     assert (inspected.told, asked.asked) == (["a passed matched"], [])
 
 

@@ -224,3 +224,18 @@ def test_rules_that_the_policy_doesnt_have(site: Path) -> None:
         "site.tests.yaml:13: expect: the policy site has no rule 'notes'",
         "site.tests.yaml:19: expect: the policy site has no rule 'vendors'",
     ]
+
+
+def test_what_a_rule_allows_passes_by_that_rule_and_not_by_the_default_that_refuses_the_rest(tmp_path: Path) -> None:
+    policy = tmp_path / "open.yaml"
+    policy.write_text(
+        "name: open\ndefault: deny\nrules:\n"
+        "- {id: known, stage: from_station, match: {action: Heartbeat}, allow: true}\n"
+    )
+    cases = tmp_path / "open.tests.yaml"
+    cases.write_text(
+        "policy: open.yaml\ncases:\n- {name: known, stage: from_station, action: Heartbeat,"
+        " expect: {outcome: passed, rule: known, reason: matched}}\n"
+    )
+
+    assert not rehearse(load(policy, SCHEMAS), read_cases(cases, SCHEMAS)).failures
