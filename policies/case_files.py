@@ -12,7 +12,7 @@ from typing import Any, Final
 from policies import form
 from policies.case_payloads import PathRefused, changed
 from policies.cases import Case, CaseFile, Expected, Message, Step, facts_of, protocol_at
-from policies.documents import MAX_BYTES, Document, Where, read
+from policies.documents import Document, Where, contents, read
 from policies.problems import PolicyError, Problem, spelled
 from policies.rules import Place
 from policies.words import Facts, Kind, Outcome, Payload, Reason, Schemas, Stage
@@ -28,12 +28,10 @@ class CasesRefused(PolicyError):
 def read_cases(path: Path, schemas: Schemas) -> CaseFile:
     """Read a file of cases. Raises :class:`CasesRefused`."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise CasesRefused(
-            [Problem(Place(str(path), 0), f"{error.strerror}: give the file of a policy's cases")]
-        ) from None
+        raw = contents(path)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise CasesRefused([Problem(Place(str(path), 0), f"{why}: give the file of a policy's cases")]) from None
     document = read(raw, str(path))
     if not document.problems:
         for where, text in form.faults(document.data, form.CASES):

@@ -4,9 +4,13 @@ Strict: one document, each key once, no tags, anchors or aliases, scalars as YAM
 and ``10:30`` are texts), bounded in size and depth.
 """
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -46,6 +50,18 @@ class Document:
     def place(self, where: Where) -> Place:
         """Return the line of a path, or of the nearest thing around it."""
         return nearest(self.places, where, Place(self.source, 1))
+
+
+def contents(path: Path) -> bytes:
+    """Return what a file holds, of one that is too large a byte more than may be read. Raises OSError.
+
+    Never waits: a pipe that nobody writes to, or a device, is refused unread.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    with open(number, "rb") as file:  # noqa: PTH123 - a path can't be opened with O_NONBLOCK
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read(MAX_BYTES + 1)
 
 
 def read(raw: bytes, source: str) -> Document:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from policies import form
 from policies.cases import SUFFIX
-from policies.documents import MAX_BYTES, Document, Where, read
+from policies.documents import Document, Where, contents, read
 from policies.problems import Problem, spelled
 from policies.rules import Match, Place, Rule, Source, nearest
 from policies.values import Values, used_by
@@ -139,8 +139,7 @@ def _file(reference: str, folder: Path | None, asked: Place, key: str, problems:
         else:
             path = folder / reference
             source, beside = str(path), path.parent
-            with path.open("rb") as opened:
-                raw = opened.read(MAX_BYTES + 1)
+            raw = contents(path)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         hint = f"give a file or a bundled name ({', '.join(BUNDLED)})"

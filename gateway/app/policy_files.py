@@ -11,6 +11,7 @@ import structlog
 
 from gateway.app.clock import now
 from gateway.session.tally import Tally
+from policies.documents import contents
 from policies.engine import BUNDLED, Policy, PolicyError, load
 from policies.words import Memory, Schemas
 
@@ -164,6 +165,6 @@ def _is_unchanged(policy: Policy) -> bool:
     """Return whether the files hold what ``policy`` was made of. Blocks."""
     files = {each.name: each.sha256 for each in policy.sources if each.name not in BUNDLED}
     try:
-        return all(hashlib.sha256(Path(name).read_bytes()).hexdigest() == digest for name, digest in files.items())
+        return all(hashlib.sha256(contents(Path(name))).hexdigest() == digest for name, digest in files.items())
     except OSError:
         return False

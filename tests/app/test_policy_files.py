@@ -261,3 +261,12 @@ async def test_a_bundled_one_has_no_files(loads: list[Any]) -> None:
 def test_where_a_rule_stands(desk: Desk) -> None:
     assert desk.files.place_of("one") == f"{desk.file}:3"
     assert desk.files.place_of("default") == ""
+
+
+async def test_a_pipe_in_the_place_of_a_policy_is_told_and_not_waited_for(desk: Desk) -> None:
+    desk.file.unlink()
+    os.mkfifo(desk.file)
+    await desk.look()
+
+    assert desk.rules == ["one"]
+    assert "not a regular file" in desk.files.faults[0]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -342,3 +343,10 @@ def test_any_case_is_one_or_refused(
     path.write_text(json.dumps({"policy": "legacy-1.6", "cases": [case]}))  # JSON is YAML
     with contextlib.suppress(CasesRefused):
         assert read_cases(path, SCHEMAS).cases
+
+
+def test_a_pipe_is_no_file_of_cases(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tests.yaml")
+
+    with pytest.raises(CasesRefused, match="not a regular file"):
+        read_cases(tmp_path / "pipe.tests.yaml", SCHEMAS)

@@ -1,5 +1,6 @@
 """YAML with the line of everything, strict and bounded."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.documents import MAX_BYTES, MAX_DEPTH, Document, read
+from policies.documents import MAX_BYTES, MAX_DEPTH, Document, contents, read
 
 
 def data_of(text: str) -> Any:
@@ -144,3 +145,15 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
 
     assert document.data is None or () in document.places
     assert all(each.place.source == "f" for each in document.problems)
+
+
+def test_of_a_file_no_more_is_read_than_shows_that_it_is_too_large(tmp_path: Path) -> None:
+    file = tmp_path / "long.yaml"
+    file.write_bytes(b"#" * (MAX_BYTES + 500))
+
+    assert contents(file) == b"#" * (MAX_BYTES + 1)
+
+
+def test_what_never_ends_is_not_read() -> None:
+    with pytest.raises(OSError, match="not a regular file"):
+        contents(Path("/dev/zero"))

@@ -1,5 +1,6 @@
 """A policy out of its files: joined, filled in, and every fault with its line."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -264,3 +265,14 @@ def test_an_unused_value_is_a_warning(write: Write) -> None:
     found = draft(write("name: x\nvalues: {a: 1}"))
 
     assert [(each.severity, each.place.line) for each in found.problems] == [(Severity.WARNING, 2)]
+
+
+@pytest.mark.parametrize("extends", ["", "extends: pipe.yaml\n"])
+def test_a_pipe_that_nobody_writes_to_is_refused_and_not_waited_for(tmp_path: Path, extends: str) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    own = tmp_path / "own.yaml"
+    own.write_text(f"name: own\n{extends}rules: []\n")
+
+    found = draft(own if extends else tmp_path / "pipe.yaml")
+
+    assert ["not a regular file" in str(each) for each in found.problems] == [True]
