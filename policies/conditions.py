@@ -30,15 +30,20 @@ _RUNS: Final = 5
 _LISTS: Final = (ELEMENTS_MAX // 16, ELEMENTS_MAX // 4, ELEMENTS_MAX)
 """Elements in the lists of examples, one after the other: what is too dear on short lists isn't tried on long ones."""
 
+_SURROUNDINGS: Final = Surroundings(now=time.time, monotonic=time.monotonic, facts=lambda: NOBODY, owns=bool)
+"""Of an example."""
+
 
 class Condition:
     """One ``when``. ``cost`` is what it takes at most, in seconds of this machine's CPU."""
 
-    __slots__ = ("_asked", "_facts", "_paths", "_read", "_run", "_uses_now", "cost", "text", "unasked")
+    __slots__ = ("_asked", "_facts", "_paths", "_read", "_run", "_uses_now", "constant", "cost", "text", "unasked")
 
     def __init__(self, text: str, binding: Binding, run: Run) -> None:
         self.text = text
         self.cost = 0.0
+        self.constant: bool | None = None
+        """What it says of every message, where it names nothing of any."""
         self.unasked = binding.unasked
         """Paths of optional fields that the condition takes without has(): where one is missing, it fails."""
         self._run = run
@@ -91,6 +96,7 @@ def compile_condition(
     check_types(binding, where)
     compiled(text, where)  # its own errors speak of the text as it was written
     condition = Condition(text, binding, compiled(write(binding.node), where))
+    _check_constant(condition, binding, where)
     condition.cost = _cost(condition, binding, compiled(write(dearest(binding.node)), where))
     if condition.cost > CEL_LOAD_MAX:
         raise RuleError(
@@ -101,29 +107,34 @@ def compile_condition(
     return condition
 
 
+def _check_constant(condition: Condition, binding: Binding, where: Where) -> None:
+    """Say of a condition that names nothing what it says of every message. Raises RuleError for one that fails."""
+    if binding.payload.slots or binding.facts or binding.asked or binding.uses_now:
+        return
+    try:
+        condition.constant = condition.holds({}, _SURROUNDINGS)
+    except RuleFailed as failed:
+        raise RuleError(where, f"fails at every message, and so denies it: {failed}") from None
+
+
 def _cost(condition: Condition, binding: Binding, run: Run) -> float:
     """Return the seconds of the dearest evaluation, or of the first that is too dear."""
-    surroundings = Surroundings(now=time.time, monotonic=time.monotonic, facts=_known, owns=bool)
     cost = 0.0
     for elements in _LISTS:
         for mixed in (False, True):
             payload = largest(binding.payload, mixed=mixed, elements=elements)
-            took = [_seconds(condition, run, payload, surroundings)]
+            took = [_seconds(condition, run, payload)]
             while len(took) < _RUNS and took[-1] < 20 * CEL_LOAD_MAX:
-                took.append(_seconds(condition, run, payload, surroundings))
+                took.append(_seconds(condition, run, payload))
             cost = max(cost, min(took))
             if cost > CEL_LOAD_MAX:
                 return cost
     return cost
 
 
-def _known() -> Facts:
-    return NOBODY
-
-
-def _seconds(condition: Condition, run: Run, payload: Payload, surroundings: Surroundings) -> float:
+def _seconds(condition: Condition, run: Run, payload: Payload) -> float:
     """Return the CPU time of one evaluation: other work on the machine doesn't count."""
     began = time.thread_time()
     with contextlib.suppress(RuleFailed):
-        condition._evaluate(run, payload, surroundings)  # noqa: SLF001 - measured is what holds() does
+        condition._evaluate(run, payload, _SURROUNDINGS)  # noqa: SLF001 - measured is what holds() does
     return time.thread_time() - began

@@ -74,8 +74,11 @@ def _conditions(policy: Policy, schemas: OfficialSchemas) -> Iterator[tuple[str,
 
 
 def _failing(policy: Policy, conditions: Mapping[str, Condition]) -> Iterator[Problem]:
-    """Find conditions that fail, and so deny, where an optional field is missing."""
+    """Find conditions that fail, and so deny, where an optional field is missing; and those that ask nothing."""
     for rule in policy.rules:
+        if rule.id in conditions and (constant := conditions[rule.id].constant) is not None:
+            text = f"when: {'holds of every message: leave it out' if constant else 'never holds: take the rule away'}"
+            yield Problem(rule.place_of(("when",)), text, rule.id, Severity.WARNING)
         for path in conditions[rule.id].unasked if rule.id in conditions else ():
             text = f"when: a message without {path} is denied, for the condition fails: write has({path}) && ..."
             yield Problem(rule.place_of(("when",)), text, rule.id, Severity.WARNING)

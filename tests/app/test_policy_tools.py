@@ -88,6 +88,15 @@ def test_a_condition_that_fails_where_an_optional_field_is_missing(site: Path) -
     assert "a message without payload.messageId is denied" in problem.text
 
 
+@pytest.mark.parametrize(("when", "said"), [("1 < 2", "holds of every message"), ("1 > 2", "never holds")])
+def test_a_condition_that_names_nothing(site: Path, when: str, said: str) -> None:
+    site.write_text(POLICY.replace('payload.vendorId == "bad" && station.security_profile < 2', when))
+    (problem,) = policy_tools.check(site).problems
+
+    assert (problem.severity, problem.rule, problem.place.line) == (Severity.WARNING, "vendor", 7)
+    assert said in problem.text
+
+
 def test_what_can_never_be_meant(site: Path) -> None:
     site.write_text(
         POLICY.replace("rules:", "rules:\n- {id: all, stage: from_station, match: {backend: legacy}, audit: true}")

@@ -277,6 +277,22 @@ def test_optional_fields_without_has_are_named() -> None:
     assert condition("payload.reservationId > 1 && payload.seqNo > 1").unasked == ("payload.reservationId",)
 
 
+@pytest.mark.parametrize(
+    ("text", "constant"),
+    [("1 < 2", True), ("false", False), ("payload.seqNo == payload.seqNo", None), ("now == now", None)],
+)
+def test_what_names_nothing_says_the_same_of_every_message(text: str, constant: bool | None) -> None:
+    assert condition(text).constant is constant
+
+
+@pytest.mark.parametrize(
+    "text", ["1/0 == 1", "int('x') == 1", "9223372036854775807 + 1 > 0", "duration('x') > duration('1s')"]
+)
+def test_what_fails_at_every_message_is_refused(text: str) -> None:
+    with pytest.raises(RuleError, match="fails at every message, and so denies it: "):
+        condition(text)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abx"), inner, max_size=3),
