@@ -125,9 +125,10 @@ class _Compiler:
         def attempt(part: Callable[[], _Part]) -> _Part | None:
             try:
                 return part()
-            except RuleError as error:
-                text = f"{spelled(error.where)}: {error}" if error.where else str(error)
-                found[Problem(rule.place_of(error.where), text, rule.id)] = None
+            except RuleError as fault:
+                for error in (fault, *fault.further):
+                    text = f"{spelled(error.where)}: {error}" if error.where else str(error)
+                    found[Problem(rule.place_of(error.where), text, rule.id)] = None
                 return None
 
         targets = attempt(lambda: self._vocabulary.targets(rule)) or ()

@@ -88,14 +88,24 @@ def compile_transform(
 ) -> Transform:
     """Compile the steps of one rule for one of its ``targets``; those whose path it hasn't are left out.
 
-    Raises :class:`RuleError`.
+    Raises :class:`RuleError`: for the first step that is wrong, with those for the ``further`` ones.
     """
     if not isinstance(steps, list | tuple) or not 0 < len(steps) <= STEPS_MAX:
         raise RuleError(where, f"must be a list of 1 to {STEPS_MAX} steps")
     for place, step in enumerate(steps):
         _check_form(step, (*where, place))
     scope = _Scope(target, targets or (target,), vocabulary, frozenset(_dropped(steps, target, vocabulary, where)))
-    branches = (branch for place, step in enumerate(steps) for branch in _compile(step, scope, (*where, place)))
+    branches: list[Branch] = []
+    faults: list[RuleError] = []
+    for place, step in enumerate(steps):
+        try:
+            branches += _compile(step, scope, (*where, place))
+        except RuleError as fault:
+            faults.append(fault)
+    if faults:
+        first, *further = faults
+        first.further = tuple(further)
+        raise first
     return Transform(tuple(branches), scope.meter)
 
 

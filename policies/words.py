@@ -169,6 +169,8 @@ class RuleError(Exception):
     def __init__(self, where: tuple[str | int, ...], text: str) -> None:
         super().__init__(text)
         self.where = where
+        self.further: tuple[RuleError, ...] = ()
+        """What else is wrong in the same part of the rule."""
 
 
 class RuleFailed(Exception):

@@ -147,3 +147,11 @@ def test_one_mistake_for_every_action_is_told_so_often_and_no_more(compile_: Com
     _, problems = compile_("id: a, stage: from_station, deny: {status: Sideways}")
 
     assert MAX_PROBLEMS <= len(problems) < MAX_PROBLEMS + 3
+
+
+def test_each_wrong_step_of_a_transform_is_told(compile_: Compile) -> None:
+    _, problems = compile_(
+        "id: a, stage: from_backend, match: {action: Reset}, transform: [{drop: typ}, {hash: nobody}]",
+    )
+
+    assert [each.partition("transform")[2][:3] for each in problems] == ["[0]", "[1]"]

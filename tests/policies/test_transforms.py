@@ -424,3 +424,15 @@ def test_the_message_that_came_is_never_changed(payload: dict[str, Any], steps: 
     assert payload == before
     if result == before:
         assert result is payload
+
+
+def test_each_step_that_is_wrong_is_told() -> None:
+    first = refusal(
+        BOOT, {"drop": "nothing"}, {"drop": "customData"}, {"hash": "nobody"}, {"clamp": "reason", "min": 1}
+    )
+
+    assert [each.where for each in (first, *first.further)] == [
+        ("transform", 0, "drop"),
+        ("transform", 2, "hash"),
+        ("transform", 3),
+    ]
