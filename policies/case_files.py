@@ -19,6 +19,8 @@ from policies.words import Facts, Kind, Outcome, Payload, Reason, Schemas, Stage
 
 NOW: Final = "2026-01-01T00:00:00Z"
 """The time in a case that gives none."""
+_ERROR: Final = {"errorCode": str, "errorDescription": str, "errorDetails": dict}
+"""What a CALLERROR says: no schema has it, and a field that isn't there passes every policy."""
 
 
 class CasesRefused(PolicyError):
@@ -117,6 +119,8 @@ class _Reading:
         if action not in self._schemas.actions(protocol):
             raise _Fault(("action",), f"{protocol} has no action {action!r}")
         message = Message(stage, kind, protocol, action, self._payload(case, step))
+        if kind is Kind.ERROR and {name: type(value) for name, value in message.payload.items()} != _ERROR:
+            raise _Fault((), "a CALLERROR is {errorCode, errorDescription, errorDetails}: two texts and a mapping")
         complaint = self._schemas.complaint(protocol, action, kind, message.payload)
         if complaint is not None and said.get("fits", True):
             raise _Fault((), f"the message breaks its official schema: {complaint}; is it meant to, say `fits: false`")

@@ -350,3 +350,18 @@ def test_a_pipe_is_no_file_of_cases(tmp_path: Path) -> None:
 
     with pytest.raises(CasesRefused, match="not a regular file"):
         read_cases(tmp_path / "pipe.tests.yaml", SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{errorCode: GenericError, errorDescripton: "", errorDetails: {}}',
+        '{errorCode: GenericError, errorDescription: ""}',
+        "{errorCode: GenericError, errorDescription: [], errorDetails: {}}",
+    ],
+)
+def test_what_is_no_callerror_is_a_fault_for_it_would_pass_every_rule(file: Path, payload: str) -> None:
+    case = f"stage: from_station, kind: error, action: Reset, payload: {payload}, expect: {{outcome: passed}}"
+
+    (fault,) = faults_of(file, f"policy: legacy-1.6\ncases:\n- {{name: x, {case}}}")
+    assert "a CALLERROR is {errorCode, errorDescription, errorDetails}" in fault
