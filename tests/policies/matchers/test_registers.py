@@ -189,7 +189,8 @@ def test_what_nearly_every_event_says_is_judged_as_all_else_is(surroundings: Sur
     plausible = check({"max_power_w": 3600, "step_wh": 100})
     power = {"value": 7200.0, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W"}}
 
-    for number, unit in enumerate([{"unitOfMeasure": {"unit": "Wh"}}, {}, {"unitOfMeasure": {}}] * 3):
+    units: list[dict[str, Any]] = [{"unitOfMeasure": {"unit": "Wh"}}, {}, {"unitOfMeasure": {}}]
+    for number, unit in enumerate(units * 3):
         payload = event((number * 60, 100.0 + number), **unit)
         payload["meterValue"][0]["sampledValue"].append(power)
         assert plausible.holds(payload, surroundings)
