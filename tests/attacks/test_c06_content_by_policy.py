@@ -79,7 +79,7 @@ async def test_what_a_station_says_is_mended(town_16: Town) -> None:
     [heard] = town_16.heard("StatusNotification")
 
     assert town_16.heard("Authorize") == town_16.heard("DataTransfer") == []
-    assert heard["info"] == 'x{"event": "forged"}]0;owned'
+    assert heard["info"] == 'x {"event": "forged"}]0;owned'
     assert heard["timestamp"] > "2026"
     assert await town_16.says("StatusNotification", **{**status, "connectorId": -1}) == REFUSED
     assert '"event": "forged"' not in town_16.gateway.log.replace('\\"', "")
