@@ -231,7 +231,7 @@ def test_stopping_a_transaction_of_nobody(station: "Station", backend: "Backend"
     assert station.calls("RequestStopTransaction") == []
 
 
-@pytest.mark.parametrize("data", [r'{"a": "\u0060reboot\u0060"}', r'["\u0024(reboot)"]', r'["\u001b[2J"]'])
+@pytest.mark.parametrize("data", [r'{"a": "\u0060reboot\u0060"}', r'["\u0024(reboot)"]'])
 def test_json_text_that_hides_what_it_says(data: str, station: "Station", backend: "Backend") -> None:
     request = {"vendorId": "com.example", "data": data}
     assert backend.call(station.identity, "DataTransfer", request) == {"status": "Rejected"}
