@@ -65,9 +65,11 @@ class Transform:
         Raises :class:`~policies.words.RuleFailed`.
         """
         self.meter.reset()
+        result = payload
         for branch in self.branches:
-            payload = branch.apply(payload, surroundings)
-        return payload
+            result = branch.apply(result, surroundings)
+        # One step may take back what another did.
+        return payload if result is payload or result == payload else result
 
 
 @dataclass(frozen=True, slots=True)
