@@ -36,7 +36,8 @@ class FieldCheck:
 
     def holds(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
         if self._marks is None:  # made when it is first needed: most are asked by the screen alone
-            self._marks = walk(self.leaves)
+            is_of_whole = len(self.leaves) == 1 and not self.leaves[0].steps
+            self._marks = self.leaves[0].predicate.marks(1) if is_of_whole else walk(self.leaves)
         return (self._marks(payload, surroundings) == 0) is self.wants_absence
 
 

@@ -72,7 +72,7 @@ def compile_range(argument: object, field: Field, where: Where) -> Predicate:
 
 def _within(low: Number, high: Number, *, has_low: bool, has_high: bool) -> Predicate:
     if has_low and has_high:
-        return Predicate(lambda yes, no: lambda value, _: yes if low <= value <= high else no)
+        return Predicate(lambda yes, no: lambda value, _: yes if low <= value <= high else no, bounds=(low, high))
     if has_low:
         return Predicate(lambda yes, no: lambda value, _: yes if low <= value < high else no)
     if has_high:

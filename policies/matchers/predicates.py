@@ -24,7 +24,9 @@ class Predicate:
     marking: Marking
     is_negated: bool = False
     test: Plain | None = None
-    """The function that it was made of, if it was: several of these are joined without a call for each."""
+    """The function that it was made of, if it was: a walk calls it without another around it."""
+    bounds: tuple[float, float] | None = None
+    """The least and the greatest number that pass, if it is that: a walk compares without any call."""
 
     def negated(self) -> "Predicate":
         return replace(self, is_negated=not self.is_negated)
@@ -67,33 +69,3 @@ def all_of(predicates: Sequence[Predicate]) -> Predicate:
         return predicates[0]
     first, rest = predicates[0].holds(), all_of(predicates[1:]).holds()
     return Predicate(lambda yes, no: lambda value, s: yes if first(value, s) and rest(value, s) else no)
-
-
-def joined(predicates: Sequence[tuple[Predicate, int]]) -> Marks:
-    """Return a function that returns the bits of all predicates that a value passes; there is one at least.
-
-    One that stands there several times, for several rules, is asked once.
-    """
-    bits_of: dict[int, int] = {}
-    for each, bits in predicates:
-        bits_of[id(each)] = bits_of.get(id(each), 0) | bits
-    once = {id(each): each for each, _ in predicates}
-    return _joined([(each, bits_of[key]) for key, each in once.items()])
-
-
-def _joined(predicates: Sequence[tuple[Predicate, int]]) -> Marks:
-    if len(predicates) == 1:
-        ((one, bits),) = predicates
-        return one.marks(bits)
-    if len(predicates) == 2:
-        (one, bits), (other, other_bits) = sorted(predicates, key=lambda each: each[0].test is None)
-        test, other_test = one.test, other.test
-        (yes, no), (other_yes, other_no) = one.outcomes(bits), other.outcomes(other_bits)
-        if test is not None and other_test is not None:
-            return lambda value, _: (yes if test(value) else no) | (other_yes if other_test(value) else other_no)
-        if test is not None:
-            rest = other.marks(other_bits)
-            return lambda value, surroundings: (yes if test(value) else no) | rest(value, surroundings)
-    half = len(predicates) // 2  # halves, not one by one: a rule more is no call deeper
-    first, rest = _joined(predicates[:half]), _joined(predicates[half:])
-    return lambda value, surroundings: first(value, surroundings) | rest(value, surroundings)

@@ -67,8 +67,38 @@ class _Register:
     """What the rule asks for, and where: the same after a reload."""
 
     def is_plausible(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
-        if self._is_steady(payload, surroundings):
-            return True
+        """Return whether all readings are plausible; then they are remembered, unless one only looks.
+
+        First what nearly every event says, in one go: one register, in Wh, later than before, risen by little.
+        """
+        known = surroundings.memory.registers.get(self.key)
+        info = payload.get("transactionInfo")
+        if info is not None and known is not None and len(known) <= STEADY_MAX and surroundings.remembers:
+            found, moment, count = None, None, 0
+            for each in payload[self.name]:
+                for sample in each["sampledValue"]:
+                    if "measurand" not in sample or sample["measurand"] in REGISTERS:
+                        found, moment, count = sample, seconds(each["timestamp"]), count + 1
+            if found is None:
+                return True
+            track = (
+                info["transactionId"],
+                (found.get("measurand", REGISTER), found.get("location", OUTLET), found.get("phase")),
+            )
+            before, value = known.get(track), found["value"]
+            if (
+                count == 1
+                and before is not None
+                and moment is not None
+                and before[0] < moment <= surroundings.now() + AHEAD_MAX
+                and before[2] <= value <= min(before[4] + self.step, REGISTER_MAX)
+                and found.get("unitOfMeasure", _IN_WH) == _IN_WH
+            ):
+                known[track] = moment, value, value, before[3], before[4]
+                return True
+        return self._is_plausible(payload, surroundings)
+
+    def _is_plausible(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
         transaction = _transaction(payload)
         known: Accounts = surroundings.memory.registers.get(self.key, _NOTHING)
         heard: Accounts = {}
@@ -89,37 +119,6 @@ class _Register:
                 heard[track] = _continued(track, before, moment, value)
         if heard and surroundings.remembers:
             _remember(surroundings.memory.registers.setdefault(self.key, {}), heard)
-        return True
-
-    def _is_steady(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
-        """Return whether this is what nearly every event says: one register, in Wh, later than before, risen by little.
-
-        Then it is remembered, too. In one function, since it is on the way of every event; False decides nothing.
-        """
-        known = surroundings.memory.registers.get(self.key)
-        info = payload.get("transactionInfo")
-        if info is None or known is None or len(known) > STEADY_MAX or not surroundings.remembers:
-            return False
-        found = None
-        for each in payload[self.name]:
-            for sample in each["sampledValue"]:
-                if "measurand" not in sample or sample["measurand"] in REGISTERS:
-                    if found is not None:
-                        return False
-                    found, moment = sample, seconds(each["timestamp"])
-        if found is None:
-            return True
-        register = found.get("measurand", REGISTER), found.get("location", OUTLET), found.get("phase")
-        before, value = known.get((info["transactionId"], register)), found["value"]
-        if (
-            before is None
-            or moment is None
-            or not before[0] < moment <= surroundings.now() + AHEAD_MAX
-            or not before[2] <= value <= min(before[4] + self.step, REGISTER_MAX)
-            or found.get("unitOfMeasure", _IN_WH) != _IN_WH
-        ):
-            return False
-        known[info["transactionId"], register] = moment, value, value, before[3], before[4]
         return True
 
     def _readings(self, payload: Mapping[str, Any]) -> list[tuple[float, float, Register]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from policies.matchers.predicates import Predicate, all_of, joined, of_text, plain
+from policies.matchers.predicates import Predicate, all_of, of_text, plain
 from policies.vocabulary import Field
 from policies.words import Surroundings
 
@@ -24,32 +24,6 @@ def test_several_at_once(surroundings: Surroundings, value: float, is_both: bool
     assert both.holds()(value, surroundings) is is_both
     assert both.negated().holds()(value, surroundings) is not is_both
     assert all_of([POSITIVE, SMALL, POSITIVE]).holds()(value, surroundings) is is_both
-
-
-@pytest.mark.parametrize(
-    "tests", [[POSITIVE, POSITIVE.negated()], [SMALL, POSITIVE], [POSITIVE] * 500, [SMALL.negated()]]
-)
-def test_the_bits_of_all_that_pass(surroundings: Surroundings, tests: list[Predicate]) -> None:
-    marks = joined([(test, 1 << place) for place, test in enumerate(tests)])
-
-    for value in (5, -5, 1e12):
-        assert marks(value, surroundings) == sum(
-            1 << place for place, test in enumerate(tests) if test.holds()(value, surroundings)
-        )
-
-
-def test_a_predicate_that_several_rules_share_is_asked_once(surroundings: Surroundings) -> None:
-    asked: list[object] = []
-
-    def note(value: object) -> bool:
-        asked.append(value)
-        return True
-
-    shared = plain(note)
-    marks = joined([(shared, 1), (POSITIVE, 2), (shared, 4)])
-
-    assert marks(5, surroundings) == 7
-    assert asked == [5]
 
 
 def test_the_second_is_not_asked_when_the_first_fails(surroundings: Surroundings) -> None:

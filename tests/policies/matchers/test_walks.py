@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.matchers.predicates import plain
+from policies.matchers.predicates import Predicate, plain
 from policies.matchers.walks import Leaf, walk
 from policies.paths import EACH, WITHIN, Steps
 from policies.words import Surroundings
 
 IS_SET = plain(lambda value: value == 1)
 LIST = ("list", EACH)
+POSITIVE = plain(lambda value: value > 0)
+SMALL = Predicate(lambda yes, no: lambda value, surroundings: yes if value < surroundings.now() else no)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,32 @@ LIST = ("list", EACH)
 )
 def test_one_test(surroundings: Surroundings, steps: Steps, payload: Any, passes: bool) -> None:
     assert walk([Leaf(steps, IS_SET, 8)])(payload, surroundings) == (8 if passes else 0)
+
+
+@pytest.mark.parametrize(
+    "tests", [[POSITIVE, POSITIVE.negated()], [SMALL, POSITIVE], [POSITIVE] * 500, [SMALL.negated()]]
+)
+def test_the_bits_of_all_that_pass(surroundings: Surroundings, tests: list[Predicate]) -> None:
+    marks = walk([Leaf((), test, 1 << place) for place, test in enumerate(tests)])
+
+    for value in (5, -5, 1e12):
+        assert marks(value, surroundings) == sum(
+            1 << place for place, test in enumerate(tests) if test.holds()(value, surroundings)
+        )
+
+
+def test_a_predicate_that_several_rules_share_is_asked_once(surroundings: Surroundings) -> None:
+    asked: list[object] = []
+
+    def note(value: object) -> bool:
+        asked.append(value)
+        return True
+
+    shared = plain(note)
+    marks = walk([Leaf((), shared, 1), Leaf((), POSITIVE, 2), Leaf((), shared, 4)])
+
+    assert marks(5, surroundings) == 7
+    assert asked == [5]
 
 
 def test_no_test(surroundings: Surroundings) -> None:
