@@ -110,6 +110,9 @@ class PolicyFiles:
                 self._seen = self._tried = await asyncio.to_thread(_stamps, files)
             self._refuse([str(each) for each in error.problems], is_news=is_news)
             return
+        if not await asyncio.to_thread(_is_unchanged, policy):
+            self._tried = ()  # read while its files were replaced: it may be half of the old and half of the new
+            return
         objection = self._objection(policy)
         if objection is None:
             self._take(policy)

@@ -5,6 +5,7 @@ rule and station the log has so many lines in a while, and the next one says how
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -24,6 +25,8 @@ LINES_WINDOW: Final = 60.0
 """Seconds over which they are counted."""
 FAILURES_MAX: Final = 1
 """Lines of one rule that fails in ``LINES_WINDOW``, whatever the station."""
+STATIONS_MAX: Final = 20_000
+"""Stations whose lines are counted over reconnects; those that came first are forgotten."""
 RULES_MAX: Final = 256
 """Rules of one station that are counted apart; beyond them the counting begins anew."""
 
@@ -106,10 +109,16 @@ class PolicyDecisions:
         self._security = security
         self._clock = clock
         self._failures = _LinesByRule(FAILURES_MAX)
+        self._lines: OrderedDict[str, _LinesByRule] = OrderedDict()
 
     def of(self, station: Governed, policy: Callable[[], Governing]) -> "StationDecisions":
         """Return what hears of one station's; ``policy()`` governs it now."""
-        return StationDecisions(self, station, policy)
+        # Kept over reconnects: else who comes again and again chooses how much is logged.
+        lines = self._lines.pop(station.identity, None) or _LinesByRule(LINES_MAX)
+        self._lines[station.identity] = lines
+        if len(self._lines) > STATIONS_MAX:
+            self._lines.popitem(last=False)
+        return StationDecisions(self, station, policy, lines)
 
     def heard(self, policy: Governing, station: Governed, decision: Decision, lines: "_LinesByRule") -> None:
         """Count one, and tell it as far as ``lines`` has room."""
@@ -146,11 +155,13 @@ class PolicyDecisions:
 class StationDecisions:
     """Hears of the decisions on one station's messages."""
 
-    def __init__(self, decisions: PolicyDecisions, station: Governed, policy: Callable[[], Governing]) -> None:
+    def __init__(
+        self, decisions: PolicyDecisions, station: Governed, policy: Callable[[], Governing], lines: _LinesByRule
+    ) -> None:
         self._decisions = decisions
         self._station = station
         self._policy = policy
-        self._lines = _LinesByRule(LINES_MAX)
+        self._lines = lines
 
     def __call__(self, decision: Decision) -> None:
         """Hear of one."""

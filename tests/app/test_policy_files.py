@@ -227,6 +227,30 @@ async def test_each_file_of_the_chain_is_looked_at(new_desk: Callable[..., Desk]
     assert desk.rules == ["one", "base", "found-again"]
 
 
+async def test_what_was_replaced_while_it_was_read_is_read_again(
+    new_desk: Callable[..., Desk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two files that go together, one could be the old one."""
+    base = tmp_path / "base.yaml"
+    base.write_text(text("base", name="base"))
+    desk = new_desk(text("one", extends="base.yaml"))
+    to_be_swapped = [text("new-base", name="base")]
+
+    def loaded(source: str | Path, schemas: OfficialSchemas) -> Policy:
+        policy = load(source, schemas)
+        if to_be_swapped:
+            replaced(base, to_be_swapped.pop())
+        return policy
+
+    monkeypatch.setattr(policy_files, "load", loaded)
+    replaced(tmp_path / "site.yaml", text("two", extends="base.yaml"))
+    await desk.look()
+    assert desk.rules == ["one", "base"]
+
+    await desk.look(2)
+    assert desk.rules == ["two", "new-base"]
+
+
 async def test_what_is_broken_is_tried_again_now_and_then(desk: Desk, loads: list[Any], lines: list[Any]) -> None:
     desk.file.write_text("rules: [")
     await desk.look(10)

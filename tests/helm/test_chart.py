@@ -52,6 +52,7 @@ EVERYTHING: Values = {
         "adminFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
     },
     "persistence": {"enabled": True, "storageClassName": "fast", "size": "10Gi", "keep": False},
+    "policies": {"site.yaml": "name: site\nextends: legacy-1.6\n"},
     "podAnnotations": {"example.com/note": "gateway"},
     "podLabels": {"example.com/tier": "edge"},
     "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -150,6 +151,9 @@ def test_what_the_defaults_make(chart: helm.Chart) -> None:
         ("persistence.enabled", "yes"),
         ("service.type", "ExternalName"),
         ("terminationGracePeriodSeconds", 0),
+        ("policies", {"../site.yaml": "name: site"}),
+        ("policies", {"site.txt": "name: site"}),
+        ("policies", {"site.yaml": {"name": "site"}}),
     ],
     ids=str,
 )
@@ -270,6 +274,17 @@ def test_a_changed_configuration_means_a_new_pod(chart: helm.Chart) -> None:
 
     assert before == same
     assert before != after
+
+
+def test_policies_arrive_as_files_that_can_change_in_a_running_pod(chart: helm.Chart) -> None:
+    text = "# mine\nname: site\nextends: legacy-1.6\nrules:\n- id: a\n"
+    objects = rendered(chart, {"policies": {"site.yaml": text}})
+    [mount] = [each for each in container_of(objects)["volumeMounts"] if each["name"] == "policies"]
+
+    assert objects["ConfigMap/edge-voltgate-policies"]["data"] == {"site.yaml": text}
+    assert mount == {"name": "policies", "mountPath": "/etc/voltgate/policies", "readOnly": True}
+    assert pod_of(objects)["metadata"]["annotations"] == pod_of(rendered(chart))["metadata"]["annotations"]
+    assert "ConfigMap/edge-voltgate-policies" not in rendered(chart)
 
 
 def test_the_chart_makes_no_secret_and_only_refers_to_them(chart: helm.Chart) -> None:

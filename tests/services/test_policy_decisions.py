@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.services.policy_decisions import LINES_MAX, LINES_WINDOW, RULES_MAX, PolicyDecisions, StationDecisions
+from gateway.services.policy_decisions import (
+    LINES_MAX,
+    LINES_WINDOW,
+    RULES_MAX,
+    STATIONS_MAX,
+    PolicyDecisions,
+    StationDecisions,
+)
 from gateway.session.security import SecurityEvent
 from gateway.session.tally import Tally
 from policies.decisions import Decision
@@ -168,3 +175,22 @@ def test_a_rule_that_fails_is_told_once_a_minute_with_its_place(
     hall.now = LINES_WINDOW
     hall.of()(failed)
     assert [line["left_out"] for line in lines if line["log_level"] == "error" and "left_out" in line] == [29]
+
+
+def test_who_comes_again_and_again_has_no_more_lines_for_it(hall: Hall, lines: list[Any]) -> None:
+    for _ in range(20):
+        heard = hall.of()
+        for _ in range(5):
+            heard(DENIED)
+
+    assert len(lines) == LINES_MAX
+
+
+def test_stations_are_remembered_up_to_a_bound(hall: Hall, lines: list[Any]) -> None:
+    for _ in range(LINES_MAX + 1):
+        hall.of()(DENIED)
+    for number in range(STATIONS_MAX):
+        hall.of(f"CS-{number}")
+    hall.of()(DENIED)
+
+    assert len(lines) == LINES_MAX + 1
