@@ -87,7 +87,7 @@ async def serving(config: Config, announce: Announce) -> AsyncIterator[Callable[
             await gateway.open(listener, announce)
         for line in admin:
             announce(line)
-        gateway.is_ready = True
+        gateway.serves()
         announce("ready")
         yield gateway.look_at_policies
 
@@ -220,6 +220,11 @@ class _Gateway:
         """Take over what has changed in the policies' files, now."""
         self._tasks.spawn(self._ground.policies.look(at_once=True), "policies now")
 
+    def serves(self) -> None:
+        """All is open: say which policies are in force, and follow their files."""
+        self.is_ready = True
+        self._tasks.spawn(self._ground.policies.follow(), "policies")
+
     def resume(self) -> None:
         """Begin to deliver what an earlier run left."""
         self._resuming = self._tasks.spawn(self.factory.resume(), "journals")
@@ -266,7 +271,6 @@ class _Gateway:
         self._tasks.spawn(self.following.follow_registry(), "registry")
         self._tasks.spawn(self.following.follow_crls(), "CRLs")
         self._tasks.spawn(self.following.follow_certificates(), "certificates")
-        self._tasks.spawn(self._ground.policies.follow(), "policies")
         self._tasks.spawn(self._save_registers(), "registers")
         self._tasks.spawn(self.factory.released.run(), "released messages")
         self._tasks.spawn(self._ground.authorizations.run(), "authorizations")
