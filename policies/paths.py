@@ -11,6 +11,9 @@ from typing import Any, Final
 
 PATH_MAX: Final = 256
 """Characters of a path."""
+STEPS_MAX: Final = 14
+"""Names and ``[]`` of a path; the deepest field of the official schemas is 13 deep. A walk nests as deep, which Python
+bounds."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _EACH: Final = "[]"
@@ -82,6 +85,8 @@ def parse(text: str) -> Path:
         while text.startswith(_EACH, at):
             steps.append(EACH)
             at += len(_EACH)
+        if len(steps) > STEPS_MAX:
+            raise PathError(f"a path has at most {STEPS_MAX} names and []")
         if at == len(text):
             return Path(tuple(steps), is_anywhere)
         if text[at] != ".":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.paths import EACH, PATH_MAX, WITHIN, Path, PathError, Steps, parse, spell, texts_within
+from policies.paths import EACH, PATH_MAX, STEPS_MAX, WITHIN, Path, PathError, Steps, parse, spell, texts_within
 
 NAMES = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=8).filter(
     lambda text: text[0].isalpha()
@@ -43,6 +43,8 @@ def test_how_paths_are_written(text: str, path: Path) -> None:
     [
         ("", "a path has 1 to 256 characters"),
         ("a" * (PATH_MAX + 1), "a path has 1 to 256 characters"),
+        (".".join("a" * (STEPS_MAX + 1)), "a path has at most 14 names and []"),
+        ("a" + "[]" * STEPS_MAX, "a path has at most 14 names and []"),
         ("a..b", "a field's name was expected at character 3, where '.' stands"),
         (".a", "a field's name was expected at character 1, where '.' stands"),
         ("a.", "a field's name was expected at character 3, where its end stands"),
@@ -69,7 +71,7 @@ def test_the_longest_path() -> None:
 
 
 @settings(deadline=None)
-@given(STEPS, st.booleans())
+@given(STEPS.filter(lambda steps: len(steps) <= STEPS_MAX), st.booleans())
 def test_every_path_is_read_as_it_is_written(steps: Steps, is_anywhere: bool) -> None:
     path = Path(steps, is_anywhere)
 

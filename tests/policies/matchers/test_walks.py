@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from policies.matchers.predicates import Predicate, plain
 from policies.matchers.walks import Leaf, walk
-from policies.paths import EACH, WITHIN, Steps
+from policies.paths import EACH, STEPS_MAX, WITHIN, Steps
 from policies.words import Surroundings
 
 IS_SET = plain(lambda value: value == 1)
@@ -59,6 +59,13 @@ def test_a_predicate_that_several_rules_share_is_asked_once(surroundings: Surrou
 
     assert marks(5, surroundings) == 7
     assert asked == [5]
+
+
+@pytest.mark.parametrize("step", ["a", EACH])
+def test_the_deepest_way_that_a_rule_may_name(surroundings: Surroundings, step: Any) -> None:
+    steps = ("tariffs", EACH) * 5 + ("customData", "a") + (step,) * (STEPS_MAX - 1) + (WITHIN,)
+
+    assert walk([Leaf(steps, IS_SET, is_described=False)])({"tariffs": []}, surroundings) == 0
 
 
 def test_no_test(surroundings: Surroundings) -> None:
