@@ -67,7 +67,7 @@ class Values:
 
     def note_unused(self, used: Iterable[str]) -> None:
         """Warn of values that override nothing and that no rule names."""
-        for name in self._documents.keys() - self._overriding - set(used):
+        for name in sorted(self._documents.keys() - self._overriding - set(used)):
             text = f"values.{name}: no rule names ${name}: take it away, or look for a typing mistake"
             self._problems.append(Problem(self._place(name), text, severity=Severity.WARNING))
 

@@ -84,12 +84,15 @@ def _says_the_same(one: Subject, other: Subject) -> bool:
 
 def nearly_replacing(subjects: Sequence[Subject]) -> Iterator[Problem]:
     """Find rules whose id is that of an inherited one but for a letter: they stand beside it, and don't replace it."""
-    inherited = {each.rule.id: (place, each) for place, each in enumerate(subjects)}
+    known = {each.rule.id: (place, each) for place, each in enumerate(subjects)}
+    sources = {each.rule.place.source for each in subjects}
+    of_others = {source: [each.rule.id for each in subjects if each.rule.place.source != source] for source in sources}
     for place, each in enumerate(subjects):
-        for name in difflib.get_close_matches(each.rule.id, inherited, n=NAMED_MAX, cutoff=ALIKE):
-            later, other = inherited[name]
-            is_inherited = later > place and each.rule.place.source != other.rule.place.source
-            if is_inherited and each.meets(other) and _letters(each.rule.id) != _letters(name):
+        for name in difflib.get_close_matches(
+            each.rule.id, of_others[each.rule.place.source], n=NAMED_MAX, cutoff=ALIKE
+        ):
+            later, other = known[name]
+            if later > place and each.meets(other) and _letters(each.rule.id) != _letters(name):
                 yield each.finding(f"stands beside the inherited {name}: was that one to be replaced?", "id")
 
 
