@@ -106,8 +106,8 @@ def draft(name_or_path: str | Path) -> Draft:
 
 def _chain(name_or_path: str | Path, problems: list[Problem]) -> Iterator[_File]:
     """Yield the policy's own file, then the one that it extends, and so on."""
-    reference, folder, asked = str(name_or_path), Path(), Place(str(name_or_path), 0)
-    key = ""
+    reference, asked, key = str(name_or_path), Place(str(name_or_path), 0), ""
+    folder: Path | None = Path()
     seen: set[str] = set()
     while True:
         bundled = reference in BUNDLED
@@ -126,7 +126,7 @@ def _chain(name_or_path: str | Path, problems: list[Problem]) -> Iterator[_File]
         onwards = file.says.get("extends")
         if not isinstance(onwards, str) or not onwards:
             return
-        reference, folder, asked, key = onwards, file.folder, file.document.place(("extends",)), "extends: "  # type: ignore[assignment]
+        reference, folder, asked, key = onwards, file.folder, file.document.place(("extends",)), "extends: "
 
 
 def _file(reference: str, folder: Path | None, asked: Place, key: str, problems: list[Problem]) -> _File | None:

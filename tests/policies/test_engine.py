@@ -45,6 +45,10 @@ def refusal_of(path: Path) -> str:
     return str(refusal.value).replace(f"{path.parent}/", "")
 
 
+def always(policy: Policy) -> Callable[[], Policy]:
+    return lambda: policy
+
+
 def rules(*texts: str, head: str = "") -> str:
     return f"name: x\n{head}rules:\n" + "".join(f"- {{{text}}}\n" for text in texts)
 
@@ -258,7 +262,7 @@ def test_facts_are_gathered_when_they_may_have_changed_and_never_where_no_rule_i
     for policy, times in ((scoped, 1), (plain, 0)):
         asked.clear()
         surroundings = Surroundings(now=time.time, monotonic=lambda: 0.0, facts=facts, owns=lambda number: True)
-        guard = Guard(lambda policy=policy: policy, surroundings)  # type: ignore[misc]
+        guard = Guard(always(policy), surroundings)
         for _ in range(3):
             guard.inspect(*HEARTBEAT, {})
         assert len(asked) == times
