@@ -196,7 +196,13 @@ def parse_profile(text: str) -> CertificateProfile:
     return CertificateProfile.model_validate(data)
 
 
-OF_USE: Final = {"station": "charging_station", "v2g": "secc", "server": "csms_server"}
+OF_USE: Final = {
+    "station": "charging_station",
+    "v2g": "secc",
+    "server": "csms_server",
+    "contract": "contract",
+    "contract_20": "contract_20",
+}
 """The profile of each use of an authority, where no other is named; a role of Vault is called as it is."""
 
 

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 CHAIN_WAIT: Final = 3.0
 """Seconds in which an authority must have named its CA certificates, or it counts as away."""
 
+AT_DOORS: Final = frozenset({"station", "v2g"})
+"""Uses whose certificates stations may show."""
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Who signs, by use: ``station`` always, ``v2g`` and ``server`` where they are configured."""
+    """Who signs, by use: ``station`` always, the others where they are configured."""
 
     by_use: Mapping[str, CertificateAuthority]
     lifetimes: Mapping[str, timedelta | None] = field(default_factory=dict)
@@ -66,9 +69,9 @@ class Authorities:
     def crls(self) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
         """Return what gives the CRL of each authority whose certificates may be shown at a station's door, by its key.
 
-        The gateway's own server certificates never are.
+        The gateway's own server certificates and vehicles' contracts never are.
         """
-        return {f"authority.{use}": each.crl for use, each in self.by_use.items() if use != "server"}
+        return {f"authority.{use}": each.crl for use, each in self.by_use.items() if use in AT_DOORS}
 
     @staticmethod
     async def _chain(use: str, authority: CertificateAuthority) -> list[x509.Certificate]:

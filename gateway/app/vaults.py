@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from gateway.app.credentials import client_certificate, reader
 from gateway.app.problems import StartFailed
 from gateway.app.tasks import Tasks
-from gateway.config.authorities import VaultAuth, VaultAuthority
+from gateway.config.authorities import VaultAuth, VaultServer
 from pki.client_tls import CredentialMissing, TlsTrust
 from pki.vault.connection import VaultConnection
 from pki.vault.logins import AppRoleLogin, CertificateLogin, JwtLogin, KubernetesLogin, Login, TokenLogin
@@ -17,19 +17,19 @@ class VaultConnections:
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
-        self._opened: dict[VaultAuthority, VaultConnection] = {}
+        self._opened: dict[VaultServer, VaultConnection] = {}
 
-    async def connect(self, place: str, vault: VaultAuthority) -> VaultConnection:
+    async def connect(self, place: str, vault: VaultServer) -> VaultConnection:
         """Return the connection; nothing is asked of Vault yet. ``place`` is the section's key.
 
         Raises StartFailed for a credential that can't be read.
         """
-        key = vault.model_copy(update={"mount": "", "role": ""})
+        key = VaultServer.model_construct(**{name: getattr(vault, name) for name in VaultServer.model_fields})
         if key not in self._opened:
             self._opened[key] = await self._open(place, vault)
         return self._opened[key]
 
-    async def _open(self, place: str, vault: VaultAuthority) -> VaultConnection:
+    async def _open(self, place: str, vault: VaultServer) -> VaultConnection:
         login, trust = login_of(vault.auth), trust_of(vault)
         try:
             await asyncio.to_thread(_read_all, login, trust)
@@ -60,7 +60,7 @@ def login_of(auth: VaultAuth) -> Login:
     raise ValueError("names no way to log in")
 
 
-def trust_of(vault: VaultAuthority) -> TlsTrust:
+def trust_of(vault: VaultServer) -> TlsTrust:
     """Return whom the connections trust, and which certificate they show."""
     tls = vault.auth.tls
     if tls is None:

@@ -89,13 +89,11 @@ class VaultAuth(Section):
     jwt: JwtLogin | None = None
 
 
-class VaultAuthority(Section):
-    """A role of a PKI engine of HashiCorp Vault or OpenBao."""
+class VaultServer(Section):
+    """A HashiCorp Vault or OpenBao, and how the gateway comes in."""
 
     address: Annotated[List[Text], BeforeValidator(_one_or_more)]
     """https://host:8200; several nodes of one cluster: the one that can serve is used."""
-    mount: Text = "pki"
-    role: Text
     auth: VaultAuth
     namespace: Text | None = None
     roots: FilePath | None = None
@@ -104,6 +102,13 @@ class VaultAuthority(Section):
     """Seconds for one request."""
     trusted_networks: List[Network] = ()
     """Where a node of plain http:// may be; loopback always may."""
+
+
+class VaultAuthority(VaultServer):
+    """A role of a PKI engine."""
+
+    mount: Text = "pki"
+    role: Text
 
 
 class EstClient(Section):
@@ -159,6 +164,10 @@ class Authority(Section):
     """ISO 15118 SECC certificates (SignCertificate with V2GCertificate); None: such requests are refused."""
     server: AuthorityUse | None = None
     """The gateway's own server certificates; None: they are replaced by others."""
+    contract: AuthorityUse | None = None
+    """ISO 15118-2 contract certificates (P-256): the CA of the mobility operator."""
+    contract_20: AuthorityUse | None = None
+    """Those of ISO 15118-20 (P-521)."""
 
     def uses(self) -> Iterator[tuple[str, AuthorityUse]]:
         """Yield each use that somebody signs for, with its name."""
@@ -175,7 +184,7 @@ def broken_by_authority(authority: Authority) -> Iterator[Fault]:
         if len(chosen) != 1:
             yield (name,), f"must name exactly one of {', '.join(_KINDS)}, and names {', '.join(chosen) or 'none'}"
         if use.vault is not None:
-            for key, text in _broken_by_vault(use.vault):
+            for key, text in broken_by_vault(use.vault):
                 yield (name, "vault", *key), text
         if use.est is not None:
             for key, text in _broken_by_est(use.est):
@@ -187,7 +196,8 @@ def broken_by_authority(authority: Authority) -> Iterator[Fault]:
             yield (name, "local", "dir"), "is another use's folder; each use has a CA of its own"
 
 
-def _broken_by_vault(vault: VaultAuthority) -> Iterator[Fault]:
+def broken_by_vault(vault: VaultServer) -> Iterator[Fault]:
+    """Yield every rule that a Vault's section breaks; the keys begin at it."""
     if not vault.address:
         yield ("address",), "must name one node at least"
     for index, address in enumerate(vault.address):
@@ -214,7 +224,7 @@ def _broken_by_vault(vault: VaultAuthority) -> Iterator[Fault]:
             yield place, f"can't differ per station; remove {IDENTITY}"
 
 
-def _is_near(host: str, vault: VaultAuthority) -> bool:
+def _is_near(host: str, vault: VaultServer) -> bool:
     address = ip_address(host)
     if address is None:
         return host == "localhost"

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from gateway.config import environment, source
 from gateway.config.authorities import Authority, Lifetime
 from gateway.config.faults import annotation_at, describe
+from gateway.config.plug_and_charge import PlugAndCharge
 from gateway.config.policies import PolicyChoice
 from gateway.config.revocation import Ocsp, Revocation
 from gateway.config.routes import ConnectorTable, Route
@@ -194,6 +195,8 @@ class Backend(Section):
     """The idTag of a transaction that was begun without any token; it must be known there."""
     security_extension: bool = False
     """True: it knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
+    plug_and_charge: bool | None = None
+    """True: it knows contract certificates, by OCPP 2.0.1 or, in 1.6, by the OCA note; None: if it speaks 2.0.1."""
     mirrors: List[Text] = ()
     """Other backends that hear what this one hears, and have no say."""
     policy: PolicySource | None = None
@@ -268,6 +271,8 @@ class Config(Section):
     connector_tables: List[ConnectorTable] = ()
     """How the connectors of 2.0.1 stations are numbered in 1.6; the first that fits."""
     authority: Authority = _default(dict)
+    plug_and_charge: PlugAndCharge | None = None
+    """None: no contract certificates are provided or verified here."""
     trust_anchors: List[TrustAnchors] = ()
     """The roots that stations are to trust, all entries together that mean a station."""
     policy: PolicySource = DEFAULT_POLICY
