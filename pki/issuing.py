@@ -65,15 +65,24 @@ def new_key(*, use_rsa: bool = False, rsa_bits: int = RSA_CA_BITS) -> PrivateKey
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def new_hierarchy(label: str, organization: str | None, now: datetime, *, use_rsa: bool = False) -> Hierarchy:
+def new_hierarchy(
+    label: str,
+    organization: str | None,
+    now: datetime,
+    *,
+    use_rsa: bool = False,
+    domain_components: tuple[str | None, str | None] = (None, None),
+) -> Hierarchy:
     """Make a root and its issuing CA. ``label`` says what for: ``Voltgate station``.
 
-    A few random digits in the names keep two generations of the same CA apart.
+    A few random digits in the names keep two generations of the same CA apart. ``domain_components``: the DC of both,
+    by which ISO 15118 tells the roles apart ([V2G2-925]).
     """
+    of_root, of_issuing = domain_components
     tag = secrets.token_hex(3)
     root_key, issuing_key = new_key(use_rsa=use_rsa), new_key(use_rsa=use_rsa)
     start = _whole(now) - CA_BACKDATE
-    root_name = _subject(f"{label} root {tag}", organization)
+    root_name = _subject(f"{label} root {tag}", organization, of_root)
     root = _sign(
         _ca_builder(root_name, root_key, path_length=1)
         .not_valid_before(start)
@@ -82,7 +91,7 @@ def new_hierarchy(label: str, organization: str | None, now: datetime, *, use_rs
         root_key,
     )
     issuing = _sign(
-        _ca_builder(_subject(f"{label} issuing CA {tag}", organization), issuing_key, path_length=0)
+        _ca_builder(_subject(f"{label} issuing CA {tag}", organization, of_issuing), issuing_key, path_length=0)
         .not_valid_before(start)
         .not_valid_after(start + ISSUING_LIFETIME)
         .issuer_name(root_name)
@@ -172,9 +181,10 @@ def _hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
     return hashes.SHA384() if is_large else hashes.SHA256()
 
 
-def _subject(common_name: str, organization: str | None) -> x509.Name:
+def _subject(common_name: str, organization: str | None, domain_component: str | None) -> x509.Name:
+    role = {NameOID.DOMAIN_COMPONENT: domain_component} if domain_component else {}
     owner = {NameOID.ORGANIZATION_NAME: organization} if organization else {}
-    return _name({**owner, NameOID.COMMON_NAME: common_name})
+    return _name({**role, **owner, NameOID.COMMON_NAME: common_name})
 
 
 def _name(attributes: Mapping[x509.ObjectIdentifier, str]) -> x509.Name:

@@ -83,7 +83,7 @@ class Subject(_Part):
     common_name: Annotated[NameRule, Strict(strict=False)]
     organization: Literal["operator", "manufacturer", "mobility_operator"]
     """Whose name the O is."""
-    domain_component: Literal["CPO", "OEM", "MO"] | None = None
+    domain_component: Literal["CPO", "CPS", "OEM", "MO"] | None = None
     """The DC by which ISO 15118 tells the roles apart ([V2G2-925])."""
     country_allowed: bool = False
     """A C is taken when an authority leaves it in from the CSR, or adds it; we ask for none."""
