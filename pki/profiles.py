@@ -14,12 +14,10 @@ from typing import Annotated, Any, Final, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict, model_validator
 
+from pki.iso15118.identifiers import Emaid, Pcid
+
 COMMON_NAME_MAX: Final = 64
 """Characters of a CN (RFC 5280 appendix A, ub-common-name)."""
-EMAID: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[A-Z0-9]{9}[A-Z0-9]?", re.IGNORECASE)
-"""A contract's id as ISO 15118-2 has it on the wire: no hyphens, the check digit may be missing."""
-PCID: Final = re.compile(r"[A-Z0-9]{17,18}", re.IGNORECASE)
-"""A vehicle's provisioning certificate id: WMI, 14 characters, and perhaps a check digit ([V2G2-933])."""
 HOST_NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.IGNORECASE
 )
@@ -172,14 +170,29 @@ def check_common_name(name: str, rule: NameRule) -> None:
     is_address = as_ip(name) is not None
     if rule in {NameRule.SERIAL_NUMBER, NameRule.SECC_ID} and (is_address or "/" in name):
         raise ValueError("a station's certificate name must not be shaped like a URL or an IP address (A00.FR.511)")
-    if rule is NameRule.EMAID and not EMAID.fullmatch(name):
+    if rule is NameRule.EMAID and not _is_emaid(name):
         raise ValueError("a contract's certificate name must be an eMAID of 14 or 15 characters, without hyphens")
-    if rule is NameRule.PCID and not PCID.fullmatch(name):
+    if rule is NameRule.PCID and not _is_pcid(name):
         raise ValueError("a vehicle's certificate name must be a PCID of 17 or 18 letters and digits")
     if rule is NameRule.HOST_NAME and not is_address and not HOST_NAME.fullmatch(name):
         raise ValueError(
             "a server's certificate name must be a host name without wildcard (A00.FR.309), or an IP address"
         )
+
+
+def _is_emaid(name: str) -> bool:
+    try:
+        return Emaid.of_peer(name).wire == name.upper()
+    except ValueError:
+        return False
+
+
+def _is_pcid(name: str) -> bool:
+    try:
+        Pcid.parse(name)
+    except ValueError:
+        return False
+    return True
 
 
 def as_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

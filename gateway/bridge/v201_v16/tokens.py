@@ -7,6 +7,7 @@ from typing import Final
 from gateway.bridge.books import Json, Page
 from gateway.bridge.timestamps import backend_utc
 from gateway.bridge.v201_v16.context import Context
+from pki.iso15118.identifiers import Emaid
 
 ID_TAG_MAX: Final = 20
 """Characters of an idTag (OCPP 1.6 IdToken, CiString20)."""
@@ -16,7 +17,6 @@ ALIASES_MAX: Final = 1000
 CENTRAL: Final = "Central"
 """The type of a token that a server made up."""
 
-_EMAID: Final = re.compile(r"[A-Z]{2}-?[A-Z0-9]{3}-?C[A-Z0-9]{8}(?:-?[A-Z0-9])?", re.IGNORECASE)
 _ISO14443: Final = re.compile(r"(?:[0-9A-F]{8}|[0-9A-F]{14})", re.IGNORECASE)
 _ISO15693: Final = re.compile(r"[0-9A-F]{16}", re.IGNORECASE)
 
@@ -31,13 +31,21 @@ def alias_of(id_token: str) -> str:
 
 def type_of(id_tag: str) -> str:
     """Guess the 2.0.1 type of an idTag, of which 1.6 doesn't say it."""
-    if _EMAID.fullmatch(id_tag):
+    if _is_emaid(id_tag):
         return "eMAID"
     if _ISO14443.fullmatch(id_tag):
         return "ISO14443"
     if _ISO15693.fullmatch(id_tag):
         return "ISO15693"
     return CENTRAL
+
+
+def _is_emaid(id_tag: str) -> bool:
+    """Whether it is an eMAID beyond doubt: the C of eMI3 tells it from a card's number."""
+    try:
+        return Emaid.of_peer(id_tag).instance.startswith("C")
+    except ValueError:
+        return False
 
 
 def tag_for(context: Context, token: Json) -> str:
