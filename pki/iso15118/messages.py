@@ -29,6 +29,7 @@ class Reference:
     digest: bytes
     digest_method: str
     transforms: tuple[str, ...]
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,15 @@ class SignedInfo:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """An XML signature, without KeyInfo and Object: whoever carries these is refused."""
+    """An XML signature."""
 
     signed_info: SignedInfo
     value: bytes
     """r||s, each as long as the curve's order: 64 octets for P-256, 132 for P-521."""
+    id: str | None = None
+    extras: tuple[str, ...] = ()
+    """What a received one has beyond this, like ``KeyInfo in Signature``: XML Signature knows it, ISO 15118 forbids it
+    ([V2G2-771]). Such a signature is neither written nor accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,7 @@ class CertificateUpdateRes:
     cps_chain: CertificateChain
     contract: ContractData
     retry_counter: int | None = None
-    """Days until the vehicle may ask again after a failure: 0 this session, -1 never."""
+    """Days until the vehicle may ask again, where there was no certificate: 0 at once, -1 never."""
 
 
 @dataclass(frozen=True, slots=True)
