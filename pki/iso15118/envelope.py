@@ -5,7 +5,6 @@ concatenation KDF. Neither cipher's key nor the ephemeral one is kept by anybody
 """
 
 import os
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pki.profiles import PCID
+from pki.iso15118.identifiers import Pcid
 
 OTHER_INFO: Final = bytes.fromhex("015556")
 """AlgorithmID 01, PartyUInfo "U", PartyVInfo "V", without lengths ([V2G2-818], [V2G20-2535])."""
@@ -102,7 +101,11 @@ def open_20(
 def bound_to(pcid: str, contract_ski: bytes) -> bytes:
     """Return the additional data of GCM: PCID, then the SKI in capital hex. Raises :class:`EnvelopeError`."""
     # A field vehicle's PCID may lack its check digit: it knows itself by the same 17 characters.
-    if not re.fullmatch(PCID.pattern, pcid):
+    try:
+        is_one = Pcid.parse(pcid).text == pcid
+    except ValueError:
+        is_one = False
+    if not is_one:
         raise EnvelopeError("the PCID isn't 17 or 18 capitals and digits, which its envelope is bound to (V2G20-2492)")
     if len(contract_ski) != SKI_20:
         raise EnvelopeError(
