@@ -11,6 +11,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from gateway.admin.policy_metrics import PolicyInForce, policy_metrics
+from gateway.admin.provisioning_metrics import provisioning_metrics
 from gateway.session.tally import Tally
 
 
@@ -61,6 +62,7 @@ class _GatewayCollector(Collector):
             yield from self._certificates(levels.certificates)
         yield from self._counters()
         yield from policy_metrics(self._tally, levels.policies)
+        yield from provisioning_metrics(self._tally)
 
     def _gauges(self, levels: Levels) -> Iterable[Metric]:
         yield GaugeMetricFamily(

@@ -10,6 +10,7 @@ import structlog
 
 from gateway.bridge.books import Json
 from gateway.bridge.plug_and_charge_16 import VENDOR_ID, vendor_of
+from gateway.bridge.ports import Call
 from gateway.services.station_commands import ConnectedStation
 from gateway.session.stages import InvalidAnswer
 from gateway.wire.errors import CallError, ErrorCode
@@ -79,11 +80,19 @@ class PlugAndChargeTransfers:
 async def ask_wrapped(station: ConnectedStation, action: str, payload: Json, vendor_id: str = VENDOR_ID) -> Json:
     """Send ``action`` to a 1.6 station in DataTransfer and return the payload within its answer, as 2.0.1 has it.
 
-    Raises CallError, NotSupported where the station doesn't know the note or this message of it; InvalidAnswer for data
+    Raises as :func:`transfer`.
+    """
+    return await transfer(station.call_station, action, payload, vendor_id)
+
+
+async def transfer(call: Call, action: str, payload: Json, vendor_id: str = VENDOR_ID) -> Json:
+    """Send ``action`` in DataTransfer by ``call``, to a 1.6 station or backend; return the payload within its answer.
+
+    Raises CallError, NotSupported where the peer doesn't know the note or this message of it; InvalidAnswer for data
     that can't be read; PeerUnavailable.
     """
     request = {"vendorId": vendor_id, "messageId": action, "data": dumps(payload).decode()}
-    answer = await station.call_station("DataTransfer", request)
+    answer = await call("DataTransfer", request)
     status = answer["status"]
     if status != "Accepted":
         code = ErrorCode.GENERIC_ERROR if status == "Rejected" else ErrorCode.NOT_SUPPORTED

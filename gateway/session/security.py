@@ -50,6 +50,8 @@ class Kind:
     UPGRADE_FAILED: Final = "SecurityProfileUpgradeFailed"
     SUSPICIOUS_CSR: Final = "SuspiciousCertificateRequest"
     """A station asks for what isn't its own: another's name or key, a CA's rights (attack B1)."""
+    SUSPICIOUS_VEHICLE: Final = "SuspiciousVehicleRequest"
+    """A vehicle's request for a contract certificate is forged, or of a root that isn't trusted."""
     NOT_ISSUED: Final = "CertificateNotIssued"
     """An authority won't sign what passed our review, or gave something else than was asked (attack B3)."""
     CERTIFICATE_EXPIRING: Final = "CertificateExpiring"

@@ -4,6 +4,7 @@ Incrementing an integer in a dict is all that the path of a frame pays. Keys are
 official schemas, everything else counts as "other".
 """
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,9 @@ RULES_MAX: Final = 500
 """Pairs of rule and action that are counted apart; one past it counts as the rule "other"."""
 DECISIONS_MAX: Final = 10_000
 """Decisions of policies that are counted apart, by policy, rule, outcome and mode; then those of the rule "other"."""
+
+PROVISIONING_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0)
+"""Seconds in which requests of vehicles are answered; a vehicle gives up after five."""
 
 
 class Leg(StrEnum):
@@ -32,6 +36,25 @@ class Outcome(StrEnum):
     """Timed out, or the connection was lost."""
     MALFORMED = "malformed"
     """Not a frame at all, or an answer to nothing."""
+
+
+@dataclass(slots=True)
+class Durations:
+    """How long something took, counted in buckets."""
+
+    bounds: tuple[float, ...]
+    """Upper bounds, in seconds; what takes longer is counted beyond the last one."""
+    counts: list[int] = field(default_factory=list)
+    """One for each bound, and one beyond."""
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds) + 1)
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
 
 
 @dataclass(slots=True)
@@ -60,6 +83,11 @@ class Tally:
     policy_reloads: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(policy, "taken" or "refused") -> changes of its files."""
 
+    provisionings: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """(Install or Update, provider or "-", "Issued" or the refusal) -> vehicles' requests for contract certificates."""
+    provisioning_seconds: Durations = field(default_factory=lambda: Durations(PROVISIONING_BOUNDS))
+    """From such a request to its answer."""
+
     def kept(self, rule: str, action: str) -> None:
         """Count one message that went into the quarantine. Rules come and go as policies are loaded anew."""
         self.set_aside[action] += 1
@@ -73,6 +101,12 @@ class Tally:
         if key not in self.policy_decisions and len(self.policy_decisions) >= DECISIONS_MAX:
             key = policy, "other", outcome, mode
         self.policy_decisions[key] += 1
+
+    def provisioned(self, action: str, provider: str, outcome: str, seconds: float | None) -> None:
+        """Count one request of a vehicle, and how long it took. Providers are those of the configuration."""
+        self.provisionings[action, provider, outcome] += 1
+        if seconds is not None:
+            self.provisioning_seconds.add(seconds)
 
     def call(self, leg: Leg, direction: str, action: str, outcome: Outcome) -> None:
         """Count one CALL that has ended."""

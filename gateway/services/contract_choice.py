@@ -1,0 +1,127 @@
+"""Which contract a vehicle's request is for: that of an update, the default one, or of several the next (-20)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+
+from gateway.services.ev_certificate_words import EvRequest
+from gateway.session.provisionings import Contracts, ContractStatus, ProvidedCertificates
+from pki.iso15118.messages import Action, CertificateInstallationReq20
+from pki.iso15118.provisioning import Contract, ProvisioningRefused, Refusal, VerifiedRequest
+
+LOOP_WITHIN: Final = 300.0
+"""Seconds between two requests of a vehicle that fetches several contracts."""
+LOOPS_MAX: Final = 10_000
+"""Vehicles that fetch several contracts at once; of more, those that asked longest ago begin anew."""
+CONTRACTS_MAX: Final = 255
+"""Of one vehicle (-20 RemainingContractCertificateChains is an unsignedByte)."""
+
+Session = tuple[str, str, bytes]
+"""Station, PCID and SessionID of a vehicle that fetches its contracts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractChoice:
+    """The contract that is to be provided; None where none is known here, which a provider may know."""
+
+    contract: Contract | None
+    remaining: int = 0
+    """Contracts that come after it."""
+    session: Session | None = None
+    """Of -20, what :meth:`ContractChoices.provided` goes on from."""
+    waiting: tuple[Contract, ...] = ()
+    predecessor: x509.Certificate | None = None
+    """Of an update: the certificate that it replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    waiting: tuple[Contract, ...]
+    ends: float
+
+
+class ContractChoices:
+    """Chooses, and remembers of a -20 vehicle what it has still to get."""
+
+    def __init__(self, contracts: Contracts, provided: ProvidedCertificates) -> None:
+        self._contracts = contracts
+        self._provided = provided
+        self._loops: dict[Session, _Loop] = {}
+
+    async def choose(
+        self, station: str, asked: EvRequest, request: VerifiedRequest, *, at: datetime, now: float
+    ) -> ContractChoice:
+        """Return what is to be provided. Raises ProvisioningRefused and StoreAway."""
+        if request.action is Action.UPDATE:
+            return await self._update(request, at)
+        if request.pcid is None:  # the verifier gives one to every installation
+            raise ProvisioningRefused(Refusal.CERTIFICATE_PROFILE, "the vehicle's certificate names no PCID")
+        message = request.message
+        if not isinstance(message, CertificateInstallationReq20):
+            found = await self._contracts.for_vehicle(request.pcid, at)
+            return ContractChoice(found[0] if found else None)
+        session = (station, request.pcid, message.header.session_id)
+        waiting = self._going_on(session, now)
+        if not waiting:
+            waiting = in_order(await self._contracts.for_vehicle(request.pcid, at), asked, message)
+        if not waiting:
+            return ContractChoice(None)
+        return ContractChoice(waiting[0], len(waiting) - 1, session, waiting[1:])
+
+    def is_going_on(self, station: str, request: VerifiedRequest, now: float) -> bool:
+        """Return whether the vehicle is fetching several contracts and has some to come: it asks in the same words."""
+        message = request.message
+        if not isinstance(message, CertificateInstallationReq20) or request.pcid is None:
+            return False
+        return bool(self._going_on((station, request.pcid, message.header.session_id), now))
+
+    def provided(self, choice: ContractChoice, now: float) -> None:
+        """The chosen contract was provided: the next request of the vehicle is for the one after it."""
+        if choice.session is None:
+            return
+        self._loops.pop(choice.session, None)
+        if choice.waiting:
+            while len(self._loops) >= LOOPS_MAX:
+                del self._loops[next(iter(self._loops))]
+            self._loops[choice.session] = _Loop(choice.waiting, now + LOOP_WITHIN)
+
+    def _going_on(self, session: Session, now: float) -> tuple[Contract, ...]:
+        """Return what is left of a loop; what nobody came for in time is forgotten, the oldest first."""
+        while self._loops and (oldest := next(iter(self._loops.items())))[1].ends <= now:
+            del self._loops[oldest[0]]
+        loop = self._loops.get(session)
+        return () if loop is None else loop.waiting
+
+    async def _update(self, request: VerifiedRequest, at: datetime) -> ContractChoice:
+        """The eMAID must be a contract that is valid now, and of the vehicle that had the certificate before."""
+        predecessor = request.path[0]
+        before = await self._provided.provided(predecessor)
+        if before is not None and before.status is ContractStatus.REVOKED:
+            text = "the contract certificate is revoked; the vehicle asks anew with its OEM provisioning certificate"
+            raise ProvisioningRefused(Refusal.CERTIFICATE_REVOKED, text)
+        if request.emaid is None:  # the verifier gives one to every update
+            raise ProvisioningRefused(Refusal.CERTIFICATE_PROFILE, "the contract certificate names no eMAID")
+        contract = await self._contracts.by_emaid(request.emaid, at)
+        if contract is None:
+            return ContractChoice(None, predecessor=predecessor)
+        if before is not None and before.pcid and contract.pcid and before.pcid != contract.pcid:
+            raise ProvisioningRefused(Refusal.NO_CONTRACT, "the contract belongs to another vehicle by now")
+        # The vehicle's own spelling: with the check digit or without it.
+        return ContractChoice(replace(contract, emaid=request.emaid), predecessor=predecessor)
+
+
+def in_order(
+    contracts: Sequence[Contract], asked: EvRequest, message: CertificateInstallationReq20
+) -> tuple[Contract, ...]:
+    """Return the contracts that the vehicle gets, in turn: those that it prioritizes first, as many as it takes.
+
+    What 2.1's own fields say goes before the message's. A vehicle that asks takes one at least.
+    """
+    wanted = asked.prioritized_emaids or message.prioritized_emaids
+    places = {emaid.replace("-", "").upper(): place for place, emaid in reversed([*enumerate(wanted)])}
+    ordered = sorted(contracts, key=lambda each: places.get(each.emaid, len(places)))
+    most = message.maximum_contract_certificate_chains if asked.maximum_chains is None else asked.maximum_chains
+    return tuple(ordered[: min(max(most, 1), CONTRACTS_MAX)])
