@@ -29,6 +29,8 @@ REFERENCES_MAX: Final = 4
 
 _SHOWN_MAX: Final = 80
 """Characters of a peer's word that a text shows."""
+_SEQUENCE: Final = b"\x30"
+"""What a signature in DER begins with."""
 
 Signer = Callable[[bytes], Awaitable[bytes]]
 """Signs octets, of which it makes the digest itself; returns r||s."""
@@ -212,7 +214,9 @@ def _must_be(what: str, found: str, wanted: str, suite: Suite) -> None:
 def _numbers(value: bytes, suite: Suite) -> tuple[int, int]:
     """Return r and s. Raises ValueError."""
     if len(value) != suite.value_size:
-        raise ValueError(f"the signature has {len(value)} octets; r||s of {suite.curve.name} has {suite.value_size}")
+        der = ": it is in DER" if value[:1] == _SEQUENCE else ""
+        wanted = f"r||s of {suite.curve.name} has {suite.value_size}"
+        raise ValueError(f"the signature has {len(value)} octets; {wanted}{der}")
     middle = len(value) // 2
     r, s = int.from_bytes(value[:middle]), int.from_bytes(value[middle:])
     if not (0 < r < suite.order and 0 < s < suite.order):
