@@ -1,6 +1,6 @@
 """Answers that say no: what a vehicle is told, in its own words, when it gets no certificate.
 
-They aren't signed, and hold nothing: elements that the schemas want are there, empty where that is allowed.
+They aren't signed, and hold nothing: elements that the schemas want are there, with zeros in them.
 """
 
 from collections.abc import Callable, Mapping
@@ -123,20 +123,22 @@ def failed_response(
     response: Response
     match request:
         case CertificateInstallationReq():
-            response = CertificateInstallationRes(header, response_code, _EMPTY, _nothing(_NOBODYS_EMAID))
+            response = CertificateInstallationRes(header, response_code, _NO_CHAIN, _no_data(_NOBODYS_EMAID))
         case CertificateUpdateReq():
             days = retry_counter if response_code == _NO_CERTIFICATE else None
-            response = CertificateUpdateRes(header, response_code, _EMPTY, _nothing(request.emaid), days)
+            response = CertificateUpdateRes(header, response_code, _NO_CHAIN, _no_data(request.emaid), days)
         case CertificateInstallationReq20():
             header = Header(request.header.session_id, timestamp=int(clock().timestamp()))
-            response = CertificateInstallationRes20(header, response_code, "Finished", _EMPTY, _NOTHING_20, 0)
+            response = CertificateInstallationRes20(header, response_code, "Finished", _NO_CHAIN, _NO_DATA_20, 0)
     return write_message(response)
 
 
-_EMPTY: Final = CertificateChain(b"")
-_NOTHING_20: Final = SignedInstallationData(
+_NOTHING: Final = b"\0"
+"""Not empty: for that EXI has two spellings, and some codecs in the field can't read the one, some the other."""
+_NO_CHAIN: Final = CertificateChain(_NOTHING)
+_NO_DATA_20: Final = SignedInstallationData(
     id="id1",
-    contract_chain=CertificateChain(b"", (b"",)),
+    contract_chain=CertificateChain(_NOTHING, (_NOTHING,)),
     ecdh_curve="SECP521",
     dh_public_key=bytes(_DH_KEY_SIZE_20),
     key_wrapping=KeyWrapping.SECP521,
@@ -144,5 +146,5 @@ _NOTHING_20: Final = SignedInstallationData(
 )
 
 
-def _nothing(emaid: str) -> ContractData:
-    return ContractData(CertificateChain(b"", id="id1"), b"", "id2", b"", "id3", emaid, "id4")
+def _no_data(emaid: str) -> ContractData:
+    return ContractData(CertificateChain(_NOTHING, id="id1"), _NOTHING, "id2", _NOTHING, "id3", emaid, "id4")
