@@ -266,38 +266,38 @@ def test_what_15118_does_not_allow(message: Message, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "key", "reason"),
+    ("name", "make_key", "reason"),
     [
         (
             "iso2_cert_install_req",
-            ec.generate_private_key(ec.SECP521R1()).public_key(),
+            lambda: ec.generate_private_key(ec.SECP521R1()).public_key(),
             "the key of the signer's certificate is secp521r1, ISO 15118-2 wants secp256r1",
         ),
         (
             "iso20_cert_install_req",
-            ec.generate_private_key(ec.SECP256R1()).public_key(),
+            lambda: ec.generate_private_key(ec.SECP256R1()).public_key(),
             "the key of the signer's certificate is secp256r1, ISO 15118-20 wants secp521r1",
         ),
         (
             "iso2_cert_install_req",
-            ec.generate_private_key(ec.SECP256K1()).public_key(),
+            lambda: ec.generate_private_key(ec.SECP256K1()).public_key(),
             "the key of the signer's certificate is secp256k1, ISO 15118-2 wants secp256r1",
         ),
         (
             "iso20_cert_install_req",
-            ed448.Ed448PrivateKey.generate().public_key(),
+            lambda: ed448.Ed448PrivateKey.generate().public_key(),
             "Ed448 isn't supported, of ISO 15118-20 only secp521r1 is",
         ),
         (
             "iso2_cert_install_req",
-            rsa.generate_private_key(65537, 2048).public_key(),
+            lambda: rsa.generate_private_key(65537, 2048).public_key(),
             "the key of the signer's certificate is RSAPublicKey, ISO 15118-2 wants secp256r1",
         ),
     ],
     ids=["P-521 in -2", "P-256 in -20", "secp256k1", "Ed448", "RSA"],
 )
-def test_keys_of_another_kind(name: str, key: PublicKeyTypes, reason: str) -> None:
-    refused = refusal_of(read(name), key)
+def test_keys_of_another_kind(name: str, make_key: Callable[[], PublicKeyTypes], reason: str) -> None:
+    refused = refusal_of(read(name), make_key())
 
     assert (refused.refusal, str(refused)) == (Refusal.SIGNATURE_PROFILE, reason)
 
