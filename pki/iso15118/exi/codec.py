@@ -14,7 +14,7 @@ from pki.iso15118.exi.tables import Attribute, Characters, End, Roots, Start, St
 EXI_SIZE_MAX: Final = 16_384
 """Octets of a document. OCPP 2.1 carries 12,750 of them at most (exiResponse: 17,000 characters of base64)."""
 ELEMENTS_MAX: Final = 512
-"""Elements of a document; the largest request of ours has about 80."""
+"""Elements of a document; the largest one that a vehicle or a provider has use for has about 100."""
 
 HEADER: Final = 0x80
 """Distinguishing bits, no options, final version 1 (EXI 5)."""
@@ -92,8 +92,7 @@ class _Decoder:
 
     def _root(self, roots: Roots) -> Element:
         reader = self._reader
-        if self._size > EXI_SIZE_MAX:
-            raise ExiError(f"{self._size} octets, at most {EXI_SIZE_MAX}")
+        _check_size(self._size)
         if reader.bits(8) != HEADER:
             raise ExiError(f"the header isn't 0x{HEADER:02x}: options, another version, or not EXI at all")
         start = roots.by_code.get(reader.bits(roots.bits))
@@ -107,9 +106,7 @@ class _Decoder:
 
     def _element(self, start: Start) -> Element:
         self._path.append(start.name.local)
-        self._elements += 1
-        if self._elements > ELEMENTS_MAX:
-            raise ExiError(f"more than {ELEMENTS_MAX} elements")
+        self._elements = _one_more(self._elements)
         reader, states = self._reader, start.states
         children: list[Element] = []
         attributes: list[tuple[QName, str]] = []
@@ -125,7 +122,7 @@ class _Decoder:
                 children.append(self._element(production))
             elif isinstance(production, Characters):
                 value = production.type.read(reader)
-                self.empty_is_spelled |= value in {"", b""}
+                self.empty_is_spelled |= value == production.type.empty
             elif isinstance(production, Attribute):
                 attributes.append((production.name, ATTRIBUTE_VALUE.read(reader)))
             elif isinstance(production, End):
@@ -151,6 +148,7 @@ class _Encoder:
     def __init__(self, *, empty_is_spelled: bool) -> None:
         self._writer = BitWriter()
         self._path: list[str] = []
+        self._elements = 0
         self._empty_is_spelled = empty_is_spelled
 
     def root(self, element: Element, roots: Roots) -> bytes:
@@ -172,12 +170,12 @@ class _Encoder:
         if roots.end is not None:
             writer.bits(roots.end, roots.bits)
         octets = writer.finish()
-        if len(octets) > EXI_SIZE_MAX:
-            raise ExiError(f"{len(octets)} octets, at most {EXI_SIZE_MAX}")
+        _check_size(len(octets))
         return octets
 
     def _element(self, element: Element, start: Start) -> None:
         self._path.append(start.name.local)
+        self._elements = _one_more(self._elements)
         writer, states = self._writer, start.states
         state = states[0]
         for name, text in sorted(element.attributes, key=by_local_name):
@@ -217,6 +215,17 @@ class _Encoder:
         self._writer.bits(characters.code, state.bits)
         characters.type.write(self._writer, value)
         return characters.then
+
+
+def _check_size(size: int) -> None:
+    if size > EXI_SIZE_MAX:
+        raise ExiError(f"{size} octets, at most {EXI_SIZE_MAX}")
+
+
+def _one_more(elements: int) -> int:
+    if elements == ELEMENTS_MAX:
+        raise ExiError(f"more than {ELEMENTS_MAX} elements")
+    return elements + 1
 
 
 def by_local_name(attribute: tuple[QName, str]) -> tuple[str, str]:

@@ -161,7 +161,7 @@ class Enumeration:
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """An integer: in the bits that a small range needs, or in groups of seven bits, behind a sign if it may have one."""
+    """An integer: in the bits that a small range needs, else in groups of seven bits, behind a sign if it has one."""
 
     low: int | None = None
     high: int | None = None

@@ -14,7 +14,7 @@ from typing import Final
 
 from pki.iso15118.exi import QName, Schema
 from pki.iso15118.exi.grammars import AnyElement, Attribute, Characters, End, Production, Start, Text, type_states
-from pki.iso15118.exi.tables import UNUSED, file_of, prefix_of
+from pki.iso15118.exi.tables import UNUSED, file_of
 from pki.iso15118.exi.xsd import Schemas, SimpleType, XsdError, by_local_name, read_schemas
 
 BODY: Final = "urn:iso:15118:2:2013:MsgBody"
@@ -159,6 +159,11 @@ class Writer:
         groups = self._schemas.substitutes.items()
         substitutes = any(name == head or name in members for head, members in groups)
         return name in self._substitutes or not substitutes
+
+
+def prefix_of(namespace: str) -> str:
+    """Return by what name the tables call a namespace: its last part."""
+    return namespace.rstrip("#").replace("/", ":").rpartition(":")[2]
 
 
 def state_text(productions: Iterable[str]) -> str:

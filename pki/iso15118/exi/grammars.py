@@ -94,15 +94,15 @@ def leaves(particle: Particle) -> Iterator[Particle]:
 def _repeated(particle: Particle, end: _Place, positions: dict[int, int]) -> _Place:
     """Return where ``particle`` begins, as often as it may occur, if after it comes ``end`` (EXI 8.5.4.1.5)."""
     if particle.most == UNBOUNDED:
-        node = _Place(same=[end])
-        node.same.append(_once(particle, node, positions))
+        place = _Place(same=[end])
+        place.same.append(_once(particle, place, positions))
     else:
-        node = end
+        place = end
         for _ in range(particle.most - particle.least):
-            node = _Place(same=[_once(particle, node, positions), end])
+            place = _Place(same=[_once(particle, place, positions), end])
     for _ in range(particle.least):
-        node = _once(particle, node, positions)
-    return node
+        place = _once(particle, place, positions)
+    return place
 
 
 def _once(particle: Particle, end: _Place, positions: dict[int, int]) -> _Place:

@@ -9,7 +9,7 @@ import functools
 import importlib.resources
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
@@ -74,21 +74,12 @@ class State:
     """A state of an element's grammar."""
 
     bits: int
-    """Of an event code; the code behind the last production leads to deviations from the schema."""
+    """Of an event code; the code behind the last production leads to the second level: deviations from the schema."""
     productions: tuple[Production, ...]
-    attributes: dict[QName, Attribute] = field(init=False)
-    elements: dict[QName, Start] = field(init=False)
-    characters: Characters | None = field(init=False)
-    end: End | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        of = self.productions
-        attributes = {each.name: each for each in of if isinstance(each, Attribute)}
-        elements = {each.name: each for each in of if isinstance(each, Start)}
-        object.__setattr__(self, "attributes", attributes)
-        object.__setattr__(self, "elements", elements)
-        object.__setattr__(self, "characters", next((each for each in of if isinstance(each, Characters)), None))
-        object.__setattr__(self, "end", next((each for each in of if isinstance(each, End)), None))
+    attributes: dict[QName, Attribute]
+    elements: dict[QName, Start]
+    characters: Characters | None
+    end: End | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +89,9 @@ class Roots:
     bits: int
     """Of the root's event code."""
     by_code: dict[int, Start]
+    by_name: dict[QName, Start]
     end: int | None
     """The event code of a fragment's end; a document's takes no bits."""
-
-    by_name: dict[QName, Start] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "by_name", {start.name: start for start in self.by_code.values()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +100,6 @@ class Tables:
 
     document: Roots
     fragment: Roots
-
-
-def prefix_of(namespace: str) -> str:
-    """Return by what name the tables call a namespace: its last part."""
-    return namespace.rstrip("#").replace("/", ":").rpartition(":")[2]
 
 
 def file_of(schema: Schema) -> Traversable:
@@ -136,8 +118,8 @@ def read_tables(content: Mapping[str, Any]) -> Tables:
     reading = _Reading(content)
     document, fragment = content["document"], content["fragment"]
     return Tables(
-        document=Roots(document["bits"], reading.roots(document["elements"]), None),
-        fragment=Roots(fragment["bits"], reading.roots(fragment["elements"]), fragment["end"]),
+        document=reading.roots(document["bits"], document["elements"], end=None),
+        fragment=reading.roots(fragment["bits"], fragment["elements"], end=fragment["end"]),
     )
 
 
@@ -150,8 +132,9 @@ class _Reading:
         self._complex: dict[str, list[str]] = content["complex"]
         self._types = {name: value_states(type_) for name, type_ in self._simple.items()}
 
-    def roots(self, elements: Mapping[str, str]) -> dict[int, Start]:
-        return {int(code): self._start(int(code), text, then=0) for code, text in elements.items()}
+    def roots(self, bits: int, elements: Mapping[str, str], *, end: int | None) -> Roots:
+        starts = [self._start(int(code), text, then=0) for code, text in elements.items()]
+        return Roots(bits, {start.code: start for start in starts}, {start.name: start for start in starts}, end)
 
     def _type(self, name: str) -> tuple[State, ...]:
         if name not in self._types:
@@ -194,7 +177,14 @@ class _Reading:
 
 def state_of(productions: tuple[Production, ...]) -> State:
     """Return a state: one code more than productions leads to the second level, hence the number of bits."""
-    return State(len(productions).bit_length(), productions)
+    return State(
+        bits=len(productions).bit_length(),
+        productions=productions,
+        attributes={each.name: each for each in productions if isinstance(each, Attribute)},
+        elements={each.name: each for each in productions if isinstance(each, Start)},
+        characters=next((each for each in productions if isinstance(each, Characters)), None),
+        end=next((each for each in productions if isinstance(each, End)), None),
+    )
 
 
 def value_states(datatype: Datatype) -> tuple[State, ...]:
