@@ -1,11 +1,10 @@
 """What the inventory tells of a certificate, and the errors of those that ask for one."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-
-from sqlalchemy import RowMapping
 
 from gateway.store.models import CertificateRow
 
@@ -56,7 +55,7 @@ class CertificateRecord:
     """
 
     identity: str
-    """The station's; empty for one of the gateway's own."""
+    """The station's; empty for one of the gateway's own, and for a vehicle's contract."""
     serial: str
     fingerprint: str
     subject: str
@@ -70,7 +69,7 @@ class CertificateRecord:
     reason: str | None = None
     """Why it was revoked."""
     usage: str = STATION
-    """What it is for: station, v2g, server; or seen: none of our authorities issued it."""
+    """What it is for: station, v2g, server, contract, contract_20; or seen: none of our authorities issued it."""
     profile: str = "charging_station"
     """The certificate profile that it was issued by; empty where that isn't known."""
     authority_told: bool = True
@@ -136,7 +135,7 @@ COLUMNS: Final = (
 """What a record is read from."""
 
 
-def to_record(row: RowMapping, now: datetime) -> CertificateRecord:
+def to_record(row: Mapping[Any, Any], now: datetime) -> CertificateRecord:
     """Return the record of a row of ``COLUMNS`` as it is at ``now``: expired, if its time is over."""
     values: dict[str, Any] = dict(row)
     state = CertificateState(values["state"])

@@ -152,7 +152,7 @@ class Certificates:
         if identity is not None:
             conditions.append(CertificateRow.identity == identity)
         if states is not None:
-            conditions.append(_in_states({CertificateState(state) for state in states}, now))
+            conditions.append(in_states({CertificateState(state) for state in states}, now))
         if usage is not None:
             conditions.append(CertificateRow.usage == usage)
         if expiring_before is not None:
@@ -233,7 +233,7 @@ class Certificates:
                 raise KeyOfAnother(owner) from None
 
 
-def _in_states(states: Collection[CertificateState], now: datetime) -> ColumnElement[bool]:
+def in_states(states: Collection[CertificateState], now: datetime) -> ColumnElement[bool]:
     """Tell which rows are shown in one of these states."""
     stored = [state.value for state in states if state not in {CertificateState.REVOKED, CertificateState.EXPIRED}]
     alternatives = [and_(CertificateRow.state.in_(stored), CertificateRow.not_after > now)]

@@ -1,0 +1,100 @@
+"""Batches of contracts: all or nothing, and the same once more changes nothing."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.session.contracts import (
+    BATCH_MAX,
+    BatchRefused,
+    Imported,
+    NewContract,
+)
+from gateway.store.contracts import Contracts
+from gateway.store.database import Database
+from pki.iso15118.identifiers import Emaid, Pcid
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+CAR, OTHER = Pcid.parse("WVWZZZ1KZAW000123"), Pcid.parse("WVWZZZ1KZAW000124")
+FIRST, SECOND, THIRD = (Emaid.parse(f"DE8EXC1234567{digit}") for digit in "123")
+
+
+def new(pcid: Pcid = CAR, emaid: Emaid = FIRST, **more: Any) -> NewContract:
+    return NewContract(pcid, emaid, **more)
+
+
+@pytest.fixture
+def contracts(database: Database) -> Contracts:
+    return Contracts(database, lambda: NOW)
+
+
+async def emaids(contracts: Contracts, pcid: Pcid = CAR, at: datetime = NOW) -> list[str]:
+    return [each.emaid for each in await contracts.for_vehicle(pcid.text, at)]
+
+
+async def test_a_batch_adds_and_changes(contracts: Contracts) -> None:
+    await contracts.add(new(emaid=FIRST, is_default=True), "ann")
+    await contracts.add(new(emaid=SECOND, valid_until=NOW + DAY), "ann")
+    lines = [
+        (2, new(emaid=FIRST)),
+        (3, new(emaid=SECOND)),
+        (4, new(emaid=THIRD, valid_from=NOW)),
+        (5, new(OTHER, FIRST, is_default=True)),
+    ]
+
+    assert await contracts.add_all(lines, "bob") == Imported(added=2, changed=1, unchanged=1)
+    assert await contracts.add_all(lines, "eve") == Imported(added=0, changed=0, unchanged=4)
+
+    shown = [
+        (each.pcid, each.emaid, each.valid_until, each.is_default, each.changed_by) for each in await contracts.list()
+    ]
+    assert shown == [
+        (CAR.text, FIRST.wire, None, True, "ann"),
+        (CAR.text, SECOND.wire, None, False, "bob"),
+        (CAR.text, THIRD.wire, None, False, "bob"),
+        (OTHER.text, FIRST.wire, None, True, "bob"),
+    ]
+
+
+async def test_a_batch_moves_the_default(contracts: Contracts) -> None:
+    await contracts.add(new(emaid=FIRST, is_default=True), "ann")
+    await contracts.add(new(emaid=SECOND), "ann")
+
+    # The former default is in the batch too, in either order.
+    assert await contracts.add_all([(1, new(emaid=SECOND, is_default=True)), (2, new(emaid=FIRST))], "bob") == Imported(
+        added=0, changed=2, unchanged=0
+    )
+    assert await emaids(contracts) == [SECOND.wire, FIRST.wire]
+    await contracts.add_all([(1, new(emaid=THIRD, is_default=True))], "bob")
+    assert await emaids(contracts) == [THIRD.wire, FIRST.wire, SECOND.wire]
+
+
+async def test_nothing_of_a_wrong_batch_is_registered(contracts: Contracts) -> None:
+    lines = [
+        (2, new(emaid=FIRST, is_default=True)),
+        (3, new(emaid=FIRST)),
+        (4, new(emaid=SECOND, is_default=True)),
+        (5, new(OTHER)),
+    ]
+
+    with pytest.raises(BatchRefused) as refused:
+        await contracts.add_all(lines, "bob")
+
+    assert refused.value.problems == [
+        (3, "vehicle WVWZZZ1KZAW000123 and contract DE-8EX-C12345671 are in line 2"),
+        (4, "vehicle WVWZZZ1KZAW000123 has its default in line 2"),
+    ]
+    assert await contracts.list() == []
+
+
+async def test_a_batch_is_bounded(contracts: Contracts) -> None:
+    lines = [
+        (number, new(Pcid.parse(f"WVW{number // 10:014}"), Emaid.parse(f"DE8EXC{number:08}")))
+        for number in range(BATCH_MAX + 1)
+    ]
+    with pytest.raises(BatchRefused, match="line 10000: at most 10000 contracts go in one batch"):
+        await contracts.add_all(lines, "bob")
+    assert await contracts.add_all(lines[:-1], "bob") == Imported(BATCH_MAX, 0, 0)
+    assert await contracts.add_all(lines[:-1], "bob") == Imported(0, 0, BATCH_MAX)
