@@ -7,12 +7,13 @@ from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from pki.authority import IssuedCertificate, IssuedMismatch, SigningRequest
 from pki.issuing import general_name
-from pki.keys import STRONG_HASHES
+from pki.keys import STRONG_HASHES, curve_name, subject_key_identifier
 from pki.pem_files import read_chain
 from pki.profiles import format_duration
 from pki.subject import attribute_name, surplus, wanted_subject
@@ -164,6 +165,33 @@ def _key_ids(case: _Case) -> None:
             raise IssuedMismatch("the certificate names another issuing key than that of its issuer")
 
 
+def _short_key_id(case: _Case) -> None:
+    """[V2G20-2492]: the envelope of the private key is bound to it."""
+    key = case.leaf.public_key()
+    if not case.request.profile.short_key_identifier or not isinstance(key, ec.EllipticCurvePublicKey):
+        return
+    try:
+        found = case.leaf.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        found = None
+    if found != subject_key_identifier(key, is_short=True):
+        raise IssuedMismatch(
+            "the certificate's SubjectKeyIdentifier isn't the one of 8 octets (RFC 5280 4.2.1.2, method 2) that the "
+            "CSR asks for: the CA must take it from there, as sign-verbatim of Vault and OpenBao does"
+        )
+
+
+def _ca_keys(case: _Case) -> None:
+    """ISO 15118: one curve and one hash for all certificates of a generation."""
+    curves = case.request.profile.ca_curves
+    for issuer in case.chain[1:] if curves else ():
+        if curve_name(issuer.public_key()) not in curves:
+            raise IssuedMismatch(
+                f"the key of {issuer.subject.rfc4514_string()} isn't on {' or '.join(curves)}: certificates of the "
+                f"profile {case.request.profile.name} need a CA that is, and signs with its hash"
+            )
+
+
 def _dates(case: _Case) -> None:
     """A02.FR.06: valid already, for as long as the profile says, and no longer."""
     begins, ends = case.issued.not_before, case.issued.not_after
@@ -223,4 +251,6 @@ _CHECKS: Final[tuple[Callable[[_Case], None], ...]] = (
     _signature,
     _chain,
     _key_ids,
+    _short_key_id,
+    _ca_keys,
 )

@@ -1,6 +1,6 @@
 """Making certificates: a root, the issuing CA under it, what that issues and what it revokes (RFC 5280).
 
-Everything is signed with ECDSA and SHA-256 or SHA-384, or RSA and SHA-256; all names are UTF8String.
+Everything is signed with ECDSA and the hash of its curve's size, or RSA and SHA-256; all names are UTF8String.
 """
 
 import secrets
@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from pki.keys import RSA_EXPONENT, PublicKey
-from pki.profiles import CertificateProfile, as_ip, check_common_name
+from pki.keys import RSA_EXPONENT, PublicKey, subject_key_identifier
+from pki.profiles import CertificateProfile, Curve, as_ip, check_common_name
 from pki.subject import wanted_subject
 
 ROOT_LIFETIME: Final = timedelta(days=20 * 365)
@@ -24,6 +24,12 @@ CA_BACKDATE: Final = timedelta(days=1)
 """How far before now a CA begins, for stations whose clocks are slow."""
 RSA_CA_BITS: Final = 3072
 """Of the RSA hierarchy's CAs (BSI TR-02102-1 asks for 3000 and more)."""
+
+_CURVES: Final[Mapping[Curve, ec.EllipticCurve]] = {
+    "P-256": ec.SECP256R1(),
+    "P-384": ec.SECP384R1(),
+    "P-521": ec.SECP521R1(),
+}
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _USAGES: Final = (
@@ -58,11 +64,14 @@ class Hierarchy:
     issuing: Issuer
 
 
-def new_key(*, use_rsa: bool = False, rsa_bits: int = RSA_CA_BITS) -> PrivateKey:
-    """Generate a private key: ECDSA P-256, or RSA."""
-    if use_rsa:
-        return rsa.generate_private_key(RSA_EXPONENT, rsa_bits)
-    return ec.generate_private_key(ec.SECP256R1())
+def new_key(*, use_rsa: bool = False, rsa_bits: int = RSA_CA_BITS, curve: Curve = "P-256") -> PrivateKey:
+    """Generate a private key: ECDSA on ``curve``, or RSA."""
+    return rsa.generate_private_key(RSA_EXPONENT, rsa_bits) if use_rsa else new_ec_key(curve)
+
+
+def new_ec_key(curve: Curve) -> ec.EllipticCurvePrivateKey:
+    """Generate a private key on ``curve``."""
+    return ec.generate_private_key(_CURVES[curve])
 
 
 def new_hierarchy(
@@ -71,6 +80,7 @@ def new_hierarchy(
     now: datetime,
     *,
     use_rsa: bool = False,
+    curve: Curve = "P-256",
     domain_components: tuple[str | None, str | None] = (None, None),
 ) -> Hierarchy:
     """Make a root and its issuing CA. ``label`` says what for: ``Voltgate station``.
@@ -80,7 +90,7 @@ def new_hierarchy(
     """
     of_root, of_issuing = domain_components
     tag = secrets.token_hex(3)
-    root_key, issuing_key = new_key(use_rsa=use_rsa), new_key(use_rsa=use_rsa)
+    root_key, issuing_key = (new_key(use_rsa=use_rsa, curve=curve) for _ in range(2))
     start = _whole(now) - CA_BACKDATE
     root_name = _subject(f"{label} root {tag}", organization, of_root)
     root = _sign(
@@ -122,15 +132,15 @@ def issue(
     usages = profile.key_usage.rsa if isinstance(key, rsa.RSAPublicKey) else profile.key_usage.ec
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(wanted_subject(profile, common_name, organization)))
+        .subject_name(distinguished_name(wanted_subject(profile, common_name, organization)))
         .issuer_name(ca.subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(max(_whole(now) - profile.validity.backdate, ca.not_valid_before_utc))
         .not_valid_after(min(_whole(now) + profile.validity.lifetime, ca.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(usages), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(key_usage(usages), critical=True)
+        .add_extension(subject_key_identifier(key, is_short=profile.short_key_identifier), critical=False)
         .add_extension(_authority_key(ca), critical=False)
     )
     if names:
@@ -151,7 +161,7 @@ def revocation_list(
     until = min(_whole(now) + lifetime, ca.not_valid_after_utc)
     # Given at once: a builder that grows entry by entry copies all of them each time.
     builder = x509.CertificateRevocationListBuilder(ca.subject, _whole(now), until, extensions, list(entries))
-    return builder.sign(issuer.key, _hash_for(issuer.key))
+    return builder.sign(issuer.key, hash_for(issuer.key))
 
 
 def general_name(name: str) -> x509.GeneralName:
@@ -167,31 +177,36 @@ def _ca_builder(subject: x509.Name, key: PrivateKey, path_length: int) -> x509.C
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(_usage(("key_cert_sign", "crl_sign")), critical=True)
+        .add_extension(key_usage(("key_cert_sign", "crl_sign")), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
 
 def _sign(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certificate:
-    return builder.sign(key, _hash_for(key))
+    return builder.sign(key, hash_for(key))
 
 
-def _hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
-    is_large = isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size > 256
-    return hashes.SHA384() if is_large else hashes.SHA256()
+def hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
+    """Return what is signed with: the hash as long as the key's curve, SHA-256 for RSA."""
+    bits = key.key_size if isinstance(key, ec.EllipticCurvePrivateKey) else 0
+    if bits > 384:
+        return hashes.SHA512()
+    return hashes.SHA384() if bits > 256 else hashes.SHA256()
 
 
 def _subject(common_name: str, organization: str | None, domain_component: str | None) -> x509.Name:
     role = {NameOID.DOMAIN_COMPONENT: domain_component} if domain_component else {}
     owner = {NameOID.ORGANIZATION_NAME: organization} if organization else {}
-    return _name({**role, **owner, NameOID.COMMON_NAME: common_name})
+    return distinguished_name({**role, **owner, NameOID.COMMON_NAME: common_name})
 
 
-def _name(attributes: Mapping[x509.ObjectIdentifier, str]) -> x509.Name:
+def distinguished_name(attributes: Mapping[x509.ObjectIdentifier, str]) -> x509.Name:
+    """Return a name of one attribute after the other, each a UTF8String."""
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes.items()])
 
 
-def _usage(usages: Sequence[str]) -> x509.KeyUsage:
+def key_usage(usages: Sequence[str]) -> x509.KeyUsage:
+    """Return the extension that holds ``usages``, by pyca's names."""
     return x509.KeyUsage(**{usage: usage in usages for usage in _USAGES})
 
 

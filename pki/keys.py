@@ -4,6 +4,7 @@ import hashlib
 import math
 from typing import Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -13,6 +14,8 @@ from pki.profiles import KeyPolicy, Range
 RSA_EXPONENT: Final = 65537
 STRONG_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 """What a certificate or CRL may be signed with (A00.FR.506), by pyca's names."""
+SHORT_IDENTIFIER: Final = 8
+"""Octets of a key identifier by method 2 of RFC 5280 4.2.1.2."""
 FERMAT_ROUNDS: Final = 100
 """Tries at factoring a modulus whose primes lie close together (CVE-2022-26320)."""
 
@@ -49,6 +52,20 @@ def check_key(key: object, policy: KeyPolicy) -> PublicKey:
 def fingerprint(key: CertificatePublicKeyTypes) -> str:
     """Return the SHA-256 of the key's SubjectPublicKeyInfo, in hex."""
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def subject_key_identifier(key: PublicKey, *, is_short: bool) -> x509.SubjectKeyIdentifier:
+    """Return the SHA-1 of the key's bits (RFC 5280 4.2.1.2): all 20 octets, or 0100 and its last 60 bits."""
+    whole = x509.SubjectKeyIdentifier.from_public_key(key)
+    if not is_short:
+        return whole
+    last = whole.digest[-SHORT_IDENTIFIER:]
+    return x509.SubjectKeyIdentifier(bytes([0x40 | last[0] & 0x0F]) + last[1:])
+
+
+def curve_name(key: object) -> str | None:
+    """Return the curve of an EC key as profiles name it; None for any other key."""
+    return _CURVES.get(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else None
 
 
 def _check_rsa(key: rsa.RSAPublicKey, bits: Range) -> None:

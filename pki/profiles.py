@@ -141,6 +141,10 @@ class CertificateProfile(_Part):
     """Certificates of a chain without its root."""
     certificate_size_max: Count | None = None
     """Bytes of each certificate of the chain in DER."""
+    ca_curves: Annotated[tuple[Curve, ...], Strict(strict=False)] = ()
+    """The curves of its CAs' keys, which sign with the hash of that size; none: any key."""
+    short_key_identifier: bool = False
+    """Whether its subject key identifier has 8 bytes (RFC 5280 4.2.1.2, method 2)."""
 
     @model_validator(mode="after")
     def _each_kind_of_key_has_its_usage(self) -> Self:

@@ -56,6 +56,7 @@ def check_copied_whole(request: SigningRequest) -> None:
     """Return when the CSR may be certified as it is, where an authority puts nothing in. Raises SigningRefused."""
     check_copied(request)
     _check_usages(request)
+    _check_key_identifier(request)
     for oid, value in wanted_subject(request.profile, request.common_name, request.organization).items():
         if [name.value for name in request.csr.subject.get_attributes_for_oid(oid)] != [value]:
             raise SigningRefused(
@@ -80,6 +81,14 @@ def _check_usages(request: SigningRequest) -> None:
                     f"the CSR asks for a key usage without {', '.join(missing)}, and this CA copies it: have the "
                     "station ask for none, or for all"
                 )
+
+
+def _check_key_identifier(request: SigningRequest) -> None:
+    """An authority that copies it makes one of 20 octets where the CSR has none."""
+    if request.profile.short_key_identifier and not any(
+        isinstance(extension.value, x509.SubjectKeyIdentifier) for extension in request.csr.extensions
+    ):
+        raise SigningRefused("the CSR needs a SubjectKeyIdentifier of 8 octets, since this CA copies it")
 
 
 def attribute_name(oid: x509.ObjectIdentifier) -> str:

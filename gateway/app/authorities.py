@@ -118,7 +118,7 @@ class _Opening:
     async def open(self, name: str, use: AuthorityUse) -> CertificateAuthority:
         """Raises StartFailed."""
         if use.local is not None:
-            return await asyncio.to_thread(_embedded, name, use.local, self._config.operator)
+            return await asyncio.to_thread(_embedded, name, use.local, owner(self._config, name))
         if use.vault is not None:
             return await self._vault(name, use.vault)
         if use.est is not None:
@@ -135,8 +135,16 @@ class _Opening:
         return VaultRole(connection, mount=vault.mount, role=vault.role)
 
 
-def _embedded(name: str, local: LocalAuthority, operator: str) -> CertificateAuthority:
+def owner(config: Config, use: str) -> str:
+    """Return the O of the certificates of a use: contracts are the mobility operator's."""
+    is_contract = load_profile(OF_USE[use]).subject.organization == "mobility_operator"
+    named = config.plug_and_charge.mobility_operator if is_contract and config.plug_and_charge is not None else None
+    return named or config.operator
+
+
+def _embedded(name: str, local: LocalAuthority, organization: str) -> CertificateAuthority:
+    profile = load_profile(OF_USE[name])
     try:
-        return EmbeddedAuthority.open(local.dir, organization=operator, label=f"Voltgate {name}")
+        return EmbeddedAuthority.open(local.dir, organization=organization, label=f"Voltgate {name}", profile=profile)
     except AuthorityError as error:
         raise StartFailed(f"authority.{name}.local.dir: {error}") from None

@@ -16,6 +16,7 @@ from pki.issued import verify_issued
 from pki.issuing import Hierarchy, issue, new_hierarchy
 from pki.keys import KeyRefused, check_key
 from pki.pem_files import certificates_pem
+from pki.profiles import CertificateProfile, Curve
 
 LABEL: Final = "Voltgate station"
 """What the names of the CA certificates begin with."""
@@ -42,14 +43,23 @@ class LocalAuthority:
         *,
         organization: str | None = None,
         label: str = LABEL,
+        profile: CertificateProfile | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> "LocalAuthority":
         """Open the CA in ``folder``; make it, with ``organization`` as its O and ``label`` in its names, if need be.
 
-        Blocks on the disk. Raises :class:`pki.authority.AuthorityUnavailable`.
+        ``profile`` is that of what it is to sign: it may want CAs of a curve. Blocks on the disk. Raises
+        :class:`pki.authority.AuthorityUnavailable`.
         """
         now = clock()
-        return cls(folder, open_hierarchy(folder, lambda: new_hierarchy(label, organization, now), now), clock)
+        curve: Curve = profile.ca_curves[0] if profile is not None and profile.ca_curves else "P-256"
+        # ISO 15118-2 Annex F: a mobility operator's CAs have its DC as their certificates have.
+        role = "MO" if profile is not None and profile.subject.domain_component == "MO" else None
+
+        def make() -> Hierarchy:
+            return new_hierarchy(label, organization, now, curve=curve, domain_components=(role, role))
+
+        return cls(folder, open_hierarchy(folder, make, now), clock)
 
     @property
     def root(self) -> x509.Certificate:

@@ -12,11 +12,12 @@ from cryptography import x509
 from structlog.testing import capture_logs
 
 from gateway.app import authorities as authorities_module
-from gateway.app.authorities import Authorities, open_authorities
+from gateway.app.authorities import Authorities, open_authorities, owner
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from pki.authority import AuthorityUnavailable, CertificateAuthority
 from pki.authority.local import LocalAuthority
+from pki.keys import curve_name
 from pki.profiles import load_profile
 
 
@@ -87,3 +88,25 @@ async def test_whose_crls_count_at_a_door() -> None:
     by_use: Any = {"station": Answers("s"), "v2g": Answers("v"), "server": Answers("g")}
     crls = Authorities(by_use).crls()
     assert {name: await crl() for name, crl in crls.items()} == {"authority.station": b"'s'", "authority.v2g": b"'v'"}
+
+
+async def test_the_ca_of_contracts_is_the_mobility_operators(configured: Callable[..., Config], tmp_path: Path) -> None:
+    """That of ISO 15118-20 on its curve."""
+    uses = {name: {"local": {"dir": str(tmp_path / name)}} for name in ("station", "contract", "contract_20")}
+    pnc = {"providers": {"own": {"native": {}}}, "mobility_operator": "Example MO"}
+    for section, organization in (({"plug_and_charge": pnc}, "Example MO"), ({}, "Example CPO")):
+        config = configured(operator="Example CPO", authority=uses, **section)
+        assert (owner(config, "station"), owner(config, "contract_20")) == ("Example CPO", organization)
+    config = configured(operator="Example CPO", authority=uses, plug_and_charge=pnc)
+
+    async with AsyncExitStack() as stack:
+        opened = (await open_authorities(config, stack)).by_use
+        roots = {use: (await authority.chain())[-1] for use, authority in opened.items()}
+
+    assert {use: curve_name(root.public_key()) for use, root in roots.items()} == {
+        "station": "P-256",
+        "contract": "P-256",
+        "contract_20": "P-521",
+    }
+    assert "O=Example MO" in roots["contract_20"].subject.rfc4514_string()
+    assert "O=Example CPO" in roots["station"].subject.rfc4514_string()

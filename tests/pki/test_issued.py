@@ -12,8 +12,9 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from pki import profiles
 from pki.authority import IssuedCertificate, IssuedMismatch, SigningRequest
+from pki.iso15118.contract_csr import contract_request
 from pki.issued import verify_issued
-from pki.issuing import Hierarchy, Issuer, issue
+from pki.issuing import Hierarchy, Issuer, issue, new_ec_key, new_hierarchy
 from pki.pem_files import certificates_pem
 from pki.profiles import with_lifetime
 
@@ -264,3 +265,28 @@ def test_an_issuer_that_is_none(
         verify_issued(
             strange.give(ends=timedelta(days=19_000), begins=late - now), replace(request_, profile=ever), now=late
         )
+
+
+def test_a_contract_of_20_has_a_short_key_identifier_and_a_ca_of_its_curve(now: datetime) -> None:
+    """[V2G20-2492]; and an issuer on another curve would sign with another hash."""
+    profile, key = profiles.load_profile("contract_20"), new_ec_key("P-521")
+    request = contract_request(key, emaid="DE8EXC12345678A", organization="MO", profile=profile)
+    large, small = new_hierarchy("Test MO", "MO", now, curve="P-521"), new_hierarchy("Test MO", "MO", now)
+
+    def given(hierarchy: Hierarchy, *, is_short: bool = True) -> IssuedCertificate:
+        issuing = profile.model_copy(update={"short_key_identifier": is_short})
+        leaf = issue(
+            hierarchy.issuing,
+            issuing,
+            key.public_key(),
+            common_name=request.common_name,
+            organization=request.organization,
+            now=now,
+        )
+        return IssuedCertificate(leaf, certificates_pem([leaf, hierarchy.issuing.certificate]))
+
+    verify_issued(given(large), request, now=now)
+    with pytest.raises(IssuedMismatch, match="isn't the one of 8 octets"):
+        verify_issued(given(large, is_short=False), request, now=now)
+    with pytest.raises(IssuedMismatch, match=r"the key of .*Test MO issuing CA.* isn't on P-521"):
+        verify_issued(given(small), request, now=now)

@@ -9,8 +9,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki import profiles
-from pki.issuing import CA_BACKDATE, Hierarchy, Issuer, general_name, issue, new_hierarchy, new_key, revocation_list
-from pki.keys import PublicKey
+from pki.issuing import (
+    CA_BACKDATE,
+    Hierarchy,
+    Issuer,
+    general_name,
+    issue,
+    new_ec_key,
+    new_hierarchy,
+    new_key,
+    revocation_list,
+)
+from pki.keys import PublicKey, curve_name
+from pki.profiles import Curve
 
 UTF8_STRING = 0x0C
 
@@ -207,3 +218,23 @@ def test_a_revocation_list(hierarchy: Hierarchy, now: datetime) -> None:
     assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 7
     end = ca.not_valid_after_utc
     assert revocation_list(issuer, [], number=8, now=end, lifetime=timedelta(days=7)).next_update_utc == end
+
+
+@pytest.mark.parametrize(("curve", "name"), [("P-256", "sha256"), ("P-384", "sha384"), ("P-521", "sha512")])
+def test_a_hierarchy_of_a_curve_signs_with_its_hash(curve: Curve, name: str, now: datetime) -> None:
+    hierarchy = new_hierarchy("Test", None, now, curve=curve, domain_components=("MO", "MO"))
+
+    for issuer in (hierarchy.root, hierarchy.issuing):
+        algorithm = issuer.certificate.signature_hash_algorithm
+        assert algorithm is not None
+        assert algorithm.name == name
+        assert curve_name(issuer.certificate.public_key()) == curve
+        assert "DC=MO" in issuer.certificate.subject.rfc4514_string()
+
+
+def test_a_profile_that_wants_a_short_key_identifier(hierarchy: Hierarchy, now: datetime) -> None:
+    key = new_ec_key("P-521").public_key()
+    profile = profiles.load_profile("contract_20")
+    leaf = issue(hierarchy.issuing, profile, key, common_name="DE8EXC12345678A", organization="MO", now=now)
+
+    assert len(leaf.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest) == 8

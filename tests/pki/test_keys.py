@@ -2,12 +2,15 @@
 
 import hashlib
 import math
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pki.keys import KeyRefused, check_key, fingerprint
+from pki.issuing import new_ec_key
+from pki.keys import KeyRefused, check_key, curve_name, fingerprint, subject_key_identifier
 from pki.profiles import Curve, KeyPolicy, Range, charging_station, secc
 
 POLICY = charging_station().keys
@@ -114,3 +117,24 @@ def test_a_fingerprint_is_that_of_the_public_key_info(ec_key: ec.EllipticCurvePr
     der = ec_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     assert fingerprint(ec_key.public_key()) == hashlib.sha256(der).hexdigest()
+
+
+def test_the_two_identifiers_of_rfc_5280() -> None:
+    """The short one is that of the vectors' contract certificate of ISO 15118-20."""
+    key = new_ec_key("P-521").public_key()
+    whole = subject_key_identifier(key, is_short=False).digest
+
+    assert whole == x509.SubjectKeyIdentifier.from_public_key(key).digest
+    assert subject_key_identifier(key, is_short=True).digest.hex() == "4" + whole.hex()[-15:]
+    pem = Path(__file__).parent / "iso15118/vectors/pki_iso20/contract.cert.pem"
+    certificate = x509.load_pem_x509_certificate(pem.read_bytes())
+    found = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    contract_key = certificate.public_key()
+    assert isinstance(contract_key, ec.EllipticCurvePublicKey)
+    assert found == subject_key_identifier(contract_key, is_short=True)
+
+
+def test_the_name_of_a_curve() -> None:
+    assert curve_name(new_ec_key("P-384").public_key()) == "P-384"
+    assert curve_name(ec.generate_private_key(ec.SECP256K1()).public_key()) is None
+    assert curve_name(ed25519.Ed25519PrivateKey.generate().public_key()) is None

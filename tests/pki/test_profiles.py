@@ -54,6 +54,7 @@ def test_the_profile_of_the_gateways_own_certificates() -> None:
         ("secc", NameRule.SECC_ID, "CPO", ("P-256",), range(60, 93), 800),
         ("secc_20", NameRule.SECC_ID, "CPO", ("P-521",), range(60, 93), 1600),
         ("contract", NameRule.EMAID, "MO", ("P-256",), range(1, 731), 800),
+        ("contract_20", NameRule.EMAID, "MO", ("P-521",), range(1, 731), 1600),
         ("oem_provisioning", NameRule.PCID, "OEM", ("P-256",), range(1, 3651), 800),
     ],
 )
@@ -68,6 +69,8 @@ def test_the_profiles_of_iso_15118(
     assert profile.validity.lifetime.days in days
     assert (profile.certificate_size_max, profile.alternative_names) == (size, "none")
     assert profile.chain_length_max is not None
+    assert profile.short_key_identifier is (name == "contract_20")
+    assert profile.ca_curves == (curves if name.startswith("contract") else ())
 
 
 def test_every_bundled_profile_is_named_as_its_file() -> None:

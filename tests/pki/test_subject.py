@@ -1,5 +1,6 @@
 """The subject that is asked for, and what nobody asked for."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pki.authority import SigningRefused, SigningRequest
+from pki.iso15118.contract_csr import contract_request
+from pki.issuing import new_ec_key
 from pki.profiles import charging_station, load_profile, secc
 from pki.subject import attribute_name, check_copied, check_copied_whole, surplus, wanted_subject
 
@@ -78,3 +81,18 @@ def test_an_extended_key_usage_would_be_copied_too(make_csr: Any) -> None:
 def test_short_names() -> None:
     assert attribute_name(NameOID.DOMAIN_COMPONENT) == "DC"
     assert load_profile("contract").subject.country_allowed
+
+
+def test_a_key_identifier_that_would_be_made_anew() -> None:
+    profile = load_profile("contract_20")
+    whole = contract_request(new_ec_key("P-521"), emaid="DE8EXC12345678A", organization="MO", profile=profile)
+    without = contract_request(
+        new_ec_key("P-521"),
+        emaid="DE8EXC12345678A",
+        organization="MO",
+        profile=profile.model_copy(update={"short_key_identifier": False}),
+    )
+
+    check_copied_whole(whole)
+    with pytest.raises(SigningRefused, match="needs a SubjectKeyIdentifier of 8 octets"):
+        check_copied_whole(replace(without, profile=profile))

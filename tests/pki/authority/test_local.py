@@ -17,8 +17,10 @@ from pki.authority.crl_file import CrlFile
 from pki.authority.local import LocalAuthority
 from pki.csr import review
 from pki.issuing import Hierarchy
+from pki.keys import curve_name
 from pki.paths import StationChainVerifier
 from pki.pem_files import certificates_pem
+from pki.profiles import load_profile
 from pki.revocation import CrlStore, Finding, Status, parse_crls
 
 
@@ -160,3 +162,11 @@ def test_opening_what_is_damaged(tmp_path: Path, clock: Clock) -> None:
 
     with pytest.raises(AuthorityUnavailable, match="half a CA"):
         LocalAuthority.open(tmp_path / "ca", clock=clock)
+
+
+def test_a_ca_whose_certificates_need_a_curve(tmp_path: Path) -> None:
+    authority = LocalAuthority.open(tmp_path / "ca", profile=load_profile("contract_20"))
+
+    assert curve_name(authority.root.public_key()) == "P-521"
+    assert "DC=MO" in authority.root.subject.rfc4514_string()
+    assert curve_name(LocalAuthority.open(tmp_path / "other").root.public_key()) == "P-256"
