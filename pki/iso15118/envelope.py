@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.iso15118.identifiers import Pcid
 
+CURVE_2: Final = ec.SECP256R1()
+CURVE_20: Final = ec.SECP521R1()
 OTHER_INFO: Final = bytes.fromhex("015556")
 """AlgorithmID 01, PartyUInfo "U", PartyVInfo "V", without lengths ([V2G2-818], [V2G20-2535])."""
 SCALAR_2: Final = 32
@@ -52,7 +54,7 @@ def seal_2(contract_key: ec.EllipticCurvePrivateKey, vehicle_key: ec.EllipticCur
 
     CBC protects nothing from change: that is done by the provisioning service's signature.
     """
-    return _seal_2(contract_key, vehicle_key, ec.generate_private_key(ec.SECP256R1()), os.urandom(IV_2))
+    return _seal_2(contract_key, vehicle_key, ec.generate_private_key(CURVE_2), os.urandom(IV_2))
 
 
 def seal_20(
@@ -63,9 +65,7 @@ def seal_20(
     It opens for the vehicle ``pcid`` (capitals) and the certificate of this subject key identifier alone
     ([V2G20-2492]).
     """
-    return _seal_20(
-        contract_key, vehicle_key, pcid, contract_ski, ec.generate_private_key(ec.SECP521R1()), os.urandom(IV_20)
-    )
+    return _seal_20(contract_key, vehicle_key, pcid, contract_ski, ec.generate_private_key(CURVE_20), os.urandom(IV_20))
 
 
 def open_2(sealed: Sealed, vehicle_key: ec.EllipticCurvePrivateKey) -> ec.EllipticCurvePrivateKey:
@@ -73,29 +73,27 @@ def open_2(sealed: Sealed, vehicle_key: ec.EllipticCurvePrivateKey) -> ec.Ellipt
 
     Whether it is the certificate's key remains to be seen: CBC opens to anything.
     """
-    curve = ec.SECP256R1()
     if len(sealed.encrypted_private_key) != IV_2 + SCALAR_2:
         raise EnvelopeError("the encrypted private key hasn't its length")
-    key = _session_key(vehicle_key, _point(sealed.dh_public_key, curve), hashes.SHA256(), SESSION_KEY_2)
+    key = _session_key(vehicle_key, _point(sealed.dh_public_key, CURVE_2), hashes.SHA256(), SESSION_KEY_2)
     iv, ciphertext = sealed.encrypted_private_key[:IV_2], sealed.encrypted_private_key[IV_2:]
     decryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
-    return _private(decryptor.update(ciphertext) + decryptor.finalize(), curve)
+    return _private(decryptor.update(ciphertext) + decryptor.finalize(), CURVE_2)
 
 
 def open_20(
     sealed: Sealed, vehicle_key: ec.EllipticCurvePrivateKey, pcid: str, contract_ski: bytes
 ) -> ec.EllipticCurvePrivateKey:
     """Open as a vehicle of ISO 15118-20 does. Raises :class:`EnvelopeError`."""
-    curve = ec.SECP521R1()
     if len(sealed.encrypted_private_key) != IV_20 + SCALAR_20 + TAG_20:
         raise EnvelopeError("the encrypted private key hasn't its length")
-    key = _session_key(vehicle_key, _point(sealed.dh_public_key, curve), hashes.SHA512(), SESSION_KEY_20)
+    key = _session_key(vehicle_key, _point(sealed.dh_public_key, CURVE_20), hashes.SHA512(), SESSION_KEY_20)
     iv, ciphertext = sealed.encrypted_private_key[:IV_20], sealed.encrypted_private_key[IV_20:]
     try:
         scalar = AESGCM(key).decrypt(iv, ciphertext, bound_to(pcid, contract_ski))
     except InvalidTag:
         raise EnvelopeError("the envelope was changed, or is another vehicle's or certificate's") from None
-    return _private(scalar, curve)
+    return _private(scalar, CURVE_20)
 
 
 def bound_to(pcid: str, contract_ski: bytes) -> bytes:
@@ -121,8 +119,8 @@ def _seal_2(
     ephemeral: ec.EllipticCurvePrivateKey,
     iv: bytes,
 ) -> Sealed:
-    scalar = _scalar(contract_key, ec.SECP256R1(), SCALAR_2)
-    key = _session_key(ephemeral, checked(vehicle_key, ec.SECP256R1()), hashes.SHA256(), SESSION_KEY_2)
+    scalar = _scalar(contract_key, CURVE_2, SCALAR_2)
+    key = _session_key(ephemeral, checked(vehicle_key, CURVE_2), hashes.SHA256(), SESSION_KEY_2)
     encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
     return Sealed(iv + encryptor.update(scalar) + encryptor.finalize(), _uncompressed(ephemeral.public_key()))
 
@@ -135,8 +133,8 @@ def _seal_20(
     ephemeral: ec.EllipticCurvePrivateKey,
     iv: bytes,
 ) -> Sealed:
-    scalar = _scalar(contract_key, ec.SECP521R1(), SCALAR_20)
-    key = _session_key(ephemeral, checked(vehicle_key, ec.SECP521R1()), hashes.SHA512(), SESSION_KEY_20)
+    scalar = _scalar(contract_key, CURVE_20, SCALAR_20)
+    key = _session_key(ephemeral, checked(vehicle_key, CURVE_20), hashes.SHA512(), SESSION_KEY_20)
     ciphertext = AESGCM(key).encrypt(iv, scalar, bound_to(pcid, contract_ski))
     return Sealed(iv + ciphertext, _uncompressed(ephemeral.public_key()))
 

@@ -93,6 +93,8 @@ class Provision:
     """The leaf that signed."""
     remaining: int | None = None
     """Contracts that are still to come (-20 RemainingContractCertificateChains)."""
+    warnings: tuple[str, ...] = ()
+    """Why the vehicle may refuse it all the same; for the audit."""
 
 
 class ContractProvider(Protocol):
