@@ -1,0 +1,158 @@
+"""What the certificates of Plug & Charge look like (ISO 15118-2 Annex F; ISO 15118-20): roles, as data, and findings.
+
+Two kinds of check. What tells the roles apart is never waived (:func:`check_role`): under one V2G root stand charge
+points and provisioning services, and none may speak for the other. The rest breaks in the field without harm: it is a
+list of findings (:func:`check_profile`), and whether these are enforced is the caller's policy.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from pki.iso15118.exi import Schema
+from pki.iso15118.extensions import Usage, read_extensions
+from pki.iso15118.provisioning import ProvisioningRefused, Refusal
+from pki.iso15118.trust import LIMITS, Path, name_of
+from pki.profiles import COMMON_NAME_MAX, EMAID, PCID
+
+CURVES: Final[Mapping[Schema, type[ec.EllipticCurve]]] = {Schema.ISO_2: ec.SECP256R1, Schema.ISO_20: ec.SECP521R1}
+"""Of the keys, by generation. Ed448 and X448, which -20 knows too, aren't supported."""
+
+_COMPONENTS: Final = frozenset({"CPO", "CPS", "MO", "OEM", "V2G"})
+"""The domain components by which ISO 15118 tells the roles apart."""
+_ROOT_COMPONENT: Final = "V2G"
+"""Of the root above charge points and provisioning services, and of sub-CAs that they share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One kind of leaf."""
+
+    title: str
+    component: str
+    """Its DC."""
+    usages: tuple[Usage, ...]
+    """What its key can't do without."""
+    component_needed: bool = False
+    """Whether the DC must be there, since it alone sets it apart from others under the same root."""
+    common_name: re.Pattern[str] | None = None
+    """What its CN is, where that matters to anybody."""
+    lifetime: timedelta | None = None
+    """At most."""
+
+
+OEM: Final = Role(
+    "an OEM provisioning certificate", "OEM", (Usage.DIGITAL_SIGNATURE, Usage.KEY_AGREEMENT), common_name=PCID
+)
+CONTRACT: Final = Role(
+    "a contract certificate",
+    "MO",
+    # Annex F lists contentCommitment and keyEncipherment too; nothing is ever done with them.
+    (Usage.DIGITAL_SIGNATURE, Usage.KEY_AGREEMENT),
+    common_name=EMAID,
+    lifetime=timedelta(days=2 * 366),
+)
+CPS: Final = Role("a provisioning service's certificate", "CPS", (Usage.DIGITAL_SIGNATURE,), component_needed=True)
+
+
+def check_role(path: Path, role: Role, schema: Schema) -> ec.EllipticCurvePublicKey:
+    """Return the leaf's key when ``path``, which is a sound one, is of ``role``. Raises CERTIFICATE_PROFILE."""
+    leaf = path[0]
+    key = leaf.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, CURVES[schema]):
+        raise _refused(leaf, f"must have a key on {CURVES[schema].name}: it can't be {role.title} of its generation")
+    usage = read_extensions(leaf).key_usage
+    if usage is not None and Usage.DIGITAL_SIGNATURE not in usage:
+        raise _refused(leaf, f"isn't for signatures: it can't be {role.title}")
+    for certificate in _without_root(path):
+        others = _COMPONENTS - {role.component} - (frozenset() if certificate is leaf else {_ROOT_COMPONENT})
+        foreign = sorted(_components(certificate) & others)
+        if foreign:
+            raise _refused(certificate, f"has DC={foreign[0]}: it can't be {role.title}, nor above one ([V2G2-925])")
+    if role.component_needed and role.component not in _components(leaf):
+        raise _refused(leaf, f"lacks DC={role.component}: it can't be {role.title} ([V2G2-925])")
+    return key
+
+
+def common_name(leaf: x509.Certificate) -> str:
+    """Return its CN, of which there is one: printable ASCII, 64 characters at most. Raises CERTIFICATE_PROFILE."""
+    names = [each.value for each in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if len(names) != 1 or not isinstance(names[0], str):
+        raise _refused(leaf, "must have one CN, which says whose it is")
+    name = names[0]
+    # Letters beyond ASCII turn into others in capitals (a dotless i): no certificate names another vehicle that way.
+    if not 1 <= len(name) <= COMMON_NAME_MAX or not name.isascii() or not name.isprintable():
+        raise _refused(leaf, f"has a CN that isn't 1 to {COMMON_NAME_MAX} printable characters of ASCII")
+    return name
+
+
+def check_profile(path: Path, role: Role, schema: Schema) -> list[str]:
+    """Return what breaks the profile of ``role`` in ``path``, leaf first; empty when nothing does."""
+    leaf, *_ = path
+    found = [*_leaf_findings(leaf, role)]
+    for certificate in _without_root(path):
+        found += _size_findings(certificate, schema)
+        if certificate is not leaf:
+            found += _ca_findings(certificate, role, schema)
+    if role is CPS and len(path) > 1 and _is_root(path[1]):
+        found.append(f"{name_of(leaf)} is issued by a V2G root itself ([V2G2-867])")
+    return found
+
+
+def _leaf_findings(leaf: x509.Certificate, role: Role) -> Iterator[str]:
+    extensions = read_extensions(leaf)
+    if extensions.key_usage is None:
+        yield f"{name_of(leaf)} has no key usage (ISO 15118-2 Annex F)"
+    else:
+        for usage in role.usages:
+            if usage not in extensions.key_usage:
+                yield f"{name_of(leaf)} lacks the key usage {usage.name.lower()} (ISO 15118-2 Annex F, [V2G2-822])"
+    if role.common_name is not None and not role.common_name.fullmatch(common_name(leaf)):
+        yield f"the CN of {name_of(leaf)} isn't {_SHAPES[role.common_name]}"
+    span = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    if role.lifetime is not None and span > role.lifetime:
+        yield f"{name_of(leaf)} is valid for {span.days} days, more than {role.lifetime.days} (ISO 15118-2 Annex F)"
+
+
+_SHAPES: Final = {
+    PCID: "a PCID of 17 or 18 letters and digits ([V2G2-933])",
+    EMAID: "an eMAID of 14 or 15 characters, without hyphens (ISO 15118-2 Annex H)",
+}
+
+
+def _size_findings(certificate: x509.Certificate, schema: Schema) -> Iterator[str]:
+    size, allowed = len(certificate.public_bytes(Encoding.DER)), LIMITS[schema].certificate_size
+    if size > allowed:
+        yield f"{name_of(certificate)} has {size} octets, more than {allowed} ([V2G2-010])"
+
+
+def _ca_findings(certificate: x509.Certificate, role: Role, schema: Schema) -> Iterator[str]:
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, CURVES[schema]):
+        yield f"{name_of(certificate)} has a key that isn't on {CURVES[schema].name} (ISO 15118-2 Annex F)"
+    if role.component_needed and role.component not in _components(certificate):
+        yield f"{name_of(certificate)} lacks DC={role.component} (ISO 15118-2 Annex F)"
+
+
+def _without_root(path: Path) -> Iterator[x509.Certificate]:
+    return (certificate for certificate in path if not _is_root(certificate))
+
+
+def _is_root(certificate: x509.Certificate) -> bool:
+    return certificate.issuer == certificate.subject
+
+
+def _components(certificate: x509.Certificate) -> frozenset[str]:
+    found = certificate.subject.get_attributes_for_oid(NameOID.DOMAIN_COMPONENT)
+    return frozenset(str(each.value).upper() for each in found)
+
+
+def _refused(certificate: x509.Certificate, text: str) -> ProvisioningRefused:
+    return ProvisioningRefused(Refusal.CERTIFICATE_PROFILE, f"{name_of(certificate)} {text}")
