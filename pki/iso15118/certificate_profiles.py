@@ -5,8 +5,7 @@ points and provisioning services, and none may speak for the other. The rest bre
 list of findings (:func:`check_profile`), and whether these are enforced is the caller's policy.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -18,9 +17,10 @@ from cryptography.x509.oid import NameOID
 
 from pki.iso15118.exi import Schema
 from pki.iso15118.extensions import Usage, read_extensions
+from pki.iso15118.identifiers import Emaid, Pcid
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 from pki.iso15118.trust import LIMITS, Path, name_of
-from pki.profiles import COMMON_NAME_MAX, EMAID, PCID
+from pki.profiles import COMMON_NAME_MAX
 
 CURVES: Final[Mapping[Schema, type[ec.EllipticCurve]]] = {Schema.ISO_2: ec.SECP256R1, Schema.ISO_20: ec.SECP521R1}
 """Of the keys, by generation. Ed448 and X448, which -20 knows too, aren't supported."""
@@ -42,21 +42,33 @@ class Role:
     """What its key can't do without."""
     component_needed: bool = False
     """Whether the DC must be there, since it alone sets it apart from others under the same root."""
-    common_name: re.Pattern[str] | None = None
-    """What its CN is, where that matters to anybody."""
+    check_common_name: Callable[[str], None] | None = None
+    """Raises ValueError for a CN that doesn't name whom it is about; None: its CN is anything."""
     lifetime: timedelta | None = None
     """At most."""
 
 
+def _check_pcid(name: str) -> None:
+    Pcid.parse(name)
+
+
+def _check_emaid(name: str) -> None:
+    if Emaid.of_peer(name).wire != name.upper():
+        raise ValueError(f"{name} is an eMAID with hyphens")
+
+
 OEM: Final = Role(
-    "an OEM provisioning certificate", "OEM", (Usage.DIGITAL_SIGNATURE, Usage.KEY_AGREEMENT), common_name=PCID
+    "an OEM provisioning certificate",
+    "OEM",
+    (Usage.DIGITAL_SIGNATURE, Usage.KEY_AGREEMENT),
+    check_common_name=_check_pcid,
 )
 CONTRACT: Final = Role(
     "a contract certificate",
     "MO",
     # Annex F lists contentCommitment and keyEncipherment too; nothing is ever done with them.
     (Usage.DIGITAL_SIGNATURE, Usage.KEY_AGREEMENT),
-    common_name=EMAID,
+    check_common_name=_check_emaid,
     lifetime=timedelta(days=2 * 366),
 )
 CPS: Final = Role("a provisioning service's certificate", "CPS", (Usage.DIGITAL_SIGNATURE,), component_needed=True)
@@ -114,17 +126,14 @@ def _leaf_findings(leaf: x509.Certificate, role: Role) -> Iterator[str]:
         for usage in role.usages:
             if usage not in extensions.key_usage:
                 yield f"{name_of(leaf)} lacks the key usage {usage.name.lower()} (ISO 15118-2 Annex F, [V2G2-822])"
-    if role.common_name is not None and not role.common_name.fullmatch(common_name(leaf)):
-        yield f"the CN of {name_of(leaf)} isn't {_SHAPES[role.common_name]}"
+    if role.check_common_name is not None:
+        try:
+            role.check_common_name(common_name(leaf))
+        except ValueError as error:
+            yield f"the CN of {name_of(leaf)}: {error} (ISO 15118-2 Annex F)"
     span = leaf.not_valid_after_utc - leaf.not_valid_before_utc
     if role.lifetime is not None and span > role.lifetime:
         yield f"{name_of(leaf)} is valid for {span.days} days, more than {role.lifetime.days} (ISO 15118-2 Annex F)"
-
-
-_SHAPES: Final = {
-    PCID: "a PCID of 17 or 18 letters and digits ([V2G2-933])",
-    EMAID: "an eMAID of 14 or 15 characters, without hyphens (ISO 15118-2 Annex H)",
-}
 
 
 def _size_findings(certificate: x509.Certificate, schema: Schema) -> Iterator[str]:
