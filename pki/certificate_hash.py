@@ -1,9 +1,10 @@
 """How OCPP names a certificate: CertificateHashData, the CertID of RFC 6960 4.1.1 in hex (OCPP 2.0.1 Part 2, M)."""
 
 import enum
+import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cryptography import x509
@@ -71,6 +72,12 @@ def certificate_hash(
     return CertificateHash(
         algorithm, named.issuer_name_hash.hex(), named.issuer_key_hash.hex(), f"{named.serial_number:x}"
     )
+
+
+def issued_by(issuer: x509.Certificate, serial: int) -> CertificateHash:
+    """Return the name, in SHA-256, of what ``issuer`` issued under a serial number, however it was named before."""
+    name = hashlib.sha256(issuer.subject.public_bytes()).hexdigest()
+    return replace(certificate_hash(issuer, issuer), issuer_name=name, serial=f"{serial:x}")
 
 
 def read_certificate_hash(payload: Mapping[str, Any]) -> CertificateHash:

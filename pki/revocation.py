@@ -164,11 +164,8 @@ class CrlStore:
     def known(self, path: Sequence[x509.Certificate]) -> Finding:
         """Return what the CRLs say about ``path``."""
         for certificate, issuer in pairwise(path):
-            serial = certificate.serial_number
-            for crl in self._book(issuer).crls:
-                reason = crl.revoked.get(serial)
-                if reason is not None:
-                    return Finding(Status.REVOKED, f"{serial:x} is revoked ({reason}) by {crl.label}")
+            if why := self.why_revoked(certificate.serial_number, issuer):
+                return Finding(Status.REVOKED, why)
         if len(path) < 2:
             return Finding(Status.UNKNOWN, "its path holds no issuer")
         leaf, issuer, *_ = path
@@ -180,6 +177,14 @@ class CrlStore:
                 return _GOOD
             silent = silence
         return Finding(Status.UNKNOWN, silent)
+
+    def why_revoked(self, serial: int, issuer: x509.Certificate) -> str:
+        """Return which CRL of its issuer lists a certificate, of which no more need be known; empty: none does."""
+        for crl in self._book(issuer).crls:
+            reason = crl.revoked.get(serial)
+            if reason is not None:
+                return f"{serial:x} is revoked ({reason}) by {crl.label}"
+        return ""
 
     def _book(self, issuer: x509.Certificate) -> _Book:
         authority = self._authorities.get(issuer)

@@ -40,7 +40,7 @@ def responders_of(certificate: x509.Certificate) -> list[str]:
     """Return the URLs of OCSP responders that a certificate names, in its order (RFC 5280 4.2.2.1)."""
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return []
     return [
         each.access_location.value

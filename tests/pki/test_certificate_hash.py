@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pki.certificate_hash import CertificateHash, HashAlgorithm, certificate_hash, read_certificate_hash
-from pki.issuing import Hierarchy
+from pki.certificate_hash import CertificateHash, HashAlgorithm, certificate_hash, issued_by, read_certificate_hash
+from pki.issuing import Hierarchy, issue
+from pki.profiles import charging_station
+from tests.pki.conftest import NOW
 
 ALGORITHMS = list(HashAlgorithm)
 DIGITS = {HashAlgorithm.SHA256: 64, HashAlgorithm.SHA384: 96, HashAlgorithm.SHA512: 128}
@@ -33,6 +36,14 @@ def test_the_hashes_are_those_of_rfc_6960(hierarchy: Hierarchy, algorithm: HashA
     assert named.issuer_key == digest(algorithm, point)
     assert named.serial == f"{below.serial_number:x}"
     assert named.serial_number == below.serial_number
+
+
+def test_a_serial_number_is_enough_to_name_it(hierarchy: Hierarchy, ec_key: ec.EllipticCurvePrivateKey) -> None:
+    for issuer in (hierarchy.root, hierarchy.issuing):  # that one is issued by another than itself
+        leaf = issue(
+            issuer, charging_station(), ec_key.public_key(), common_name="SN", organization="Example CPO", now=NOW
+        )
+        assert issued_by(issuer.certificate, leaf.serial_number) == certificate_hash(leaf, issuer.certificate)
 
 
 # A root made with `openssl req -x509 -newkey rsa:2048` (UTF8String names), its CertID by `openssl ocsp -issuer r.pem

@@ -93,6 +93,14 @@ async def test_the_ca_of_a_station_is_revoked(case: Case) -> None:
         assert await case.status(*crls) is Status.REVOKED
 
 
+async def test_one_of_which_only_the_serial_number_is_known(case: Case, foreign: Hierarchy) -> None:
+    case.store.replace([case.crl(case.leaf)])
+    issuer = case.issuing.certificate
+    assert case.store.why_revoked(case.leaf.serial_number, issuer) == (await case.store.status(case.path)).reason
+    assert case.store.why_revoked(case.leaf.serial_number + 1, issuer) == ""
+    assert case.store.why_revoked(case.leaf.serial_number, foreign.issuing.certificate) == ""
+
+
 async def test_an_intermediate_about_which_nothing_is_known(case: Case) -> None:
     assert await case.status(case.crl()) is Status.GOOD
     assert await case.status(case.crl(by=case.hierarchy.root)) is Status.UNKNOWN, "the root's says nothing of the leaf"

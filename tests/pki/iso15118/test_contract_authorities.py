@@ -1,0 +1,48 @@
+"""Which CAs contracts may come from."""
+
+from itertools import pairwise
+
+import pytest
+
+from pki.certificate_hash import HashAlgorithm, certificate_hash
+from pki.iso15118.contract_authorities import INTERMEDIATES_MAX, ContractAuthorities
+from tests.contracts import MobilityOperator
+from tests.pki.conftest import NOW
+
+
+@pytest.fixture(scope="module")
+def mo() -> MobilityOperator:
+    return MobilityOperator(lambda: NOW)
+
+
+@pytest.mark.parametrize("algorithm", HashAlgorithm)
+def test_an_issuer_is_found_by_its_hashes(mo: MobilityOperator, algorithm: HashAlgorithm) -> None:
+    known = ContractAuthorities([mo.root.certificate], mo.sub_cas)
+    path = mo.contract().path
+    for certificate, issuer in pairwise(path):
+        assert known.issuer(certificate_hash(certificate, issuer, algorithm)) == issuer
+
+
+def test_what_leads_to_no_root_is_nobody(mo: MobilityOperator) -> None:
+    other = MobilityOperator(lambda: NOW)  # the same names, other keys
+    known = ContractAuthorities([mo.root.certificate], [*other.sub_cas, other.root.certificate, mo.contract().leaf])
+    path = other.contract().path
+    assert [known.issuer(certificate_hash(*pair)) for pair in pairwise(path)] == [None] * 3
+
+
+def test_a_ca_without_its_own_issuer_leads_nowhere(mo: MobilityOperator) -> None:
+    known = ContractAuthorities([mo.root.certificate], [mo.sub_2.certificate])
+    assert known.issuer(certificate_hash(mo.contract().leaf, mo.sub_2.certificate)) is None
+
+
+def test_which_names_are_those_of_cas(mo: MobilityOperator) -> None:
+    known = ContractAuthorities([mo.root.certificate], mo.sub_cas)
+    path = mo.contract().path
+    named = [certificate_hash(*pair) for pair in pairwise(path)]
+    assert [known.is_ca(each) for each in named] == [False, True, True]
+
+
+def test_more_than_are_looked_at(mo: MobilityOperator) -> None:
+    leaf = mo.contract().leaf
+    known = ContractAuthorities([mo.root.certificate], [leaf] * INTERMEDIATES_MAX + mo.sub_cas)
+    assert known.issuer(certificate_hash(leaf, mo.sub_2.certificate)) is None
