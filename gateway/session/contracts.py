@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from gateway.session.provisionings import ProvisioningEntry
 from pki.iso15118.identifiers import Emaid, Pcid
 
 PER_VEHICLE_MAX: Final = 20
@@ -68,48 +69,18 @@ class Imported:
     unchanged: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provisioning:
-    """One request of a vehicle for a contract certificate, and what became of it. Nothing in it is secret."""
-
-    station: str
-    """The identity of the station that the vehicle is at."""
-    action: str
-    """Install or Update (OCPP 2.0.1 CertificateActionEnumType)."""
-    schema: str
-    """iso15118SchemaVersion, as the station said it."""
-    outcome: Outcome
-    request_digest: str
-    """SHA-256 of the EXI request, in hex."""
-    provider: str = ""
-    """Its key in ``plug_and_charge.providers``; empty where none was asked."""
-    refusal: str | None = None
-    """The value of :class:`pki.iso15118.provisioning.Refusal`."""
-    text: str = ""
-    """For a person: why it was refused, or what was let pass."""
-    pcid: str | None = None
-    emaid: str | None = None
-    """In its wire form."""
-    vehicle_serial: str | None = None
-    """Serial number of the certificate that signed the request: OEM provisioning, or the old contract; hex."""
-    contract_serial: str | None = None
-    """Of the contract certificate, in hex."""
-    issuer: str | None = None
-    """Of the contract certificate, RFC 4514."""
-    cps_serial: str | None = None
-    """Of the certificate that signed the answer, in hex."""
-    not_after: datetime | None = None
-    """Of the contract certificate; aware."""
-
-
 @dataclass(frozen=True, slots=True)
 class ProvisioningRecord:
-    """What is kept of one request."""
+    """What is kept of one request for a contract certificate."""
 
     id: int
-    """Rises in the order in which they were noted; no number is used twice."""
-    at: datetime
-    provisioning: Provisioning
+    """Rises in the order in which they were kept; no number is used twice."""
+    entry: ProvisioningEntry
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of it."""
+        return outcome_of(self.entry)
 
 
 class ContractInvalid(ValueError):
@@ -132,6 +103,11 @@ class BatchRefused(Exception):
         shown = "; ".join(f"line {line}: {text}" for line, text in self.problems[:PROBLEMS_SHOWN])
         more = len(self.problems) - PROBLEMS_SHOWN
         super().__init__(f"nothing was registered: {shown}" + (f"; and {more} more" if more > 0 else ""))
+
+
+def outcome_of(entry: ProvisioningEntry) -> Outcome:
+    """Return what became of a request."""
+    return Outcome.ISSUED if entry.refusal is None else Outcome.REFUSED
 
 
 def check_period(valid_from: datetime | None, valid_until: datetime | None) -> None:

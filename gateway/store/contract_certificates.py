@@ -12,9 +12,9 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, case, insert, or_, select, update
 
-from gateway.session.contracts import Provisioning
+from gateway.session.provisionings import ContractStatus, ProvidedCertificate, ProvisioningEntry
 from gateway.store.certificate_records import (
     COLUMNS,
     FOREIGN,
@@ -33,6 +33,7 @@ from gateway.store.contract_models import ContractCertificateRow
 from gateway.store.database import Database
 from gateway.store.models import CertificateRow
 from pki.iso15118.identifiers import Emaid
+from pki.profiles import OF_USE
 
 OF_VEHICLE: Final = ""
 """Identity of a contract certificate in the inventory: it is no station's."""
@@ -72,9 +73,22 @@ _NAMED: Final = or_(
     CertificateRow.serial == bindparam("of_serial"), CertificateRow.fingerprint == bindparam("of_fingerprint")
 )
 _KNOWN: Final = (
-    select(CertificateRow.id, ContractCertificateRow.certificate_id, ContractCertificateRow.pcid)
+    select(CertificateRow.id, ContractCertificateRow.certificate_id)
     .outerjoin(ContractCertificateRow, ContractCertificateRow.certificate_id == CertificateRow.id)
     .where(CertificateRow.fingerprint == bindparam("of_fingerprint"))
+)
+_WORST: Final = {CertificateState.REVOKED.value: 0, CertificateState.SUPERSEDED.value: 1}
+# Of an ECDSA signature (r, s) everybody can make (r, -s), and so another fingerprint: a certificate that somebody comes
+# with is known by its issuer and number.
+_PROVIDED: Final = (
+    select(CertificateRow.id, CertificateRow.state, ContractCertificateRow.emaid, ContractCertificateRow.pcid)
+    .join(ContractCertificateRow, ContractCertificateRow.certificate_id == CertificateRow.id)
+    .where(CertificateRow.serial == bindparam("of_serial"), ContractCertificateRow.issuer == bindparam("of_issuer"))
+    .order_by(
+        case(_WORST, value=CertificateRow.state, else_=len(_WORST)),
+        CertificateRow.id,
+    )
+    .limit(1)
 )
 _ADD: Final = insert(CertificateRow).returning(CertificateRow.id)
 _ADD_SIDE: Final = insert(ContractCertificateRow)
@@ -156,31 +170,34 @@ class ContractCertificates:
             raise CertificateAmbiguous(name, [row["fingerprint"] for row in rows])
         return _record(rows[0], now) if rows else None
 
-    async def state(self, certificate: x509.Certificate) -> CertificateState | None:
-        """Return what became of a contract certificate; None: it isn't recorded as one. Raises StoreUnavailable."""
-        found = await self.find(fingerprint_of(certificate))
-        return None if found is None else found.certificate.state
+    async def provided(self, certificate: x509.Certificate) -> ProvidedCertificate | None:
+        """Return how one stands, whether or not its time is over; None: no vehicle was given it here.
+
+        Raises StoreUnavailable.
+        """
+        row = await self._database.read(lambda connection: _provided(connection, certificate))
+        return None if row is None else ProvidedCertificate(ContractStatus(row["state"]), row["emaid"], row["pcid"])
 
 
 def record_issued(
     connection: Connection,
     certificate: x509.Certificate,
-    entry: Provisioning,
+    entry: ProvisioningEntry,
     *,
-    authority: str | None,
+    usage: str,
     predecessor: x509.Certificate | None,
     now: datetime,
 ) -> None:
     """Record in a SQL transaction that a vehicle is given ``certificate``, and that it supersedes ``predecessor``.
 
-    ``authority``: the use of the authority of ours that issued it, None: none did. One that is recorded already (a
-    provider may give the same again) gets a step in its history.
+    ``usage``: whose authority issued it, ``contract`` or ``contract_20``, or ``seen``: none of ours did. One that is
+    recorded already (a provider may give the same again) gets a step in its history.
     """
     said = f"given to a vehicle at station {entry.station}"
     known = connection.execute(_KNOWN, {"of_fingerprint": fingerprint_of(certificate)}).first()
-    former = None if predecessor is None else _known_contract(connection, predecessor)
+    former = None if predecessor is None else _provided(connection, predecessor)
     if known is None:
-        record = _new_record(certificate, authority, now)
+        record = _new_record(certificate, usage, now)
         number = connection.execute(_ADD, to_row(record)).scalar_one()
     else:
         number = known.id
@@ -199,12 +216,17 @@ def fingerprint_of(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(SHA256()).hex()
 
 
-def _known_contract(connection: Connection, certificate: x509.Certificate) -> RowMapping | None:
-    row = connection.execute(_KNOWN, {"of_fingerprint": fingerprint_of(certificate)}).mappings().first()
-    return None if row is None or row["certificate_id"] is None else row
+def _provided(connection: Connection, certificate: x509.Certificate) -> RowMapping | None:
+    """Return how a contract certificate that was provided here stands: the worst, should there be two of its number."""
+    key = {"of_serial": format(certificate.serial_number, "x"), "of_issuer": _issuer(certificate)}
+    return connection.execute(_PROVIDED, key).mappings().first()
 
 
-def _new_record(certificate: x509.Certificate, authority: str | None, now: datetime) -> CertificateRecord:
+def _issuer(certificate: x509.Certificate) -> str:
+    return bounded_text(certificate.issuer.rfc4514_string(), NAME_MAX)
+
+
+def _new_record(certificate: x509.Certificate, usage: str, now: datetime) -> CertificateRecord:
     return CertificateRecord(
         OF_VEHICLE,
         format(certificate.serial_number, "x"),
@@ -216,13 +238,13 @@ def _new_record(certificate: x509.Certificate, authority: str | None, now: datet
         certificate.public_bytes(Encoding.PEM).decode("ascii"),
         now,
         now,
-        usage=authority or SEEN,
-        profile=authority or FOREIGN,
+        usage=usage,
+        profile=FOREIGN if usage == SEEN else OF_USE[usage],
     )
 
 
 def _side(
-    number: int, certificate: x509.Certificate, entry: Provisioning, former: RowMapping | None
+    number: int, certificate: x509.Certificate, entry: ProvisioningEntry, former: RowMapping | None
 ) -> dict[str, str | int | None]:
     emaid = entry.emaid or ""
     return {
@@ -231,9 +253,9 @@ def _side(
         "emaid_key": Emaid.of_peer(emaid).key,
         "pcid": entry.pcid or (former["pcid"] if former is not None else None),
         "station": entry.station,
-        "provider": entry.provider,
+        "provider": entry.provider or "",
         "schema": entry.schema,
-        "issuer": bounded_text(certificate.issuer.rfc4514_string(), NAME_MAX),
+        "issuer": _issuer(certificate),
         "predecessor_id": former["id"] if former is not None else None,
     }
 

@@ -67,7 +67,7 @@ class ContractCertificateRow(Model):
 
 
 class ContractProvisioningRow(Model):
-    """One request for a contract certificate; the columns are the fields of Provisioning."""
+    """One request for a contract certificate; the columns are the fields of ProvisioningEntry."""
 
     __tablename__ = "contract_provisionings"
     __table_args__ = (
@@ -76,7 +76,6 @@ class ContractProvisioningRow(Model):
         Index(None, "emaid_key", "id"),
         Index(None, "outcome", "id"),
         Index(None, "at", "id"),
-        Index(None, "request_digest"),
         {"sqlite_autoincrement": True},
     )
 
@@ -86,8 +85,8 @@ class ContractProvisioningRow(Model):
     action: Mapped[str]
     schema: Mapped[str]
     outcome: Mapped[str]
-    request_digest: Mapped[str]
-    provider: Mapped[str]
+    digest: Mapped[str]
+    provider: Mapped[str | None]
     refusal: Mapped[str | None]
     text: Mapped[str]
     pcid: Mapped[str | None]

@@ -5,22 +5,24 @@ without end fills no disk, and pushes out nobody's entries but its own.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
 from cryptography import x509
-from sqlalchemy import Connection, RowMapping, bindparam, delete, exists, insert, select
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from gateway.session.contracts import Outcome, Provisioning, ProvisioningRecord
+from gateway.session.contracts import Outcome, ProvisioningRecord, outcome_of
 from gateway.session.identity import IDENTITY_MAX
+from gateway.session.provisionings import ProvisioningEntry
 from gateway.store.certificate_records import CertificateKnown
 from gateway.store.columns import UtcTime, bounded_text, utc_now
 from gateway.store.contract_certificates import record_issued
 from gateway.store.contract_models import ContractProvisioningRow
 from gateway.store.database import Database
 from pki.iso15118.identifiers import Emaid
+from pki.iso15118.provisioning import Refusal
 
 REFUSALS_KEPT: Final = 1000
 """Refusals that are kept of one station; the oldest go. What was issued never goes."""
@@ -29,10 +31,9 @@ TEXT_MAX: Final = 1024
 WORD_MAX: Final = 512
 """Characters kept of every other text."""
 
-_SAID: Final = tuple(field.name for field in fields(Provisioning))
+_SAID: Final = tuple(field.name for field in fields(ProvisioningEntry))
 _COLUMNS: Final = (
     ContractProvisioningRow.id,
-    ContractProvisioningRow.at,
     *(getattr(ContractProvisioningRow, name) for name in _SAID),
 )
 _ADD: Final = insert(ContractProvisioningRow)
@@ -59,12 +60,6 @@ _FIRST_TO_GO: Final = (
     .scalar_subquery()
 )
 _FORGET: Final = delete(ContractProvisioningRow).where(*_REFUSALS, ContractProvisioningRow.id <= _FIRST_TO_GO)
-_WAS_ISSUED: Final = select(
-    exists().where(
-        ContractProvisioningRow.request_digest == bindparam("of_digest"),
-        ContractProvisioningRow.outcome == Outcome.ISSUED.value,
-    )
-)
 
 
 class ContractProvisionings:
@@ -74,14 +69,14 @@ class ContractProvisionings:
         self._database = database
         self._clock = clock
 
-    async def note(self, entry: Provisioning) -> None:
+    async def note(self, entry: ProvisioningEntry) -> None:
         """Keep a refusal; what is too long is cut. Durable on return. Raises StoreUnavailable.
 
-        Raises ValueError for an entry that says ISSUED: see :meth:`issued`.
+        Raises ValueError for an entry without one: see :meth:`issued`.
         """
-        if entry.outcome is Outcome.ISSUED:
+        if entry.refusal is None:
             raise ValueError("what was issued is recorded with its certificate")
-        row = _row(entry, self._clock())
+        row = _row(entry)
 
         def work(connection: Connection) -> None:
             connection.execute(_ADD, row)
@@ -91,45 +86,32 @@ class ContractProvisionings:
 
     async def issued(
         self,
-        entry: Provisioning,
+        entry: ProvisioningEntry,
         certificate: x509.Certificate,
         *,
-        authority: str | None,
+        usage: str,
         predecessor: x509.Certificate | None = None,
     ) -> None:
         """Keep that a vehicle is given a contract certificate, and the certificate: before the vehicle has it.
 
-        ``authority`` is the use of the authority of ours that issued it (``contract``, ``contract_20``), None: none
-        did. ``predecessor``, the certificate that the vehicle updates, is superseded; one that ours issued is revoked
-        when the grace of ``revocation.superseded_after`` is over. What the entry says of the certificate is taken from
-        it. One SQL transaction, durable on return. Raises StoreUnavailable, ValueError when the entry names no eMAID,
-        and CertificateKnown for a serial number that its authority has given before.
+        ``usage``: whose authority issued it, ``contract`` or ``contract_20``; ``seen`` for one that isn't ours to
+        revoke. ``predecessor``, the certificate that the vehicle updates, is superseded if it was provided here; one
+        that ours issued is revoked when the grace of ``revocation.superseded_after`` is over. One SQL transaction,
+        durable on return. Raises StoreUnavailable, ValueError when the entry names no eMAID or a refusal, and
+        CertificateKnown for a serial number that its authority has given before.
         """
+        if entry.refusal is not None:
+            raise ValueError("what was refused has no certificate")
         now = self._clock()
-        said = replace(
-            entry,
-            outcome=Outcome.ISSUED,
-            contract_serial=format(certificate.serial_number, "x"),
-            issuer=certificate.issuer.rfc4514_string(),
-            not_after=certificate.not_valid_after_utc,
-        )
 
         def work(connection: Connection) -> None:
-            record_issued(connection, certificate, said, authority=authority, predecessor=predecessor, now=now)
-            connection.execute(_ADD, _row(said, now))
+            record_issued(connection, certificate, entry, usage=usage, predecessor=predecessor, now=now)
+            connection.execute(_ADD, _row(entry))
 
         try:
             await self._database.write(work)
         except IntegrityError as error:
-            raise CertificateKnown(f"the certificate {said.contract_serial} is recorded already") from error
-
-    async def was_issued(self, request_digest: str) -> bool:
-        """Return whether this very request (its SHA-256 in hex) was answered with a certificate.
-
-        Raises StoreUnavailable.
-        """
-        key = {"of_digest": request_digest.lower()}
-        return bool(await self._database.read(lambda connection: connection.execute(_WAS_ISSUED, key).scalar_one()))
+            raise CertificateKnown(f"the certificate {certificate.serial_number:x} is recorded already") from error
 
     async def list(  # noqa: PLR0913 - the filters, each by its name
         self,
@@ -138,21 +120,21 @@ class ContractProvisionings:
         pcid: str | None = None,
         emaid: str | None = None,
         outcome: Outcome | str | None = None,
-        refusal: str | None = None,
+        refusal: Refusal | str | None = None,
         since: datetime | None = None,
         before_id: int | None = None,
         limit: int = 100,
     ) -> Sequence[ProvisioningRecord]:
         """Return at most ``limit`` entries, the newest first; None: any. The next page begins before the last one's id.
 
-        Raises StoreUnavailable, and ValueError for what isn't an eMAID, an outcome or an aware time.
+        Raises StoreUnavailable, and ValueError for what isn't an eMAID, an outcome, a refusal or an aware time.
         """
         wanted = {
             "of_station": station,
             "of_pcid": None if pcid is None else pcid.upper(),
             "of_key": None if emaid is None else Emaid.of_peer(emaid).key,
             "of_outcome": None if outcome is None else Outcome(outcome).value,
-            "of_refusal": refusal,
+            "of_refusal": None if refusal is None else Refusal(refusal).value,
             "from_time": since,
             "before_id": before_id,
         }
@@ -163,17 +145,15 @@ class ContractProvisionings:
         return [_record(row) for row in rows]
 
 
-def _row(entry: Provisioning, now: datetime) -> dict[str, Any]:
+def _row(entry: ProvisioningEntry) -> dict[str, Any]:
     row = {
         name: bounded_text(value, TEXT_MAX if name == "text" else WORD_MAX) if isinstance(value, str) else value
         for name, value in asdict(entry).items()
     }
     return row | {
-        "at": now,
         "station": bounded_text(entry.station, IDENTITY_MAX),
-        "outcome": entry.outcome.value,
-        "request_digest": entry.request_digest.lower(),
-        "pcid": None if row["pcid"] is None else row["pcid"].upper(),
+        "refusal": None if entry.refusal is None else entry.refusal.value,
+        "outcome": outcome_of(entry).value,
         "emaid_key": _key(entry.emaid),
     }
 
@@ -187,5 +167,6 @@ def _key(emaid: str | None) -> str | None:
 
 
 def _record(row: RowMapping) -> ProvisioningRecord:
-    said: dict[str, Any] = {name: row[name] for name in _SAID} | {"outcome": Outcome(row["outcome"])}
-    return ProvisioningRecord(row["id"], row["at"], Provisioning(**said))
+    said: dict[str, Any] = {name: row[name] for name in _SAID}
+    refusal = None if row["refusal"] is None else Refusal(row["refusal"])
+    return ProvisioningRecord(row["id"], ProvisioningEntry(**{**said, "refusal": refusal}))

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from gateway.session.contracts import Outcome, Provisioning
+from gateway.session.provisionings import ContractStatus, ProvidedCertificate, ProvisioningEntry
 from gateway.store.certificate_outbox import RevocationOutbox
 from gateway.store.certificate_records import CertificateAmbiguous, CertificateState
 from gateway.store.certificates import Certificates
@@ -36,10 +36,9 @@ def certificate(serial: int, emaid: str = EMAID, *, issuer: str = "MO") -> x509.
     )
 
 
-def entry(**more: Any) -> Provisioning:
-    said = {"station": "CS1", "action": "Install", "schema": "urn:iso:15118:2:2013:MsgDef", "provider": "ours"}
-    told = {"outcome": Outcome.ISSUED, "request_digest": "AB" * 32, "emaid": EMAID, "pcid": PCID}
-    return Provisioning(**{**said, **told, **more})
+def entry(**more: Any) -> ProvisioningEntry:
+    said = {"at": NOW, "station": "CS1", "action": "Install", "schema": "urn:iso:15118:2:2013:MsgDef"}
+    return ProvisioningEntry(**{**said, "digest": "ab" * 32, "provider": "ours", "emaid": EMAID, "pcid": PCID, **more})
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def issued(database: Database) -> ContractCertificates:
 async def test_one_that_was_issued_is_in_the_inventory(
     audit: ContractProvisionings, issued: ContractCertificates, certificates: Certificates
 ) -> None:
-    await audit.issued(entry(), certificate(0xAFFE), authority="contract")
+    await audit.issued(entry(), certificate(0xAFFE), usage="contract")
 
     (found,) = await issued.list()
     assert (found.emaid, found.pcid, found.station, found.provider) == (EMAID, PCID, "CS1", "ours")
@@ -67,7 +66,7 @@ async def test_one_that_was_issued_is_in_the_inventory(
     assert "PRIVATE" not in record.chain
     assert await certificates.find("af:fe") == record
     assert await issued.find(record.fingerprint) == found
-    assert await issued.state(certificate(0xAFFE, issuer="another")) is None
+    assert await issued.provided(certificate(0xAFFE, issuer="another")) is None
     (step,) = await certificates.history(record.fingerprint)
     assert step.detail == "given to a vehicle at station CS1"
 
@@ -76,9 +75,10 @@ async def test_an_update_supersedes_what_the_vehicle_had_and_that_is_revoked(
     audit: ContractProvisionings, issued: ContractCertificates, certificates: Certificates, database: Database
 ) -> None:
     old, new = certificate(1), certificate(2)
-    await audit.issued(entry(), old, authority="contract")
-    await audit.issued(entry(action="Update", pcid=None), new, authority="contract", predecessor=old)
+    await audit.issued(entry(), old, usage="contract")
+    await audit.issued(entry(action="Update", pcid=None), new, usage="contract", predecessor=old)
 
+    assert await issued.provided(old) == ProvidedCertificate(ContractStatus.SUPERSEDED, EMAID, PCID)
     former, present = await issued.list()
     assert former.certificate.state is CertificateState.SUPERSEDED
     assert (present.predecessor_id, present.pcid) == (former.certificate.id, PCID)
@@ -88,16 +88,34 @@ async def test_an_update_supersedes_what_the_vehicle_had_and_that_is_revoked(
     assert await outbox.revoke_superseded(NOW, 10) == 1
     (untold,) = await outbox.untold(10)
     assert (untold.serial, untold.usage, untold.reason) == ("1", "contract", "superseded")
-    assert await issued.state(old) is CertificateState.REVOKED
-    assert await issued.state(new) is CertificateState.ISSUED
+    assert await issued.provided(old) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
+    # Whether its time is over is what its dates say, not how it stands.
+    later = ContractCertificates(database, lambda: NOW + 60 * DAY)
+    assert await later.provided(new) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
+    assert [each.certificate.state.value for each in await later.list()] == ["revoked", "expired"]
+
+
+async def test_a_revoked_one_is_known_whatever_became_of_its_signature(
+    audit: ContractProvisionings, issued: ContractCertificates, certificates: Certificates
+) -> None:
+    await audit.issued(entry(), certificate(1), usage="contract")
+    await certificates.revoke("1")
+    # ECDSA signs anew each time: the same certificate with another fingerprint, as (r, -s) makes one.
+    again = certificate(1)
+    assert again.tbs_certificate_bytes == certificate(1).tbs_certificate_bytes
+    assert await issued.provided(again) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
+
+    await audit.issued(entry(), again, usage="seen")
+    assert await issued.provided(again) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
+    assert await issued.provided(certificate(1, issuer="another")) is None
 
 
 async def test_anothers_is_seen_and_never_revoked_by_itself(
     audit: ContractProvisionings, issued: ContractCertificates, database: Database
 ) -> None:
     old, new = certificate(1), certificate(2)
-    await audit.issued(entry(), old, authority=None)
-    await audit.issued(entry(), new, authority=None, predecessor=old)
+    await audit.issued(entry(), old, usage="seen")
+    await audit.issued(entry(), new, usage="seen", predecessor=old)
 
     assert [each.certificate.usage for each in await issued.list()] == ["seen", "seen"]
     assert await RevocationOutbox(database, lambda: NOW + DAY).revoke_superseded(NOW, 10) == 0
@@ -106,7 +124,7 @@ async def test_anothers_is_seen_and_never_revoked_by_itself(
 async def test_a_predecessor_that_is_not_on_record_stands_in_nobodys_way(
     audit: ContractProvisionings, issued: ContractCertificates
 ) -> None:
-    await audit.issued(entry(pcid=None), certificate(2), authority="contract", predecessor=certificate(1))
+    await audit.issued(entry(pcid=None), certificate(2), usage="contract", predecessor=certificate(1))
     (found,) = await issued.list()
     assert (found.pcid, found.predecessor_id) == (None, None)
 
@@ -124,19 +142,19 @@ async def test_a_stations_certificate_is_no_predecessor(
         not_after=NOW + DAY,
         chain="",
     )
-    await audit.issued(entry(), certificate(2), authority="contract", predecessor=old)
+    await audit.issued(entry(), certificate(2), usage="contract", predecessor=old)
     found = await certificates.find("1")
     assert found is not None
     assert found.state is CertificateState.ISSUED
-    assert await issued.state(old) is None
+    assert await issued.provided(old) is None
 
 
 async def test_a_provider_may_give_the_same_again(
     audit: ContractProvisionings, issued: ContractCertificates, certificates: Certificates
 ) -> None:
     same = certificate(1)
-    await audit.issued(entry(), same, authority=None)
-    await audit.issued(entry(station="CS2"), same, authority=None, predecessor=same)
+    await audit.issued(entry(), same, usage="seen")
+    await audit.issued(entry(station="CS2"), same, usage="seen", predecessor=same)
 
     (found,) = await issued.list()
     assert (found.station, found.certificate.state) == ("CS1", CertificateState.ISSUED)
@@ -146,11 +164,11 @@ async def test_a_provider_may_give_the_same_again(
 
 
 async def test_lists_have_filters_and_pages(audit: ContractProvisionings, issued: ContractCertificates) -> None:
-    await audit.issued(entry(), certificate(1), authority="contract")
+    await audit.issued(entry(), certificate(1), usage="contract")
     await audit.issued(
         entry(emaid="DE8EXC99999999", pcid="P" * 17, station="CS2", provider="theirs"),
         certificate(2, OTHER),
-        authority=None,
+        usage="seen",
     )
     one, two = await issued.list()
     table: list[tuple[dict[str, Any], Any]] = [
@@ -170,7 +188,7 @@ async def test_lists_have_filters_and_pages(audit: ContractProvisionings, issued
 
 async def test_two_issuers_may_give_the_same_number(audit: ContractProvisionings, issued: ContractCertificates) -> None:
     for issuer in ("A", "B"):
-        await audit.issued(entry(), certificate(1, issuer=issuer), authority=None)
+        await audit.issued(entry(), certificate(1, issuer=issuer), usage="seen")
     with pytest.raises(CertificateAmbiguous, match="name it by its SHA-256 fingerprint"):
         await issued.find("01")
     with pytest.raises(ValueError, match="invalid literal"):

@@ -9,12 +9,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import insert
 
-from gateway.session.contracts import Outcome, Provisioning
+from gateway.session.contracts import Outcome
+from gateway.session.provisionings import ProvisioningEntry
 from gateway.store.certificate_records import CertificateKnown
 from gateway.store.contract_certificates import ContractCertificates
 from gateway.store.contract_models import ContractProvisioningRow
 from gateway.store.contract_provisionings import REFUSALS_KEPT, TEXT_MAX, WORD_MAX, ContractProvisionings
 from gateway.store.database import Database
+from pki.iso15118.provisioning import Refusal
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -22,11 +24,12 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 EMAID, PCID = "DE8EXC12345678", "WVWZZZ1KZAW000123"
 DIGEST = "ab" * 32
 ROW = {
-    **dict.fromkeys(("action", "schema", "provider"), ""),
+    **dict.fromkeys(("action", "schema"), ""),
     "at": NOW,
     "station": "CS1",
     "outcome": "refused",
-    "request_digest": DIGEST,
+    "digest": DIGEST,
+    "refusal": "NoContract",
     "text": "older",
 }
 
@@ -45,10 +48,13 @@ def certificate(serial: int) -> x509.Certificate:
     )
 
 
-def refused(station: str = "CS1", **more: Any) -> Provisioning:
-    said = {"action": "Install", "schema": "urn:iso:15118:2:2013:MsgDef", "outcome": Outcome.REFUSED}
-    told = {"request_digest": DIGEST.upper(), "refusal": "NoContract", "text": "no contract for it"}
-    return Provisioning(**{"station": station, **said, **told, **more})
+def entry(station: str = "CS1", **more: Any) -> ProvisioningEntry:
+    said = {"at": NOW, "station": station, "action": "Install", "schema": "urn:iso:15118:2:2013:MsgDef"}
+    return ProvisioningEntry(**{**said, "digest": DIGEST, **more})
+
+
+def refused(station: str = "CS1", **more: Any) -> ProvisioningEntry:
+    return entry(station, **{"refusal": Refusal.NO_CONTRACT, "text": "no contract for it", **more})
 
 
 @pytest.fixture
@@ -57,42 +63,36 @@ def audit(database: Database) -> ContractProvisionings:
 
 
 async def test_a_refusal_is_kept_as_it_was_said(audit: ContractProvisionings) -> None:
-    await audit.note(refused(pcid=PCID.lower(), vehicle_serial="1f"))
+    said = refused(pcid=PCID, vehicle_serial="1f", provider="native")
+    await audit.note(said)
 
     (found,) = await audit.list()
-    assert found.at == NOW
-    assert found.provisioning == refused(pcid=PCID, vehicle_serial="1f", request_digest=DIGEST)
+    assert (found.entry, found.outcome) == (said, Outcome.REFUSED)
 
 
-async def test_what_was_issued_tells_of_its_certificate(audit: ContractProvisionings) -> None:
-    entry = refused(refusal=None, text="", emaid=EMAID, pcid=PCID, cps_serial="c0")
-    await audit.issued(entry, certificate(0xAFFE), authority="contract")
+async def test_what_was_issued_is_kept_with_its_certificate(audit: ContractProvisionings, database: Database) -> None:
+    said = entry(emaid=EMAID, pcid=PCID, contract_serial="affe", issuer="CN=MO", cps_serial="c0", not_after=NOW + DAY)
+    await audit.issued(said, certificate(0xAFFE), usage="contract")
 
     (found,) = await audit.list()
-    said = found.provisioning
-    assert (said.outcome, said.contract_serial, said.issuer) == (Outcome.ISSUED, "affe", f"CN={EMAID}")
-    assert (said.not_after, said.cps_serial) == (NOW + DAY, "c0")
-    assert await audit.was_issued(DIGEST.upper())
-    assert not await audit.was_issued("00")
-
-
-async def test_a_refused_request_was_not_issued(audit: ContractProvisionings) -> None:
-    await audit.note(refused())
-    assert not await audit.was_issued(DIGEST)
+    assert (found.entry, found.outcome) == (said, Outcome.ISSUED)
+    (kept,) = await ContractCertificates(database).list()
+    assert kept.certificate.serial == "affe"
 
 
 async def test_nothing_is_kept_of_what_could_not_be_recorded_whole(
     audit: ContractProvisionings, database: Database
 ) -> None:
-    entry = refused(emaid=EMAID)
-    await audit.issued(entry, certificate(1), authority="contract")
+    await audit.issued(entry(emaid=EMAID), certificate(1), usage="contract")
     with pytest.raises(CertificateKnown, match="the certificate 1 is recorded already"):
         # Another certificate of the same number: ECDSA signs anew.
-        await audit.issued(entry, certificate(1), authority="contract")
+        await audit.issued(entry(emaid=EMAID), certificate(1), usage="contract")
     with pytest.raises(ValueError, match="isn't an eMAID"):
-        await audit.issued(refused(emaid=None), certificate(2), authority="contract")
+        await audit.issued(entry(), certificate(2), usage="contract")
+    with pytest.raises(ValueError, match="what was refused has no certificate"):
+        await audit.issued(refused(emaid=EMAID), certificate(2), usage="contract")
     with pytest.raises(ValueError, match="recorded with its certificate"):
-        await audit.note(refused(outcome=Outcome.ISSUED))
+        await audit.note(entry())
     assert len(await audit.list()) == 1
     assert len(await ContractCertificates(database).list()) == 1
 
@@ -101,7 +101,7 @@ async def test_what_a_peer_says_is_cut(audit: ContractProvisionings) -> None:
     await audit.note(refused("S" * 100, schema="x" * 600, text="t" * 2000, pcid="p\0" * 600, emaid="no eMAID"))
 
     (found,) = await audit.list()
-    said = found.provisioning
+    said = found.entry
     assert (len(said.station), len(said.schema), len(said.text)) == (48, WORD_MAX, TEXT_MAX)
     assert said.pcid is not None
     assert len(said.pcid) == WORD_MAX
@@ -113,7 +113,7 @@ async def test_a_station_pushes_out_its_own_refusals_and_nothing_that_was_issued
     audit: ContractProvisionings, database: Database
 ) -> None:
     for number in range(3):
-        await audit.issued(refused(emaid=EMAID), certificate(number + 1), authority=None)
+        await audit.issued(entry(emaid=EMAID), certificate(number + 1), usage="seen")
     await audit.note(refused("CS2"))
     await database.write(lambda connection: connection.execute(insert(ContractProvisioningRow), [ROW] * REFUSALS_KEPT))
     for _ in range(2):
@@ -121,18 +121,15 @@ async def test_a_station_pushes_out_its_own_refusals_and_nothing_that_was_issued
 
     found = await audit.list(station="CS1", outcome="refused", limit=2 * REFUSALS_KEPT)
     assert len(found) == REFUSALS_KEPT
-    assert [each.provisioning.text for each in found[:3]] == ["no contract for it", "no contract for it", "older"]
+    assert [each.entry.text for each in found[:3]] == ["no contract for it", "no contract for it", "older"]
     assert len(await audit.list(outcome=Outcome.ISSUED)) == 3
     assert len(await audit.list(station="CS2")) == 1
 
 
-async def test_lists_have_filters_and_pages(database: Database) -> None:
-    moment = NOW
-    audit = ContractProvisionings(database, lambda: moment)
+async def test_lists_have_filters_and_pages(audit: ContractProvisionings) -> None:
     await audit.note(refused("CS1", pcid=PCID))
-    moment = NOW + DAY
-    await audit.note(refused("CS2", refusal="Replayed", emaid=EMAID))
-    await audit.issued(refused("CS1", emaid="DE8EXC00000000"), certificate(7), authority="contract")
+    await audit.note(refused("CS2", refusal=Refusal.REPLAYED, emaid=EMAID, at=NOW + DAY))
+    await audit.issued(entry("CS1", emaid="DE8EXC00000000", at=NOW + DAY), certificate(7), usage="contract")
 
     three, two, one = await audit.list()
     table: list[tuple[dict[str, Any], Any]] = [
@@ -150,3 +147,5 @@ async def test_lists_have_filters_and_pages(database: Database) -> None:
         await audit.list(emaid="x")
     with pytest.raises(ValueError, match="not a valid Outcome"):
         await audit.list(outcome="lost")
+    with pytest.raises(ValueError, match="not a valid Refusal"):
+        await audit.list(refusal="lost")

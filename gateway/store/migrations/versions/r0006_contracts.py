@@ -70,18 +70,18 @@ def _certificates() -> None:
 
 
 def _provisionings() -> None:
-    absent = ("refusal", "pcid", "emaid", "emaid_key", "vehicle_serial", "contract_serial", "issuer", "cps_serial")
+    absent = ("provider", "refusal", "pcid", "emaid", "emaid_key", "vehicle_serial", "contract_serial", "issuer")
     op.create_table(
         "contract_provisionings",
         sa.Column("id", RowId, nullable=False),
         sa.Column("at", UtcTime(), nullable=False),
-        *_texts("station", "action", "schema", "outcome", "request_digest", "provider", "text"),
-        *(sa.Column(name, sa.Text(), nullable=True) for name in absent),
+        *_texts("station", "action", "schema", "outcome", "digest", "text"),
+        *(sa.Column(name, sa.Text(), nullable=True) for name in (*absent, "cps_serial")),
         sa.Column("not_after", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_contract_provisionings"),
         sqlite_autoincrement=True,
     )
-    for columns in (["station", "outcome", "id"], ["request_digest"], *([each, "id"] for each in _BY)):
+    for columns in (["station", "outcome", "id"], *([each, "id"] for each in _BY)):
         op.create_index(f"ix_contract_provisionings_{'_'.join(columns)}", "contract_provisionings", columns)
 
 
