@@ -124,8 +124,6 @@ def content_states(content: Particle | None, *, first: int, is_mixed: bool) -> S
     for place in places:  # grows on the way
         same = _all_same(place)
         edges = sorted((edge for each in same for edge in each.edges), key=lambda edge: edge[0])
-        if len({position for position, _, _ in edges}) < len(edges):
-            raise XsdError("a content model in which one element leads to two places")
         places += dict.fromkeys(target for _, _, target in edges if target not in places)
         state: list[Production] = [
             Start(name, type_name, first + places.index(target))
@@ -133,6 +131,8 @@ def content_states(content: Particle | None, *, first: int, is_mixed: bool) -> S
             if isinstance(particle, ElementParticle)
             for name, type_name in particle.choices
         ]
+        if len({start.name for start in state if isinstance(start, Start)}) < len(state):
+            raise XsdError("a content model in which one element leads to two places")
         state += [AnyElement()] if any(isinstance(particle, Wildcard) for _, particle, _ in edges) else []
         state += [End()] if end in same else []
         state += [Text()] if is_mixed else []
