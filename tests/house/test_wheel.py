@@ -36,7 +36,13 @@ def test_its_version_is_the_gateways(wheel: dict[str, bytes]) -> None:
 
 
 def test_every_module_and_all_data_is_in_it(wheel: dict[str, bytes]) -> None:
-    data = ["certs/profiles/*.yaml", "policies/*.yaml", "policies/*.json", "gateway/store/migrations/**/*"]
+    data = [
+        "certs/profiles/*.yaml",
+        "policies/*.yaml",
+        "policies/*.json",
+        "gateway/store/migrations/**/*",
+        "pki/iso15118/exi/grammar/*.json",
+    ]
     wanted = {
         path.relative_to(ROOT).as_posix()
         for folder in ("gateway", "pki", "policies", "certs")
@@ -50,6 +56,7 @@ def test_every_module_and_all_data_is_in_it(wheel: dict[str, bytes]) -> None:
 
     assert {"certs/__init__.py", "gateway/__main__.py", "policies/legacy-1.6.yaml"} <= wanted
     assert {"policies/policy.schema.json", "policies/cases.schema.json"} <= wanted
+    assert "pki/iso15118/exi/grammar/iso_2.json" in wanted
     assert wanted <= wheel.keys()
 
 
