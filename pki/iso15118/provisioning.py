@@ -94,7 +94,7 @@ class Provision:
     remaining: int | None = None
     """Contracts that are still to come (-20 RemainingContractCertificateChains)."""
     warnings: tuple[str, ...] = ()
-    """Why the vehicle may refuse it all the same; for the audit."""
+    """What breaks the certificate profiles and was let pass, or may keep the vehicle from taking it."""
 
 
 class ContractProvider(Protocol):
