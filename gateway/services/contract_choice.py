@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography import x509
 
 from gateway.services.ev_certificate_words import EvRequest
-from gateway.session.provisionings import Contracts, ContractStatus, ProvidedCertificates
+from gateway.session.provisionings import ContractStatus, ProvidedCertificate
+from pki.iso15118.identifiers import Emaid
 from pki.iso15118.messages import Action, CertificateInstallationReq20
 from pki.iso15118.provisioning import Contract, ProvisioningRefused, Refusal, VerifiedRequest
 
@@ -21,6 +22,23 @@ CONTRACTS_MAX: Final = 255
 
 Session = tuple[str, str, bytes]
 """Station, PCID and SessionID of a vehicle that fetches its contracts."""
+
+
+class Contracts(Protocol):
+    """Who has which contract. Both methods raise :class:`gateway.session.ports.StoreAway`."""
+
+    async def for_vehicle(self, pcid: str, at: datetime) -> Sequence[Contract]:
+        """Return a vehicle's contracts that are valid at a moment, the default one first."""
+
+    async def by_emaid(self, emaid: str, at: datetime) -> Contract | None:
+        """Return the contract of an eMAID in any of its forms, if it is valid at a moment."""
+
+
+class ProvidedCertificates(Protocol):
+    """The contract certificates that were provided here."""
+
+    async def provided(self, certificate: x509.Certificate) -> ProvidedCertificate | None:
+        """Return how one stands; None where it was provided elsewhere. Raises StoreAway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +64,9 @@ class _Loop:
 class ContractChoices:
     """Chooses, and remembers of a -20 vehicle what it has still to get."""
 
-    def __init__(self, contracts: Contracts, provided: ProvidedCertificates) -> None:
+    def __init__(self, contracts: Contracts, certificates: ProvidedCertificates) -> None:
         self._contracts = contracts
-        self._provided = provided
+        self._certificates = certificates
         self._loops: dict[Session, _Loop] = {}
 
     async def choose(
@@ -98,7 +116,7 @@ class ContractChoices:
     async def _update(self, request: VerifiedRequest, at: datetime) -> ContractChoice:
         """The eMAID must be a contract that is valid now, and of the vehicle that had the certificate before."""
         predecessor = request.path[0]
-        before = await self._provided.provided(predecessor)
+        before = await self._certificates.provided(predecessor)
         if before is not None and before.status is ContractStatus.REVOKED:
             text = "the contract certificate is revoked; the vehicle asks anew with its OEM provisioning certificate"
             raise ProvisioningRefused(Refusal.CERTIFICATE_REVOKED, text)
@@ -121,7 +139,15 @@ def in_order(
     What 2.1's own fields say goes before the message's. A vehicle that asks takes one at least.
     """
     wanted = asked.prioritized_emaids or message.prioritized_emaids
-    places = {emaid.replace("-", "").upper(): place for place, emaid in reversed([*enumerate(wanted)])}
-    ordered = sorted(contracts, key=lambda each: places.get(each.emaid, len(places)))
+    places = {key_of(emaid): place for place, emaid in reversed([*enumerate(wanted)])}
+    ordered = sorted(contracts, key=lambda each: places.get(key_of(each.emaid), len(wanted)))
     most = message.maximum_contract_certificate_chains if asked.maximum_chains is None else asked.maximum_chains
     return tuple(ordered[: min(max(most, 1), CONTRACTS_MAX)])
+
+
+def key_of(emaid: str) -> str:
+    """Return what two spellings of an eMAID have in common; of what is none, itself."""
+    try:
+        return Emaid.of_peer(emaid).key
+    except ValueError:
+        return emaid

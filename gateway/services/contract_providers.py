@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.bridge.books import Json
+from cryptography import x509
+
+from gateway.bridge.books import Books, Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.services.ev_certificate_words import decode_base64, encode_base64
 from gateway.services.peer_text import printable
@@ -32,6 +34,8 @@ WORDS_MAX: Final = 200
 class VehiclesStation(ConnectedStation, Protocol):
     """The station at which a vehicle stands, with the road to its backend."""
 
+    books: Books
+
     @property
     def remote(self) -> str:
         """The address of its connection."""
@@ -43,8 +47,8 @@ class VehiclesStation(ConnectedStation, Protocol):
 class AnswerChecker(Protocol):
     """Looks at what somebody else provided."""
 
-    def check(self, exi: bytes, request: VerifiedRequest) -> Provision:
-        """Return it under the request's SessionID. Raises ProvisioningRefused."""
+    def check(self, exi: bytes, request: VerifiedRequest, *, emaid: str | None = None) -> Provision:
+        """Return it under the request's SessionID; for ``emaid``, if that is given. Raises ProvisioningRefused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Offer:
     """It may be asked for a vehicle without a contract here."""
     is_ours: bool = False
     """Its contract certificates are signed by ``authority.contract``, and revoked there."""
+    withdraw: Callable[[x509.Certificate], None] = lambda _: None
+    """``withdraw(certificate)`` hears that one which it has provided doesn't reach its vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,8 @@ class BackendProvider:
         self._answers = answers
         self._vendor_id = vendor_id
 
-    async def provide(self, request: VerifiedRequest, contract: Contract | None, *, remaining: int) -> Provision:  # noqa: ARG002 - the Protocol's: a backend knows its contracts itself
-        """Return the backend's answer, checked. Raises ProvisioningRefused."""
+    async def provide(self, request: VerifiedRequest, contract: Contract | None, *, remaining: int) -> Provision:  # noqa: ARG002 - the Protocol's: the backend's answer says how many are left
+        """Return the backend's answer, checked; for ``contract``, where that is known. Raises ProvisioningRefused."""
         if self._version is None:
             text = "the station's backend knows no contract certificates (backends.NAME.plug_and_charge)"
             raise ProvisioningRefused(Refusal.NOT_CONFIGURED, text)
@@ -121,7 +127,7 @@ class BackendProvider:
         if exi is None:
             text = "the station's backend: exiResponse isn't base64"
             raise ProvisioningRefused(Refusal.PROVIDER_ANSWER, text)
-        return self._answers.check(exi, request)
+        return self._answers.check(exi, request, emaid=None if contract is None else contract.emaid)
 
     async def _ask(self, payload: Json) -> Json:
         if self._version is Version.V16:

@@ -9,11 +9,12 @@ import hashlib
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
+from cryptography import x509
 
-from gateway.services.contract_choice import ContractChoice, ContractChoices
+from gateway.services.contract_choice import ContractChoice, ContractChoices, Contracts, ProvidedCertificates, key_of
 from gateway.services.contract_providers import Chosen, Providers, VehiclesStation
 from gateway.services.contract_replays import SignedRequests
 from gateway.services.ev_certificate_words import (
@@ -24,20 +25,20 @@ from gateway.services.ev_certificate_words import (
     schema_of_request,
     told_station,
 )
+from gateway.services.peer_text import printable
 from gateway.services.provisioning_record import Case, ProvisioningRecord
 from gateway.session.ports import StoreAway
-from gateway.session.provisionings import Contracts, ProvidedCertificates
 from pki.iso15118.exi import Schema
 from pki.iso15118.messages import Action
 from pki.iso15118.provisioning import Provision, ProvisioningRefused, Refusal, VerifiedRequest
-
-SAME_CONTRACT: Final = 14
-"""Characters of an eMAID that name the contract; the fifteenth, a check digit, may be there or not."""
 
 log = structlog.get_logger(__name__)
 
 Refused = Callable[[bytes, Schema, Refusal], bytes | None]
 """``refused(exi, schema, refusal)`` returns what the vehicle is told, in EXI; None where its request can't be read."""
+
+Superseded = Callable[[x509.Certificate], None]
+"""``superseded(certificate)`` hears of a contract certificate that an update has replaced."""
 
 
 class Verifier(Protocol):
@@ -59,6 +60,7 @@ class ContractProvisioning:
         record: ProvisioningRecord,
         *,
         refused: Refused,
+        superseded: Superseded,
         timeout: float,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
@@ -69,6 +71,7 @@ class ContractProvisioning:
         self._providers = providers
         self._record = record
         self._refused = refused
+        self._superseded = superseded
         self._timeout = timeout
         self._now = now
         self._clock = clock
@@ -122,6 +125,7 @@ class ContractProvisioning:
             return await self._provided(case, request)
         name = self._signed.use(request, now)
         try:
+            await self._record.check_new(case)
             return await self._provided(case, request)
         except BaseException:
             self._signed.give_back(name)
@@ -140,12 +144,14 @@ class ContractProvisioning:
         except TimeoutError:
             text = f"nobody had provided a certificate after {self._timeout:g} s (plug_and_charge.timeout)"
             raise ProvisioningRefused(Refusal.PROVIDER_TIMEOUT, text) from None
-        _check_contract(provision, choice)
-        exi_response = encode_base64(provision.exi)
-        if len(exi_response) > case.asked.response_max:
-            text = f"the answer has {len(exi_response)} characters, and the station takes {case.asked.response_max}"
-            raise ProvisioningRefused(Refusal.PROVIDER_ANSWER, text)
-        await self._record.issued(case, provision, choice.predecessor)
+        try:
+            exi_response = _fitting(provision, choice, case.asked)
+            await self._record.issued(case, provision, choice.predecessor)
+        except BaseException:
+            chosen.offer.withdraw(provision.certificate)
+            raise
+        if choice.predecessor is not None:
+            self._superseded(choice.predecessor)
         self._choices.provided(choice, self._clock())
         remaining = choice.remaining if choice.contract is not None else provision.remaining
         return EvAnswer(exi_response, remaining=remaining)
@@ -174,9 +180,17 @@ class ContractProvisioning:
         return EvAnswer(exi_response, refused.refusal, told_station(refused))
 
 
-def _check_contract(provision: Provision, choice: ContractChoice) -> None:
-    """What another provider gave is for the contract that was asked for. Raises ProvisioningRefused."""
+def _fitting(provision: Provision, choice: ContractChoice, asked: EvRequest) -> str:
+    """Return exiResponse, where the answer is for the contract that was asked for and the station can take it.
+
+    Raises ProvisioningRefused.
+    """
     wanted = choice.contract
-    if wanted is not None and provision.emaid[:SAME_CONTRACT].upper() != wanted.emaid[:SAME_CONTRACT].upper():
-        text = f"a certificate for {provision.emaid[:20]} was provided, and {wanted.emaid} was asked for"
+    if wanted is not None and key_of(provision.emaid) != key_of(wanted.emaid):
+        text = f"a certificate for {printable(provision.emaid, 20)} was provided, and {wanted.emaid} was asked for"
         raise ProvisioningRefused(Refusal.PROVIDER_ANSWER, text)
+    exi_response = encode_base64(provision.exi)
+    if len(exi_response) > asked.response_max:
+        text = f"the answer has {len(exi_response)} characters, and the station takes {asked.response_max}"
+        raise ProvisioningRefused(Refusal.PROVIDER_ANSWER, text)
+    return exi_response

@@ -27,8 +27,8 @@ SAME_ANSWER: Final = 60.0
 """Seconds in which a station that repeats a request to the letter gets the same certificate again."""
 ANSWERS_MAX: Final = 2000
 """Answers that are kept for it; of more, the oldest is forgotten."""
-AUDITED_EVERY: Final = 60.0
-"""Seconds in which one refusal of a station that asks too often is kept; the metrics count all."""
+QUIET: Final = 60.0
+"""Seconds without any after which a station that asks too often is on the audit anew; the metrics count all."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class PlugAndCharge:
         self._most = requests_per_hour
         self._clock = clock
         self._requests = StrikesByIdentity(requests_per_hour, HOUR)
-        self._told = StrikesByIdentity(1, AUDITED_EVERY)
+        self._told = StrikesByIdentity(1, QUIET)
         self._making: dict[bytes, asyncio.Future[EvAnswer]] = {}
         """By station and request: the answer that is being made."""
         self._given: dict[bytes, tuple[EvAnswer, float]] = {}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from cryptography import x509
@@ -10,8 +10,8 @@ from cryptography import x509
 from gateway.services.contract_providers import Chosen, VehiclesStation
 from gateway.services.ev_certificate_words import TEXT_MAX, EvRequest
 from gateway.services.peer_text import printable
+from gateway.session.contracts import Outcome, Provisioning
 from gateway.session.ports import StoreAway
-from gateway.session.provisionings import ProvisioningAudit, ProvisioningEntry
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from gateway.session.tally import Tally
 from pki.iso15118.exi import Schema
@@ -41,6 +41,29 @@ KINDS: Final = {
 log = structlog.get_logger(__name__)
 
 
+class ProvisioningAudit(Protocol):
+    """The audit of all requests. Every method raises StoreAway; the first two are durable on return."""
+
+    async def note(self, entry: Provisioning) -> None:
+        """Keep a refusal."""
+
+    async def issued(
+        self,
+        entry: Provisioning,
+        certificate: x509.Certificate,
+        *,
+        authority: str | None,
+        predecessor: x509.Certificate | None = None,
+    ) -> None:
+        """Keep that a vehicle is given a certificate, and the certificate, in one database transaction.
+
+        ``authority`` is the use of the one that signed it, None: none of ours. ``predecessor`` is superseded.
+        """
+
+    async def was_issued(self, request_digest: str) -> bool:
+        """Return whether the request of this SHA-256 has ever brought a certificate."""
+
+
 @dataclass(slots=True)
 class Case:
     """One request in hand, and what has come to light of it."""
@@ -66,13 +89,22 @@ class ProvisioningRecord:
         self._security = security
         self._tally = tally
 
+    async def check_new(self, case: Case) -> None:
+        """Return when these octets have brought no certificate yet, in whatever run of the gateway.
+
+        Raises ProvisioningRefused, REPLAYED, and StoreAway.
+        """
+        if await self._audit.was_issued(case.digest):
+            text = "this very request has brought a certificate before; the audit has its digest"
+            raise ProvisioningRefused(Refusal.REPLAYED, text)
+
     async def issued(self, case: Case, provision: Provision, predecessor: x509.Certificate | None) -> None:
         """Keep that a certificate was provided. Raises StoreAway: then nobody may have it."""
         is_ours = case.chosen is not None and case.chosen.offer.is_ours
-        usage = ("contract_20" if case.schema is Schema.ISO_20 else "contract") if is_ours else "seen"
+        authority = ("contract_20" if case.schema is Schema.ISO_20 else "contract") if is_ours else None
         entry = _entry(case)
         try:
-            await self._audit.issued(entry, provision.certificate, usage=usage, predecessor=predecessor)
+            await self._audit.issued(entry, provision.certificate, authority=authority, predecessor=predecessor)
         except StoreAway:
             # The CA has signed it: who clears up must know of it.
             log.error("contract_certificate_lost", serial=entry.contract_serial, issuer=entry.issuer, emaid=entry.emaid)  # noqa: TRY400 - StoreAway is logged by who refuses
@@ -103,14 +135,14 @@ class ProvisioningRecord:
         )
         kind = KINDS.get(refused.refusal)
         if kind is not None:
-            presented = {"request": entry.digest}
+            presented = {"request": entry.request_digest}
             self._security.note(
                 SecurityEvent(kind, text, entry.station, case.station.remote or None, presented=presented)
             )
         try:
             await self._audit.note(entry)
         except StoreAway as away:
-            log.error("provisioning_not_audited", identity=entry.station, digest=entry.digest, reason=str(away))  # noqa: TRY400 - it says it all
+            log.error("provisioning_not_audited", identity=entry.station, digest=entry.request_digest, reason=str(away))  # noqa: TRY400 - it says it all
 
     def counted(self, case: Case, refusal: Refusal | None, seconds: float | None = None) -> None:
         """Count one request, and the time from its arrival to its answer, if it was looked at."""
@@ -119,22 +151,22 @@ class ProvisioningRecord:
         self._tally.provisioned(case.asked.action.value, provider, outcome, seconds)
 
 
-def _entry(case: Case, refusal: Refusal | None = None, text: str = "") -> ProvisioningEntry:
+def _entry(case: Case, refusal: Refusal | None = None, text: str = "") -> Provisioning:
     verified, provision, contract = case.verified, case.provision, case.contract
     emaid = verified.emaid if verified is not None else None
     if contract is not None:
         emaid = contract.emaid
     if provision is not None:
         emaid = provision.emaid
-    return ProvisioningEntry(
-        at=case.at,
+    return Provisioning(
         station=case.station.identity,
         action=case.asked.action.value,
         schema=printable(case.asked.schema_version, SCHEMA_MAX),
-        digest=case.digest,
-        provider=None if case.chosen is None else case.chosen.name,
-        refusal=refusal,
-        text=text or printable("; ".join(verified.warnings if verified is not None else ()), TEXT_MAX),
+        outcome=Outcome.ISSUED if refusal is None else Outcome.REFUSED,
+        request_digest=case.digest,
+        provider="" if case.chosen is None else case.chosen.name,
+        refusal=None if refusal is None else refusal.value,
+        text=text or printable("; ".join(_warnings(case)), TEXT_MAX),
         pcid=_pcid(case),
         emaid=emaid,
         vehicle_serial=None if verified is None else _serial(verified.path[0]),
@@ -143,6 +175,11 @@ def _entry(case: Case, refusal: Refusal | None = None, text: str = "") -> Provis
         cps_serial=None if provision is None else _serial(provision.cps_certificate),
         not_after=None if provision is None else provision.certificate.not_valid_after_utc,
     )
+
+
+def _warnings(case: Case) -> tuple[str, ...]:
+    requested = () if case.verified is None else case.verified.warnings
+    return requested + (() if case.provision is None else case.provision.warnings)
 
 
 def _pcid(case: Case) -> str | None:

@@ -92,6 +92,23 @@ async def test_data_that_can_not_be_read(desk: Desk, data: str | None, message_i
     assert desk.asked == []
 
 
+@pytest.mark.parametrize("status", ["Accepted", "Failed"])
+async def test_contract_certificates_are_the_backends_unless_they_are_served(status: str) -> None:
+    async def serve(_: Any, payload: Json, vendor_id: str) -> Json:
+        assert (payload["exiRequest"], vendor_id) == ("gA==", "iso15118")
+        return {"status": status, "exiResponse": "gA==", "statusInfo": {"reasonCode": "NoContract"}}
+
+    desk = Desk()
+    desk.transfers = PlugAndChargeTransfers({"Get15118EVCertificate": serve})
+    data = '{"iso15118SchemaVersion":"urn:x","action":"Install","exiRequest":"gA=="}'
+    answer = await desk.transfer(vendorId="iso15118", messageId="Get15118EVCertificate", data=data)
+    assert answer == {"status": "Accepted", "data": f'{{"status":"{status}","exiResponse":"gA=="}}'}
+    assert desk.station.passed_on == []
+    assert await desk.transfer(vendorId="iso15118", messageId="Get15118EVCertificate", data='{"action":"Install"}') == {
+        "status": "Rejected"
+    }
+
+
 # --- what is sent
 
 

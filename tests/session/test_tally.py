@@ -1,6 +1,6 @@
 """The counters: what is counted, and that their keys stay few."""
 
-from gateway.session.tally import DECISIONS_MAX, RULES_MAX, Leg, Outcome, Tally
+from gateway.session.tally import DECISIONS_MAX, RULES_MAX, Durations, Leg, Outcome, Tally
 
 
 def test_calls_are_counted_by_leg_direction_action_and_outcome() -> None:
@@ -58,3 +58,19 @@ def test_decisions_of_policies_are_counted_apart_up_to_a_bound() -> None:
     assert len(tally.policy_decisions) == DECISIONS_MAX + 1
     assert tally.policy_decisions["site", "other", "denied", "enforce"] == 2
     assert tally.policy_decisions["site", "rule-0", "denied", "enforce"] == 2
+
+
+def test_durations_at_their_bounds() -> None:
+    durations = Durations((0.1, 1.0))
+    for seconds in (0.0, 0.1, 0.2, 1.0, 1.1):
+        durations.add(seconds)
+    assert durations.counts == [2, 2, 1]
+    assert round(durations.total, 1) == 2.4
+
+
+def test_requests_that_were_not_looked_at_take_no_time() -> None:
+    tally = Tally()
+    tally.provisioned("Install", "-", "RateLimitExceeded", None)
+    tally.provisioned("Install", "native", "Issued", 0.2)
+    assert sum(tally.provisionings.values()) == 2
+    assert sum(tally.provisioning_seconds.counts) == 1
