@@ -1,5 +1,6 @@
 """The provider that we are: our authority certifies, a provisioning service vouches, the answer is written here."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +36,8 @@ from pki.iso15118.writing import write_message
 OK: Final = "OK"
 REMAINING_MAX: Final = 255
 """RemainingContractCertificateChains is an unsignedByte."""
+_ATTRIBUTE: Final = re.compile(r"(^|,)\s*([A-Za-z]{1,30})\s*=\s*")
+"""The beginning of an attribute, as people write it: ``, cn = ``."""
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +148,8 @@ def root_warnings(request: Request, v2g_root: x509.Name) -> tuple[str, ...]:
     wanted = _parts_of(v2g_root)
     for named in request.root_certificate_ids:
         try:
-            if _parts_of(x509.Name.from_rfc4514_string(named.issuer_name)) == wanted:
+            name = _ATTRIBUTE.sub(lambda found: f"{found[1]}{found[2].upper()}=", named.issuer_name)
+            if _parts_of(x509.Name.from_rfc4514_string(name)) == wanted:
                 return ()
         except ValueError:
             continue

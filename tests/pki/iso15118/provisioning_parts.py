@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
@@ -11,19 +12,23 @@ from pki.authority import IssuedCertificate, SigningRequest
 from pki.authority.local import LocalAuthority
 from pki.iso15118.contract_issuing import ContractIssuer
 from pki.iso15118.cps import CpsChain, FileCps
+from pki.iso15118.envelope import Sealed, open_2, open_20
 from pki.iso15118.exi import Schema
 from pki.iso15118.messages import (
     Action,
     CertificateChain,
     CertificateInstallationReq,
     CertificateInstallationReq20,
+    CertificateInstallationRes20,
     CertificateUpdateReq,
     Header,
     Request,
+    Response,
     RootCertificateId,
 )
 from pki.iso15118.provisioning import Contract, VerifiedRequest
-from pki.iso15118.signature import Suite
+from pki.iso15118.reading import read_message
+from pki.iso15118.signature import Suite, check_signature
 from pki.issuing import Hierarchy, PrivateKey, issue, new_ec_key, new_hierarchy
 from pki.pem_files import certificates_pem, key_pem
 from pki.profiles import CertificateProfile, Curve, KeyPolicy, load_profile
@@ -129,6 +134,31 @@ class Vehicle:
             None if is_update else self.pcid,
             EMAID if is_update else None,
         )
+
+    def opens(self, exi: bytes) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey, Response]:
+        """Check an answer as a vehicle does, and return its contract with the key."""
+        answer = read_message(exi, self.schema)
+        assert not isinstance(answer, Request)
+        assert answer.header.session_id == SESSION
+        assert answer.response_code == "OK"
+        way = [x509.load_der_x509_certificate(each) for each in _ders(answer.cps_chain)]
+        for certificate, issuer in pairwise([*way, self.v2g_root]):
+            certificate.verify_directly_issued_by(issuer)
+        check_signature(answer, way[0].public_key())
+        if isinstance(answer, CertificateInstallationRes20):
+            data = answer.installation_data
+            contract = x509.load_der_x509_certificate(data.contract_chain.certificate)
+            identifier = contract.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+            key = open_20(Sealed(data.encrypted_private_key, data.dh_public_key), self.key, self.pcid, identifier)
+        else:
+            contract = x509.load_der_x509_certificate(answer.contract.chain.certificate)
+            key = open_2(Sealed(answer.contract.encrypted_private_key, answer.contract.dh_public_key), self.key)
+        assert key.public_key() == contract.public_key()
+        return contract, key, answer
+
+
+def _ders(chain: CertificateChain) -> list[bytes]:
+    return [chain.certificate, *chain.sub_certificates]
 
 
 class Kept:
