@@ -1,5 +1,6 @@
 """Can each authority sign, with the gateway's own credentials, and until when? `voltgate pki check`."""
 
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -7,22 +8,28 @@ from typing import Any
 
 from cryptography import x509
 
-from gateway.app.authorities import open_authority
+from gateway.app.authorities import open_authority, owner
+from gateway.app.cps_signers import CpsOpening, signing
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.authorities import AuthorityUse, VaultAuthority
+from gateway.config.plug_and_charge import Cps
 from pki.authority import AuthorityError, CertificateAuthority
 from pki.crl import parse_crls
+from pki.iso15118.exi import Schema
+from pki.iso15118.provisioning import ProvisioningRefused
+from pki.keys import curve_name
 from pki.profiles import OF_USE, CertificateProfile, load_profile, with_lifetime
 
 
 @dataclass(slots=True)
 class AuthorityChecked:
-    """What was found of one use's authority."""
+    """What was found of one use's authority, or of a provisioning service."""
 
     use: str
+    """Of a provisioning service: its key under ``plug_and_charge.providers``."""
     kind: str
-    """local, vault or est."""
+    """local, vault or est; file or transit."""
     problems: list[str] = field(default_factory=list)
     valid_until: list[tuple[str, datetime]] = field(default_factory=list)
     """Each CA of the chain, the issuing one first: its subject, and its end in UTC."""
@@ -39,8 +46,29 @@ class AuthorityChecked:
 
 
 async def check_authorities(config: Config) -> list[AuthorityChecked]:
-    """Ask every configured authority whether it could sign now; nothing is signed."""
-    return [await _checked(name, use, config) for name, use in config.authority.uses()]
+    """Ask every configured authority and provisioning service whether it could sign now; nothing is signed."""
+    found = [await _checked(name, use, config) for name, use in config.authority.uses()]
+    return found + [await _signer_checked(place, cps, schema) for place, cps, schema in _signers(config)]
+
+
+def _signers(config: Config) -> Iterator[tuple[str, Cps, Schema]]:
+    if config.plug_and_charge is not None:
+        for name, provider in config.plug_and_charge.providers.items():
+            if provider.native is not None:
+                for key, cps, schema in signing(provider.native):
+                    yield f"{name}.native.{key}", cps, schema
+
+
+async def _signer_checked(place: str, cps: Cps, schema: Schema) -> AuthorityChecked:
+    found = AuthorityChecked(place, "file" if cps.transit is None else "transit")
+    async with AsyncExitStack() as stack:
+        try:
+            signer = await CpsOpening(stack).open(f"plug_and_charge.providers.{place}", cps, schema)
+            found.valid_until.append((signer.cps.leaf.subject.rfc4514_string(), signer.cps.valid_until))
+            await signer.health()
+        except (StartFailed, ProvisioningRefused) as error:
+            found.problems.append(str(error))
+    return found
 
 
 async def _checked(name: str, use: AuthorityUse, config: Config) -> AuthorityChecked:
@@ -56,6 +84,7 @@ async def _checked(name: str, use: AuthorityUse, config: Config) -> AuthorityChe
             found.problems.append(str(error))
             return found
         _dates(found, chain, profile, datetime.now(UTC))
+        _curves(found, chain, profile)
         if use.vault is not None:
             await _role(found, use.vault, profile, config, stack)
             await _crl(found, authority, datetime.now(UTC))
@@ -70,6 +99,14 @@ def _dates(found: AuthorityChecked, chain: list[x509.Certificate], profile: Cert
     elif ends - now < profile.validity.lifetime:
         lifetime = profile.validity.lifetime // timedelta(days=1)
         found.problems.append(f"a CA of its chain ends on {ends.date()}, within the {lifetime} days of what it signs")
+
+
+def _curves(found: AuthorityChecked, chain: list[x509.Certificate], profile: CertificateProfile) -> None:
+    """ISO 15118 has one curve for all certificates of a generation."""
+    for each in chain if profile.ca_curves else ():
+        if curve_name(each.public_key()) not in profile.ca_curves:
+            wanted = " or ".join(profile.ca_curves)
+            found.problems.append(f"the key of {each.subject.rfc4514_string()} isn't on {wanted}; make a CA that is")
 
 
 async def _crl(found: AuthorityChecked, authority: CertificateAuthority, now: datetime) -> None:
@@ -94,7 +131,7 @@ async def _role(
 
     try:
         connection = await VaultConnections(stack).connect(f"authority.{found.use}.vault", vault)
-        faults = await role_faults(connection, vault.mount, vault.role, profile, config.operator)
+        faults = await role_faults(connection, vault.mount, vault.role, profile, owner(config, found.use))
         found.problems += [f"role {vault.mount}/{vault.role}: {fault}" for fault in faults]
         for path in await surplus(connection, vault.mount, vault.role, profile):
             found.problems.append(f"the token may do more than the gateway needs: it can write {path}")

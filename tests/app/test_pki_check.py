@@ -1,6 +1,7 @@
 """Whether each configured authority could sign: the embedded CA, and a real OpenBao."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,13 @@ import yaml
 
 from gateway.app.pki_check import check_authorities
 from gateway.config import Config, load
-from pki.issuing import ISSUING_LIFETIME
+from pki.authority.local import LocalAuthority
+from pki.iso15118.exi import Schema
+from pki.issuing import ISSUING_LIFETIME, new_ec_key
+from pki.pem_files import key_pem
 from pki.vault.bootstrap import authority_section
 from tests.bao import Bao
+from tests.pki.iso15118.provisioning_parts import v2g_pki
 from tests.pki.vault.bootstrapped import OPERATOR, administrator, plan_of, set_up
 
 
@@ -90,3 +95,42 @@ async def test_an_authority_that_cant_be_opened(tmp_path: Path) -> None:
 
     assert not found.shown()["ok"]
     assert "missing" in found.problems[0]
+
+
+async def test_the_ca_of_contracts_and_its_provisioning_service(tmp_path: Path) -> None:
+    v2g = v2g_pki(Schema.ISO_2, datetime.now(UTC) - timedelta(hours=2))
+    (tmp_path / "cps.pem").write_text(v2g.chain_pem)
+    (tmp_path / "cps.key").write_bytes(v2g.key_pem)
+    (tmp_path / "cps.key").chmod(0o600)
+    authority = {use: {"local": {"dir": str(tmp_path / use)}} for use in ("station", "contract", "contract_20")}
+    own = {"native": {"cps": {"chain": str(tmp_path / "cps.pem"), "key": f"file:{tmp_path / 'cps.key'}"}}}
+    config = configured(tmp_path, authority, plug_and_charge={"providers": {"own": own}})
+
+    right = await check_authorities(config)
+    LocalAuthority.open(tmp_path / "small")
+    authority["contract_20"]["local"]["dir"] = str(tmp_path / "small")
+    (tmp_path / "cps.key").write_bytes(key_pem(new_ec_key("P-256")))
+    wrong = await check_authorities(configured(tmp_path, authority, plug_and_charge={"providers": {"own": own}}))
+
+    assert [(each.use, each.kind, each.problems) for each in right] == [
+        ("station", "local", []),
+        ("contract", "local", []),
+        ("contract_20", "local", []),
+        ("own.native.cps", "file", []),
+    ]
+    assert right[-1].valid_until == [(v2g.leaf.subject.rfc4514_string(), v2g.leaf.not_valid_after_utc)]
+    assert [len(each.problems) for each in wrong] == [0, 0, 2, 1]
+    assert "isn't on P-521; make a CA that is" in wrong[2].problems[0]
+    assert "own.native.cps.key: the key isn't that of the leaf" in wrong[3].problems[0]
+
+
+async def test_a_provisioning_service_that_is_over(tmp_path: Path) -> None:
+    v2g = v2g_pki(Schema.ISO_2, datetime.now(UTC) - timedelta(days=100))
+    (tmp_path / "cps.pem").write_text(v2g.chain_pem)
+    (tmp_path / "cps.key").write_bytes(v2g.key_pem)
+    (tmp_path / "cps.key").chmod(0o600)
+    own = {"native": {"cps": {"chain": str(tmp_path / "cps.pem"), "key": f"file:{tmp_path / 'cps.key'}"}}}
+
+    found = await check_authorities(configured(tmp_path, {}, plug_and_charge={"providers": {"own": own}}))
+
+    assert "put a new one in its place" in found[-1].problems[0]
