@@ -10,8 +10,8 @@ from cryptography import x509
 from gateway.services.contract_providers import Chosen, VehiclesStation
 from gateway.services.ev_certificate_words import TEXT_MAX, EvRequest
 from gateway.services.peer_text import printable
-from gateway.session.contracts import Outcome, Provisioning
 from gateway.session.ports import StoreAway
+from gateway.session.provisionings import ProvisioningEntry
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from gateway.session.tally import Tally
 from pki.iso15118.exi import Schema
@@ -21,6 +21,8 @@ SCHEMA_MAX: Final = 50
 """Characters of iso15118SchemaVersion."""
 NOBODY: Final = "-"
 """The metric's label where no provider was asked."""
+FOREIGN: Final = "seen"
+"""The usage of a certificate that isn't ours to revoke."""
 ISSUED: Final = "Issued"
 """The metric's outcome of a request that brought a certificate; of the others it is the refusal."""
 
@@ -44,23 +46,24 @@ log = structlog.get_logger(__name__)
 class ProvisioningAudit(Protocol):
     """The audit of all requests. Every method raises StoreAway; the first two are durable on return."""
 
-    async def note(self, entry: Provisioning) -> None:
+    async def note(self, entry: ProvisioningEntry) -> None:
         """Keep a refusal."""
 
     async def issued(
         self,
-        entry: Provisioning,
+        entry: ProvisioningEntry,
         certificate: x509.Certificate,
         *,
-        authority: str | None,
+        usage: str,
         predecessor: x509.Certificate | None = None,
     ) -> None:
         """Keep that a vehicle is given a certificate, and the certificate, in one database transaction.
 
-        ``authority`` is the use of the one that signed it, None: none of ours. ``predecessor`` is superseded.
+        ``usage`` is that of the authority that signed it, ``seen`` for one that isn't ours. ``predecessor`` is
+        superseded.
         """
 
-    async def was_issued(self, request_digest: str) -> bool:
+    async def was_issued(self, digest: str) -> bool:
         """Return whether the request of this SHA-256 has ever brought a certificate."""
 
 
@@ -101,10 +104,10 @@ class ProvisioningRecord:
     async def issued(self, case: Case, provision: Provision, predecessor: x509.Certificate | None) -> None:
         """Keep that a certificate was provided. Raises StoreAway: then nobody may have it."""
         is_ours = case.chosen is not None and case.chosen.offer.is_ours
-        authority = ("contract_20" if case.schema is Schema.ISO_20 else "contract") if is_ours else None
+        usage = ("contract_20" if case.schema is Schema.ISO_20 else "contract") if is_ours else FOREIGN
         entry = _entry(case)
         try:
-            await self._audit.issued(entry, provision.certificate, authority=authority, predecessor=predecessor)
+            await self._audit.issued(entry, provision.certificate, usage=usage, predecessor=predecessor)
         except StoreAway:
             # The CA has signed it: who clears up must know of it.
             log.error("contract_certificate_lost", serial=entry.contract_serial, issuer=entry.issuer, emaid=entry.emaid)  # noqa: TRY400 - StoreAway is logged by who refuses
@@ -135,14 +138,14 @@ class ProvisioningRecord:
         )
         kind = KINDS.get(refused.refusal)
         if kind is not None:
-            presented = {"request": entry.request_digest}
+            presented = {"request": entry.digest}
             self._security.note(
                 SecurityEvent(kind, text, entry.station, case.station.remote or None, presented=presented)
             )
         try:
             await self._audit.note(entry)
         except StoreAway as away:
-            log.error("provisioning_not_audited", identity=entry.station, digest=entry.request_digest, reason=str(away))  # noqa: TRY400 - it says it all
+            log.error("provisioning_not_audited", identity=entry.station, digest=entry.digest, reason=str(away))  # noqa: TRY400 - it says it all
 
     def counted(self, case: Case, refusal: Refusal | None, seconds: float | None = None) -> None:
         """Count one request, and the time from its arrival to its answer, if it was looked at."""
@@ -151,21 +154,21 @@ class ProvisioningRecord:
         self._tally.provisioned(case.asked.action.value, provider, outcome, seconds)
 
 
-def _entry(case: Case, refusal: Refusal | None = None, text: str = "") -> Provisioning:
+def _entry(case: Case, refusal: Refusal | None = None, text: str = "") -> ProvisioningEntry:
     verified, provision, contract = case.verified, case.provision, case.contract
     emaid = verified.emaid if verified is not None else None
     if contract is not None:
         emaid = contract.emaid
     if provision is not None:
         emaid = provision.emaid
-    return Provisioning(
+    return ProvisioningEntry(
+        at=case.at,
         station=case.station.identity,
         action=case.asked.action.value,
         schema=printable(case.asked.schema_version, SCHEMA_MAX),
-        outcome=Outcome.ISSUED if refusal is None else Outcome.REFUSED,
-        request_digest=case.digest,
-        provider="" if case.chosen is None else case.chosen.name,
-        refusal=None if refusal is None else refusal.value,
+        digest=case.digest,
+        provider=None if case.chosen is None else case.chosen.name,
+        refusal=refusal,
         text=text or printable("; ".join(_warnings(case)), TEXT_MAX),
         pcid=_pcid(case),
         emaid=emaid,

@@ -76,6 +76,7 @@ class ContractProvisioningRow(Model):
         Index(None, "emaid_key", "id"),
         Index(None, "outcome", "id"),
         Index(None, "at", "id"),
+        Index(None, "digest", "outcome"),
         {"sqlite_autoincrement": True},
     )
 

@@ -59,6 +59,10 @@ _FIRST_TO_GO: Final = (
     .limit(1)
     .scalar_subquery()
 )
+_ISSUED_FOR: Final = select(ContractProvisioningRow.id).where(
+    ContractProvisioningRow.digest == bindparam("of_digest"),
+    ContractProvisioningRow.outcome == Outcome.ISSUED.value,
+)
 _FORGET: Final = delete(ContractProvisioningRow).where(*_REFUSALS, ContractProvisioningRow.id <= _FIRST_TO_GO)
 
 
@@ -112,6 +116,13 @@ class ContractProvisionings:
             await self._database.write(work)
         except IntegrityError as error:
             raise CertificateKnown(f"the certificate {certificate.serial_number:x} is recorded already") from error
+
+    async def was_issued(self, digest: str) -> bool:
+        """Return whether the request of this SHA-256 (hex) has ever brought a certificate. Raises StoreUnavailable."""
+        found = await self._database.read(
+            lambda connection: connection.execute(_ISSUED_FOR, {"of_digest": digest}).first()
+        )
+        return found is not None
 
     async def list(  # noqa: PLR0913 - the filters, each by its name
         self,

@@ -27,7 +27,7 @@ def read_chain(pem: str) -> tuple[bytes, ...]:
     """
     if len(pem) > CHARACTERS_MAX:
         raise ChainMalformed(f"the chain has {len(pem)} characters, at most {CHARACTERS_MAX}")
-    found = []
+    found: list[bytes] = []
     rest = _ESCAPED_BREAK.sub("\n", pem).strip()
     while rest:
         if len(found) == CERTIFICATES_MAX:

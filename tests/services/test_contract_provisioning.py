@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from gateway.services.ev_certificate_words import EvAnswer, encode_base64
-from gateway.session.contracts import Outcome
 from gateway.session.provisionings import ContractStatus, ProvidedCertificate
 from gateway.session.security import Kind
 from pki.iso15118.exi import Schema
@@ -61,8 +60,8 @@ async def test_what_is_audited_of_it(desk: VehicleDesk) -> None:
     await desk.asks(desk.knows(installation()))
     [entry] = desk.book.entries
     assert (entry.station, entry.action, entry.schema) == ("CS1", "Install", Schema.ISO_2.value)
-    assert entry.request_digest == hashlib.sha256(b"exi").hexdigest()
-    assert (entry.outcome, entry.provider, entry.refusal) == (Outcome.ISSUED, "native", None)
+    assert entry.digest == hashlib.sha256(b"exi").hexdigest()
+    assert (entry.provider, entry.refusal) == ("native", None)
     assert (entry.pcid, entry.emaid) == (PCID, EMAID)
     assert entry.vehicle_serial == format(certificate("vehicle").serial_number, "x")
     assert entry.contract_serial == format(certificate("contract 1").serial_number, "x")
@@ -86,7 +85,7 @@ async def test_the_emsp_says_who_provides(desk: VehicleDesk) -> None:
     answer = await desk.asks(desk.knows(installation()))
     assert answer.refusal is None
     assert (len(desk.native.asked), len(desk.roaming.asked)) == (0, 1)
-    assert desk.book.issued_ones[0][1] is None  # not ours to revoke
+    assert desk.book.issued_ones[0][1] == "seen"  # not ours to revoke
 
 
 @pytest.mark.parametrize("header", [b"\x01\xfe\x80\x01\0\0\0\x03", b"\x01\xfe\x80\x02\0\0\0\x03"])
@@ -106,7 +105,7 @@ async def test_a_vehicle_without_a_contract(desk: VehicleDesk) -> None:
     assert exi_of(answer) == b"no"
     assert PCID in answer.text
     assert desk.native.asked == []
-    assert desk.book.entries[0].refusal == Refusal.NO_CONTRACT.value
+    assert desk.book.entries[0].refusal is Refusal.NO_CONTRACT
     assert desk.events.noted == []  # an owner without a contract is no attacker
 
 
@@ -130,8 +129,7 @@ async def test_every_refusal_of_the_verifier(desk: VehicleDesk, refusal: Refusal
     assert answer.refusal is refusal
     assert exi_of(answer) == (b"" if refusal is Refusal.TOO_LARGE else b"no")
     [entry] = desk.book.entries
-    assert (entry.refusal, entry.text, entry.provider, entry.pcid) == (refusal.value, "what is wrong", "", None)
-    assert entry.outcome is Outcome.REFUSED
+    assert (entry.refusal, entry.text, entry.provider, entry.pcid) == (refusal, "what is wrong", None, None)
     assert desk.native.asked == []
     assert desk.book.issued_ones == []
     assert desk.tally.provisionings == {("Install", "-", refusal.value): 1}
@@ -164,7 +162,7 @@ async def test_what_is_no_base64(desk: VehicleDesk, text: str) -> None:
     answer = await desk.asks(ev_request(b"", exi_request=text))
     assert (answer.refusal, answer.exi_response) == (Refusal.MALFORMED, "")
     assert desk.verifier.asked == []
-    assert desk.book.entries[0].request_digest == hashlib.sha256(text.encode()).hexdigest()
+    assert desk.book.entries[0].digest == hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("said", ["", "urn:din:70121:2012:MsgDef", Schema.XMLDSIG.value, "urn:x\x1b[2J" * 9])
@@ -344,7 +342,7 @@ async def test_contracts_come_one_by_one(desk: VehicleDesk) -> None:
         answer = await desk.asks(asked)
         got.append((desk.book.entries[-1].emaid, answer.remaining))
     assert got == [(OTHER, 2), (EMAID, 1), (third, 0)]
-    assert [usage for _, usage, _ in desk.book.issued_ones] == [None, "contract_20", "contract_20"]
+    assert [usage for _, usage, _ in desk.book.issued_ones] == ["seen", "contract_20", "contract_20"]
     again = await desk.asks(desk.knows(installation_20(), b"exi 4"))
     assert again.refusal is Refusal.REPLAYED
 

@@ -16,9 +16,8 @@ from gateway.services.contract_providers import Offer, Providers
 from gateway.services.contract_provisioning import ContractProvisioning
 from gateway.services.ev_certificate_words import EvAnswer, EvRequest, encode_base64
 from gateway.services.provisioning_record import ProvisioningRecord
-from gateway.session.contracts import Provisioning
 from gateway.session.ports import StoreAway
-from gateway.session.provisionings import ProvidedCertificate
+from gateway.session.provisionings import ProvidedCertificate, ProvisioningEntry
 from gateway.session.tally import Tally
 from gateway.wire.versions import Version
 from pki.iso15118.exi import Schema
@@ -133,8 +132,8 @@ class Book:
 
     contracts: dict[str, list[Contract]] = field(default_factory=dict)
     known: dict[int, ProvidedCertificate] = field(default_factory=dict)
-    entries: list[Provisioning] = field(default_factory=list)
-    issued_ones: list[tuple[x509.Certificate, str | None, x509.Certificate | None]] = field(default_factory=list)
+    entries: list[ProvisioningEntry] = field(default_factory=list)
+    issued_ones: list[tuple[x509.Certificate, str, x509.Certificate | None]] = field(default_factory=list)
     is_away: bool = False
     audit_is_away: bool = False
 
@@ -152,24 +151,24 @@ class Book:
         self._there()
         return self.known.get(certificate.serial_number)
 
-    async def was_issued(self, request_digest: str) -> bool:
+    async def was_issued(self, digest: str) -> bool:
         self._there()
-        return any(each.request_digest == request_digest and each.refusal is None for each in self.entries)
+        return any(each.digest == digest and each.refusal is None for each in self.entries)
 
-    async def note(self, entry: Provisioning) -> None:
+    async def note(self, entry: ProvisioningEntry) -> None:
         self._there(is_audit=True)
         self.entries.append(entry)
 
     async def issued(
         self,
-        entry: Provisioning,
+        entry: ProvisioningEntry,
         certificate: x509.Certificate,
         *,
-        authority: str | None,
+        usage: str,
         predecessor: x509.Certificate | None = None,
     ) -> None:
         await self.note(entry)
-        self.issued_ones.append((certificate, authority, predecessor))
+        self.issued_ones.append((certificate, usage, predecessor))
 
     def _there(self, *, is_audit: bool = False) -> None:
         if self.is_away or (is_audit and self.audit_is_away):

@@ -80,6 +80,15 @@ async def test_what_was_issued_is_kept_with_its_certificate(audit: ContractProvi
     assert kept.certificate.serial == "affe"
 
 
+async def test_a_request_that_has_brought_a_certificate_is_known(audit: ContractProvisionings) -> None:
+    await audit.note(refused())
+    assert not await audit.was_issued(DIGEST)
+
+    await audit.issued(entry(emaid=EMAID, provider="native"), certificate(7), usage="contract")
+    assert await audit.was_issued(DIGEST)
+    assert not await audit.was_issued("cd" * 32)
+
+
 async def test_nothing_is_kept_of_what_could_not_be_recorded_whole(
     audit: ContractProvisionings, database: Database
 ) -> None:

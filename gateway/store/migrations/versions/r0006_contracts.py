@@ -81,7 +81,7 @@ def _provisionings() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_contract_provisionings"),
         sqlite_autoincrement=True,
     )
-    for columns in (["station", "outcome", "id"], *([each, "id"] for each in _BY)):
+    for columns in (["station", "outcome", "id"], ["digest", "outcome"], *([each, "id"] for each in _BY)):
         op.create_index(f"ix_contract_provisionings_{'_'.join(columns)}", "contract_provisionings", columns)
 
 
