@@ -69,20 +69,19 @@ class TrustedPaths:
     def __init__(self, roots: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate] = ()) -> None:
         self._anchors = frozenset(roots)
         self._roots = _by_subject(roots)
-        self._intermediates = tuple(each for each in dict.fromkeys(intermediates) if each not in self._anchors)
+        self._intermediates = tuple(intermediates)
 
     def path(self, leaf: bytes, sub_certificates: Sequence[bytes] = (), *, at: datetime, limits: PathLimits) -> Path:
         """Return the path of ``leaf`` (DER), itself first and the root last, as it holds at that moment.
 
-        ``sub_certificates`` (DER) came with it; a root among them is passed over. Raises :class:`ProvisioningRefused`
-        with MALFORMED, CERTIFICATE_PROFILE (the leaf is weak, or none), CHAIN_UNTRUSTED, CERTIFICATE_EXPIRED,
-        CERTIFICATE_NOT_YET_VALID.
+        ``sub_certificates`` (DER) came with it; no root among them is trusted for that.
+        Raises :class:`ProvisioningRefused`: MALFORMED, CERTIFICATE_PROFILE (the leaf is weak, or none),
+        CHAIN_UNTRUSTED, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID.
         """
         certificate = read_leaf(leaf)
         if certificate in self._anchors:
             raise ProvisioningRefused(Refusal.CERTIFICATE_PROFILE, f"{name_of(certificate)} is a root, not a leaf")
-        presented = _read_presented(sub_certificates)
-        candidates = _by_subject([each for each in presented if each not in self._anchors] + [*self._intermediates])
+        candidates = _by_subject([*_read_presented(sub_certificates), *self._intermediates])
         search = _Search(self._roots, candidates, limits.sub_certificates)
         expired: ProvisioningRefused | None = None
         for path in search.paths((certificate,)):

@@ -142,6 +142,7 @@ def sub_of(**how: object) -> tuple[Issued, bytes]:
     return leaf(PCID, sub), sub.der
 
 
+A_CA = x509.BasicConstraints(ca=True, path_length=None)
 UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
 CONSTRAINED = x509.NameConstraints([x509.DirectoryName(named("x"))], None)
 REQUIRES_POLICY = x509.PolicyConstraints(0, None)
@@ -230,6 +231,9 @@ def test_of_another_root() -> None:
 
 
 def test_a_root_that_the_peer_brings() -> None:
+    foreign = authority("Foreign Root")
+    refusal, text = refused(TRUST, leaf(PCID, foreign), foreign.der)
+    assert (refusal, "nobody trusted is called" in text) == (Refusal.CHAIN_UNTRUSTED, True)
     assert refused(TRUST, OTHER.leaf, *OTHER.subs, OTHER.root.der)[0] is Refusal.CHAIN_UNTRUSTED
 
 
@@ -255,6 +259,7 @@ def test_a_signature_that_does_not_hold() -> None:
     [
         (lambda: OEM.root.der, "is a CA's certificate"),
         (lambda: OEM.sub2.der, "is a CA's certificate"),
+        (lambda: leaf(PCID, OEM.sub2, basic_constraints=A_CA).der, "is a CA's certificate"),
         (lambda: leaf(PCID, OEM.sub2, key_usage=CA_USAGE).der, "is a CA's certificate"),
         (lambda: leaf(PCID, OEM.sub2, key_usage=usage("digital_signature", "crl_sign")).der, "is a CA's certificate"),
         (lambda: leaf(PCID, OEM.sub2, extensions=[(UNKNOWN, True)]).der, "1.2.3.4"),
@@ -262,11 +267,32 @@ def test_a_signature_that_does_not_hold() -> None:
         (lambda: leaf(PCID, OEM.sub2, key=ec.generate_private_key(ec.SECP224R1())).der, "secp224r1"),
         (lambda: issued(named(PCID), OEM.sub2, [(LEAF_USAGE, True)], digest=hashes.SHA224()).der, "sha224"),
     ],
-    ids=["root", "sub-CA", "signs certificates", "signs CRLs", "critical", "RSA 1024", "P-224", "SHA-224"],
+    ids=["root", "sub-CA", "cA", "signs certificates", "signs CRLs", "critical", "RSA 1024", "P-224", "SHA-224"],
 )
 def test_what_is_no_leaf_or_a_weak_one(end: Callable[[], bytes], why: str) -> None:
     refusal, text = refused(TRUST, end(), *OEM.subs)
     assert (refusal, why in text) == (Refusal.CERTIFICATE_PROFILE, True), text
+
+
+def test_a_certificate_of_version_1() -> None:
+    """It can't say that it is no CA."""
+    key = OEM.sub2.key
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    third = issued(named(PCID), OEM.sub2, []).certificate
+    _, fields = third.tbs_certificate_bytes.split(bytes.fromhex("a003020102"), 1)
+    tbs = sequence(fields)
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    signature = key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+    first = sequence(tbs, algorithm, bytes([0x03, len(signature) + 1, 0]), signature)
+    refusal, text = refused(TRUST, first, *OEM.subs)
+    assert (refusal, "isn't an X.509 v3" in text) == (Refusal.CERTIFICATE_PROFILE, True)
+
+
+def sequence(*parts: bytes) -> bytes:
+    """Return a SEQUENCE of 128 to 65535 octets."""
+    content = b"".join(parts)
+    length = len(content).to_bytes(2).lstrip(b"\0")
+    return bytes([0x30, 0x80 + len(length)]) + length + content
 
 
 def test_a_leaf_that_is_trusted_as_a_root() -> None:
