@@ -28,8 +28,12 @@ PRESENTED_MAX: Final = 4
 TRIED_MAX: Final = 32
 """Issuers that are tried for one leaf (attack B4: CAs of one name that could all have issued each other)."""
 CAS_REMEMBERED: Final = 1024
+SERIAL_SIZE_MAX: Final = 20
+"""Octets of a serial number (RFC 5280 4.1.2.2): audit and inventory have room for them."""
 NAME_SHOWN_MAX: Final = 128
 """Characters of a name in an error."""
+FAULTS_SHOWN_MAX: Final = 4
+"""Faults that an error tells of, when there is no path."""
 
 Path = tuple[x509.Certificate, ...]
 
@@ -177,7 +181,8 @@ class _Search:
     def why(self, leaf: x509.Certificate) -> str:
         """Return what was found instead of a path."""
         return (
-            "; ".join(self.faults) or f"nobody trusted is called {ascii(leaf.issuer.rfc4514_string())[:NAME_SHOWN_MAX]}"
+            "; ".join([*self.faults][:FAULTS_SHOWN_MAX])
+            or f"nobody trusted is called {ascii(leaf.issuer.rfc4514_string())[:NAME_SHOWN_MAX]}"
         )
 
     def _has_issued(
@@ -231,6 +236,8 @@ def _ca_extensions(certificate: x509.Certificate) -> Extensions:
 def _check_strength(certificate: x509.Certificate) -> None:
     if certificate.version is not x509.Version.v3:
         raise _Unfit("isn't an X.509 v3 certificate")
+    if not 0 <= certificate.serial_number < 1 << 8 * SERIAL_SIZE_MAX:
+        raise _Unfit(f"has a serial number that isn't one of {SERIAL_SIZE_MAX} octets")
     _check_key(certificate)
     _check_hash(certificate)
 

@@ -274,18 +274,19 @@ def test_what_is_no_leaf_or_a_weak_one(end: Callable[[], bytes], why: str) -> No
     assert (refusal, why in text) == (Refusal.CERTIFICATE_PROFILE, True), text
 
 
-def test_a_certificate_of_version_1() -> None:
-    """It can't say that it is no CA."""
+VERSION_3 = bytes.fromhex("a003020102")
+FIELDS = issued(named(PCID), OEM.sub2, []).certificate.tbs_certificate_bytes.split(VERSION_3, 1)[1]
+"""The fields of a certificate behind its version."""
+
+
+def by_hand(fields: bytes) -> bytes:
+    """Return a certificate that pyca wouldn't write, soundly signed."""
     key = OEM.sub2.key
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    third = issued(named(PCID), OEM.sub2, []).certificate
-    _, fields = third.tbs_certificate_bytes.split(bytes.fromhex("a003020102"), 1)
     tbs = sequence(fields)
-    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
     signature = key.sign(tbs, ec.ECDSA(hashes.SHA256()))
-    first = sequence(tbs, algorithm, bytes([0x03, len(signature) + 1, 0]), signature)
-    refusal, text = refused(TRUST, first, *OEM.subs)
-    assert (refusal, "isn't an X.509 v3" in text) == (Refusal.CERTIFICATE_PROFILE, True)
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    return sequence(tbs, algorithm, bytes([0x03, len(signature) + 1, 0]), signature)
 
 
 def sequence(*parts: bytes) -> bytes:
@@ -293,6 +294,23 @@ def sequence(*parts: bytes) -> bytes:
     content = b"".join(parts)
     length = len(content).to_bytes(2).lstrip(b"\0")
     return bytes([0x30, 0x80 + len(length)]) + length + content
+
+
+def test_a_certificate_of_version_1() -> None:
+    """It can't say that it is no CA."""
+    refusal, text = refused(TRUST, by_hand(FIELDS), *OEM.subs)
+    assert (refusal, "isn't an X.509 v3" in text) == (Refusal.CERTIFICATE_PROFILE, True)
+
+
+@pytest.mark.parametrize("octets", [21, 100])
+def test_a_serial_number_that_nobody_has_room_for(octets: int) -> None:
+    rest = FIELDS[2 + FIELDS[1] :]
+    serial = bytes([0x02, octets, 0x01]) + bytes(octets - 1)
+    refusal, text = refused(TRUST, by_hand(VERSION_3 + serial + rest), *OEM.subs)
+    assert (refusal, "serial number" in text) == (Refusal.CERTIFICATE_PROFILE, True)
+
+    longest = bytes([0x02, 20, 0x7F]) + bytes(19)
+    assert TRUST.path(by_hand(VERSION_3 + longest + rest), OEM.subs, at=NOW, limits=TWO)
 
 
 def test_a_leaf_that_is_trusted_as_a_root() -> None:
