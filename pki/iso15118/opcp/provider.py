@@ -1,6 +1,7 @@
 """A provider that keeps signed contracts: the vehicle's request goes to its contract certificate pool (OPCP 1.0.0)."""
 
 import dataclasses
+import enum
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -105,26 +106,37 @@ class OpcpProvider:
         return ProvisioningRefused(Refusal.PROVIDER_ANSWER, f"{self._client.base}{CONTRACTS_PATH}: {what}")
 
 
-def is_same(emaid: str, other: str) -> bool:
-    """Return whether two eMAIDs name one contract: hyphens and check digit may be there or not."""
+class Fit(enum.IntEnum):
+    """How well an offer's eMAID fits the one that is looked for, the best first."""
+
+    SAME = 0
+    SAME_BUT_CHECK_DIGIT = 1
+    """OPCP leaves the fifteenth character out, though not all operators mean it as a check digit."""
+    NOT_SAID = 2
+    ANOTHER = 3
+
+
+def fit(offered: Emaid | None, wanted: str) -> Fit:
+    """Compare what a provider says with an eMAID in any of its forms; hyphens and check digit may be there or not."""
+    if offered is None:
+        return Fit.NOT_SAID
     try:
-        return Emaid.of_peer(emaid).key == Emaid.of_peer(other).key
+        emaid = Emaid.of_peer(wanted)
     except ValueError:
-        return False
+        return Fit.ANOTHER
+    if offered.key == emaid.key:
+        return Fit.SAME
+    is_cut = offered.stem == emaid.stem and None in {offered.check_digit, emaid.check_digit}
+    return Fit.SAME_BUT_CHECK_DIGIT if is_cut else Fit.ANOTHER
 
 
 def _of_contract(offers: Sequence[Offer], contract: Contract) -> Offer:
-    """Choose the message for a contract: the one that names it, or one that names none."""
-    for offer in offers:
-        if offer.emaid is not None and is_same(offer.emaid.wire, contract.emaid):
-            return offer
-    for offer in offers:
-        if offer.emaid is None:
-            return offer
-    raise ProvisioningRefused(
-        Refusal.NO_CONTRACT,
-        f"the provider has {len(offers)} contracts for this vehicle, and {contract.emaid} isn't one of them",
-    )
+    """Choose the message for a contract; what is in it the check says."""
+    best = min(offers, key=lambda each: fit(each.emaid, contract.emaid))
+    if fit(best.emaid, contract.emaid) is Fit.ANOTHER:
+        text = f"the provider has {len(offers)} contracts for this vehicle, and {contract.emaid} isn't one of them"
+        raise ProvisioningRefused(Refusal.NO_CONTRACT, text)
+    return best
 
 
 def _in_order(offers: Sequence[Offer], request: VerifiedRequest) -> Sequence[Offer]:
@@ -138,7 +150,6 @@ def _in_order(offers: Sequence[Offer], request: VerifiedRequest) -> Sequence[Off
     wanted = message.prioritized_emaids
 
     def place(offer: Offer) -> int:
-        names = (index for index, each in enumerate(wanted) if offer.emaid and is_same(each, offer.emaid.wire))
-        return next(names, len(wanted))
+        return next((index for index, each in enumerate(wanted) if fit(offer.emaid, each) < Fit.NOT_SAID), len(wanted))
 
     return sorted(offers, key=place)[: max(1, message.maximum_contract_certificate_chains)]

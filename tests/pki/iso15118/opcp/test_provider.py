@@ -9,10 +9,11 @@ import pytest
 
 from pki.client_tls import TlsTrust
 from pki.iso15118.exi import Schema
+from pki.iso15118.identifiers import Emaid
 from pki.iso15118.messages import CertificateInstallationReq20, CertificateInstallationRes, CertificateInstallationRes20
 from pki.iso15118.opcp.client import OpcpClient
 from pki.iso15118.opcp.loops import LOOP_TIME
-from pki.iso15118.opcp.provider import OpcpProvider, is_same
+from pki.iso15118.opcp.provider import Fit, OpcpProvider, fit
 from pki.iso15118.opcp.token import OAuthClient
 from pki.iso15118.provisioning import Contract, Provision, ProvisioningRefused, Refusal, VerifiedRequest
 from pki.iso15118.reading import read_message
@@ -274,13 +275,32 @@ async def test_a_loop_whose_first_message_is_bad_is_not_gone_on_with(
 
 
 @pytest.mark.parametrize(
-    ("emaid", "other", "same"),
+    ("offered", "wanted", "how"),
     [
-        ("DE8EXC12345678", "de-8ex-c12345678", True),
-        ("DE8EXC12345678", "DE8EXC12345679", False),
-        ("DE8EXC12345678", "", False),
-        ("nonsense", "nonsense", False),
+        ("DE8EXC12345678", "de-8ex-c12345678", Fit.SAME),
+        ("DE8EXC12345678A", "DE8EXC12345678A", Fit.SAME),
+        ("DE8EXC12345678", "DE8EXC12345678A", Fit.SAME_BUT_CHECK_DIGIT),
+        ("DE8EXC12345678A", "DE8EXC12345678", Fit.SAME_BUT_CHECK_DIGIT),
+        (None, "DE8EXC12345678", Fit.NOT_SAID),
+        ("DE8EXC12345678A", "DE8EXC12345678B", Fit.ANOTHER),
+        ("DE8EXC12345678", "DE8EXC12345679", Fit.ANOTHER),
+        ("DE8EXC12345678", "nonsense", Fit.ANOTHER),
     ],
 )
-def test_when_two_names_are_one_contract(emaid: str, other: str, same: bool) -> None:
-    assert is_same(emaid, other) is same
+def test_how_an_offer_fits(offered: str | None, wanted: str, how: Fit) -> None:
+    assert fit(None if offered is None else Emaid.of_peer(offered), wanted) is how
+
+
+async def test_the_best_of_several_is_taken(
+    server: OpcpServer, answers: SignatureCheck, install_2: VerifiedRequest
+) -> None:
+    emaid = emaid_of(RES_2, Schema.ISO_2)
+    assert len(emaid) == 15
+    bad = offer(b"\x80\x01")
+    async with providing(server, answers) as provider:
+        for offers in (
+            [bad, offer(RES_2, emaid[:14])],
+            [bad, bad | {"emaid": emaid[:14]}, offer(RES_2, emaid)],
+        ):
+            server.offers = offers
+            assert (await provider.provide(install_2, Contract(emaid, None), remaining=0)).emaid == emaid
