@@ -94,9 +94,12 @@ class OpcpClient:
     async def _ask(
         self, method: str, where: str, headers: dict[str, str], body: bytes | None, expect: frozenset[int]
     ) -> Reply:
+        deadline = self._clock() + self._timeout
         try:
             async with asyncio.timeout(self._timeout), self._turn:
-                reply = await self._tried(method, where, headers, body)
+                reply = await self._tried(method, where, headers, body, deadline)
+            if reply.status not in expect:
+                raise _failure(where, reply)
         except TimeoutError:
             words = f"{where}: no answer within {self._timeout:g} s"
             self._circuit.failed(words)
@@ -104,19 +107,15 @@ class OpcpClient:
         except ProvisioningRefused as refused:
             if refused.refusal in _NO_ANSWER:
                 self._circuit.failed(str(refused))
+            else:
+                self._circuit.succeeded()
             raise
-        if reply.status in expect:
-            self._circuit.succeeded()
-            return reply
-        failure = _failure(where, reply)
-        if failure.refusal in _NO_ANSWER:
-            self._circuit.failed(str(failure))
-        else:
-            self._circuit.succeeded()
-        raise failure
+        self._circuit.succeeded()
+        return reply
 
-    async def _tried(self, method: str, where: str, headers: dict[str, str], body: bytes | None) -> Reply:
-        deadline = self._clock() + self._timeout
+    async def _tried(
+        self, method: str, where: str, headers: dict[str, str], body: bytes | None, deadline: float
+    ) -> Reply:
         if body is not None:
             headers["Content-Type"] = "application/json"
         began = self._clock()

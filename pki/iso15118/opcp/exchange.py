@@ -19,7 +19,7 @@ from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 ANSWER_MAX: Final = 256 * 1024
 """Bytes of one answer: some thirty contracts of ISO 15118-20."""
 CONNECTIONS_MAX: Final = 8
-"""At once; others wait for their turn."""
+"""At once to the provider; others wait for their turn. One more is for its token."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -96,7 +96,7 @@ class Exchange:
             self._session = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, force_close=True),
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX + 1, force_close=True),
                 timeout=aiohttp.ClientTimeout(total=None),
             )
         return self._session

@@ -10,12 +10,14 @@ import pytest
 from aiohttp import web
 
 from pki.client_tls import CredentialMissing, TlsTrust
+from pki.iso15118.exi import Schema
 from pki.iso15118.opcp.circuit import FAILURES_MAX, PAUSE
 from pki.iso15118.opcp.client import WAITING_MAX, WORDS_MAX, OpcpClient
-from pki.iso15118.opcp.exchange import CONNECTIONS_MAX
+from pki.iso15118.opcp.exchange import ANSWER_MAX, CONNECTIONS_MAX
+from pki.iso15118.opcp.messages import contract_request
 from pki.iso15118.opcp.token import OAuthClient
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
-from tests.opcp_server import OpcpServer, answering, hanging_up
+from tests.opcp_server import OpcpServer, answering, hanging_up, offer
 
 PATH = "/v1/ccp/signedContractData"
 TOKEN = "/oauth/token"
@@ -64,11 +66,11 @@ async def test_a_question_with_token_and_headers(server: OpcpServer, oauth: OAut
 
 
 async def test_a_token_that_is_over_is_replaced_once(server: OpcpServer, oauth: OAuthClient) -> None:
-    server.offers = [{"certificateInstallationRes": "gA=="}]
+    server.offers = [offer(b"\x80")]
     async with asking(server, oauth=oauth) as client:
-        await client.ask("GET", "/v1/oem/provCerts/x", expect=frozenset({400}))
+        await client.ask("POST", PATH, contract_request(b"\x80", Schema.ISO_2))
         server.expire()
-        await client.ask("GET", "/v1/oem/provCerts/x", expect=frozenset({400}))
+        await client.ask("POST", PATH, contract_request(b"\x80", Schema.ISO_2))
         assert [path for _, path in server.asked].count(TOKEN) == 2
         assert len(server.asked) == 5
 
@@ -177,6 +179,17 @@ async def test_who_says_no_has_answered(server: OpcpServer) -> None:
         asked = len(server.asked)
         assert "hasn't answered 3 times" in str(await refused(client))
         assert len(server.asked) == asked
+
+
+async def test_an_answer_that_is_too_large_is_one(server: OpcpServer, clock: Clock) -> None:
+    async with asking(server, clock=clock) as client:
+        server.answer = hanging_up
+        for _ in range(FAILURES_MAX):
+            await refused(client)
+        clock.now += PAUSE
+        server.answer = answering(200, b"x" * (ANSWER_MAX + 1))
+        for _ in range(2):
+            assert (await refused(client)).refusal is Refusal.PROVIDER_ANSWER
 
 
 async def test_a_token_that_does_not_come_counts_and_its_time_too(
