@@ -1,15 +1,14 @@
 """An OPCP provider for the tests, written from the published contract: no registry has one.
 
-hubject/opcp, OPCP 1.0.0: the references accessToken, ccp, cps and pcp, version 1. Token endpoint, contract certificate
-pool, certificate provisioning service, provisioning certificate pool; over TLS if it is given a CA. What it is asked is
-held against the contract's schemas, and refused with their errorMessages. It can be slow (``gate``), down, forgetful of
-its tokens, or answer anything at all (``answer``).
+hubject/opcp, OPCP 1.0.0: the references accessToken, ccp and cps, version 1. Token endpoint, contract certificate pool,
+certificate provisioning service; over TLS if it is given a CA. What it is asked is held against the contract's schemas,
+and refused with their errorMessages. It can be slow (``gate``), down, forgetful of its tokens, or answer anything at
+all (``answer``).
 """
 
 import asyncio
 import base64
 import json
-import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +28,6 @@ from pki.iso15118.writing import write_message
 CLIENT_ID: Final = "voltgate"
 CLIENT_SECRET: Final = "s3cret+&="
 AUDIENCE: Final = "https://opcp.example"
-PCID: Final = re.compile(r"[a-zA-Z0-9]{17,18}")
 ISO_2: Final = Schema.ISO_2.value
 NAMESPACES: Final = frozenset({ISO_2, Schema.ISO_20.value})
 
@@ -50,8 +48,6 @@ class OpcpServer:
 
     offers: list[dict[str, str]] = field(default_factory=list)
     """The messageDef of each contract."""
-    sub_cas: dict[str, list[bytes]] = field(default_factory=dict)
-    """Of each vehicle's manufacturer by PCID, the one that issued first, as DER."""
     cps: Cps | None = None
     token_lifetime: float | None = 86_400
     tokens: list[str] = field(default_factory=list)
@@ -120,8 +116,6 @@ class OpcpServer:
             return self._contracts(body)
         if (method, path) == ("PUT", "/v1/cps/contractData/signed"):
             return await self._sign(body)
-        if method == "GET" and path.startswith("/v1/oem/provCerts/"):
-            return self._vehicle(path.rpartition("/")[2])
         return web.Response(status=404, text="<html>", content_type="text/html")
 
     def _contracts(self, body: dict[str, Any]) -> web.Response:
@@ -172,15 +166,6 @@ class OpcpServer:
             "cpsRootDistinguishedName": "CN=V2G Root CA, DC=V2G",
         }
         return web.json_response(answer, status=201)
-
-    def _vehicle(self, pcid: str) -> web.Response:
-        if not PCID.fullmatch(pcid):
-            return failed(400, 'pcid : must match "^[a-zA-Z0-9]{17,18}$"')
-        if pcid not in self.sub_cas:
-            return failed(404, "The OEM provisioning certificate with given PCID is not found.")
-        sub_cas = [base64.b64encode(der).decode() for der in self.sub_cas[pcid]]
-        names = ["subCA2Certificate", "subCA1Certificate"][-len(sub_cas) :]
-        return web.json_response({"OEMMessage": dict(zip(names, sub_cas, strict=True))})
 
     def _note(self, request: web.Request) -> None:
         self.asked.append((request.method, request.path))

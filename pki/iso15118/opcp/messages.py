@@ -84,13 +84,6 @@ def read_signed(answer: Json) -> bytes:
     return _octets(answer, "signedData", SIGNED_MAX)
 
 
-def read_sub_cas(answer: Json) -> tuple[bytes, ...]:
-    """Read a manufacturer's sub-CAs from the answer of GET /v1/oem/provCerts/{pcid}, as DER. Raises Malformed."""
-    message = _member(answer, "OEMMessage", dict)
-    names = ("subCA2Certificate", "subCA1Certificate")
-    return tuple(_octets(message, name, EXI_MAX) for name in names if message.get(name))
-
-
 def check_success(message: CertificateInstallationRes | CertificateInstallationRes20) -> None:
     """Return when the response code is one of success. Raises ProvisioningRefused."""
     code = message.response_code

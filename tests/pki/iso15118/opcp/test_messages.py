@@ -19,7 +19,6 @@ from pki.iso15118.opcp.messages import (
     contract_request,
     read_offers,
     read_signed,
-    read_sub_cas,
     signing_request,
 )
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
@@ -111,17 +110,6 @@ def test_what_was_signed() -> None:
         read_signed({})
 
 
-def test_a_manufacturers_sub_cas() -> None:
-    one = {"subCA1Certificate": "c3ViMQ==", "vehicleCertificate": "eA=="}
-    assert read_sub_cas({"OEMMessage": one}) == (b"sub1",)
-    assert read_sub_cas({"OEMMessage": one | {"subCA2Certificate": "c3ViMg=="}}) == (b"sub2", b"sub1")
-    assert read_sub_cas({"OEMMessage": {}}) == ()
-    with pytest.raises(Malformed, match="OEMMessage is missing"):
-        read_sub_cas({})
-    with pytest.raises(Malformed, match="subCA1Certificate is missing, or isn't of its type"):
-        read_sub_cas({"OEMMessage": {"subCA1Certificate": 7}})
-
-
 @pytest.mark.parametrize(
     ("code", "refusal"),
     [
@@ -146,10 +134,7 @@ def test_response_codes(code: str, refusal: Refusal | None) -> None:
     assert caught.value.refusal is refusal
 
 
-MEMBERS = [
-    *["CCPResponse", "emaidContent", "messageDef", "certificateInstallationRes", "emaid"],
-    *["OEMMessage", "subCA1Certificate", "subCA2Certificate", "signedData", "xsdMsgDefNamespace"],
-]
+MEMBERS = ["CCPResponse", "emaidContent", "messageDef", "certificateInstallationRes", "emaid", "signedData"]
 json = st.recursive(
     st.sampled_from([None, True, 7, 1.5, "", "x", "gA==", "DE8EXC12345678", base64.b64encode(bytes(99)).decode()]),
     lambda inner: (
@@ -164,9 +149,9 @@ json = st.recursive(
 )
 
 
-@given(answer=st.dictionaries(st.sampled_from(["CCPResponse", "signedData", "OEMMessage"]), json, max_size=3))
+@given(answer=st.dictionaries(st.sampled_from(["CCPResponse", "signedData"]), json, max_size=3))
 def test_whatever_comes_nothing_else_is_raised(answer: dict[str, Any]) -> None:
-    for read in (read_offers, read_signed, read_sub_cas):
+    for read in (read_offers, read_signed):
         try:
             read(answer)
         except Malformed:
