@@ -78,6 +78,17 @@ async def test_a_provider_that_is_asked_with_all_that_the_file_says(server: Opcp
     assert (headers["X-Api-Key"], headers["alwaysReturnEXI"]) == ("k3y", "false")
 
 
+async def test_a_provider_that_asks_for_no_credentials(server: OpcpServer, tmp_path: Path) -> None:
+    request = request_of(vector("iso2_cert_install_req.exi"), Schema.ISO_2)
+    async with AsyncExitStack() as stack:
+        opcp = section(server, tmp_path, token=None, headers={})
+        provider = await open_opcp(PLACE, opcp, Unasked(), stack, timeout=10.0)
+        with pytest.raises(ProvisioningRefused, match="Contract or Vehicle not found"):
+            await provider.provide(request, None, remaining=0)
+    assert len(server.asked) == 1
+    assert "Authorization" not in server.headers[0]
+
+
 async def test_a_provisioning_service(server: OpcpServer, tmp_path: Path) -> None:
     request = request_of(vector("iso2_cert_install_req.exi"), Schema.ISO_2)
     data = {"opcp": section(server, tmp_path), "v2g_root_fingerprint": "ab" * 32}

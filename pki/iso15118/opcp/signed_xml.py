@@ -61,7 +61,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._open: list[_Open] = []
-        self._root: Element | None = None
+        self._root: Element
         self._count = 0
         parser = self._parser = expat.ParserCreate("utf-8", " ")
         parser.buffer_text = True
@@ -73,8 +73,7 @@ class _Reader:
 
     def read(self, xml: bytes) -> Element:
         self._parser.Parse(xml, True)
-        if self._root is None:
-            raise ExiError("the XML is empty")
+        # Without a root, or with a second one, it isn't XML.
         return self._root
 
     def _begin(self, name: str, attributes: Mapping[str, str]) -> None:

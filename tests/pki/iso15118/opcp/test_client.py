@@ -11,8 +11,9 @@ from aiohttp import web
 
 from pki.client_tls import CredentialMissing, TlsTrust
 from pki.iso15118.exi import Schema
+from pki.iso15118.opcp import client as module
 from pki.iso15118.opcp.circuit import FAILURES_MAX, PAUSE
-from pki.iso15118.opcp.client import WAITING_MAX, WORDS_MAX, OpcpClient
+from pki.iso15118.opcp.client import WORDS_MAX, OpcpClient
 from pki.iso15118.opcp.exchange import ANSWER_MAX, CONNECTIONS_MAX
 from pki.iso15118.opcp.messages import contract_request
 from pki.iso15118.opcp.token import OAuthClient
@@ -204,7 +205,9 @@ async def test_a_token_that_does_not_come_counts_and_its_time_too(
         server.token_gate.set()
 
 
-async def test_how_many_are_under_way_at_once(server: OpcpServer) -> None:
+async def test_how_many_are_under_way_at_once(server: OpcpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun_max = CONNECTIONS_MAX + 3
+    monkeypatch.setattr(module, "WAITING_MAX", begun_max)
     now = peak = 0
     full = asyncio.Event()
 
@@ -220,11 +223,11 @@ async def test_how_many_are_under_way_at_once(server: OpcpServer) -> None:
 
     server.answer = counting
     async with asking(server, timeout=10.0) as client:
-        begun = [asyncio.create_task(client.ask("POST", PATH, {})) for _ in range(WAITING_MAX)]
+        begun = [asyncio.create_task(client.ask("POST", PATH, {})) for _ in range(begun_max)]
         await full.wait()
         error = await refused(client)
         assert error.refusal is Refusal.PROVIDER_UNAVAILABLE
-        assert str(error) == f"{server.url}{PATH}: {WAITING_MAX} requests are under way already"
+        assert str(error) == f"{server.url}{PATH}: {begun_max} requests are under way already"
         await asyncio.gather(*begun)
         assert peak == CONNECTIONS_MAX
         await client.ask("POST", PATH, {})

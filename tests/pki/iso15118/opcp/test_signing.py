@@ -1,6 +1,7 @@
 """Our contract under a provider's signature: what is sent, what must come back, and what becomes of a certificate."""
 
 import asyncio
+import base64
 import dataclasses
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -231,6 +232,17 @@ async def test_nonsense(
     assert str(error).startswith(f"{signs.url}/v1/cps/contractData/signed: {words}")
     assert len(issuer.unwound) == 1
     assert not answers.seen
+
+
+async def test_another_message(
+    signs: OpcpServer, issuer: StandInIssuer, answers: SignatureCheck, install_2: VerifiedRequest
+) -> None:
+    xml = vector("iso2_cert_install_res.xml").replace(b"CertificateInstallationRes", b"CertificateUpdateRes")
+    signs.answer = answering(201, {"signedData": base64.b64encode(xml).decode()})
+    async with providing(signs, issuer, answers) as provider:
+        error = await refused(provider, install_2)
+    assert error.refusal is Refusal.PROVIDER_ANSWER
+    assert str(error).endswith("signedData is a CertificateUpdateRes")
 
 
 @pytest.mark.parametrize(

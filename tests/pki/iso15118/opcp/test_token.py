@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from pki.client_tls import CredentialMissing, TlsTrust
 from pki.iso15118.opcp import token as module
@@ -174,8 +175,10 @@ async def test_a_renewal_that_is_refused_is_told_and_tried_again_later(
     first = await tokens.current()
     server.token_answer = answering(401, {"error": "no\nword"})
     clock.now += 850
-    assert await tokens.current() is first
-    await ended(tokens)
+    with capture_logs() as logs:
+        assert await tokens.current() is first
+        await ended(tokens)
+    assert [line["event"] for line in logs] == ["opcp_token_not_fetched"]
     assert await tokens.current() is first
     assert server.count(TOKEN) == 2
     assert tokens._fetching is None
@@ -235,6 +238,18 @@ async def test_an_endpoint_that_is_away_or_slow_and_a_secret_that_is_gone(
         error = await refused(tokens)
         assert error.refusal is Refusal.PROVIDER_UNAVAILABLE
         assert str(error).endswith("env:OPCP_SECRET is unset")
+
+
+async def test_a_defect_is_logged_whole(oauth: OAuthClient, trust: TlsTrust, clock: Clock) -> None:
+    def broken() -> str:
+        raise RuntimeError("a defect")
+
+    async with holding(dataclasses.replace(oauth, secret=broken), trust, clock) as tokens:
+        with capture_logs() as logs, pytest.raises(RuntimeError):
+            await tokens.current()
+    (line,) = logs
+    assert (line["event"], line["task"]) == ("task_failed", f"token of {oauth.url}")
+    assert isinstance(line["exc_info"], RuntimeError)
 
 
 async def test_closing_ends_a_fetch(server: OpcpServer, tokens: AccessTokens) -> None:
