@@ -16,6 +16,7 @@ from gateway.config.check_authority import check_authority, embedded_chain
 from gateway.config.check_crls import check_crl
 from gateway.config.check_listener import check_listener
 from gateway.config.check_network import check_address, check_networks
+from gateway.config.check_plug_and_charge import check_plug_and_charge
 from gateway.config.check_tls import check_pair, check_roots
 from gateway.config.check_trust_anchors import check_trust_anchors
 from gateway.config.problems import Problem
@@ -76,6 +77,8 @@ class _Looking:
             yield from check_trust_anchors(f"trust_anchors[{index}]", anchors, self.now)
         for name, backend in self.config.backends.items():
             yield from self.backend(f"backends.{name}", backend)
+        if (section := self.config.plug_and_charge) is not None:
+            yield from check_plug_and_charge(section, self.secret, self.now, self.environ)
         yield from self.admin()
 
     def store(self) -> Iterator[Problem]:

@@ -3,12 +3,11 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
-from gateway.config.authorities import AuthorityUse, LocalAuthority
+from gateway.config.authorities import AuthorityUse, LocalAuthority, VaultServer
 from gateway.config.check_tls import check_pair, check_roots
 from gateway.config.problems import Problem
 from gateway.config.secrets import SecretRef
@@ -29,13 +28,36 @@ def check_authority(
     """Yield what is wrong with the authority of one use; ``secret`` looks at one secret reference."""
     if use.local is not None:
         yield from embedded(f"{place}.local.dir", use.local, now)[1]
-    for name, part in (("vault", use.vault), ("est", use.est)):
-        if part is not None and part.roots is not None:
-            yield from check_roots(f"{place}.{name}.roots", part.roots, now)[0]
-    for key, chain, private in _pairs(use):
-        yield from check_pair(f"{place}.{key}", chain, private, environ=environ, now=now)[0]
-    for key, reference in _secrets(use):
-        yield from secret(f"{place}.{key}", reference)
+    if use.vault is not None:
+        yield from check_vault(f"{place}.vault", use.vault, secret, now, environ)
+    if (est := use.est) is not None:
+        if est.roots is not None:
+            yield from check_roots(f"{place}.est.roots", est.roots, now)[0]
+        if est.auth.chain is not None and est.auth.key is not None:
+            yield from check_pair(f"{place}.est.auth", est.auth.chain, est.auth.key, environ=environ, now=now)[0]
+        if est.auth.password is not None:
+            yield from secret(f"{place}.est.auth.password", est.auth.password)
+
+
+def check_vault(
+    place: str,
+    vault: VaultServer,
+    secret: Callable[[str, SecretRef], Iterator[Problem]],
+    now: datetime,
+    environ: Mapping[str, str] = os.environ,
+) -> Iterator[Problem]:
+    """Yield what is wrong with how the gateway comes into a Vault."""
+    if vault.roots is not None:
+        yield from check_roots(f"{place}.roots", vault.roots, now)[0]
+    auth = vault.auth
+    if auth.tls is not None:
+        yield from check_pair(f"{place}.auth.tls", auth.tls.chain, auth.tls.key, environ=environ, now=now)[0]
+    if auth.token is not None:
+        yield from secret(f"{place}.auth.token", auth.token)
+    if auth.approle is not None:
+        yield from secret(f"{place}.auth.approle.secret_id", auth.approle.secret_id)
+    if auth.jwt is not None:
+        yield from secret(f"{place}.auth.jwt.token", auth.jwt.token)
 
 
 def embedded(place: str, local: LocalAuthority, now: datetime) -> tuple[Sequence[x509.Certificate], list[Problem]]:
@@ -51,27 +73,6 @@ def embedded(place: str, local: LocalAuthority, now: datetime) -> tuple[Sequence
     except AuthorityError as error:
         return [], [Problem.error(place, str(error))]
     return [root, x509.load_pem_x509_certificate((folder / ISSUING).read_bytes())], []
-
-
-def _secrets(use: AuthorityUse) -> Iterator[tuple[str, SecretRef]]:
-    if use.vault is not None:
-        auth = use.vault.auth
-        if auth.token is not None:
-            yield "vault.auth.token", auth.token
-        if auth.approle is not None:
-            yield "vault.auth.approle.secret_id", auth.approle.secret_id
-        if auth.jwt is not None:
-            yield "vault.auth.jwt.token", auth.jwt.token
-    if use.est is not None and use.est.auth.password is not None:
-        yield "est.auth.password", use.est.auth.password
-
-
-def _pairs(use: AuthorityUse) -> Iterator[tuple[str, Path, SecretRef]]:
-    """The client certificates by which the gateway proves itself."""
-    if use.vault is not None and use.vault.auth.tls is not None:
-        yield "vault.auth.tls", use.vault.auth.tls.chain, use.vault.auth.tls.key
-    if use.est is not None and use.est.auth.chain is not None and use.est.auth.key is not None:
-        yield "est.auth", use.est.auth.chain, use.est.auth.key
 
 
 def embedded_chain(use: AuthorityUse, now: datetime) -> Sequence[x509.Certificate]:

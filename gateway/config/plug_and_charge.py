@@ -1,11 +1,14 @@
 """ISO 15118 Plug & Charge: who provides contract certificates, whom vehicles' certificates must lead to."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gateway.config.authorities import Timeout, VaultServer
 from gateway.config.values import FilePath, List, Named, Network, Organization, Secret, Section, Text
+
+NOBODY: Final = "-"
+"""No provider's name: there are several, and none is named."""
 
 
 class TransitKey(VaultServer):
@@ -85,7 +88,7 @@ class PlugAndCharge(Section):
     """Plug & Charge."""
 
     providers: Named[Provider]
-    provider: Text = "-"
+    provider: Text = NOBODY
     """Who provides where ``emsps`` names nobody else; always a key of ``providers``, the only one if it isn't named."""
     emsps: Named[Text] = Field(default_factory=dict)
     """Providers by eMSP: the first five characters of an eMAID (country and party, such as DE8EX)."""
@@ -107,3 +110,12 @@ class PlugAndCharge(Section):
     """Of one station."""
     revocation: Literal["strict", "available"] = "strict"
     """Authorize with a contract whose OCSP responder doesn't answer: refused; or taken, unless known as revoked."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_only_provider(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "provider" not in data:
+            providers = data.get("providers")
+            if isinstance(providers, dict) and len(providers) == 1:
+                return {**data, "provider": next(iter(providers)) or NOBODY}
+        return data

@@ -202,6 +202,11 @@ class Backend(Section):
     policy: PolicySource | None = None
     """What governs the stations that go there, unless ``policies`` says otherwise."""
 
+    @property
+    def knows_contracts(self) -> bool:
+        """Whether it knows contract certificates."""
+        return self.protocol == "ocpp2.0.1" if self.plug_and_charge is None else self.plug_and_charge
+
     def url_for(self, identity: str) -> str:
         """Return the URL of a station's WebSocket, its identity percent-encoded."""
         return expand_url(self.url, identity)
