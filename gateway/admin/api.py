@@ -7,6 +7,12 @@ from aiohttp import web
 
 from gateway.admin.certificate_requests import CertificateRequestEndpoints
 from gateway.admin.certificates import CertificateEndpoints, Revoke
+from gateway.admin.contract_certificates import (
+    ContractCertificateEndpoints,
+    ContractCertificates,
+    ContractProvisionings,
+)
+from gateway.admin.contracts import ContractEndpoints, Contracts
 from gateway.admin.pending_stations import PendingStationEndpoints
 from gateway.admin.policies import Policies, PolicyEndpoints
 from gateway.admin.ports import (
@@ -51,6 +57,9 @@ class Parts:
     security_events: SecurityEvents
     trust: TrustAnchors
     policies: Policies
+    contracts: Contracts
+    contract_certificates: ContractCertificates
+    contract_provisionings: ContractProvisionings
 
 
 def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
@@ -65,4 +74,8 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     SecurityEventEndpoints(parts.security_events).add_routes(router)
     TrustAnchorEndpoints(parts.trust).add_routes(router)
     PolicyEndpoints(parts.policies).add_routes(router)
+    ContractEndpoints(parts.contracts).add_routes(router)
+    ContractCertificateEndpoints(parts.contract_certificates, parts.contract_provisionings, parts.revoke).add_routes(
+        router
+    )
     PendingStationEndpoints(parts.registration, roster).add_routes(router)

@@ -49,7 +49,8 @@ class CertificateFilter(Query):
         str | None, AfterValidator(_states), Field(description="One, or several with commas between them.")
     ] = None
     usage: Annotated[
-        Literal["station", "v2g", "server", "seen"] | None, Field(description="seen: of other issuers.")
+        Literal["station", "v2g", "server", "contract", "contract_20", "seen"] | None,
+        Field(description="seen: of other issuers."),
     ] = None
     expiring: Annotated[
         str | None, AfterValidator(_duration), Field(description="Those that expire within this time, such as 30d.")

@@ -89,7 +89,7 @@ _CERTIFICATE: Final = an_object(
         "reason": a_text("Why it was revoked.", null=True),
         "issued_at": TIME,
         "changed_at": TIME,
-        "usage": a_text("station, v2g, server; or seen: none of the configured authorities issued it."),
+        "usage": a_text("station, v2g, server, contract, contract_20; or seen: none of the authorities issued it."),
         "profile": a_text("The certificate profile that it was issued by; empty where that isn't known."),
         "authority_told": {
             "type": "boolean",

@@ -11,6 +11,7 @@ from gateway.admin.ports import Refused, StationRefused
 from gateway.admin.problems import ApiRefusal
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.certificate_requests import NotWaiting
+from gateway.session.contracts import ContractInvalid, ContractRefused
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused
 from gateway.session.quarantine import ReleaseRefused
 from gateway.session.upgrades import UpgradeUnderWay
@@ -37,8 +38,13 @@ class Query(BaseModel):
 
 async def read_body(request: web.Request, model: type[M]) -> M:
     """Read the JSON body. Raises ApiRefusal 400 naming the field, never its value."""
+    return parse_body(await request.read(), model)
+
+
+def parse_body(octets: bytes, model: type[M]) -> M:
+    """Read JSON. Raises ApiRefusal as :func:`read_body`."""
     try:
-        return model.model_validate_json(await request.read())
+        return model.model_validate_json(octets)
     except ValidationError as error:
         raise _invalid(error, "body") from None
 
@@ -66,9 +72,9 @@ def refusals(missing: str = "not_registered") -> Iterator[None]:
     """Turn what the parts refuse into ApiRefusal: 400, 404 (with the code ``missing``), 409, 502 or 504."""
     try:
         yield
-    except RegistrationInvalid as error:
+    except (RegistrationInvalid, ContractInvalid) as error:
         raise ApiRefusal(400, "invalid", str(error)) from None
-    except (RegistrationRefused, Refused) as error:
+    except (RegistrationRefused, ContractRefused, Refused) as error:
         raise ApiRefusal(409, "refused", str(error)) from None
     except ReleaseRefused as error:
         raise ApiRefusal(409, "not_decidable", str(error)) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from gateway.admin.certificates import STATES
+from gateway.admin.contracts_shown import contract_certificate_shown, contract_shown, provisioning_shown
 from gateway.admin.shown import (
     certificate_shown,
     event_shown,
@@ -36,6 +37,8 @@ from gateway.services.registration import Passwords, Registration
 from gateway.services.revocation import CertificateRevocation
 from gateway.session.certificate_requests import OPEN as OPEN_REQUESTS
 from gateway.session.certificate_requests import NotWaiting
+from gateway.session.contract_lines import new_contract, read_csv
+from gateway.session.contracts import BatchRefused, ContractInvalid, ContractRefused
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.quarantine import UNDECIDED, ReleaseRefused, Selection, State
 from gateway.session.security import EventRow, SecurityEvent
@@ -45,6 +48,9 @@ from gateway.store.certificate_outbox import RevocationOutbox
 from gateway.store.certificate_records import SEEN
 from gateway.store.certificate_requests import CertificateRequests
 from gateway.store.certificates import CertificateRecord, Certificates
+from gateway.store.contract_certificates import ContractCertificates
+from gateway.store.contract_provisionings import ContractProvisionings
+from gateway.store.contracts import Contracts
 from gateway.store.database import Database
 from gateway.store.pending_stations import PendingStations
 from gateway.store.quarantine import Quarantine
@@ -63,6 +69,9 @@ __all__ = [
     "OPEN_REQUESTS",
     "STATES",
     "UNDECIDED",
+    "BatchRefused",
+    "ContractInvalid",
+    "ContractRefused",
     "NotWaiting",
     "Records",
     "Registration",
@@ -73,10 +82,15 @@ __all__ = [
     "Selection",
     "Version",
     "certificate_shown",
+    "contract_certificate_shown",
+    "contract_shown",
     "event_shown",
+    "new_contract",
     "password_rules",
     "pending_shown",
+    "provisioning_shown",
     "quarantined_shown",
+    "read_csv",
     "records",
     "registration",
     "renewal_shown",
@@ -105,6 +119,9 @@ class Records:
     revocation: CertificateRevocation[CertificateRecord]
     security_events: SecurityEvents
     trust: TrustOverview
+    contracts: Contracts
+    contract_certificates: ContractCertificates
+    contract_provisionings: ContractProvisionings
 
 
 @asynccontextmanager
@@ -131,6 +148,9 @@ async def records(config: Config) -> AsyncIterator[Records]:
                     revocation=CertificateRevocation(certificates, notices, noted),
                     security_events=events,
                     trust=TrustOverview(functools.cache(lambda: TrustFiles(config)), database),
+                    contracts=Contracts(database),
+                    contract_certificates=ContractCertificates(database),
+                    contract_provisionings=ContractProvisionings(database),
                 )
             finally:
                 await events.add_many(noted.rows)

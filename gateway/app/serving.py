@@ -11,13 +11,12 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from gateway.admin.api import Parts
 from gateway.admin.metrics import Levels, Metrics
 from gateway.admin.server import application
+from gateway.app.api_parts import api_parts
 from gateway.app.authorities import open_authorities
 from gateway.app.backends import addresses
 from gateway.app.clock import now
-from gateway.app.commands import Commands
 from gateway.app.following import Following
 from gateway.app.foundation import Foundation
 from gateway.app.interpreter import QuietTimes
@@ -25,10 +24,7 @@ from gateway.app.limits import failure_limits, transport_limits
 from gateway.app.listeners import StationListener, Surroundings, station_listeners
 from gateway.app.onboarding import Onboarding
 from gateway.app.policies import PoliciesInForce
-from gateway.app.policy_explaining import PoliciesTold
 from gateway.app.problems import StartFailed
-from gateway.app.records import registration, routes_shown
-from gateway.app.routing import Routing
 from gateway.app.station_services import StationServices
 from gateway.app.stations import StationFactory
 from gateway.app.tasks import Tasks
@@ -50,7 +46,6 @@ from gateway.store.journal import Journal
 from gateway.store.pages import Pages
 from gateway.store.pending_stations import PendingStations
 from gateway.store.quarantine import Quarantine
-from gateway.store.quarantine_decisions import QuarantineDecisions
 from gateway.store.stations import Stations
 from gateway.store.unavailable import StoreUnavailable
 from gateway.transport import HandshakePool, Limits
@@ -254,9 +249,10 @@ class _Gateway:
 
     async def open_admin(self) -> list[str]:
         """Open the admin port, begin to follow the registry, and return what to announce. Raises StartFailed."""
+        ground = self._ground
         app = application(
             token=self._admin_token(),
-            parts=self._api_parts(),
+            parts=api_parts(self._config, ground.database, self._services, self.factory, ground.policies, ground.tally),
             metrics=Metrics(self._ground.tally, self._levels),
             readiness=self._readiness,
         )
@@ -278,32 +274,6 @@ class _Gateway:
         self._tasks.spawn(quiet_times.run(), "quiet times")
         self._services.start()
         return [f"listening http://{_authority(host, port)} admin" for host, port, *_ in runner.addresses]
-
-    def _api_parts(self) -> Parts:
-        services = self._services
-        return Parts(
-            registration=registration(self._ground.database, self._config),
-            routes=routes_shown(self._ground.database, self._config),
-            live=self._directory.get,
-            commands=Commands(services.pki.certificates, services.rotation, services.upgrades),
-            upgrades=services.upgrades,
-            certificates=services.pki.on_file,
-            certificate_requests=services.pki.requests,
-            revoke=services.pki.revocation.revoke,
-            renewals=services.pki.renewals,
-            quarantine=Quarantine(self._ground.database),
-            quarantine_decisions=QuarantineDecisions(self._ground.database),
-            security_events=services.events,
-            trust=services.pki.trust,
-            policies=PoliciesTold(
-                self._ground.policies,
-                self._ground.tally,
-                stations=self._ground.stations,
-                books=StoredBooks(self._ground.database),
-                routing=Routing(self._config),
-                live=self.factory.live,
-            ),
-        )
 
     def _admin_token(self) -> str | None:
         token = self._config.admin.token

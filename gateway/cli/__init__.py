@@ -6,7 +6,20 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import backup, cert, demo, events, pki, policy, policy_quarantine, serve, setup, station, trust
+from gateway.cli import (
+    backup,
+    cert,
+    contract,
+    demo,
+    events,
+    pki,
+    policy,
+    policy_quarantine,
+    serve,
+    setup,
+    station,
+    trust,
+)
 from gateway.cli.output import Failed, fail
 
 app = typer.Typer(
@@ -18,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(station.app, name="station")
 app.add_typer(cert.app, name="cert")
+app.add_typer(contract.app, name="contract")
 app.add_typer(pki.app, name="pki")
 app.add_typer(trust.app, name="trust")
 policy.app.add_typer(policy_quarantine.app, name="quarantine")

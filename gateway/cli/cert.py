@@ -25,7 +25,7 @@ from pki.reasons import FOR_GOOD
 if TYPE_CHECKING:
     from gateway.app.records import Records
 
-USAGES: Final = ("station", "v2g", "server", "seen")
+USAGES: Final = ("station", "v2g", "server", "contract", "contract_20", "seen")
 """What certificates are for; the last: of other issuers."""
 
 app = typer.Typer(help="The stations' certificates.", no_args_is_help=True)
@@ -34,7 +34,8 @@ app.command()(cert_requests.approve)
 app.command()(cert_requests.refuse)
 
 
-def _known(reason: str) -> str:
+def known_reason(reason: str) -> str:
+    """Return a reason that is for good. Raises typer.BadParameter."""
     if reason not in FOR_GOOD:
         raise typer.BadParameter(f"must be one of {', '.join(FOR_GOOD)}")
     return reason
@@ -82,7 +83,10 @@ def list_certificates(
     ] = [],  # noqa: B006 - typer's way to say that it is a list; nobody changes it
     usage: Annotated[
         str | None,
-        typer.Option(callback=_usage, help="Only those of this usage: station, v2g, server, seen (other issuers')."),
+        typer.Option(
+            callback=_usage,
+            help=f"Only those of this usage: {', '.join(USAGES)} (other issuers').",
+        ),
     ] = None,
     expiring: Annotated[
         str | None, typer.Option(help="Only those that expire within this time, such as 30d, and haven't yet.")
@@ -115,7 +119,7 @@ def show(serial: Serial, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOpt
     async def work(records: "Records") -> dict[str, Any]:
         from gateway.app.records import certificate_shown, step_shown  # noqa: PLC0415 - the store is open by now
 
-        record = await records.certificates.find(_checked(serial))
+        record = await records.certificates.find(checked(serial))
         if record is None:
             raise LookupError(f"no certificate with the serial number {serial!r} is recorded")
         history = [step_shown(step) for step in await records.certificates.history(record.fingerprint)]
@@ -167,7 +171,7 @@ def renew(
 def revoke(
     serial: Serial,
     reason: Annotated[
-        str, typer.Option(callback=_known, help=f"Why; it stands in the CRL: {', '.join(FOR_GOOD)}.")
+        str, typer.Option(callback=known_reason, help=f"Why; it stands in the CRL: {', '.join(FOR_GOOD)}.")
     ] = "unspecified",
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
@@ -180,14 +184,34 @@ def revoke(
     async def work(records: "Records") -> dict[str, Any]:
         from gateway.app.records import certificate_shown  # noqa: PLC0415 - the store is open by now
 
-        revoked = await records.revocation.revoke(_checked(serial), FOR_GOOD[reason])
+        revoked = await records.revocation.revoke(checked(serial), FOR_GOOD[reason])
         return certificate_shown(revoked.record) | {"authority_problem": revoked.authority_problem}
 
     shown = on_records(tree, work)
     if as_json:
         print_json(shown)
     else:
-        typer.echo(f"certificate {shown['serial']} of {_owner(shown)} is revoked ({shown['reason']}); {_told(shown)}")
+        typer.echo(f"certificate {shown['serial']} of {_owner(shown)} is revoked ({shown['reason']}); {told(shown)}")
+    check_told(shown)
+
+
+def _owner(shown: dict[str, Any]) -> str:
+    if shown["identity"]:
+        return f"station {shown['identity']}"
+    return "the gateway" if shown["usage"] == "server" else f"a vehicle ({shown['subject']})"
+
+
+def told(shown: dict[str, Any]) -> str:
+    """Return whether the authority of a revoked certificate knows of it."""
+    if shown["authority_problem"] is not None:
+        return "its authority is still to be told"
+    if shown["usage"] == "seen":
+        return "none of our authorities issued it, so nobody else is told"
+    return "its authority was told"
+
+
+def check_told(shown: dict[str, Any]) -> None:
+    """Return when the authority of a revoked certificate knows of it. Raises :class:`Failed`."""
     if shown["authority_problem"] is not None:
         raise Failed(
             "the gateway refuses it from now on, but its authority could not be told, and its list doesn't name it: "
@@ -196,19 +220,7 @@ def revoke(
         )
 
 
-def _owner(shown: dict[str, Any]) -> str:
-    return f"station {shown['identity']}" if shown["identity"] else "the gateway"
-
-
-def _told(shown: dict[str, Any]) -> str:
-    if shown["authority_problem"] is not None:
-        return "its authority is still to be told"
-    if shown["usage"] == "seen":
-        return "none of our authorities issued it, so nobody else is told"
-    return "its authority was told"
-
-
-def _checked(serial: str) -> str:
+def checked(serial: str) -> str:
     """Return a serial number that is hex. Raises LookupError: there is no other certificate."""
     try:
         int(serial.replace(":", ""), 16)

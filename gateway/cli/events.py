@@ -26,7 +26,7 @@ def events(
     as_json: JsonOption = False,
 ) -> None:
     """List security events, the newest first."""
-    moment = _moment(since)
+    moment = moment_of(since)
 
     async def work(records: "Records") -> list[dict[str, Any]]:
         from gateway.app.records import event_shown  # noqa: PLC0415 - the store is open by now
@@ -42,7 +42,8 @@ def events(
     print_table(columns, ([each[key] for key in columns] for each in shown))
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment_of(text: str | None) -> datetime | None:
+    """Read the value of --since. Raises typer.BadParameter."""
     if text is None:
         return None
     try:

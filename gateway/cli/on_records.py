@@ -1,6 +1,8 @@
 """Commands that work on the store, whether or not a gateway runs beside them."""
 
 import asyncio
+import getpass
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.app.problems import StartFailed
@@ -27,3 +29,11 @@ def on_records(config: Config, work: "Callable[[Records], Awaitable[T]]") -> T:
         return asyncio.run(run())
     except (RegistrationRefused, RotationRefused, RotationUnderWay, LookupError, StartFailed) as error:
         raise Failed(str(error)) from None
+
+
+def who() -> str:
+    """Return the name of who runs the command; a container may have none for its user."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"user {os.getuid()}"

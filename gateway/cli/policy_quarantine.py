@@ -1,12 +1,10 @@
 """`voltgate policy quarantine ...`: what is kept for a person's word, and that word."""
 
-import getpass
-import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.on_records import on_records
+from gateway.cli.on_records import on_records, who
 from gateway.cli.output import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -98,7 +96,7 @@ def release(
 
         selection = Selection(numbers, station, transaction, rule)
         try:
-            return [*await records.quarantine_decisions.release(selection, _who())]
+            return [*await records.quarantine_decisions.release(selection, who())]
         except ReleaseRefused as error:
             raise Failed(str(error)) from None
 
@@ -122,7 +120,7 @@ def discard(
         from gateway.app.records import ReleaseRefused, Selection  # noqa: PLC0415 - the store is open by now
 
         try:
-            return [*await records.quarantine_decisions.discard(Selection(numbers), _who(), reason)]
+            return [*await records.quarantine_decisions.discard(Selection(numbers), who(), reason)]
         except ReleaseRefused as error:
             raise Failed(str(error)) from None
 
@@ -131,14 +129,6 @@ def discard(
         print_json({"discarded": discarded})
     else:
         typer.echo(f"discarded: {_told(discarded)}")
-
-
-def _who() -> str:
-    """Return the name of who runs the command; a container may have none for its user."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return f"user {os.getuid()}"
 
 
 def _told(numbers: list[int]) -> str:

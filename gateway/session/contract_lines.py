@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, TypeVar
 
-from gateway.session.contracts import BATCH_MAX, BatchRefused, NewContract
+from gateway.session.contracts import BATCH_MAX, BatchRefused, ContractInvalid, NewContract
 from pki.iso15118.identifiers import Emaid, Pcid
 
 REQUIRED: Final = ("pcid", "emaid")
@@ -25,10 +25,14 @@ Numbered = Sequence[tuple[int, NewContract]]
 def new_contract(
     pcid: str, emaid: str, valid_from: str | None = None, valid_until: str | None = None, *, is_default: bool = False
 ) -> NewContract:
-    """Read one contract; of times see :func:`read_moment`. Raises ValueError saying what is wrong."""
+    """Read one contract; of times see :func:`read_moment`. Raises ContractInvalid saying what is wrong."""
+    try:
+        vehicle, contract = Pcid.parse(pcid), Emaid.parse(emaid)
+    except ValueError as error:
+        raise ContractInvalid(str(error)) from None
     return NewContract(
-        Pcid.parse(pcid),
-        Emaid.parse(emaid),
+        vehicle,
+        contract,
         read_moment(valid_from) if valid_from else None,
         read_moment(valid_until, is_end=True) if valid_until else None,
         is_default,
@@ -38,12 +42,12 @@ def new_contract(
 def read_moment(text: str, *, is_end: bool = False) -> datetime:
     """Read a time (ISO 8601, UTC unless it says else), or a date: its first moment, as an end the moment after it.
 
-    So a contract until 2026-12-31 is valid on that day. Raises ValueError.
+    So a contract until 2026-12-31 is valid on that day. Raises ContractInvalid.
     """
     try:
         moment = datetime.fromisoformat(text[:TEXT_MAX])
     except ValueError:
-        raise ValueError(f"{text[:40]!r} isn't a time such as 2026-01-31 or 2026-01-31T12:00:00Z") from None
+        raise ContractInvalid(f"{text[:40]!r} isn't a time such as 2026-01-31 or 2026-01-31T12:00:00Z") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
@@ -51,7 +55,7 @@ def read_moment(text: str, *, is_end: bool = False) -> datetime:
             moment += timedelta(days=1)
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"{text[:40]!r} is too far from now") from None
+        raise ContractInvalid(f"{text[:40]!r} is too far from now") from None
 
 
 def read_csv(text: str) -> Numbered:

@@ -12,6 +12,8 @@ STATION: Final = "station"
 """Usage of a station's own certificate, with which it comes to our doors."""
 SERVER: Final = "server"
 """Usage of one of the gateway's own: it has no identity."""
+CONTRACTS: Final = ("contract", "contract_20")
+"""Usages of vehicles' contract certificates: they have no identity either, and no station's door opens to one."""
 SEEN: Final = "seen"
 """Usage of a certificate that a station came with and none of our authorities issued."""
 FOREIGN: Final = ""

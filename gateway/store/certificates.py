@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from gateway.store import registry
 from gateway.store.certificate_records import (
     COLUMNS,
+    CONTRACTS,
     STATION,
     CertificateAmbiguous,
     CertificateKnown,
@@ -61,7 +62,9 @@ _ALL: Final = select(*COLUMNS).order_by(CertificateRow.id)
 _BY_ID: Final = select(*COLUMNS).where(CertificateRow.id == bindparam("of_id"))
 _ADD: Final = insert(CertificateRow).returning(CertificateRow.id)
 _MARK: Final = update(CertificateRow).where(CertificateRow.id == bindparam("of_id"))
-_REVOKED: Final = select(CertificateRow.fingerprint).where(CertificateRow.state == CertificateState.REVOKED.value)
+_REVOKED: Final = select(CertificateRow.fingerprint).where(
+    CertificateRow.state == CertificateState.REVOKED.value, CertificateRow.usage.not_in(CONTRACTS)
+)
 _HISTORY: Final = (
     select(CertificateHistoryRow.state, CertificateHistoryRow.at, CertificateHistoryRow.detail)
     .join(CertificateRow, CertificateRow.id == CertificateHistoryRow.certificate_id)
@@ -214,7 +217,7 @@ class Certificates:
         return to_record(row, now)
 
     async def revoked_fingerprints(self) -> frozenset[str]:
-        """Return the fingerprints (as in a record) of all that are revoked, the expired ones too."""
+        """Return the fingerprints (as in a record) of all that are revoked, the expired ones too; not of contracts."""
         return frozenset(await self._database.read(lambda connection: connection.scalars(_REVOKED).all()))
 
     async def key_owner(self, fingerprint: str) -> str | None:

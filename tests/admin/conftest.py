@@ -14,13 +14,16 @@ from gateway.admin.metrics import Levels, Metrics
 from gateway.admin.server import application
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.certificate_requests import CertificateRequest, NotWaiting, RequestState, RequestUnknown
+from gateway.session.contracts import ContractRecord, Imported, NewContract, ProvisioningRecord
 from gateway.session.ports import Provisional, RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.renewals import RenewalRecord
 from gateway.session.security import Source
 from gateway.session.tally import Tally
 from gateway.session.upgrades import UpgradeRecord
 from gateway.store.certificates import CertificateAmbiguous, CertificateRecord, CertificateState, Step
+from gateway.store.contract_certificates import ContractCertificate
 from gateway.wire.versions import Version
+from pki.iso15118.identifiers import Emaid, Pcid
 
 TOKEN = "a-token-for-tests"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -380,16 +383,94 @@ class Policies:
         return {"verdict": None}
 
 
+class Contracts:
+    """The contracts: ``problem`` is raised instead."""
+
+    def __init__(self) -> None:
+        self.kept: list[ContractRecord] = []
+        self.asked: list[dict[str, Any]] = []
+        self.problem: Exception | None = None
+
+    async def list(self, **wanted: Any) -> Sequence[ContractRecord]:
+        self.asked.append(wanted)
+        return self.kept[: wanted["limit"]]
+
+    async def find(self, pcid: Pcid, emaid: Emaid) -> ContractRecord | None:
+        return next((each for each in self.kept if (each.pcid, each.emaid) == (pcid.text, emaid.wire)), None)
+
+    async def add(self, new: NewContract, by: str) -> ContractRecord:
+        self._check()
+        times = (new.valid_from, new.valid_until, new.is_default, NOON, by, NOON, by)
+        self.kept.append(ContractRecord(len(self.kept) + 1, new.pcid.text, new.emaid.wire, *times))
+        return self.kept[-1]
+
+    async def add_all(self, lines: Sequence[tuple[int, NewContract]], by: str) -> Imported:
+        self._check()
+        for _, new in lines:
+            await self.add(new, by)
+        return Imported(len(lines), 0, 0)
+
+    async def change(self, pcid: Pcid, emaid: Emaid, by: str, changes: Mapping[str, Any]) -> ContractRecord:
+        self._check()
+        found = await self.find(pcid, emaid)
+        assert found is not None
+        self.asked.append(dict(changes))
+        return replace(found, **changes, changed_by=by)
+
+    async def remove(self, pcid: Pcid, emaid: Emaid) -> None:
+        self._check()
+        self.kept = [each for each in self.kept if (each.pcid, each.emaid) != (pcid.text, emaid.wire)]
+
+    def _check(self) -> None:
+        if self.problem is not None:
+            raise self.problem
+
+
+class ContractCertificates:
+    """What vehicles were given; the inventory has the certificates themselves."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self.asked: list[dict[str, Any]] = []
+
+    async def list(self, **wanted: Any) -> Sequence[ContractCertificate]:
+        self.asked.append(wanted)
+        return [self._of(each) for each in self.inventory.records.values()][: wanted["limit"]]
+
+    async def find(self, name: str) -> ContractCertificate | None:
+        found = await self.inventory.find(name)
+        return None if found is None else self._of(found)
+
+    @staticmethod
+    def _of(record: CertificateRecord) -> ContractCertificate:
+        return ContractCertificate(record, "DE8EXC12345678", "WVWZZZ1KZAW000123", "CS1", "native", "-2", "CN=MO", None)
+
+
+class Provisionings:
+    """The audit."""
+
+    def __init__(self) -> None:
+        self.kept: list[ProvisioningRecord] = []
+        self.asked: list[dict[str, Any]] = []
+
+    async def list(self, **wanted: Any) -> Sequence[ProvisioningRecord]:
+        self.asked.append(wanted)
+        return self.kept[: wanted["limit"]]
+
+
 class Office:
     """Everything behind the API."""
 
     def __init__(self) -> None:
+        self.contracts = Contracts()
+        self.provisionings = Provisionings()
         self.trust = Trust()
         self.policies = Policies()
         self.registry = Registry()
         self.upgrades = Upgrades()
         self.commands = Commands(self.registry, self.upgrades)
         self.inventory = Inventory()
+        self.contract_certificates = ContractCertificates(self.inventory)
         self.requests = Requests()
         self.quarantine = Quarantine()
         self.renewals = Renewals()
@@ -422,6 +503,9 @@ class Office:
             security_events=self.events,
             trust=self.trust,
             policies=self.policies,
+            contracts=self.contracts,
+            contract_certificates=self.contract_certificates,
+            contract_provisionings=self.provisionings,
         )
         metrics = Metrics(self.tally, lambda: Levels(len(self.live), 0, 1, 2))
         app = application(token=token, parts=parts, metrics=metrics, readiness=self.readiness)

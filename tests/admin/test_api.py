@@ -14,6 +14,9 @@ import pytest
         "certificates/a1",
         "security-events",
         "pending-stations",
+        "contracts",
+        "contract-certificates",
+        "contract-provisionings",
     ],
 )
 async def test_every_aggregate_wants_the_token(client: Any, station: Any, office: Any, path: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.on_records import on_records
+from gateway.cli.on_records import on_records, who
 from gateway.cli.output import Failed
 from gateway.config import load
 
@@ -30,3 +30,11 @@ def test_a_store_that_is_none(config: Path) -> None:
 
     with pytest.raises(Failed, match=r"store\.url"):
         on_records(load(config, {}), work)
+
+
+def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert who().startswith("user ")

@@ -118,11 +118,3 @@ def test_discard(run: Run) -> None:
 def test_what_is_told_of_many_is_how_many() -> None:
     assert policy_quarantine._told([1, 2]) == "1, 2"
     assert policy_quarantine._told([*range(21)]) == "21 messages"
-
-
-def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody() -> str:
-        raise KeyError
-
-    monkeypatch.setattr("getpass.getuser", nobody)
-    assert policy_quarantine._who().startswith("user ")

@@ -292,7 +292,9 @@ async def test_all_that_are_revoked_are_known_by_their_fingerprints(certificates
     await add(certificates, "CS2", "4")
     for serial in ["2", "4"]:
         await certificates.revoke(serial, "unspecified")
-    assert await certificates.revoked_fingerprints() == {"ff2", "ff4"}
+    await add(certificates, "", "5", usage="contract")
+    await certificates.revoke("5")
+    assert await certificates.revoked_fingerprints() == {"ff2", "ff4"}  # nobody comes to a door with a contract
 
 
 async def test_the_authority_is_to_be_told_of_what_it_issued(certificates: Certificates) -> None:
