@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.app.authorities import open_authority, owner
 from gateway.app.cps_signers import CpsOpening, signing
@@ -84,7 +85,7 @@ async def _checked(name: str, use: AuthorityUse, config: Config) -> AuthorityChe
             found.problems.append(str(error))
             return found
         _dates(found, chain, profile, datetime.now(UTC))
-        _curves(found, chain, profile)
+        _vehicles(found, chain, profile)
         if use.vault is not None:
             await _role(found, use.vault, profile, config, stack)
             await _crl(found, authority, datetime.now(UTC))
@@ -101,8 +102,16 @@ def _dates(found: AuthorityChecked, chain: list[x509.Certificate], profile: Cert
         found.problems.append(f"a CA of its chain ends on {ends.date()}, within the {lifetime} days of what it signs")
 
 
-def _curves(found: AuthorityChecked, chain: list[x509.Certificate], profile: CertificateProfile) -> None:
-    """ISO 15118 has one curve for all certificates of a generation."""
+def _vehicles(found: AuthorityChecked, chain: list[x509.Certificate], profile: CertificateProfile) -> None:
+    """ISO 15118 has one curve for all certificates of a generation, and a size for those below the root."""
+    most = profile.certificate_size_max
+    for each in chain:
+        size = len(each.public_bytes(Encoding.DER))
+        if most is not None and size > most and each.subject != each.issuer:
+            found.problems.append(
+                f"{each.subject.rfc4514_string()} has {size} bytes, vehicles take {most} (V2G2-010); make a CA with "
+                "shorter names and URLs"
+            )
     for each in chain if profile.ca_curves else ():
         if curve_name(each.public_key()) not in profile.ca_curves:
             wanted = " or ".join(profile.ca_curves)

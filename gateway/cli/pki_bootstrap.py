@@ -9,9 +9,9 @@ import typer
 import yaml
 
 from gateway.cli.output import Failed, JsonOption, print_json, printable
-from gateway.cli.pki_plan import Wishes, administrator, approle_plan, plan_for
+from gateway.cli.pki_plan import Generation, Wishes, administrator, approle_plan, plan_for, plug_and_charge
 from pki.pem_files import PUBLIC_MODE, write_file
-from pki.vault.bootstrap import Outcome, authority_section
+from pki.vault.bootstrap import Outcome, authority_section, cps_section
 from pki.vault.bootstrap import bootstrap as set_up
 from pki.vault.bootstrap_authorities import Papers
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
@@ -23,6 +23,7 @@ WOULD_CHANGE: Final = "change "
 """The mark of a change in a dry run."""
 
 _NAMES: Final = "Names of engines"
+_CONTRACTS: Final = "Plug & Charge"
 _LOGIN: Final = "The gateway's login"
 _OFFLINE: Final = "Offline root"
 
@@ -37,6 +38,24 @@ Namespace = Annotated[
 ]
 V2g = Annotated[bool, typer.Option("--v2g", help="Certificates that stations show to vehicles, too (ISO 15118).")]
 Server = Annotated[bool, typer.Option("--server", help="The gateway's own server certificates, too.")]
+Contract = Annotated[
+    list[Generation] | None,
+    typer.Option(help="Contract certificates of ISO 15118-2 or -20, too; repeatable.", rich_help_panel=_CONTRACTS),
+]
+CpsOption = Annotated[
+    list[Generation] | None,
+    typer.Option(
+        "--cps", help="A key that signs answers to vehicles of ISO 15118-2 or -20.", rich_help_panel=_CONTRACTS
+    ),
+]
+MobilityOperator = Annotated[
+    str | None,
+    typer.Option(help="The O of contract certificates; default: the operator.", rich_help_panel=_CONTRACTS),
+]
+Mount = Annotated[
+    list[str] | None,
+    typer.Option(help="contract=NAME, contract_20=NAME, cps=NAME; repeatable.", rich_help_panel=_NAMES),
+]
 ServerName = Annotated[
     list[str] | None, typer.Option(help="The only host names of server certificates; repeatable; default: any.")
 ]
@@ -89,6 +108,9 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one for each option, as typer reads t
     v2g: V2g = False,
     server: Server = False,
     server_name: ServerName = None,
+    contract: Contract = None,
+    cps: CpsOption = None,
+    mobility_operator: MobilityOperator = None,
     lifetime: Lifetime = None,
     public_url: PublicUrl = None,
     offline_root: OfflineRoot = False,
@@ -97,6 +119,7 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one for each option, as typer reads t
     stations_mount: StationsMount = MOUNTS["station"],
     v2g_mount: V2gMount = MOUNTS["v2g"],
     server_mount: ServerMount = MOUNTS["server"],
+    mount: Mount = None,
     approle: WithAppRole = True,
     approle_mount: AppRoleMount = "approle",
     secret_id_file: SecretIdFile = None,
@@ -112,24 +135,15 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one for each option, as typer reads t
 
     It needs an administrator's token (VAULT_TOKEN, or what `vault login` has left). It deletes nothing.
     """
+    contracts, keys = plug_and_charge(contract or [], cps or [], mount or [])
     mounts = {"station": stations_mount} | ({"v2g": v2g_mount} if v2g else {})
-    wishes = Wishes(
-        operator,
-        mounts | ({"server": server_mount} if server else {}),
-        None if offline_root else root_mount,
-        intermediate or [],
-        lifetime or [],
-        public_url,
-        server_name or [],
-    )
+    mounts |= ({"server": server_mount} if server else {}) | contracts
+    root, chains, lifetimes = None if offline_root else root_mount, intermediate or [], lifetime or []
+    wishes = Wishes(operator, mounts, root, chains, lifetimes, public_url, server_name or [], mobility_operator, keys)
     terms = (approle_mount, token_ttl, token_max_ttl, secret_id_ttl, gateway_network or [])
     plan = plan_for(wishes, approle_plan(*terms) if approle else None)
     with administrator(address, cacert, namespace) as vault:
-        run = _Run(vault, plan, secret_id_file if approle else None, out, dry_run=dry_run, as_json=as_json)
-        try:
-            run()
-        except (BootstrapFailed, OSError) as error:
-            raise Failed(str(error)) from None
+        _Run(vault, plan, secret_id_file if approle else None, out, dry_run=dry_run, as_json=as_json).go()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +155,14 @@ class _Run:
     dry_run: bool
     as_json: bool
 
-    def __call__(self) -> None:
+    def go(self) -> None:
+        """Raises Failed."""
+        try:
+            self._set_up()
+        except (BootstrapFailed, OSError) as error:
+            raise Failed(str(error)) from None
+
+    def _set_up(self) -> None:
         outcome = set_up(
             self.vault,
             self.plan,
@@ -151,6 +172,10 @@ class _Run:
             tell=self._tell,
         )
         section = authority_section(self.vault, self.plan, outcome, self.secret_id_file)
+        if self.plan.cps:
+            native = cps_section(self.vault, self.plan, outcome, self.secret_id_file)
+            owner = {"mobility_operator": self.plan.mobility_operator} if self.plan.mobility_operator else {}
+            section["plug_and_charge"] = {"providers": {"own": {"native": native}}, **owner}
         written = {} if self.out is None or self.dry_run else _write_papers(self.out, outcome.papers)
         if self.as_json:
             print_json(self._shown(outcome) | {"written": [str(each) for each in written.values()]} | section)
@@ -169,7 +194,7 @@ class _Run:
             "dry_run": self.dry_run,
             **kinds,
             "role_id": outcome.login.role_id,
-            "csrs": outcome.papers.csrs,
+            "csrs": outcome.papers.csrs | outcome.papers.requests,
             "roots": outcome.papers.roots,
         }
 
@@ -184,6 +209,11 @@ class _Run:
         for use, csr in outcome.papers.csrs.items():
             if f"{use}.csr" not in written:
                 typer.echo(f"\nto be signed by the offline root ({use}: CA:TRUE, path length 0):\n{csr}", nl=False)
+        for name, csr in outcome.papers.requests.items():
+            if f"{name}.csr" not in written:
+                typer.echo(
+                    f"\nto be signed under the V2G root ({name}: DC=CPS, key usage digitalSignature):\n{csr}", nl=False
+                )
         typer.echo("\n# voltgate.yaml\n" + yaml.safe_dump(section, sort_keys=False, allow_unicode=True), nl=False)
         if self.plan.approle is None:
             policies = ", ".join(policy_names(self.plan))
@@ -193,7 +223,7 @@ class _Run:
 def _write_papers(folder: Path, papers: Papers) -> dict[str, Path]:
     """Write the roots and the CSRs; none of it is secret. Raises OSError."""
     texts = {f"{use}-root.pem": pem for use, pem in papers.roots.items()}
-    texts |= {f"{use}.csr": pem for use, pem in papers.csrs.items()}
+    texts |= {f"{name}.csr": pem for name, pem in (papers.csrs | papers.requests).items()}
     folder.mkdir(parents=True, exist_ok=True)
     for name, pem in texts.items():
         write_file(folder / name, pem.encode(), PUBLIC_MODE)

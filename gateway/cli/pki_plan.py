@@ -1,5 +1,6 @@
 """What the options of `voltgate pki bootstrap` ask for: who is asked, as whom, and what is wanted there."""
 
+import enum
 import ipaddress
 import os
 from collections.abc import Mapping, Sequence
@@ -16,13 +17,21 @@ from gateway.config.values import ORGANIZATION_MAX
 from pki.profiles import HOST_NAME, as_ip, with_lifetime
 from pki.vault.bootstrap_connection import Administrator
 from pki.vault.bootstrap_findings import seconds
-from pki.vault.bootstrap_plan import AppRolePlan, Plan, Use, checked_mount, use_named
+from pki.vault.bootstrap_plan import CPS_MOUNT, MOUNTS, AppRolePlan, CpsKey, Plan, Use, checked_mount, use_named
 
 TOKEN_VARIABLES: Final = ("BAO_TOKEN", "VAULT_TOKEN")
 TOKEN_FILE: Final = ".vault-token"  # noqa: S105  # where it lies, not what it is
 """In the home folder: where `vault login` and `bao login` leave it."""
+_SUFFIXES: Final = {"2": "", "20": "_20"}
 PEM_SIZE_MAX: Final = 100_000
 """Bytes of a signed chain."""
+
+
+class Generation(enum.StrEnum):
+    """Of ISO 15118."""
+
+    ISO_2 = "2"
+    ISO_20 = "20"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Wishes:
     lifetimes: Sequence[str]
     public_url: str | None
     server_names: Sequence[str] = ()
+    mobility_operator: str | None = None
+    cps: tuple[CpsKey, ...] = ()
 
 
 def plan_for(wishes: Wishes, approle: AppRolePlan | None) -> Plan:
@@ -47,24 +58,51 @@ def plan_for(wishes: Wishes, approle: AppRolePlan | None) -> Plan:
         raise typer.BadParameter("--intermediate is what an offline root has signed: give --offline-root too")
     if wishes.server_names and "server" not in wishes.mounts:
         raise typer.BadParameter("--server-name is of server certificates: give --server too")
-    if not wishes.operator.strip():
-        raise typer.BadParameter("--operator must name the owner: it is the O of every certificate")
-    if len(wishes.operator.strip()) > ORGANIZATION_MAX or not wishes.operator.strip().isprintable():
-        # voltgate.yaml takes no other, and a CA that has it can't be renamed.
-        raise typer.BadParameter(
-            f"--operator must have {ORGANIZATION_MAX} characters at most, none of them control characters"
-        )
+    operator = _owner("--operator", wishes.operator)
+    named = wishes.mobility_operator
+    mobility_operator = None if named is None else _owner("--mobility-operator", named)
+    if named is not None and not {"contract", "contract_20"}.intersection(wishes.mounts):
+        raise typer.BadParameter("--mobility-operator is of contract certificates: give --contract too")
     if wishes.public_url is not None and not urlsplit(wishes.public_url).hostname:
         raise typer.BadParameter("--public-url must be a URL such as http://pki.example.com")
     try:
         uses = [_use(name, mount, lifetimes.get(name), wishes) for name, mount in wishes.mounts.items()]
         root_mount = None if wishes.root_mount is None else checked_mount(wishes.root_mount)
+        cps_mounts = {checked_mount(key.mount) for key in wishes.cps}
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    names = [*wishes.mounts.values(), *([] if root_mount is None else [root_mount])]
+    names = [*wishes.mounts.values(), *([] if root_mount is None else [root_mount]), *cps_mounts]
     if len(set(names)) != len(names):
         raise typer.BadParameter("each engine needs a name of its own")
-    return Plan(wishes.operator.strip(), tuple(uses), root_mount, signed, wishes.public_url, approle)
+    return Plan(
+        operator,
+        tuple(uses),
+        root_mount,
+        signed,
+        wishes.public_url,
+        approle,
+        cps=wishes.cps,
+        mobility_operator=mobility_operator,
+    )
+
+
+def plug_and_charge(
+    contracts: Sequence[Generation], cps: Sequence[Generation], mounts: Sequence[str]
+) -> tuple[dict[str, str], tuple[CpsKey, ...]]:
+    """Return the engine of each kind of contract certificates, by use, and the keys of provisioning services.
+
+    ``mounts``: other names than Voltgate's, as ``contract=NAME``. Raises typer.BadParameter.
+    """
+    uses = [f"contract{_SUFFIXES[each]}" for each in sorted(set(contracts))]
+    known = [*uses, *(["cps"] if cps else [])]
+    named = dict(each.partition("=")[::2] for each in mounts)
+    for use, mount in named.items():
+        if not mount:
+            raise typer.BadParameter("--mount must be USE=NAME, such as contract=mo")
+        if use not in known:
+            raise typer.BadParameter(f"--mount: {use!r} isn't set up here; one of {', '.join(known) or 'none'}")
+    keys = (CpsKey(f"cps{_SUFFIXES[each]}", named.get("cps", CPS_MOUNT)) for each in sorted(set(cps)))
+    return {use: named.get(use, MOUNTS[use]) for use in uses}, tuple(keys)
 
 
 def approle_plan(
@@ -105,6 +143,18 @@ def _token() -> str:
     except (OSError, UnicodeDecodeError, RuntimeError):
         pass  # the line below tells all that helps
     raise Failed("there is no token; set VAULT_TOKEN, or log in with `vault login` or `bao login`")
+
+
+def _owner(option: str, name: str) -> str:
+    """Return the O of certificates: voltgate.yaml takes no other, and a CA that has it can't be renamed."""
+    found = name.strip()
+    if not found:
+        raise typer.BadParameter(f"{option} must name the owner: it is the O of every certificate")
+    if len(found) > ORGANIZATION_MAX or not found.isprintable():
+        raise typer.BadParameter(
+            f"{option} must have {ORGANIZATION_MAX} characters at most, none of them control characters"
+        )
+    return found
 
 
 def _use(name: str, mount: str, lifetime: timedelta | None, wishes: Wishes) -> Use:

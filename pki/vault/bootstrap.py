@@ -13,6 +13,7 @@ from typing import Any
 from pki.vault.bootstrap_access import Login, set_up_approle, set_up_policies, set_up_roles
 from pki.vault.bootstrap_authorities import Papers, set_up_authorities
 from pki.vault.bootstrap_connection import Administrator
+from pki.vault.bootstrap_cps import set_up_cps
 from pki.vault.bootstrap_findings import Finding, Findings, State
 from pki.vault.bootstrap_mounts import set_up_mounts
 from pki.vault.bootstrap_plan import Plan
@@ -61,6 +62,7 @@ def _findings(
     yield from set_up_mounts(vault, plan)
     yield from set_up_authorities(vault, plan, outcome.papers, now=now, look=look)
     yield from set_up_roles(vault, plan)
+    yield from set_up_cps(vault, plan, outcome.papers, look=look)
     yield from set_up_policies(vault, plan)
     if plan.approle is not None:
         yield from set_up_approle(vault, plan, plan.approle, outcome.login, secret_id_file, look=look)
@@ -70,18 +72,35 @@ def authority_section(
     vault: Administrator, plan: Plan, outcome: Outcome, secret_id_file: Path | None
 ) -> dict[str, Any]:
     """Return the ``authority`` section of voltgate.yaml for what was set up."""
-    section: dict[str, Any] = {}
-    for use in plan.uses:
-        entry: dict[str, Any] = {"address": vault.address, "mount": use.mount, "role": use.role}
-        if vault.namespace is not None:
-            entry["namespace"] = vault.namespace
-        if vault.cacert is not None:
-            entry["roots"] = str(vault.cacert.absolute())
-        if plan.approle is not None:
-            file = Path("secrets/vault-secret-id") if secret_id_file is None else secret_id_file.absolute()
-            login = {"role_id": outcome.login.role_id or "ROLE_ID", "secret_id": f"file:{file}"}
-            if plan.approle.mount != "approle":
-                login["mount"] = plan.approle.mount
-            entry["auth"] = {"approle": login}
-        section[use.name] = {"vault": entry}
-    return {"authority": section}
+    how = (vault, plan, outcome, secret_id_file)
+    return {
+        "authority": {use.name: {"vault": _server(*how) | {"mount": use.mount, "role": use.role}} for use in plan.uses}
+    }
+
+
+def cps_section(vault: Administrator, plan: Plan, outcome: Outcome, secret_id_file: Path | None) -> dict[str, Any]:
+    """Return what goes below ``native`` of a provider in voltgate.yaml; the chains are yet to be signed."""
+    how = (vault, plan, outcome, secret_id_file)
+    return {
+        key.name: {
+            "chain": f"certs/{key.name}.pem",
+            "transit": _server(*how) | {"mount": key.mount, "key": key.name},
+        }
+        for key in plan.cps
+    }
+
+
+def _server(vault: Administrator, plan: Plan, outcome: Outcome, secret_id_file: Path | None) -> dict[str, Any]:
+    """Return where Vault is, and how the gateway comes in."""
+    entry: dict[str, Any] = {"address": vault.address}
+    if vault.namespace is not None:
+        entry["namespace"] = vault.namespace
+    if vault.cacert is not None:
+        entry["roots"] = str(vault.cacert.absolute())
+    if plan.approle is not None:
+        file = Path("secrets/vault-secret-id") if secret_id_file is None else secret_id_file.absolute()
+        login = {"role_id": outcome.login.role_id or "ROLE_ID", "secret_id": f"file:{file}"}
+        if plan.approle.mount != "approle":
+            login["mount"] = plan.approle.mount
+        entry["auth"] = {"approle": login}
+    return entry

@@ -30,20 +30,22 @@ class Papers:
     roots: dict[str, str] = field(default_factory=dict)
     csrs: dict[str, str] = field(default_factory=dict)
     """Those that wait to be signed by an offline root."""
+    requests: dict[str, str] = field(default_factory=dict)
+    """Those of provisioning services, to be signed under the V2G root that vehicles know."""
 
 
 def set_up_authorities(vault: Administrator, plan: Plan, papers: Papers, *, now: datetime, look: bool) -> Findings:
     """Yield what is found of each CA. ``look``: nothing is asked of Vault that needs more than reading."""
     for use in plan.uses:
         if plan.root_mount is not None:
-            yield _root(vault, plan.root_mount, use, plan.operator, now)
+            yield _root(vault, plan.root_mount, use, plan.owner(use), now)
         if vault.list(f"{use.mount}/issuers"):
             yield from _existing(vault, use, plan, papers, now)
         elif plan.root_mount is not None:
             yield change(
                 f"issuing CA of {use.mount}",
                 f"created: EC P-{CA_KEY_BITS[use.name]}, signed by {use.key} of {plan.root_mount}, 10 years",
-                _Signing(vault, plan.root_mount, use, plan.operator),
+                _Signing(vault, plan.root_mount, use, plan.owner(use)),
             )
             if vault.list(f"{use.mount}/issuers"):
                 yield from _existing(vault, use, plan, papers, now, made=True)
@@ -103,10 +105,10 @@ def _offline(vault: Administrator, use: Use, plan: Plan, papers: Papers, *, now:
         yield change(
             subject,
             f"EC P-{CA_KEY_BITS[use.name]} key created; its CSR waits to be signed by the offline root",
-            lambda: papers.csrs.update({use.name: _csr(vault, use, plan.operator, None)}),
+            lambda: papers.csrs.update({use.name: _csr(vault, use, plan.owner(use), None)}),
         )
         return
-    csr = None if look else _csr(vault, use, plan.operator, key)
+    csr = None if look else _csr(vault, use, plan.owner(use), key)
     if signed is None:
         if csr is not None:
             papers.csrs[use.name] = csr

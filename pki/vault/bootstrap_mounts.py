@@ -18,11 +18,14 @@ def set_up_mounts(vault: Administrator, plan: Plan) -> Findings:
     if vault.read("sys/mounts") is None:
         where = f"there is no namespace {vault.namespace}" if vault.namespace else "there is no Vault at this address"
         raise BootstrapFailed(f"{where}: sys/mounts isn't found; make it, or name another one")
+    # With three URLs an issuing CA, or a contract, has more than the 800 bytes that vehicles take ([V2G2-010]). Whoever
+    # checks an issuing CA has its root, and contracts travel with their chain.
+    brief = {plan.root_mount, *(use.mount for use in plan.uses if use.profile.subject.domain_component == "MO")}
     for mount, longest in mounts(plan):
         yield from _mount(vault, mount, max(longest, DEFAULT_MAX))
         yield _crl(vault, mount)
         if plan.public_url is not None:
-            yield _urls(vault, mount, plan.public_url)
+            yield _urls(vault, mount, plan.public_url, is_issuer_named=mount not in brief)
 
 
 def mounts(plan: Plan) -> Iterator[tuple[str, timedelta]]:
@@ -67,10 +70,10 @@ def _crl(vault: Administrator, mount: str) -> Finding:
     )
 
 
-def _urls(vault: Administrator, mount: str, public_url: str) -> Finding:
+def _urls(vault: Administrator, mount: str, public_url: str, *, is_issuer_named: bool) -> Finding:
     path = f"{mount}/config/urls"
     within = f"{vault.namespace.strip('/')}/{mount}" if vault.namespace else mount
-    body = url_settings(within, public_url)
+    body = url_settings(within, public_url, is_issuer_named=is_issuer_named)
     return settled(f"URLs in certificates of {mount}", body, vault.read(path), vault.writing(path, body), done="set")
 
 

@@ -10,10 +10,19 @@ from typing import Any, Final
 from pki.profiles import OF_USE, CertificateProfile, load_profile
 from pki.vault_roles import role_settings
 
-CA_KEY_BITS: Final = {"station": 384, "v2g": 256, "server": 384}
-"""ISO 15118-2 knows P-256 alone, the vehicle's side of a V2G chain included."""
-MOUNTS: Final = {"station": "voltgate-stations", "v2g": "voltgate-v2g", "server": "voltgate-server"}
+CA_KEY_BITS: Final = {"station": 384, "v2g": 256, "server": 384, "contract": 256, "contract_20": 521}
+"""ISO 15118-2 knows P-256 alone, the vehicle's side of a V2G chain included; ISO 15118-20 knows P-521."""
+MOUNTS: Final = {
+    "station": "voltgate-stations",
+    "v2g": "voltgate-v2g",
+    "server": "voltgate-server",
+    "contract": "voltgate-contracts",
+    "contract_20": "voltgate-contracts-20",
+}
 """The engines' names in ``policies/vault/*.hcl``."""
+CPS_MOUNT: Final = "voltgate-cps"
+CPS_KEY_TYPES: Final = {"cps": "ecdsa-p256", "cps_20": "ecdsa-p521"}
+"""The transit keys of provisioning services, by the key of the configuration that names each."""
 ROOT_MOUNT: Final = "voltgate-root"
 APPROLE: Final = "voltgate"
 TOKEN_POLICY: Final = "token"  # noqa: S105  # the policy's name
@@ -76,6 +85,23 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class CpsKey:
+    """The key of a provisioning service in a transit engine. ``name``: ``cps`` or ``cps_20``, as the key is called."""
+
+    name: str
+    mount: str = CPS_MOUNT
+
+    @property
+    def path(self) -> str:
+        return f"{self.mount}/keys/{self.name}"
+
+    @property
+    def policy(self) -> str:
+        """The name of its ACL policy."""
+        return f"voltgate-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is wanted. ``uses`` in the order in which they are set up."""
 
@@ -88,6 +114,19 @@ class Plan:
     public_url: str | None = None
     """Under which relying parties reach Vault's public paths: what AIA and CRL distribution points name."""
     approle: "AppRolePlan | None" = None
+    cps: tuple[CpsKey, ...] = ()
+    mobility_operator: str | None = None
+    """The O of contract certificates; None: ``operator``."""
+
+    @property
+    def granted(self) -> tuple[Use | CpsKey, ...]:
+        """What the gateway's login may use, each by a policy of its own."""
+        return (*self.uses, *self.cps)
+
+    def owner(self, use: Use) -> str:
+        """Return whose certificates those of a use are: their O."""
+        is_contract = use.profile.subject.organization == "mobility_operator"
+        return (self.mobility_operator if is_contract else None) or self.operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +164,7 @@ class AppRolePlan:
 
 
 def use_named(name: str, mount: str | None = None) -> Use:
-    """Return the use ``name`` (station, v2g, server). Raises ValueError for a mount's name that Vault doesn't take."""
+    """Return the use ``name`` (one of MOUNTS). Raises ValueError for a mount's name that Vault doesn't take."""
     return Use(name, checked_mount(mount or MOUNTS[name]), load_profile(OF_USE[name]))
 
 
@@ -141,25 +180,26 @@ def role_body(use: Use, operator: str) -> dict[str, Any]:
     return role_settings(use.profile, operator, domains=use.host_names) | BOUNDED_SETTINGS
 
 
-def url_settings(mount: str, public_url: str) -> dict[str, Any]:
+def url_settings(mount: str, public_url: str, *, is_issuer_named: bool = True) -> dict[str, Any]:
     """Return the body of ``POST <mount>/config/urls``: by issuer, so that a certificate's own CA stays named.
 
-    ``mount`` begins with the namespace, where there is one.
+    ``mount`` begins with the namespace, where there is one. ``is_issuer_named``: whether certificates say where their
+    issuer's is.
     """
     base = f"{public_url.rstrip('/')}/v1/{mount}"
     return {
         "enable_templating": True,
-        "issuing_certificates": [f"{base}/issuer/{{{{issuer_id}}}}/der"],
+        "issuing_certificates": [f"{base}/issuer/{{{{issuer_id}}}}/der"] if is_issuer_named else [],
         "crl_distribution_points": [f"{base}/issuer/{{{{issuer_id}}}}/crl/der"],
         "ocsp_servers": [f"{base}/ocsp"],
     }
 
 
-def policy_text(use: Use | None) -> str:
+def policy_text(use: Use | CpsKey | None) -> str:
     """Return the ACL policy of a use, for its mount; None: that of the gateway's own token."""
     name = TOKEN_POLICY if use is None else use.name
     text = (importlib.resources.files("policies") / "vault" / f"{name}.hcl").read_text(encoding="utf-8")
-    return text if use is None else text.replace(f'path "{MOUNTS[use.name]}/', f'path "{use.mount}/')
+    return text if use is None else text.replace(f'path "{MOUNTS.get(name, CPS_MOUNT)}/', f'path "{use.mount}/')
 
 
 def policy_names(plan: Plan, had: Collection[str] = ()) -> list[str]:
@@ -167,8 +207,9 @@ def policy_names(plan: Plan, had: Collection[str] = ()) -> list[str]:
 
     Of those that it ``had``, the ones of uses that were set up before stay; a policy that isn't Voltgate's does not.
     """
-    wanted = {use.policy for use in plan.uses} | {f"voltgate-{name}" for name in OF_USE if f"voltgate-{name}" in had}
-    return [f"voltgate-{TOKEN_POLICY}", *(each for each in map("voltgate-{}".format, OF_USE) if each in wanted)]
+    known = [f"voltgate-{name}" for name in (*OF_USE, *CPS_KEY_TYPES)]
+    wanted = {each.policy for each in plan.granted} | set(known).intersection(had)
+    return [f"voltgate-{TOKEN_POLICY}", *(each for each in known if each in wanted)]
 
 
 def _text(duration: timedelta) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 
 import yaml
 
-from gateway.app.pki_check import check_authorities
+from gateway.app.pki_check import AuthorityChecked, _vehicles, check_authorities
 from gateway.config import Config, load
 from pki.authority.local import LocalAuthority
 from pki.iso15118.exi import Schema
 from pki.issuing import ISSUING_LIFETIME, new_ec_key
 from pki.pem_files import key_pem
+from pki.profiles import load_profile
 from pki.vault.bootstrap import authority_section
 from tests.bao import Bao
 from tests.pki.iso15118.provisioning_parts import v2g_pki
@@ -122,6 +123,21 @@ async def test_the_ca_of_contracts_and_its_provisioning_service(tmp_path: Path) 
     assert [len(each.problems) for each in wrong] == [0, 0, 2, 1]
     assert "isn't on P-521; make a CA that is" in wrong[2].problems[0]
     assert "own.native.cps.key: the key isn't that of the leaf" in wrong[3].problems[0]
+
+
+async def test_an_issuing_ca_that_vehicles_find_too_large(tmp_path: Path) -> None:
+    with_long_name = {"local": {"dir": str(tmp_path / "ca")}}
+    LocalAuthority.open(tmp_path / "ca", organization="O" * 64, label="Contracts of " + "x" * 20)
+    profile = load_profile("contract")
+    found = AuthorityChecked("contract", "local")
+    chain = await LocalAuthority.open(tmp_path / "ca").chain()
+
+    _vehicles(found, chain, profile.model_copy(update={"certificate_size_max": 500}))
+
+    (told,) = found.problems
+    assert "bytes, vehicles take 500 (V2G2-010); make a CA with shorter names and URLs" in told
+    (_, right) = await check_authorities(configured(tmp_path, {"contract": with_long_name}))
+    assert right.problems == []
 
 
 async def test_a_provisioning_service_that_is_over(tmp_path: Path) -> None:

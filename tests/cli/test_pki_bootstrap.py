@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from gateway.cli.output import Failed, fail
+from gateway.config import load
 from tests.bao import Bao
 from tests.pki.vault.offline_root import offline_root, signed_by
 
@@ -107,3 +108,34 @@ def test_what_is_wrong_is_one_line(
 def test_wrong_usage(bootstrap: Bootstrap) -> None:
     assert bootstrap("--stations-mount", "a b").exit_code == 2
     assert CliRunner().invoke(app, ["pki", "bootstrap"]).exit_code == 2
+
+
+def test_plug_and_charge(bootstrap: Bootstrap, tmp_path: Path) -> None:
+    arguments = ("--contract", "2", "--cps", "2", "--mobility-operator", "Example MO")
+
+    printed = bootstrap(*arguments)
+    written = bootstrap(*arguments, "--contract", "20", "--cps", "20", "--out", str(tmp_path))
+
+    assert [printed.exit_code, written.exit_code] == [0, 0]
+    assert "to be signed under the V2G root (cps: DC=CPS, key usage digitalSignature):\n-----BEGIN" in printed.output
+    tree = section(printed.output)
+    assert sorted(tree["authority"]) == ["contract", "station"]
+    assert tree["authority"]["contract"]["vault"]["mount"] == "voltgate-contracts"
+    assert tree["plug_and_charge"]["mobility_operator"] == "Example MO"
+    native = tree["plug_and_charge"]["providers"]["own"]["native"]
+    assert (native["cps"]["transit"]["mount"], native["cps"]["transit"]["key"]) == ("voltgate-cps", "cps")
+    assert sorted(section(written.output)["plug_and_charge"]["providers"]["own"]["native"]) == ["cps", "cps_20"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["contract-root.pem", "contract_20-root.pem", "cps.csr", "cps_20.csr", "station-root.pem"]
+    root = x509.load_pem_x509_certificate((tmp_path / "contract_20-root.pem").read_bytes())
+    assert "O=Example MO" in root.subject.rfc4514_string()
+    (tmp_path / "voltgate.yaml").write_text(
+        yaml.safe_dump({"backends": {"a": {"url": "wss://csms.example.com/{identity}"}}} | section(written.output))
+    )
+    assert load(tmp_path / "voltgate.yaml", {}).plug_and_charge is not None
+    json_tree = json.loads(bootstrap(*arguments, "--json").output)
+    assert "BEGIN CERTIFICATE REQUEST" in json_tree["csrs"]["cps"]
+
+
+def test_a_generation_that_isnt_one(bootstrap: Bootstrap) -> None:
+    assert bootstrap("--contract", "3").exit_code == 2

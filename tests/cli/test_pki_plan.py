@@ -7,7 +7,16 @@ import pytest
 import typer
 
 from gateway.cli.output import Failed
-from gateway.cli.pki_plan import PEM_SIZE_MAX, Wishes, administrator, approle_plan, plan_for
+from gateway.cli.pki_plan import (
+    PEM_SIZE_MAX,
+    Generation,
+    Wishes,
+    administrator,
+    approle_plan,
+    plan_for,
+    plug_and_charge,
+)
+from pki.vault.bootstrap_plan import CpsKey
 
 
 def wishes(**others: Any) -> Wishes:
@@ -99,3 +108,55 @@ def test_whom_to_ask_and_as_whom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
             administrator(address, None, None)
     with pytest.raises(Failed, match="is no file"):
         administrator("https://vault.example.com", tmp_path / "missing", None)
+
+
+def test_what_plug_and_charge_wants() -> None:
+    two, twenty = Generation.ISO_2, Generation.ISO_20
+
+    assert plug_and_charge([], [], []) == ({}, ())
+    assert plug_and_charge([twenty, two, two], [twenty], []) == (
+        {"contract": "voltgate-contracts", "contract_20": "voltgate-contracts-20"},
+        (CpsKey("cps_20"),),
+    )
+    assert plug_and_charge([two], [two, twenty], ["contract=mo", "cps=transit"]) == (
+        {"contract": "mo"},
+        (CpsKey("cps", "transit"), CpsKey("cps_20", "transit")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("mount", "fault"),
+    [
+        ("contract_20=mo", "--mount: 'contract_20' isn't set up here; one of contract, cps"),
+        ("station=x", "'station' isn't set up here"),
+        ("contract", "must be USE=NAME"),
+        ("contract=", "must be USE=NAME"),
+        ("=x", "'' isn't set up here"),
+    ],
+)
+def test_engines_that_arent_wanted(mount: str, fault: str) -> None:
+    with pytest.raises(typer.BadParameter, match=fault):
+        plug_and_charge([Generation.ISO_2], [Generation.ISO_2], [mount])
+
+
+@pytest.mark.parametrize(
+    ("others", "fault"),
+    [
+        ({"mobility_operator": "Example MO"}, "give --contract too"),
+        ({"mobility_operator": " ", "mounts": {"contract": "mo"}}, "--mobility-operator must name the owner"),
+        ({"mobility_operator": "x" * 65, "mounts": {"contract": "mo"}}, "--mobility-operator must have 64"),
+        ({"cps": (CpsKey("cps", "a b"),)}, "is no name of a secrets engine"),
+        ({"cps": (CpsKey("cps", "pki"),)}, "each engine needs a name of its own"),
+    ],
+)
+def test_what_plug_and_charge_cant_be(others: dict[str, Any], fault: str) -> None:
+    with pytest.raises(typer.BadParameter, match=fault):
+        plan_for(wishes(**others), None)
+
+
+def test_whose_the_contracts_are() -> None:
+    wanted = wishes(mounts={"contract": "mo"}, mobility_operator=" Example MO ", cps=(CpsKey("cps"), CpsKey("cps_20")))
+
+    plan = plan_for(wanted, None)
+
+    assert (plan.owner(plan.uses[0]), plan.operator, plan.cps) == ("Example MO", "Example CPO", wanted.cps)

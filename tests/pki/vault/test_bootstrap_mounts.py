@@ -64,4 +64,4 @@ def test_urls_are_left_as_they_are_where_none_are_given(vault: Administrator) ->
     (told, *_) = changed(set_up(vault, plan_of(public_url="http://crl.example.com")).findings)
 
     assert before != vault.read("voltgate-stations/config/urls")
-    assert told.startswith("URLs in certificates of voltgate-root: issuing_certificates [http://pki.example.com/v1/")
+    assert told.startswith("URLs in certificates of voltgate-root: crl_distribution_points [http://pki.example.com/v1/")

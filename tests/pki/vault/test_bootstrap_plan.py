@@ -7,9 +7,11 @@ import pytest
 
 from pki.profiles import with_lifetime
 from pki.vault.bootstrap_plan import (
+    CPS_KEY_TYPES,
     CRL_SETTINGS,
     MOUNTS,
     AppRolePlan,
+    CpsKey,
     Plan,
     Use,
     checked_mount,
@@ -24,7 +26,7 @@ ORDER = ["voltgate-token", "voltgate-station", "voltgate-v2g", "voltgate-server"
 PATH = re.compile(r'path "([^"]+)"')
 
 
-def paths(use: Use | None) -> list[str]:
+def paths(use: Use | CpsKey | None) -> list[str]:
     return PATH.findall(policy_text(use))
 
 
@@ -50,7 +52,7 @@ def test_a_server_role_for_the_operators_host_names_alone() -> None:
 @pytest.mark.parametrize("name", MOUNTS)
 def test_a_policy_names_one_role_of_one_engine_and_no_pattern(name: str) -> None:
     use = use_named(name)
-    verb = "sign-verbatim" if name == "v2g" else "sign"
+    verb = "sign" if name in {"station", "server"} else "sign-verbatim"
 
     assert paths(use) == [
         f"{use.mount}/{verb}/{use.role}",
@@ -69,6 +71,25 @@ def test_a_policy_for_an_engine_of_another_name_differs_in_that_alone() -> None:
         "pki/stations/revoke",
     ]
     assert policy_text(own).replace("pki/stations/", "voltgate-stations/") == policy_text(use_named("station"))
+
+
+@pytest.mark.parametrize("name", CPS_KEY_TYPES)
+def test_a_policy_names_one_key(name: str) -> None:
+    assert paths(CpsKey(name)) == [f"voltgate-cps/sign/{name}", f"voltgate-cps/keys/{name}"]
+    assert paths(CpsKey(name, "transit")) == [f"transit/sign/{name}", f"transit/keys/{name}"]
+    text = policy_text(CpsKey(name))
+    assert not re.search(r'path "[^"]*[*+{]', text)
+    assert f'"hash_algorithm" = ["sha2-{256 if name == "cps" else 512}"]' in text
+
+
+def test_whose_certificates_they_are() -> None:
+    plan = Plan("Example CPO", (), mobility_operator="Example MO")
+    owners = {name: plan.owner(use_named(name)) for name in MOUNTS}
+
+    assert owners == dict.fromkeys(("station", "v2g", "server"), "Example CPO") | dict.fromkeys(
+        ("contract", "contract_20"), "Example MO"
+    )
+    assert Plan("Example CPO", ()).owner(use_named("contract")) == "Example CPO"
 
 
 def test_the_policy_of_the_tokens_own_paths() -> None:
@@ -101,6 +122,11 @@ def test_urls_name_the_issuer_so_that_they_stay_right_when_it_changes() -> None:
     }
 
 
+def test_urls_that_are_too_many_leave_the_issuers_out() -> None:
+    body = url_settings("pki", "http://pki.example.com", is_issuer_named=False)
+    assert body == url_settings("pki", "http://pki.example.com") | {"issuing_certificates": []}
+
+
 def test_the_login_has_every_policy_and_not_vaults_default_one() -> None:
     plan = Plan("Example CPO", (use_named("station"), use_named("server")))
     names = policy_names(plan)
@@ -110,6 +136,14 @@ def test_the_login_has_every_policy_and_not_vaults_default_one() -> None:
         [*names, "voltgate-v2g"], key=ORDER.index
     )
 
+    with_cps = Plan("Example CPO", (use_named("station"), use_named("contract_20")), cps=(CpsKey("cps"),))
+    assert policy_names(with_cps, ["voltgate-cps_20"]) == [
+        "voltgate-token",
+        "voltgate-station",
+        "voltgate-contract_20",
+        "voltgate-cps",
+        "voltgate-cps_20",
+    ]
     settings = AppRolePlan(mount="gateways", networks=("192.0.2.0/24",)).settings(names)
 
     assert (settings["token_policies"], settings["token_no_default_policy"]) == (names, True)
