@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pki.clock import utc_now
+from pki.iso15118.extensions import ExtensionsUnreadable, Usage, read_extensions
 from pki.iso15118.messages import CertificateChain
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 from pki.iso15118.signature import Suite
@@ -166,12 +167,10 @@ def _check_one(certificate: x509.Certificate, suite: Suite) -> None:
 
 def _check_usage(leaf: x509.Certificate) -> None:
     try:
-        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        usage = None
-    except ValueError as error:
-        # Leaves of a large V2G PKI spell out a default, which DER forbids: vehicles take them.
-        log.warning("cps_extensions_unreadable", leaf=leaf.subject.rfc4514_string(), reason=str(error))
-        return
-    if usage is None or not usage.digital_signature:
+        usage = read_extensions(leaf).key_usage
+    except ExtensionsUnreadable as error:
+        raise CpsUnusable(f"its leaf: {error}") from None
+    if usage is None:
+        log.warning("cps_without_key_usage", leaf=leaf.subject.rfc4514_string(), reason="vehicles may refuse it")
+    elif Usage.DIGITAL_SIGNATURE not in usage:
         raise CpsUnusable("the key usage of its leaf lacks digitalSignature (ISO 15118-2 Annex F)")

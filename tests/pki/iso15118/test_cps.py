@@ -137,7 +137,6 @@ def test_the_key_is_nowhere_to_be_read() -> None:
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "isn't a chain"),
         (chain_of(leaf_of(CPS[1:])), "has no DC=CPS"),
         (chain_of(leaf_of(((NameOID.DOMAIN_COMPONENT, "MO"), CPS[1]))), "has no DC=CPS"),
-        (chain_of(leaf_of(extensions=())), "lacks digitalSignature"),
         (chain_of(leaf_of(extensions=(key_usage(["key_agreement"]),))), "lacks digitalSignature"),
         (chain_of(leaf_of(key=new_ec_key("P-521").public_key())), "isn't on secp256r1, which ISO 15118-2 wants"),
         (chain_of(leaf_of(key=new_key(use_rsa=True, rsa_bits=2048).public_key())), "isn't on secp256r1"),
@@ -148,6 +147,10 @@ def test_the_key_is_nowhere_to_be_read() -> None:
         (
             chain_of(leaf_of(extensions=(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(700)),))),
             "octets, ISO 15118-2 allows 800",
+        ),
+        (
+            chain_of(leaf_of(extensions=(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.15"), b"\x03"),))),
+            "its leaf: ",
         ),
     ],
 )
@@ -161,12 +164,16 @@ def test_a_chain_of_the_other_generation() -> None:
         CpsChain(V2G[Schema.ISO_2].chain_pem, Suite.ISO_20)
 
 
-def test_a_leaf_whose_extensions_cannot_be_parsed() -> None:
+def test_a_leaf_that_spells_a_default_out() -> None:
     """As those of a large V2G PKI: DER forbids to spell a default out, and vehicles take it."""
     explicit_default = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.19"), bytes.fromhex("3003010100"))
+    CpsChain(chain_of(leaf_of(extensions=(key_usage(["digital_signature"]), explicit_default))), Suite.ISO_2)
+
+
+def test_a_leaf_without_key_usage_is_told_of() -> None:
     with capture_logs() as logs:
-        CpsChain(chain_of(leaf_of(extensions=(key_usage(["digital_signature"]), explicit_default))), Suite.ISO_2)
-    assert [each["event"] for each in logs] == ["cps_extensions_unreadable"]
+        CpsChain(chain_of(leaf_of(extensions=())), Suite.ISO_2)
+    assert [each["event"] for each in logs] == ["cps_without_key_usage"]
 
 
 @pytest.mark.parametrize(("folder", "suite"), [("pki_iso2", Suite.ISO_2), ("pki_iso20", Suite.ISO_20)])
