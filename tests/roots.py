@@ -85,6 +85,7 @@ class RootStation:
     says: dict[str, Any] = field(default_factory=dict)
     """By action: an answer, or an exception, instead of what it would do."""
     calls: list[tuple[str, Json]] = field(default_factory=list)
+    note_vendor: str | None = None
     is_connected: bool = True
     gate: BootGate = field(default_factory=lambda: BootGate(BootStatus.ACCEPTED))
     record: StationRecord = field(init=False)

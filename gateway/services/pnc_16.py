@@ -9,8 +9,9 @@ from typing import Any, Final, Protocol
 import structlog
 
 from gateway.bridge.books import Json
-from gateway.bridge.plug_and_charge_16 import VENDOR_ID, vendor_of
+from gateway.bridge.plug_and_charge_16 import VENDOR_ID, VENDOR_IDS, vendor_of
 from gateway.bridge.ports import Call
+from gateway.services import note_words
 from gateway.services.station_commands import ConnectedStation
 from gateway.session.stages import InvalidAnswer
 from gateway.wire.errors import CallError, ErrorCode
@@ -49,6 +50,10 @@ Unwrapped = Callable[[Any, Json, str], Awaitable[Json]]
 """
 
 
+class UnknownVendor(CallError):
+    """The peer doesn't know the vendorId that was used."""
+
+
 class PlugAndChargeTransfers:
     """DataTransfer of 1.6 stations: what is of the note and served here is answered, all else goes to the backend."""
 
@@ -63,26 +68,41 @@ class PlugAndChargeTransfers:
         known = self._served.get(message_id)
         if vendor_id is None or (known is None and message_id in FOR_THE_BACKEND):
             return await station.bridge.from_station("DataTransfer", payload)
+        station.note_vendor = vendor_id
         if known is None:
             return {"status": "UnknownMessageId"}
         action, serve = known
         try:
             wrapped = _read(payload.get("data"))
-            operation(Version.V201, action).request.check(wrapped)
+            fields = note_words.from_station(action, wrapped)
+            operation(Version.V201, action).request.check(fields)
         except (JsonRejected, CallError) as error:
             log.warning("pnc_message_rejected", identity=station.identity, message_id=action, reason=str(error))
             return {"status": "Rejected"}
-        answer = await serve(station, wrapped, vendor_id)
-        # The note has no statusInfo.
-        return {"status": "Accepted", "data": dumps({k: v for k, v in answer.items() if k != "statusInfo"}).decode()}
+        answer = await serve(station, fields, vendor_id)
+        is_of_extension = note_words.is_of_the_extension(action, wrapped)
+        return {
+            "status": "Accepted",
+            "data": dumps(note_words.for_station(answer, is_of_extension=is_of_extension)).decode(),
+        }
 
 
-async def ask_wrapped(station: ConnectedStation, action: str, payload: Json, vendor_id: str = VENDOR_ID) -> Json:
+async def ask_wrapped(station: ConnectedStation, action: str, payload: Json, vendor_id: str | None = None) -> Json:
     """Send ``action`` to a 1.6 station in DataTransfer and return the payload within its answer, as 2.0.1 has it.
 
-    Raises as :func:`transfer`.
+    Without ``vendor_id`` it is said under the one that the station used last; one that it doesn't know is followed by
+    the other. Raises as :func:`transfer`.
     """
-    return await transfer(station.call_station, action, payload, vendor_id)
+    if vendor_id is not None:
+        return await transfer(station.call_station, action, payload, vendor_id)
+    known = station.note_vendor or VENDOR_ID
+    try:
+        return await transfer(station.call_station, action, payload, known)
+    except UnknownVendor:
+        (other,) = VENDOR_IDS - {known.strip().casefold()}
+        answer = await transfer(station.call_station, action, payload, other)
+        station.note_vendor = other
+        return answer
 
 
 async def transfer(call: Call, action: str, payload: Json, vendor_id: str = VENDOR_ID) -> Json:
@@ -94,6 +114,8 @@ async def transfer(call: Call, action: str, payload: Json, vendor_id: str = VEND
     request = {"vendorId": vendor_id, "messageId": action, "data": dumps(payload).decode()}
     answer = await call("DataTransfer", request)
     status = answer["status"]
+    if status == "UnknownVendorId":
+        raise UnknownVendor(ErrorCode.NOT_SUPPORTED, f"DataTransfer: {status}")
     if status != "Accepted":
         code = ErrorCode.GENERIC_ERROR if status == "Rejected" else ErrorCode.NOT_SUPPORTED
         raise CallError(code, f"DataTransfer: {status}")

@@ -32,6 +32,8 @@ class ConnectedStation(Protocol):
     version: Version
     proof: Proof
     gate: BootGate
+    note_vendor: str | None
+    """1.6: the vendorId under which it last sent a message of the Plug & Charge note, as it wrote it."""
 
     @property
     def identity(self) -> str:

@@ -59,6 +59,11 @@ Service = Callable[["Station", Json], Awaitable[Json]]
 class Station:
     """The runtime of one station; its peers come and go."""
 
+    knows_contracts: bool = False
+    """True when its backend is to hear what proves a contract: by OCPP 2.0.1 C07, or by the Plug & Charge note."""
+    note_vendor: str | None = None
+    """1.6: the vendorId under which the station last sent a message of that note, as it wrote it."""
+
     def __init__(
         self,
         record: StationRecord,
@@ -233,6 +238,10 @@ class Station:
                 raise PeerUnavailable(too_late) from None
             raise
 
+    async def begun(self) -> None:
+        """Wait for a backend's leg that is only being opened; not for one that is away."""
+        await self.backend.begun(self._boot_rules.backend_wait)
+
     async def settle_in(self) -> bool:
         """The station has been quiet for a while: let the bridge ask what it doesn't know of it.
 
@@ -310,7 +319,7 @@ class Station:
         if service is not None:
             return await service(self, payload)
         if action in DECIDED_BY_THE_BACKEND:
-            await self.backend.begun(self._boot_rules.backend_wait)
+            await self.begun()
         try:
             return await self.bridge.from_station(action, payload)
         except NotSendable as error:

@@ -33,6 +33,7 @@ class ScriptedStation:
         self.version = version
         self.proof = proof or Proof(2)
         self.gate = BootGate(BootStatus.ACCEPTED)
+        self.note_vendor: str | None = None
         self.is_connected = True
         self.calls: list[tuple[str, Json]] = []
         self.answers: dict[str, list[Answer]] = {}

@@ -146,3 +146,41 @@ async def test_a_station_that_is_away(desk: Desk) -> None:
     desk.station.says("DataTransfer", PeerUnavailable("gone"))
     with pytest.raises(PeerUnavailable):
         await ask_wrapped(desk.station, "TriggerMessage", {})
+
+
+TRIGGER = {"status": "Accepted", "data": '{"status":"Accepted"}'}
+
+
+def under(desk: Desk) -> list[str]:
+    return [payload["vendorId"] for _, payload in desk.station.calls]
+
+
+async def test_a_station_is_spoken_to_under_the_vendor_that_it_used_last(desk: Desk) -> None:
+    desk.station.says("DataTransfer", TRIGGER)
+    await ask_wrapped(desk.station, "TriggerMessage", {})
+    for vendor in ("ISO15118", VENDOR_ID):
+        await desk.transfer(vendorId=vendor, messageId="SignCertificate", data='{"csr":"PEM"}')
+        await ask_wrapped(desk.station, "TriggerMessage", {})
+    assert under(desk) == [VENDOR_ID, "ISO15118", VENDOR_ID]
+
+
+async def test_one_that_does_not_know_a_vendor_is_asked_under_the_other(desk: Desk) -> None:
+    desk.station.says("DataTransfer", {"status": "UnknownVendorId"}, TRIGGER)
+    assert await ask_wrapped(desk.station, "TriggerMessage", {}) == {"status": "Accepted"}
+    await ask_wrapped(desk.station, "TriggerMessage", {})
+    assert under(desk) == [VENDOR_ID, "iso15118", "iso15118"]
+
+
+async def test_one_that_knows_neither_stays_unknown(desk: Desk) -> None:
+    desk.station.says("DataTransfer", {"status": "UnknownVendorId"})
+    for _ in range(2):
+        with pytest.raises(CallError) as refused:
+            await ask_wrapped(desk.station, "TriggerMessage", {})
+        assert refused.value.code is ErrorCode.NOT_SUPPORTED
+    assert under(desk) == [VENDOR_ID, "iso15118"] * 2
+
+
+async def test_the_words_of_the_extension_are_understood(desk: Desk) -> None:
+    data = json.dumps({"csr": "PEM", "typeOfCertificate": "V2GCertificate"})
+    assert (await desk.transfer(vendorId="iso15118", messageId="SignCertificate", data=data))["status"] == "Accepted"
+    assert desk.asked == [({"csr": "PEM", "certificateType": "V2GCertificate"}, "iso15118")]
