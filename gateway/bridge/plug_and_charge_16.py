@@ -1,14 +1,17 @@
 """Messages of the OCA application note "ISO 15118 Plug & Charge with OCPP 1.6", which travel in DataTransfer.
 
 vendorId names the note, messageId the message, data is its payload as JSON text. Here: which of them a backend may send
-to a station, be it one of 2.0.1 whose maker kept the note's words.
+to a station, be it one of 2.0.1 whose maker kept the note's words; and Authorize, for a backend that knows them.
 """
 
 from typing import Final
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import RECONFIGURATION, Report
-from gateway.wire.strict_json import dumps
+from gateway.wire.errors import CallError
+from gateway.wire.schemas import operation
+from gateway.wire.strict_json import JsonRejected, dumps, loads
+from gateway.wire.versions import Version
 
 VENDOR_ID: Final = "org.openchargealliance.iso15118pnc"
 """The note's own vendorId."""
@@ -39,3 +42,23 @@ def refusal(report: Report, payload: Json) -> Json | None:
         return None
     report(RECONFIGURATION, "the backend reaches for the station's certificates in a DataTransfer; not passed on")
     return {"status": "Accepted", "data": dumps({"status": _STATUS.get(message_id, "Rejected")}).decode()}
+
+
+def wrapped_authorize(id_tag: str, payload: Json, vendor_id: str = VENDOR_ID) -> Json:
+    """Return DataTransfer.req for an AuthorizeRequest of 2.0.1: its idToken is a plain idTag in the note."""
+    proof = {name: payload[name] for name in ("certificate", "iso15118CertificateHashData") if name in payload}
+    data = dumps({"idToken": id_tag, **proof}).decode()
+    return {"vendorId": vendor_id, "messageId": "Authorize", "data": data}
+
+
+def unwrapped_authorize(answer: Json) -> Json | None:
+    """Return the AuthorizeResponse, as 2.0.1 has it, in a DataTransfer.conf; None: the backend has given no verdict."""
+    if answer["status"] != "Accepted":
+        return None
+    try:
+        wrapped = loads(answer.get("data", "").encode())
+        operation(Version.V201, "Authorize").response.check(wrapped)
+    except (JsonRejected, CallError):
+        return None
+    verdict: Json = wrapped
+    return verdict

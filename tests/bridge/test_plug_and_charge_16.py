@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.bridge.books import Json
-from gateway.bridge.plug_and_charge_16 import refusal, vendor_of
+from gateway.bridge.plug_and_charge_16 import refusal, unwrapped_authorize, vendor_of, wrapped_authorize
 from gateway.bridge.ports import RECONFIGURATION
 from gateway.wire.schemas import operation
 from gateway.wire.versions import Version
@@ -62,3 +62,36 @@ def test_what_may_pass(payload: Json) -> None:
 def test_whose_vendor_it_is() -> None:
     assert vendor_of({"vendorId": "Iso15118"}) == "Iso15118"
     assert vendor_of({"vendorId": "iso15118x"}) is None
+
+
+def test_authorize_is_wrapped_with_what_proves_it_alone() -> None:
+    payload = {"idToken": {"idToken": "x", "type": "eMAID"}, "certificate": "PEM", "customData": {"vendorId": "acme"}}
+    assert wrapped_authorize("TAG", payload) == {
+        "vendorId": OCA,
+        "messageId": "Authorize",
+        "data": '{"idToken":"TAG","certificate":"PEM"}',
+    }
+    assert wrapped_authorize("TAG", {}, "iso15118")["vendorId"] == "iso15118"
+
+
+def test_a_verdict_is_unwrapped() -> None:
+    data = '{"idTokenInfo":{"status":"Accepted"},"certificateStatus":"Accepted"}'
+    assert unwrapped_authorize({"status": "Accepted", "data": data}) == {
+        "idTokenInfo": {"status": "Accepted"},
+        "certificateStatus": "Accepted",
+    }
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": "Rejected", "data": '{"idTokenInfo":{"status":"Accepted"}}'},
+        {"status": "UnknownMessageId"},
+        {"status": "Accepted"},
+        {"status": "Accepted", "data": "[]"},
+        {"status": "Accepted", "data": '{"idTokenInfo":{"status":"Perhaps"}}'},
+        {"status": "Accepted", "data": '{"idTokenInfo":{"status":"Accepted"},"certificateStatus":"Fine"}'},
+    ],
+)
+def test_what_is_no_verdict(answer: Json) -> None:
+    assert unwrapped_authorize(answer) is None

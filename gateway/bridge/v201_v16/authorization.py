@@ -2,6 +2,7 @@
 
 from gateway.bridge.books import Json
 from gateway.bridge.offline_authorization import offline_info
+from gateway.bridge.plug_and_charge_16 import unwrapped_authorize, wrapped_authorize
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.timestamps import spell
 from gateway.bridge.v201_v16.context import Context
@@ -16,16 +17,36 @@ async def authorize(context: Context, payload: Json) -> Json:
     that no 1.6 backend gives, with a cacheExpiryDateTime of now: the station refuses the token today and asks again
     tomorrow, and its authorization cache doesn't keep a refusal that the backend never spoke.
 
-    A contract certificate isn't verified here. A request that carries one, or its hash data, is refused as not
-    verifiable (C07.FR.17): to ask for the eMAID alone would authorize whoever knows it.
+    No contract certificate is verified here. A request that still carries one, or its hash data, goes to a backend that
+    knows the Plug & Charge note; at any other it is refused as not verifiable (C07.FR.17): to ask for the eMAID alone
+    would authorize whoever knows it.
     """
     if "certificate" in payload or "iso15118CertificateHashData" in payload:
-        context.note("contract-certificate", "a contract certificate can't be verified yet: Authorize is refused")
+        if context.settings.plug_and_charge:
+            return await _with_certificate(context, payload)
+        context.note("contract-certificate", "contract certificates aren't verified: configure plug_and_charge")
         return {"idTokenInfo": {"status": "Invalid"}, "certificateStatus": "CertChainError"}
-    info = await verdict(context, payload["idToken"])
-    if info is None:
-        info = {"status": "Unknown", "cacheExpiryDateTime": spell(context.clock())}
-    return {"idTokenInfo": info}
+    return {"idTokenInfo": await verdict(context, payload["idToken"]) or _no_verdict(context)}
+
+
+async def _with_certificate(context: Context, payload: Json) -> Json:
+    """Ask a backend that knows the note; while it is away ``authorize_offline`` has the word."""
+    id_tag = tag_for(context, payload["idToken"])
+    answer = None
+    try:
+        answer = unwrapped_authorize(await context.call_backend("DataTransfer", wrapped_authorize(id_tag, payload)))
+    except PeerUnavailable:
+        info = await _offline(context, id_tag)
+        return {"idTokenInfo": info or _no_verdict(context)}
+    except CallError:
+        pass
+    if answer is None:
+        context.note("wrapped-authorize", "the backend gives no answer to Authorize by the Plug & Charge note")
+    return answer or {"idTokenInfo": _no_verdict(context)}
+
+
+def _no_verdict(context: Context) -> Json:
+    return {"status": "Unknown", "cacheExpiryDateTime": spell(context.clock())}
 
 
 async def verdict(context: Context, token: Json) -> Json | None:
@@ -40,7 +61,12 @@ async def verdict(context: Context, token: Json) -> Json | None:
     except CallError:
         return None
     except PeerUnavailable:
-        info = await offline_info(context.settings.authorize_offline, context.recall, context.clock(), id_tag)
+        return await _offline(context, id_tag)
+    return id_token_info(context, info)
+
+
+async def _offline(context: Context, id_tag: str) -> Json | None:
+    info = await offline_info(context.settings.authorize_offline, context.recall, context.clock(), id_tag)
     return None if info is None else id_token_info(context, info)
 
 

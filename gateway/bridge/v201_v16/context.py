@@ -40,6 +40,8 @@ class Settings:
     """What Authorize is answered while the backend is away."""
     security_extension: bool = False
     """True: the backend knows the messages of the white paper "Improved security for OCPP 1.6-J"."""
+    plug_and_charge: bool = False
+    """True: it knows the note "ISO 15118 Plug & Charge with OCPP 1.6", and hears Authorize with a contract by it."""
 
 
 Renumbered = tuple[Connector, int]

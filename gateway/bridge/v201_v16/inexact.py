@@ -12,7 +12,7 @@ INEXACT: Final = {
     "configuration-value": "A value over 500 characters is cut in GetConfiguration.conf.",
     "connector-beside-table": "A connector that the operator's table leaves out gets the next free number.",
     "connector-table": "A number that the backend knows already is kept, whatever the operator's table says.",
-    "contract-certificate": "Authorize with a contract certificate is refused: it can't be verified yet.",
+    "contract-certificate": "Authorize with a contract certificate is refused where plug_and_charge isn't configured.",
     "default-profile-overlap": "A TxDefaultProfile of one connector beside one of the whole station on the same stack "
     "level: 1.6 allows both, a station of 2.0.1 refuses the later one.",
     "default-tag": "The backend refuses the default idTag: sessions without a token are stopped.",
@@ -43,5 +43,7 @@ INEXACT: Final = {
     "transaction-id-reused": "A station begins a new transaction under the id of an ended one: it is taken as new.",
     "unit": "A unit that 1.6 doesn't know is left out; the value stays.",
     "unseen-start": "A transaction whose Started event was never seen begins with the first event that was.",
+    "wrapped-authorize": "A backend of plug_and_charge: true that doesn't answer Authorize in DataTransfer has no say: "
+    "the contract is refused.",
 }
 """Topic -> what becomes of it."""

@@ -22,8 +22,9 @@ _STATUS: Final = "StatusNotification"
 
 FROM_STATION: Final[dict[str, Row]] = {
     "Authorize": Row(
-        "idToken to idTag; a longer one goes under an alias. With a contract certificate: refused, not verifiable yet",
-        ("Authorize",),
+        "idToken to idTag; a longer one goes under an alias. With a contract certificate: once that is verified, the "
+        "eMAID as idTag; wrapped with the certificate for a backend that knows the Plug & Charge note",
+        ("Authorize", "DataTransfer"),
     ),
     "BootNotification": Row(
         "both admit the station: Voltgate first, then the backend, which doesn't hear the reason", ("BootNotification",)

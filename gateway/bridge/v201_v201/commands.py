@@ -1,7 +1,25 @@
 """Commands of the backend that are about a transaction: only about one of this very station (attack A7)."""
 
-from gateway.bridge.books import Json
+from typing import Final
+
+from gateway.bridge.books import Json, Page
 from gateway.bridge.v201_v201.context import Context
+
+REMOTE_STARTS_MAX: Final = 100
+"""Tokens of remote starts that are kept in mind for one station; the oldest is forgotten."""
+
+
+async def request_start(context: Context, payload: Json) -> Json:
+    """RequestStartTransaction, relayed. Its token is kept in mind: the station may ask about it, without a proof (F01).
+
+    Not worth a write of its own: it goes to the store with the next change of the books.
+    """
+    remote_starts = context.books.page(Page.REMOTE_STARTS)
+    while len(remote_starts) >= REMOTE_STARTS_MAX:
+        del remote_starts[next(iter(remote_starts))]
+    remote_starts[str(payload["remoteStartId"])] = payload["idToken"]["idToken"]
+    context.books.changed(Page.REMOTE_STARTS)
+    return await context.call_station("RequestStartTransaction", payload)
 
 
 async def request_stop(context: Context, payload: Json) -> Json:

@@ -45,6 +45,7 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "GetLog": logs.get_log,
     "GetTransactionStatus": commands.get_transaction_status,
     "GetVariables": variables.get_variables,
+    "RequestStartTransaction": commands.request_start,
     "RequestStopTransaction": commands.request_stop,
     "SetChargingProfile": commands.set_charging_profile,
     "SetNetworkProfile": station_security.set_network_profile,

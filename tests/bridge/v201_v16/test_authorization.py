@@ -1,11 +1,13 @@
 """Authorize as dialogues: nothing is authorized that the backend didn't authorize."""
 
+import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.bridge.books import Json
+from gateway.bridge.plug_and_charge_16 import VENDOR_ID
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import Settings
 from gateway.bridge.v201_v16.tokens import alias_of
@@ -108,6 +110,49 @@ async def test_a_contract_that_nobody_verified_is_refused_without_asking(world: 
         "certificateStatus": "CertChainError",
     }
     assert world.heard() == []
+
+
+CONTRACT = {"idToken": {"idToken": "DEABCC12345678", "type": "eMAID"}, "certificate": "PEM"}
+VERDICT = {"idTokenInfo": {"status": "Blocked"}, "certificateStatus": "Accepted"}
+
+
+@pytest.fixture
+def knowing(new_world: Callable[..., "World"]) -> "World":
+    """A backend that knows the Plug & Charge note."""
+    return new_world(Settings(plug_and_charge=True, authorize_offline="accept"))
+
+
+@pytest.mark.parametrize("more", [{"certificate": "PEM"}, {"iso15118CertificateHashData": [HASH_DATA]}])
+async def test_a_backend_that_knows_the_note_hears_all_of_a_contract(knowing: "World", more: Json) -> None:
+    knowing.backend.answers["DataTransfer"] = {"status": "Accepted", "data": json.dumps(VERDICT)}
+    assert await knowing.from_station("Authorize", {"idToken": CONTRACT["idToken"], **more}) == VERDICT
+    ((action, sent),) = knowing.heard()
+    assert (action, sent["vendorId"], sent["messageId"]) == ("DataTransfer", VENDOR_ID, "Authorize")
+    assert json.loads(sent["data"]) == {"idToken": "DEABCC12345678", **more}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": "UnknownVendorId"},
+        {"status": "Accepted", "data": "{}"},
+        CallError(ErrorCode.NOT_SUPPORTED),
+    ],
+)
+async def test_a_backend_that_does_not_know_it_after_all_authorizes_nobody(knowing: "World", answer: Any) -> None:
+    knowing.backend.answers["DataTransfer"] = answer
+    assert await knowing.from_station("Authorize", CONTRACT) == {"idTokenInfo": UNKNOWN}
+    assert set(knowing.notes) == {"wrapped-authorize"}
+
+
+async def test_while_it_is_away_the_operator_has_the_word_on_contracts_too(knowing: "World") -> None:
+    knowing.backend.up = False
+    assert await knowing.from_station("Authorize", CONTRACT) == {"idTokenInfo": NOW_ONLY}
+
+
+async def test_a_token_without_certificate_goes_to_it_as_to_any(knowing: "World") -> None:
+    await knowing.from_station("Authorize", {"idToken": CARD})
+    assert knowing.heard() == [("Authorize", {"idTag": "04A2B3C4"})]
 
 
 @pytest.mark.parametrize(

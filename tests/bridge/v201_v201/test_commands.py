@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.bridge.books import Json
+from gateway.bridge.books import Json, Page
+from gateway.bridge.v201_v201.commands import REMOTE_STARTS_MAX
 from gateway.wire.errors import CallError, ErrorCode
 
 if TYPE_CHECKING:
@@ -28,6 +29,15 @@ def profile(**fields: Any) -> Json:
             **fields,
         },
     }
+
+
+async def test_the_token_of_a_remote_start_is_kept_in_mind(world: "World") -> None:
+    """A station that asks about it has no certificate to show (F01)."""
+    for number in range(REMOTE_STARTS_MAX + 1):
+        token = {"idToken": f"DE8EXC{number:08}", "type": "eMAID"}
+        await world.from_backend("RequestStartTransaction", {"idToken": token, "remoteStartId": number})
+    kept = world.books.page(Page.REMOTE_STARTS)
+    assert (len(kept), kept["1"], kept["100"]) == (REMOTE_STARTS_MAX, "DE8EXC00000001", "DE8EXC00000100")
 
 
 COMMANDS: list[tuple[str, "Callable[[str], Json]"]] = [
