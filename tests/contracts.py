@@ -1,12 +1,14 @@
 """A mobility operator for the tests: its CAs, contract certificates, and what its OCSP responder says of them."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
+from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -160,3 +162,23 @@ class MobilityOperator:
 def _has_key_hash(ca: Issuer, asked: ocsp.OCSPRequest) -> bool:
     point = ca.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return hashlib.new(asked.hash_algorithm.name, point).digest() == asked.issuer_key_hash
+
+
+@asynccontextmanager
+async def mobility_operator() -> AsyncIterator[MobilityOperator]:
+    """Run a mobility operator whose responder is a web server on a port of the kernel's choice."""
+    made: list[MobilityOperator] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=made[0].answer(await request.read()), content_type="application/ocsp-response")
+
+    app = web.Application()
+    app.router.add_post("/mo", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.append(MobilityOperator(responder=f"http://127.0.0.1:{runner.addresses[0][1]}/mo"))
+    try:
+        yield made[0]
+    finally:
+        await runner.cleanup()

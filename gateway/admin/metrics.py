@@ -145,6 +145,14 @@ class _GatewayCollector(Collector):
         for (backend, why), count in self._tally.mirror_dropped.items():
             dropped.add_metric([backend, why], count)
         yield dropped
+        contracts = CounterMetricFamily(
+            "voltgate_contract_authorizations",
+            "Authorize with a charging contract (ISO 15118), by what was found and by what proved it.",
+            labels=["certificate_status", "proof"],
+        )
+        for (certificate_status, proof), count in self._tally.contracts.items():
+            contracts.add_metric([certificate_status, proof], count)
+        yield contracts
         events = CounterMetricFamily(
             "voltgate_security_events", "Security events, those that stations reported too.", labels=["type", "source"]
         )

@@ -1,7 +1,7 @@
 """The certificate authorities of one gateway, by use, opened from the configuration."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -58,20 +58,22 @@ class Authorities:
             raise not_configured(usage)
         return authority
 
-    async def known_issuers(self) -> list[x509.Certificate]:
-        """Return the CA certificates of all that answer; one that is away is logged, and learned of later.
+    async def known_issuers(self, uses: Collection[str] | None = None) -> list[x509.Certificate]:
+        """Return the CA certificates of all that answer, or of these uses; one that is away is learned of later.
 
         They are asked side by side, and waited for ``CHAIN_WAIT`` seconds: no start and no station hangs on them.
         """
-        chains = await asyncio.gather(*(self._chain(use, authority) for use, authority in self.by_use.items()))
+        asked = [each for each in self.by_use.items() if uses is None or each[0] in uses]
+        chains = await asyncio.gather(*(self._chain(use, authority) for use, authority in asked))
         return [certificate for chain in chains for certificate in chain]
 
-    def crls(self) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
-        """Return what gives the CRL of each authority whose certificates may be shown at a station's door, by its key.
+    def crls(self, uses: Collection[str] = AT_DOORS) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
+        """Return what gives the CRL of each authority of these uses, by its key.
 
-        The gateway's own server certificates and vehicles' contracts never are.
+        Without a word, of those whose certificates may be shown at a station's door: the gateway's own server
+        certificates and vehicles' contracts never are.
         """
-        return {f"authority.{use}": each.crl for use, each in self.by_use.items() if use in AT_DOORS}
+        return {f"authority.{use}": each.crl for use, each in self.by_use.items() if use in uses}
 
     @staticmethod
     async def _chain(use: str, authority: CertificateAuthority) -> list[x509.Certificate]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from gateway.app.authorities import Authorities
+from gateway.app.authorities import AT_DOORS, Authorities
 from gateway.app.certificate_requests import RequestDesk
 from gateway.app.certificate_upkeep import CertificateUpkeep
 from gateway.app.certificates_at_doors import CertificatesAtDoors
 from gateway.app.clock import now
+from gateway.app.contract_authorization import USES, contracts
 from gateway.app.inventory import Inventory
 from gateway.app.listeners import roots_of_stations
 from gateway.app.own_certificates import OwnCertificates
@@ -22,6 +23,7 @@ from gateway.services.provisional import ProvisionalRenewal
 from gateway.services.revocation import CertificateRevocation
 from gateway.session.security import SecurityLog
 from gateway.session.station import Service, Station
+from gateway.session.tally import Tally
 from gateway.store.certificate_uses import CertificateUses
 from gateway.store.certificates import CertificateRecord, Certificates
 from gateway.store.database import Database
@@ -33,8 +35,15 @@ class PkiServices:
     """What the gateway does for the certificates of its stations, and its own."""
 
     def __init__(
-        self, config: Config, authorities: Authorities, database: Database, security: SecurityLog, tasks: Tasks
+        self,
+        config: Config,
+        authorities: Authorities,
+        database: Database,
+        security: SecurityLog,
+        tally: Tally,
+        tasks: Tasks,
     ) -> None:
+        """Put them together. Raises StartFailed."""
         self._tasks = tasks
         self.authorities = authorities
         self.on_file = Certificates(database)
@@ -48,12 +57,16 @@ class PkiServices:
         crls = CrlStore(issuers=roots_of_stations(config), clock=now)
         self._crls = crls
         self._responders = Responders(config, authorities.known_issuers, delegates=crls)
-        self.revocations = Revocations(
-            self.on_file, authorities.crls(), config.revocation.crls, crls, self._responders.source
-        )
+        self._contracts = contracts(config, authorities, database, self._responders, crls, security, tally)
+        own = authorities.crls(AT_DOORS if self._contracts is None else {*AT_DOORS, *USES})
+        self.revocations = Revocations(self.on_file, own, config.revocation.crls, crls, self._responders.source)
         self._status = CertificateStatus(self._responders.client, self._responders, security)
         self._transfers = PlugAndChargeTransfers(
-            {"SignCertificate": self.certificates.sign_wrapped, "GetCertificateStatus": self._status.wrapped}
+            {
+                "SignCertificate": self.certificates.sign_wrapped,
+                "GetCertificateStatus": self._status.wrapped,
+                **({} if self._contracts is None else self._contracts.wrapped),
+            }
         )
         self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
             self.on_file, self.upkeep.notices, security
@@ -68,6 +81,7 @@ class PkiServices:
         """The actions of a station that concern certificates."""
         return {
             **self._desk.by_action,
+            **({} if self._contracts is None else self._contracts.by_action),
             (Version.V201, "GetCertificateStatus"): self._status.get_certificate_status,
             (Version.V16, "DataTransfer"): self._transfers.data_transfer,
         }
@@ -86,6 +100,8 @@ class PkiServices:
         self._tasks.spawn(self.renewals.run(), "renewals")
         self.own.start(self._tasks)
         self.trust.start()
+        if self._contracts is not None:
+            self._tasks.spawn(self._contracts.operators.run(), "mobility operators")
 
     def expiring(self) -> Mapping[str, int]:
         """Return by usage how many certificates end soon and are not renewed."""

@@ -59,7 +59,7 @@ class Responders:
         return OcspSource(self.client, responder=fixed, refresh=timedelta(seconds=revocation.ocsp_refresh), clock=now)
 
     async def find(self, certificate: CertificateHash) -> x509.Certificate | None:
-        """Return the CA that issued a certificate: a root, one of ``ocsp.issuers``, an authority's own.
+        """Return the CA that issued a certificate: a root (of contracts too), one of ``ocsp.issuers``, an authority's.
 
         What isn't known is looked for again, as an authority may have been away, or a file replaced.
         """
@@ -89,7 +89,9 @@ class Responders:
     def _on_disk(self) -> list[x509.Certificate]:
         found = roots_of_stations(self._config)
         declared = (entry.file for entry in self._config.trust_anchors if not entry.remove)
-        for path in dict.fromkeys((*self._config.ocsp.issuers, *declared)):
+        vehicles = self._config.plug_and_charge
+        contracts = () if vehicles is None or vehicles.mo_roots is None else (vehicles.mo_roots,)
+        for path in dict.fromkeys((*self._config.ocsp.issuers, *declared, *contracts)):
             try:
                 found += x509.load_pem_x509_certificates(path.read_bytes())
             except (OSError, ValueError) as error:

@@ -53,7 +53,7 @@ class StationServices:
         self._tasks = tasks
         self.events = SecurityEvents(database)
         self.security = SecurityEventLog(self.events, tally, keep=config.limits.security_events)
-        self.pki = PkiServices(config, authorities, database, self.security, tasks)
+        self.pki = PkiServices(config, authorities, database, self.security, tally, tasks)
         self.rotation = CredentialRotation(stations, password_rules(), self.security)
         self.upgrades = ProfileUpgrades(
             Upgrades(database),

@@ -125,20 +125,20 @@ class StationFactory:
         )
         ledger = self._ledger(station, books, legs, depth, backend, spoken)
         station.backend = legs.backend
+        station.knows_contracts = self._backend(backend).knows_contracts
         ground = QuarantineGround(on.quarantine, spoken, ledger.release, on.tally.kept)
         station.quarantine = StationQuarantine(station, ground)
         station.when_accepted = ledger.nudge
         station.when_open = lambda: self._settling.begin(station)
         station.when_provisional = lambda: on.when_provisional(station)
         station.report = functools.partial(self._report, station)
-        settings = self._settings(record, backend)
         station.bridge = bridge_for(
             station,
             on,
             backend=spoken,
             backend_name=backend,
             ledger=ledger,
-            settings=settings,
+            settings=self._settings(record, backend),
             afterwards=follow_ups.add,
         )
         self._runtimes[record.identity] = _Runtime(station, legs, ledger, books, backend)
@@ -325,6 +325,7 @@ class StationFactory:
             connectors=self._routing.connectors(record),
             authorize_offline=backend.authorize_offline,
             security_extension=backend.security_extension,
+            plug_and_charge=backend.knows_contracts,
         )
 
     def _backend(self, name: str) -> Backend:

@@ -34,6 +34,8 @@ class Kind:
     SESSION_REPLACED: Final = "SessionReplaced"
     CERTIFICATE_REVOKED: Final = "CertificateRevoked"
     """A certificate was revoked, or one that is revoked was presented."""
+    INVALID_CONTRACT: Final = "InvalidContractCertificate"
+    """A vehicle's contract certificate that is damaged, none, or another contract's (OCPP 2.0.1 C07)."""
     POLICY_DENIAL: Final = "PolicyDenial"
     """A policy has refused a message, or put it into the quarantine; the detail names the rule."""
     RATE_LIMITED: Final = "TooManyAttempts"

@@ -87,6 +87,8 @@ class Tally:
     """(Install or Update, provider or "-", "Issued" or the refusal) -> vehicles' requests for contract certificates."""
     provisioning_seconds: Durations = field(default_factory=lambda: Durations(PROVISIONING_BOUNDS))
     """From such a request to its answer."""
+    contracts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(certificateStatus, "chain", "hashes" or "none") -> contracts that stations have asked about (Authorize)."""
 
     def kept(self, rule: str, action: str) -> None:
         """Count one message that went into the quarantine. Rules come and go as policies are loaded anew."""

@@ -26,7 +26,7 @@ from pki.iso15118.exi import Schema
 from pki.iso15118.identifiers import Emaid
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 from pki.iso15118.trust import LIMITS, Path, name_of
-from pki.ocsp.client import OcspUnavailable
+from pki.ocsp.client import Cause, OcspUnavailable
 from pki.ocsp.issuers import responders_of
 from pki.ocsp.response import Answer
 from pki.revocation import Finding, Status
@@ -51,6 +51,8 @@ class Fault(enum.Enum):
     OTHER_EMAID = "other_emaid"
     """The certificate is another contract's."""
     REVOCATION_UNKNOWN = "revocation_unknown"
+    RESPONDER_REFUSED = "responder_refused"
+    """The same, since the OCSP responder that was named is none that is asked (attack B2)."""
 
 
 class ContractRefused(Exception):
@@ -214,13 +216,16 @@ class ContractStatus:
                 raise ContractRefused(Fault.REVOKED, f"{each.certificate.serial} is revoked{why} by OCSP")
         warnings = []
         for each in questions:
-            if doubt := self._doubt(each, silent.get(each.certificate, "")):
+            silence = silent.get(each.certificate)
+            if doubt := self._doubt(each, silence):
                 warnings.append(f"whether {each.certificate.serial} is revoked isn't known: {doubt}")
                 if self._is_strict:
-                    raise ContractRefused(Fault.REVOCATION_UNKNOWN, warnings[-1])
+                    is_refused = silence is not None and silence.cause is Cause.NOT_ALLOWED
+                    fault = Fault.RESPONDER_REFUSED if is_refused else Fault.REVOCATION_UNKNOWN
+                    raise ContractRefused(fault, warnings[-1])
         return warnings
 
-    def _doubt(self, question: _Question, silence: str) -> str:
+    def _doubt(self, question: _Question, silence: OcspUnavailable | None) -> str:
         """Return why it isn't known to be good; empty: it is, or it is a CA of which nobody says anything."""
         last = self._responders.last(question.certificate)
         if last is not None and self._clock() <= last.until:
@@ -234,11 +239,12 @@ class ContractStatus:
             return ""
         if question.responder is None:
             return f"it names no OCSP responder, and {listed.reason}"
-        return silence or "what its OCSP responder said is over"
+        return str(silence or "what its OCSP responder said is over")
 
-    async def _ask(self, questions: Sequence[_Question]) -> Mapping[CertificateHash, str]:
+    async def _ask(self, questions: Sequence[_Question]) -> Mapping[CertificateHash, OcspUnavailable]:
         """Ask side by side, within ``wait`` seconds; return why there is no answer, where there is none."""
-        silent = {each.certificate: f"no answer within {self._wait:g} s" for each in questions}
+        too_late = OcspUnavailable(Cause.AWAY, f"no answer within {self._wait:g} s")
+        silent = dict.fromkeys((each.certificate for each in questions), too_late)
 
         async def ask(question: _Question) -> None:
             try:
@@ -246,7 +252,7 @@ class ContractStatus:
                     question.responder or "", question.certificate, question.issuer, age_max=REFRESH
                 )
             except OcspUnavailable as unavailable:
-                silent[question.certificate] = str(unavailable)
+                silent[question.certificate] = unavailable
             else:
                 silent.pop(question.certificate, None)
 

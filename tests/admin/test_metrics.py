@@ -15,6 +15,7 @@ def test_levels_and_counts() -> None:
     tally.call(Leg.STATION, "in", "Heartbeat", Outcome.ANSWERED)
     tally.refused_entries["password"] += 1
     tally.mirror_dropped["eye", "away"] += 5
+    tally.contracts["CertChainError", "hashes"] += 3
     tally.security_events["FailedToAuthenticateAtCsms", "gateway"] += 4
     tally.kept("no-big-ids", "StopTransaction")
     tally.quarantine_left["put_back"] += 2
@@ -42,6 +43,8 @@ def test_levels_and_counts() -> None:
     assert samples[("voltgate_calls_total", labels)] == 2
     assert samples[("voltgate_entries_refused_total", (("reason", "password"),))] == 1
     assert samples[("voltgate_mirror_dropped_total", (("backend", "eye"), ("reason", "away")))] == 5
+    contracts = (("certificate_status", "CertChainError"), ("proof", "hashes"))
+    assert samples[("voltgate_contract_authorizations_total", contracts)] == 3
     assert samples[("voltgate_quarantined_messages", (("state", "held"),))] == 5
     kept = (("action", "StopTransaction"), ("rule", "no-big-ids"))
     assert samples[("voltgate_messages_quarantined_total", kept)] == 1

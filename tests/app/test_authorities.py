@@ -34,6 +34,15 @@ async def test_each_use_has_its_own(configured: Callable[..., Config], tmp_path:
     assert [("station" in name, "v2g" in name) for name in names] == [(True, False)] * 2 + [(False, True)] * 2
 
 
+async def test_those_of_some_uses_alone(configured: Callable[..., Config], tmp_path: Path) -> None:
+    config = configured(authority={"contract": {"local": {"dir": str(tmp_path / "mo")}}})
+    async with AsyncExitStack() as stack:
+        opened = await open_authorities(config, stack)
+        assert await opened.known_issuers({"contract", "contract_20"}) == await opened.by_use["contract"].chain()
+    assert list(opened.crls()) == ["authority.station"]
+    assert list(opened.crls({"contract"})) == ["authority.contract"]
+
+
 async def test_a_ca_that_can_not_be_used_ends_the_start(configured: Callable[..., Config]) -> None:
     config = configured()
     local = config.authority.station.local

@@ -139,6 +139,15 @@ async def test_the_issuer_is_an_authoritys_or_a_files_or_a_root_of_stations(
     assert await make(authorities=[]).find(named) is None
 
 
+async def test_the_roots_of_contracts_are_known_too(make: Make, hierarchy: Hierarchy, tmp_path: Path) -> None:
+    root = hierarchy.root.certificate
+    (tmp_path / "mo.pem").write_bytes(root.public_bytes(Encoding.PEM))
+    section = {"providers": {"csms": {"backend": {}}}, "oem_roots": "mo.pem", "mo_roots": "mo.pem"}
+    backends = {"legacy": {"url": "wss://csms.example.com/{identity}", "plug_and_charge": True}}
+    responders = make(authorities=[], backends=backends, plug_and_charge=section)
+    assert await responders.find(certificate_hash(hierarchy.issuing.certificate, root)) == root
+
+
 async def test_a_file_that_can_not_be_read_is_named_and_the_others_are_read(
     make: Make, hierarchy: Hierarchy, tmp_path: Path, responder: Responder
 ) -> None:

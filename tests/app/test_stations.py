@@ -363,3 +363,29 @@ async def test_a_station_that_was_accepted_is_asked_for_its_inventory_which_is_k
     peer.give_up("the test is over")
     await factory.directory.close()
     await factory.close()
+
+
+@pytest.mark.parametrize(
+    ("backend", "version", "knows"),
+    [
+        ({}, Version.V201, False),
+        ({"plug_and_charge": True}, Version.V16, True),
+        ({"protocol": "ocpp2.0.1"}, Version.V201, True),
+        ({"protocol": "ocpp2.0.1", "plug_and_charge": False}, Version.V201, False),
+    ],
+)
+async def test_which_backends_know_contracts(
+    foundation: Foundation,
+    configured: Callable[..., Any],
+    backend: dict[str, Any],
+    version: Version,
+    knows: bool,
+) -> None:
+    config = configured(backends={"legacy": {"url": "wss://csms.example.com/{identity}", **backend}})
+    spoken = Version(config.backends["legacy"].protocol)
+    nowhere = dataclasses.replace(foundation.addresses["legacy"], version=spoken)
+    on = dataclasses.replace(foundation, config=config, addresses={"legacy": nowhere})
+    factory = StationFactory(on)
+    station = await factory.build(await _registered(on), version)
+    assert station.knows_contracts is knows
+    await factory.close()

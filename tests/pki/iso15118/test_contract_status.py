@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from pki.certificate_hash import HashAlgorithm, read_certificate_hash
 from pki.crl import parse_crls
+from pki.destinations import DestinationRefused
 from pki.fetching import FetchFailed
 from pki.iso15118.contract_authorities import ContractAuthorities
 from pki.iso15118.contract_status import (
@@ -43,6 +44,7 @@ class World:
         self.fetched: list[str] = []
         self.gate: asyncio.Event | None = None
         self.is_away = False
+        self.is_refused = False
         self.seconds = 0.0
         self.client = OcspClient(self, clock=lambda: self.now, monotonic=lambda: self.seconds)
         self.status = ContractStatus(
@@ -55,6 +57,8 @@ class World:
         self.fetched.append(url)
         if self.gate is not None:
             await self.gate.wait()
+        if self.is_refused:
+            raise DestinationRefused("it isn't on the list")
         if self.is_away:
             raise FetchFailed("nobody there")
         return self.mo.answer(body)
@@ -276,6 +280,15 @@ async def test_a_responder_that_is_away(form: str, world: World) -> None:
     lenient.is_away = True
     verified = await check(lenient, lenient.mo.contract(), form)
     assert len(verified.warnings) == 3
+
+
+@FORMS
+async def test_a_responder_that_nobody_is_sent_to(form: str, world: World) -> None:
+    """Attack B2: a certificate, or a station, that names a place which isn't on the operator's list."""
+    world.is_refused = True
+    with pytest.raises(ContractRefused, match="isn't on the list") as caught:
+        await check(world, world.mo.contract(), form)
+    assert fault_of(caught) is Fault.RESPONDER_REFUSED
 
 
 @FORMS
