@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pki.authority import RevocationUnsupported
 from pki.authority.local import LocalAuthority
 from pki.authority.vault import VaultAuthority
 from pki.crl import parse_crls
+from pki.iso15118.answers import AnswerVerifier
 from pki.iso15118.cps import CpsChain, CpsSigner
 from pki.iso15118.exi import Schema
 from pki.iso15118.messages import (
@@ -28,7 +30,9 @@ from pki.iso15118.messages import (
 )
 from pki.iso15118.native import NativeProvider, root_warnings
 from pki.iso15118.provisioning import ContractProvider, ProvisioningRefused, Refusal
+from pki.iso15118.reading import read_message
 from pki.iso15118.transit import TransitCps
+from pki.iso15118.trust import TrustedPaths
 from pki.vault.bootstrap_plan import BOUNDED_SETTINGS
 from pki.vault.connection import VaultConnection
 from pki.vault_roles import role_settings
@@ -103,6 +107,22 @@ async def test_a_vehicle_verifies_it_and_opens_its_key(
     assert str(scalar) not in repr(provision) + repr(provider)
     assert authority.revoked == []
     await provider.close()
+
+
+@CASES
+async def test_it_stands_up_to_the_check_of_foreign_answers(
+    schema: Schema, action: Action, kind: type, tmp_path: Path
+) -> None:
+    """Path, role, profile, signature, sizes, eMAID: what nobody else may break, we don't either."""
+    asked = replace(vehicle_of(schema).asks(action), path=(V2G[schema].leaf,))
+    provision = await provider_of(schema, authority_of(schema, tmp_path)).provide(asked, contract(), remaining=1)
+    v2g, mo = TrustedPaths([V2G[schema].root]), TrustedPaths([HIERARCHIES[schema].root.certificate])
+
+    checked = AnswerVerifier(v2g, mo, profiles="enforce", clock=lambda: NOW).check(provision.exi, asked, emaid=EMAID)
+
+    assert (checked.certificate, checked.cps_certificate) == (provision.certificate, provision.cps_certificate)
+    assert (checked.emaid, checked.remaining, checked.warnings) == (EMAID, provision.remaining, ())
+    assert isinstance(read_message(checked.exi, schema), kind)
 
 
 async def test_more_contracts_than_can_be_said(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import base64
 import urllib.error
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from cryptography.x509.oid import NameOID
 
 from pki.authority.vault import VaultAuthority
 from pki.client_tls import TlsTrust
+from pki.iso15118.answers import AnswerVerifier
 from pki.iso15118.cps import CpsChain
 from pki.iso15118.exi import Schema
 from pki.iso15118.messages import Action
 from pki.iso15118.native import NativeProvider
 from pki.iso15118.transit import TransitCps
+from pki.iso15118.trust import TrustedPaths
 from pki.profiles import load_profile
 from pki.vault.bootstrap import Outcome, cps_section
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
@@ -122,6 +124,9 @@ async def test_what_was_set_up_provides_contracts(house: House, schema: Schema) 
         assert len(certificate.public_bytes(Encoding.DER)) < (730 if schema is Schema.ISO_2 else 1000)
         assert lint.errors(lint.of_certificate(certificate)) == []
         assert certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value == MO
+        mo = TrustedPaths([x509.load_pem_x509_certificate(house.outcome.papers.roots[role].encode())])
+        asked = replace(vehicle.asks(action), path=(v2g.leaf,))
+        AnswerVerifier(TrustedPaths([v2g.root]), mo, profiles="enforce").check(provision.exi, asked)
         chain = await authority.chain()
         assert all(f"O={MO}" in ca.subject.rfc4514_string() for ca in chain)
         await provider.revoke(certificate)
