@@ -233,6 +233,31 @@ async def test_how_many_are_under_way_at_once(server: OpcpServer, monkeypatch: p
         await client.ask("POST", PATH, {})
 
 
+async def test_a_token_does_not_wait_behind_those_that_wait_for_the_provider(
+    server: OpcpServer, oauth: OAuthClient
+) -> None:
+    all_there, gate = asyncio.Event(), asyncio.Event()
+
+    async def waiting(_: web.Request) -> web.Response:
+        if server.count(PATH) == CONNECTIONS_MAX:
+            all_there.set()
+        await gate.wait()
+        return web.json_response({})
+
+    server.answer = waiting
+    async with asking(server, oauth=oauth, timeout=10.0) as client:
+        begun = [asyncio.create_task(client.ask("POST", PATH, {})) for _ in range(CONNECTIONS_MAX + 1)]
+        await all_there.wait()
+        tokens = client._tokens
+        assert tokens is not None
+        tokens.forget(await tokens.current())
+        async with asyncio.timeout(5.0):
+            await tokens.current()
+        assert server.count(PATH) == CONNECTIONS_MAX
+        gate.set()
+        await asyncio.gather(*begun)
+
+
 async def test_a_vehicle_that_gives_up_ends_its_request(server: OpcpServer) -> None:
     server.gate = asyncio.Event()
     async with asking(server) as client:

@@ -281,6 +281,19 @@ async def test_a_vehicle_that_gives_up_leaves_no_certificate(
     assert len(issuer.unwound) == 1
 
 
+async def test_an_issuer_that_makes_another_contract(
+    signs: OpcpServer, answers: SignatureCheck, install_2: VerifiedRequest
+) -> None:
+    class Confused(StandInIssuer):
+        async def issue(self, request: VerifiedRequest, contract: Contract) -> IssuedContract:
+            return await super().issue(request, dataclasses.replace(contract, emaid="DE8EXC99999999"))
+
+    issuer = Confused()
+    async with providing(signs, issuer, answers) as provider:
+        assert (await refused(provider, install_2)).refusal is Refusal.PROVIDER_ANSWER
+    assert len(issuer.unwound) == 1
+
+
 async def test_a_chain_that_has_no_place_in_the_request(
     signs: OpcpServer, answers: SignatureCheck, install_2: VerifiedRequest
 ) -> None:
