@@ -92,7 +92,9 @@ class OpcpProvider:
         try:
             message = read_message(offer.exi, request.schema)
         except ExiError as error:
-            raise self._misanswered(f"the message isn't one of {request.schema.value}: {error}") from None
+            # Refusals in EXI that providers have published aren't valid: their eMAID is a single character.
+            hint = "" if offer.emaid else " (it may be a refusal: with opcp.always_return_exi: false it comes in words)"
+            raise self._misanswered(f"the message isn't one of {request.schema.value}: {error}{hint}") from None
         if not isinstance(message, CertificateInstallationRes | CertificateInstallationRes20):
             raise self._misanswered(f"the message is a {type(message).__name__}")
         check_success(message)

@@ -166,6 +166,18 @@ async def test_nonsense(
     assert not answers.seen
 
 
+async def test_a_message_that_may_be_a_refusal(
+    server: OpcpServer, answers: SignatureCheck, install_2: VerifiedRequest
+) -> None:
+    """The refusals that OPCP shows in EXI name no contract, and aren't valid: their eMAID has one character."""
+    hint = "(it may be a refusal: with opcp.always_return_exi: false it comes in words)"
+    async with providing(server, answers) as provider:
+        server.offers = [offer(b"\x80\x01")]
+        assert str(await refused(provider, install_2)).endswith(hint)
+        server.offers = [offer(b"\x80\x01", "DE8EXC12345678")]
+        assert hint not in str(await refused(provider, install_2))
+
+
 async def test_a_forged_answer_falls_at_its_check(
     server: OpcpServer, answers: SignatureCheck, install_2: VerifiedRequest
 ) -> None:
