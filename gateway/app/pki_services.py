@@ -1,6 +1,7 @@
 """The stations' PKI, put together: who signs, what was signed, who renews and who revokes."""
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 from gateway.app.authorities import AT_DOORS, Authorities
 from gateway.app.certificate_requests import RequestDesk
@@ -11,6 +12,7 @@ from gateway.app.contract_authorization import USES, contracts
 from gateway.app.inventory import Inventory
 from gateway.app.listeners import roots_of_stations
 from gateway.app.own_certificates import OwnCertificates
+from gateway.app.plug_and_charge import Vehicles, VehiclesOpening
 from gateway.app.renewals import scheduler
 from gateway.app.responders import Responders
 from gateway.app.revocations import Revocations
@@ -18,7 +20,7 @@ from gateway.app.tasks import Tasks
 from gateway.app.trust import TrustServices
 from gateway.config import Config
 from gateway.services.certificate_status import CertificateStatus
-from gateway.services.pnc_16 import PlugAndChargeTransfers
+from gateway.services.pnc_16 import PlugAndChargeTransfers, Unwrapped
 from gateway.services.provisional import ProvisionalRenewal
 from gateway.services.revocation import CertificateRevocation
 from gateway.session.security import SecurityLog
@@ -45,6 +47,7 @@ class PkiServices:
     ) -> None:
         """Put them together. Raises StartFailed."""
         self._tasks = tasks
+        self._opening = VehiclesOpening(config, authorities, database, security, tally, tasks)
         self.authorities = authorities
         self.on_file = Certificates(database)
         self.inventory = Inventory(self.on_file)
@@ -61,13 +64,7 @@ class PkiServices:
         own = authorities.crls(AT_DOORS if self._contracts is None else {*AT_DOORS, *USES})
         self.revocations = Revocations(self.on_file, own, config.revocation.crls, crls, self._responders.source)
         self._status = CertificateStatus(self._responders.client, self._responders, security)
-        self._transfers = PlugAndChargeTransfers(
-            {
-                "SignCertificate": self.certificates.sign_wrapped,
-                "GetCertificateStatus": self._status.wrapped,
-                **({} if self._contracts is None else self._contracts.wrapped),
-            }
-        )
+        self._vehicles: Vehicles | None = None
         self.revocation: CertificateRevocation[CertificateRecord] = CertificateRevocation(
             self.on_file, self.upkeep.notices, security
         )
@@ -79,12 +76,25 @@ class PkiServices:
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:
         """The actions of a station that concern certificates."""
-        return {
-            **self._desk.by_action,
-            **({} if self._contracts is None else self._contracts.by_action),
-            (Version.V201, "GetCertificateStatus"): self._status.get_certificate_status,
-            (Version.V16, "DataTransfer"): self._transfers.data_transfer,
+        wrapped: dict[str, Unwrapped] = {
+            "SignCertificate": self.certificates.sign_wrapped,
+            "GetCertificateStatus": self._status.wrapped,
         }
+        by_action = {
+            **self._desk.by_action,
+            (Version.V201, "GetCertificateStatus"): self._status.get_certificate_status,
+        }
+        for part in (self._contracts, self._vehicles):
+            if part is not None:
+                wrapped.update(part.wrapped)
+                by_action.update(part.by_action)
+        return {**by_action, (Version.V16, "DataTransfer"): PlugAndChargeTransfers(wrapped).data_transfer}
+
+    async def prepare(self, stack: AsyncExitStack) -> None:
+        """Have what must be there before a station comes; ``stack`` closes it. Raises StartFailed."""
+        await self.own.prepare()
+        if self._contracts is not None:
+            self._vehicles = await self._opening.open(self._contracts.operators, stack, told=self.upkeep.notices.soon)
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
@@ -102,6 +112,8 @@ class PkiServices:
         self.trust.start()
         if self._contracts is not None:
             self._tasks.spawn(self._contracts.operators.run(), "mobility operators")
+        if self._vehicles is not None:
+            self._vehicles.start()
 
     def expiring(self) -> Mapping[str, int]:
         """Return by usage how many certificates end soon and are not renewed."""

@@ -115,7 +115,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
         is_connected=lambda name: gateway.is_connected(name),  # noqa: PLW0108 - the gateway is made after it
     )
     stack.push_async_callback(services.close)
-    await services.pki.own.prepare()
+    await services.prepare(stack)
     gateway = _Gateway(ground, services, stack)
     stack.push_async_callback(ground.tasks.close)
     stack.push_async_callback(gateway.factory.close)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Final
 
 import structlog
@@ -86,6 +87,10 @@ class StationServices:
         answer = await self.security.notification(station, payload)
         await station.bridge.from_station("SecurityEventNotification", payload)
         return answer
+
+    async def prepare(self, stack: AsyncExitStack) -> None:
+        """Have what must be there before a station comes; ``stack`` closes it. Raises StartFailed."""
+        await self.pki.prepare(stack)
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""

@@ -1,0 +1,229 @@
+"""A real vehicle at a station of the gateway: the embedded CAs, the real store, every part in its place."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from cryptography import x509
+
+from gateway.app import plug_and_charge
+from gateway.app.plug_and_charge import SupersededContracts
+from gateway.app.problems import StartFailed
+from gateway.bridge.books import Books
+from gateway.bridge.plug_and_charge_16 import VENDOR_ID
+from gateway.bridge.ports import PeerUnavailable
+from gateway.config import Config
+from gateway.session.contracts import NewContract
+from gateway.store.certificate_records import CertificateState
+from gateway.store.certificates import Certificates
+from gateway.store.contract_certificates import ContractCertificates
+from gateway.store.contract_provisionings import ContractProvisionings
+from gateway.store.contracts import Contracts
+from gateway.wire.strict_json import dumps, loads
+from gateway.wire.versions import Version
+from pki.iso15118.development import write_plug_and_charge_pki
+from pki.iso15118.identifiers import Emaid, Pcid
+from pki.iso15118.provisioning import Refusal
+from tests.app.house import FakeStation, House, open_house
+from tests.charging_vehicle import EMAID, PCID, ChargingVehicle, ev_payload
+
+if TYPE_CHECKING:
+    from gateway.session.station import Station
+
+
+@dataclass
+class Stand(FakeStation):
+    """A station at which vehicles stand."""
+
+    remote: str = "192.0.2.7"
+    books: Books = field(default_factory=Books)
+
+    async def call_backend(self, action: str, payload: Any) -> Any:
+        raise PeerUnavailable("is away")
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pnc")
+    write_plug_and_charge_pki(folder, operator="Example CPO")
+    return folder
+
+
+def configured(folder: Path, pki: Path, **keys: Any) -> Config:
+    section = {
+        "providers": {"own": {"native": {"cps": {"chain": str(pki / "cps.pem"), "key": f"file:{pki}/cps.key"}}}},
+        "oem_roots": str(pki / "oem-roots.pem"),
+        "oem_intermediates": str(pki / "oem-intermediates.pem"),
+        **keys,
+    }
+    return Config.model_validate(
+        {
+            "operator": "Example CPO",
+            "backends": {"legacy": {"url": "wss://csms.example.com/{identity}"}},
+            "authority": {
+                "station": {"local": {"dir": str(folder / "ca")}},
+                "contract": {"local": {"dir": str(folder / "mo-ca")}},
+            },
+            "plug_and_charge": section,
+        }
+    )
+
+
+class Site:
+    """A running gateway's services, a station and a vehicle."""
+
+    def __init__(self, house: House, pki: Path, folder: Path) -> None:
+        self.house = house
+        self.station = Stand()
+        self.vehicle = ChargingVehicle(pki, folder / "vehicle")
+        database = house.services.events._database
+        self.contracts = Contracts(database)
+        self.certificates = ContractCertificates(database)
+        self.audit = ContractProvisionings(database)
+
+    async def entitle(self, pcid: str = PCID, emaid: str = EMAID) -> None:
+        await self.contracts.add(NewContract(Pcid.parse(pcid), Emaid.of_peer(emaid)), "test")
+
+    async def hands_over(self, exi: bytes, action: str = "Install", station: Stand | None = None) -> dict[str, Any]:
+        serve = self.house.services.by_action[Version.V201, "Get15118EVCertificate"]
+        return await serve(cast("Station", station or self.station), ev_payload(exi, action))
+
+
+@asynccontextmanager
+async def open_site(folder: Path, pki: Path, **keys: Any) -> AsyncIterator[Site]:
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(open_house(configured(folder, pki, **keys), folder))
+        await house.services.prepare(stack)
+        yield Site(house, pki, folder)
+
+
+@pytest.fixture
+async def site(tmp_path: Path, pki: Path) -> AsyncIterator[Site]:
+    async with open_site(tmp_path, pki) as made:
+        yield made
+
+
+def exi_of(answer: dict[str, Any]) -> bytes:
+    return base64.b64decode(answer["exiResponse"])
+
+
+async def test_a_vehicle_gets_its_contract(site: Site) -> None:
+    await site.entitle()
+    answer = await site.hands_over(site.vehicle.asks())
+    assert answer["status"] == "Accepted"
+    held = site.vehicle.takes(exi_of(answer))
+    assert held.emaid == EMAID
+    serial = format(held.certificate.serial_number, "x")
+    on_file = await site.certificates.find(serial)
+    assert on_file is not None
+    assert (on_file.emaid, on_file.pcid, on_file.certificate.usage) == (EMAID, PCID, "contract")
+    [record] = await site.audit.list()
+    assert (record.entry.contract_serial, record.entry.provider) == (serial, "own")
+
+
+async def test_a_vehicle_of_nobody(site: Site) -> None:
+    answer = await site.hands_over(site.vehicle.asks())
+    assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Failed", "NoContract")
+    assert site.vehicle.reads(exi_of(answer)).response_code == "FAILED_NoCertificateAvailable"
+    assert await site.certificates.list() == []
+
+
+async def test_a_vehicle_of_another_manufacturer(site: Site, tmp_path: Path) -> None:
+    write_plug_and_charge_pki(tmp_path / "other", operator="Example CPO")
+    await site.entitle()
+    answer = await site.hands_over(ChargingVehicle(tmp_path / "other", tmp_path / "foreign").asks())
+    assert answer["statusInfo"]["reasonCode"] == "ChainUntrusted"
+    assert site.vehicle.reads(exi_of(answer)).response_code == "FAILED_CertChainError"
+    [record] = await site.audit.list()
+    assert record.entry.refusal is Refusal.CHAIN_UNTRUSTED
+    [event] = site.house.services.security._queue
+    assert event.event.kind == "SuspiciousVehicleRequest"
+
+
+async def test_an_update_and_the_end_of_its_predecessor(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plug_and_charge, "REVOKED_AFTER", 0.0)
+    await site.entitle()
+    first = site.vehicle.takes(exi_of(await site.hands_over(site.vehicle.asks())))
+    answer = await site.hands_over(site.vehicle.updates(first), "Update")
+    second = site.vehicle.takes(exi_of(answer))
+    assert (second.emaid, second.certificate != first.certificate) == (EMAID, True)
+    await site.house.idle()
+    old = await site.certificates.find(format(first.certificate.serial_number, "x"))
+    assert old is not None
+    assert (old.certificate.state, old.certificate.reason) == (CertificateState.REVOKED, "superseded")
+    authority = site.house.services.pki.authorities.by_use["contract"]
+    await site.house.services.pki.upkeep.notices.tell_all()
+    crl = x509.load_pem_x509_crl(await authority.crl())
+    assert crl.get_revoked_certificate_by_serial_number(first.certificate.serial_number) is not None
+    refused = await site.hands_over(site.vehicle.updates(first), "Update")
+    assert refused["statusInfo"]["reasonCode"] == "CertificateRevoked"
+
+
+async def test_an_old_answer_may_be_lost(site: Site) -> None:
+    await site.entitle()
+    first = site.vehicle.takes(exi_of(await site.hands_over(site.vehicle.asks())))
+    await site.hands_over(site.vehicle.updates(first), "Update")
+    again = await site.hands_over(site.vehicle.updates(first), "Update")
+    assert site.vehicle.takes(exi_of(again)).emaid == EMAID
+
+
+async def test_what_was_not_provided_here_is_not_revoked_here(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plug_and_charge, "REVOKED_AFTER", 0.0)
+    told: list[None] = []
+    on_file = Certificates(site.house.services.events._database)
+    SupersededContracts(on_file, site.house.tasks, lambda: told.append(None)).revoke_soon(site.vehicle.certificate)
+    await site.house.idle()
+    assert told == []
+
+
+async def test_a_station_of_16(site: Site) -> None:
+    await site.entitle()
+    site.station.version = Version.V16
+    data = dumps(ev_payload(site.vehicle.asks())).decode()
+    payload = {"vendorId": VENDOR_ID, "messageId": "Get15118EVCertificate", "data": data}
+    serve = site.house.services.by_action[Version.V16, "DataTransfer"]
+    answer = await serve(cast("Station", site.station), payload)
+    wrapped = loads(answer["data"].encode())
+    assert (answer["status"], wrapped["status"]) == ("Accepted", "Accepted")
+    assert site.vehicle.takes(exi_of(wrapped)).emaid == EMAID
+
+
+async def test_a_request_that_another_station_has_copied(site: Site) -> None:
+    await site.entitle()
+    exi = site.vehicle.asks()
+    first = await site.hands_over(exi)
+    assert await site.hands_over(exi) == first
+    copied = await site.hands_over(exi, station=Stand("CS2"))
+    assert (copied["statusInfo"]["reasonCode"], len(await site.certificates.list())) == ("Replayed", 1)
+
+
+async def test_after_a_restart_it_is_no_news_either(tmp_path: Path, pki: Path) -> None:
+    async with open_site(tmp_path, pki) as site:
+        await site.entitle()
+        exi = site.vehicle.asks()
+        assert (await site.hands_over(exi))["status"] == "Accepted"
+    async with open_site(tmp_path, pki) as site:
+        assert (await site.hands_over(exi))["statusInfo"]["reasonCode"] == "Replayed"
+
+
+async def test_without_the_section_nothing_is_served(tmp_path: Path, pki: Path) -> None:
+    config = configured(tmp_path, pki).model_copy(update={"plug_and_charge": None})
+    async with AsyncExitStack() as stack, open_house(config, tmp_path) as house:
+        await house.services.prepare(stack)
+        assert (Version.V201, "Get15118EVCertificate") not in house.services.by_action
+
+
+async def test_a_start_that_fails_names_its_key(tmp_path: Path, pki: Path) -> None:
+    with pytest.raises(StartFailed, match=r"plug_and_charge.oem_roots: .*nowhere.pem: No such file"):
+        async with open_site(tmp_path, pki, oem_roots="/nowhere.pem"):
+            pass
+
+
+async def test_what_goes_on_beside(site: Site) -> None:
+    site.house.services.pki.start()
+    assert {"contract trust", "mobility operators"} <= {task.get_name() for task in asyncio.all_tasks()}
