@@ -27,7 +27,6 @@ from tests.app.test_contract_trust import Operators
 from tests.app.test_plug_and_charge import Stand
 
 OPCP = {"opcp": {"url": "https://opcp.example.com"}}
-KNOWING = {"plug_and_charge": True}
 
 
 class Opening:
@@ -36,7 +35,7 @@ class Opening:
         self.stack = stack
 
     async def offer(
-        self, provider: dict[str, Any], *, uses: tuple[str, ...] = ("contract",), **backends: dict[str, Any]
+        self, provider: dict[str, Any], *, uses: tuple[str, ...] = ("contract",), backends: Any = None
     ) -> Offer:
         knowing = {"url": "wss://csms.example.com/{identity}"}
         authority = {use: {"local": {"dir": str(self.folder / use)}} for use in ("station", *uses)}
@@ -132,13 +131,9 @@ async def test_the_backend_that_the_station_has_now(
     opening: Opening, page: dict[str, Any], version: Version | None
 ) -> None:
     new = {"protocol": "ocpp2.0.1"}
-    backends: dict[str, dict[str, Any]] = {
-        "old": {},
-        "new": new,
-        "knowing": KNOWING,
-        "deaf": {**new, "plug_and_charge": False},
-    }
-    offer = await opening.offer({"backend": {}}, **backends)
+    deaf = {**new, "plug_and_charge": False}
+    backends = {"old": {}, "new": new, "knowing": {"plug_and_charge": True}, "deaf": deaf}
+    offer = await opening.offer({"backend": {}}, backends=backends)
     station = Stand(books=Books(pages={Page.BACKEND: page}))
     provider = offer.at(station, "iso15118")
     assert (offer.knows_contracts, offer.is_ours) == (True, False)

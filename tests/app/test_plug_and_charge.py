@@ -41,6 +41,7 @@ class Stand(FakeStation):
     """A station at which vehicles stand."""
 
     remote: str = "192.0.2.7"
+    note_vendor: str | None = None
     books: Books = field(default_factory=Books)
 
     async def call_backend(self, action: str, payload: Any) -> Any:
