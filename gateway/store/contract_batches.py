@@ -71,8 +71,8 @@ class Batch:
 
     def take(self, line: int, new: NewContract) -> None:
         """Take one line in."""
-        pcid, pair = new.pcid.text, (new.pcid.text, new.emaid.key)
-        stored = self._stored.get(pcid, {}).get(new.emaid.key)
+        pair = pcid, key = new.pcid.text, new.emaid.key
+        stored = self._stored.get(pcid, {}).get(key)
         if self._lines.setdefault(pair, line) != line:
             self._problems.append((line, f"vehicle {pcid} and contract {new.emaid} are in line {self._lines[pair]}"))
         elif new.is_default and self._defaults.setdefault(pcid, line) != line:

@@ -100,7 +100,10 @@ class Contracts:
             registry.hold(connection)  # one after the other: neither a second default nor one contract too many
             pair = _pair(new.pcid, new.emaid)
             if connection.execute(_FIND, pair).first() is not None:
-                raise ContractRefused(f"vehicle {new.pcid} has the contract {new.emaid} already: change it instead")
+                raise ContractRefused(
+                    f"vehicle {new.pcid} has the contract {new.emaid} already: import it to change its times, or "
+                    "remove it first"
+                )
             if connection.execute(_COUNT, pair).scalar_one() >= PER_VEHICLE_MAX:
                 raise ContractRefused(too_many(new.pcid.text))
             if new.is_default:

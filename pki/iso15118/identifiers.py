@@ -34,8 +34,7 @@ class Emaid:
         Raises ValueError when it isn't an eMAID or its check digit is another, which is how a slip shows.
         """
         emaid = cls.of_peer(text)
-        right = check_digit_of(emaid.stem)
-        if emaid.check_digit not in {None, right}:
+        if emaid.check_digit is not None and emaid.check_digit != (right := check_digit_of(emaid.stem)):
             raise ValueError(
                 f"the check digit of the eMAID {emaid} must be {right}: one of its characters is wrong "
                 "(or leave the check digit out)"
@@ -74,7 +73,9 @@ class Emaid:
 
         A fifteenth character that isn't the check digit tells contracts apart.
         """
-        return self.stem if self.check_digit == check_digit_of(self.stem) else self.wire
+        if self.check_digit is None or self.check_digit == check_digit_of(self.stem):
+            return self.stem
+        return self.wire
 
     @property
     def emsp(self) -> str:

@@ -35,7 +35,7 @@ def test_add(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [
-        (("add", CAR, EMAID), 1, f"vehicle {CAR} has the contract DE-8EX-C12345678 already: change it instead"),
+        (("add", CAR, EMAID), 1, f"vehicle {CAR} has the contract DE-8EX-C12345678 already: import it to change"),
         (("add", CAR, "DE8EXC12345678A"), 1, "must be O: one of its characters is wrong"),
         (("add", "short", EMAID), 1, "isn't a PCID"),
         (("add", OTHER, EMAID, "--from", "soon"), 1, "isn't a time such as 2026-01-31"),

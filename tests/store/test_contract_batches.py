@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from gateway.session.contracts import (
-    BATCH_MAX,
     BatchRefused,
     Imported,
     NewContract,
 )
+from gateway.store.contract_batches import AT_ONCE
 from gateway.store.contracts import Contracts
 from gateway.store.database import Database
 from pki.iso15118.identifiers import Emaid, Pcid
@@ -89,12 +89,15 @@ async def test_nothing_of_a_wrong_batch_is_registered(contracts: Contracts) -> N
     assert await contracts.list() == []
 
 
-async def test_a_batch_is_bounded(contracts: Contracts) -> None:
-    lines = [
-        (number, new(Pcid.parse(f"WVW{number // 10:014}"), Emaid.parse(f"DE8EXC{number:08}")))
-        for number in range(BATCH_MAX + 1)
-    ]
-    with pytest.raises(BatchRefused, match="line 10000: at most 10000 contracts go in one batch"):
+async def test_a_batch_is_bounded(contracts: Contracts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.contracts.BATCH_MAX", 2)
+    lines = [(number, new(emaid=emaid)) for number, emaid in enumerate((FIRST, SECOND, THIRD))]
+    with pytest.raises(BatchRefused, match="line 2: at most 2 contracts go in one batch"):
         await contracts.add_all(lines, "bob")
-    assert await contracts.add_all(lines[:-1], "bob") == Imported(BATCH_MAX, 0, 0)
-    assert await contracts.add_all(lines[:-1], "bob") == Imported(0, 0, BATCH_MAX)
+    assert await contracts.add_all(lines[:2], "bob") == Imported(2, 0, 0)
+
+
+async def test_more_vehicles_than_one_statement_looks_up(contracts: Contracts) -> None:
+    lines = [(number, new(Pcid.parse(f"WVW{number:014}"))) for number in range(AT_ONCE + 2)]
+    assert await contracts.add_all(lines, "bob") == Imported(AT_ONCE + 2, 0, 0)
+    assert await contracts.add_all(lines, "bob") == Imported(0, 0, AT_ONCE + 2)
