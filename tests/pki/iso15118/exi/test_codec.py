@@ -1,6 +1,5 @@
 """All vectors in both directions, and each refusal by its own reason."""
 
-import base64
 import tracemalloc
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -21,31 +20,11 @@ from pki.iso15118.exi.codec import (
 )
 from pki.iso15118.exi.datatypes import Binary, String
 from pki.iso15118.exi.tables import tables_of
+from tests.pki.iso15118.element_xml import assert_same
 from tests.pki.iso15118.vector_files import MANIFEST, VECTORS, Decode, Encode, vector
 
 DSIG = Schema.XMLDSIG.value
 REQUEST = "V2G_Message/Body/CertificateInstallationReq"
-
-
-def spellings(value: Value | None) -> set[str]:
-    """Return how XML may spell a value."""
-    if isinstance(value, bytes):
-        return {value.hex().upper(), base64.b64encode(value).decode()}
-    return {"" if value is None else str(value)}
-
-
-def clark(name: QName) -> str:
-    """Return a name as ElementTree has it."""
-    return f"{{{name.namespace}}}{name.local}" if name.namespace else name.local
-
-
-def assert_same(element: Element, node: ET.Element) -> None:
-    """Check that an element says what its XML says."""
-    assert node.tag == clark(element.name)
-    assert node.attrib == {clark(name): text for name, text in element.attributes}
-    assert (node.text or "") in spellings(element.value)
-    for child, child_node in zip(element.children, node, strict=True):
-        assert_same(child, child_node)
 
 
 def built(local: str, *children: Element, value: Value | None = None, **attributes: str) -> Element:
