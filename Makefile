@@ -24,6 +24,7 @@ RUNTIME := $(VENV)/.runtime-$(call key,requirements/build.txt requirements/runti
 DEV := $(VENV)/.dev-$(call key,requirements/dev.txt)
 PROJECT := $(VENV)/.project-$(call key,pyproject.toml)
 SCANNERS := $(VENV)/scanners/.installed-$(call key,requirements/scanners.txt)
+ISO15118 := $(VENV)/iso15118/.installed-$(call key,requirements/iso15118.txt)
 NODE_MODULES := tests/interop/node_modules/.installed-$(call key,tests/interop/package-lock.json)
 
 # The policies that come with Voltgate: what stands in policies/ without its cases.
@@ -31,7 +32,7 @@ BUNDLED = $(filter-out %.tests,$(basename $(notdir $(wildcard policies/*.yaml)))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test coverage check format docs bench venv lock interop-deps scanner-deps clean
+.PHONY: help demo test coverage check format docs bench venv lock interop-deps interop-iso15118 scanner-deps clean
 
 help:
 	@sed -n '2,7s/^# \{0,1\}//p' Makefile
@@ -75,12 +76,22 @@ lock: $(DEV)
 	$(COMPILE) pyproject.toml --extra postgres -c requirements/dev.txt -o requirements/runtime.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/scanners.in -o requirements/scanners.txt
+	$(COMPILE) requirements/iso15118.in -o requirements/iso15118.txt
 
 # Peers from the npm registry that the interoperability tests talk to; these tests are skipped where they are missing.
 interop-deps: $(NODE_MODULES)
 $(NODE_MODULES): tests/interop/package-lock.json
 	cd tests/interop && npm ci --no-audit --no-fund
 	touch $@
+
+# PyPI's iso15118 and a Java for its codec, which tests/interop and bench/exi.py run as a program: in a venv of its own,
+# since it pins an older cryptography and pydantic.
+interop-iso15118: $(ISO15118)
+$(ISO15118): | $(MADE)
+	$(PYTHON) -m venv --clear $(VENV)/iso15118
+	@$(VENV)/iso15118/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
+		-r requirements/iso15118.txt
+	@touch $@
 
 # sslyze, which tests/scanners run as a program: in a venv of its own, since it wants an older cryptography than ours.
 scanner-deps: $(SCANNERS)

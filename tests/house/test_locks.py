@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
 
-LOCKS = ["build.txt", "dev.txt", "runtime.txt"]
+LOCKS = ["build.txt", "dev.txt", "iso15118.txt", "runtime.txt", "scanners.txt"]
 
 
 def pins(lock: str) -> dict[str, tuple[str, int]]:
