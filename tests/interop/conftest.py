@@ -9,6 +9,7 @@ import pytest
 
 from tests.interop.child import Json
 from tests.interop.gateway_process import Gateway
+from tests.interop.josev import MISSING, PYTHON, Josev
 from tests.interop.peers import Backend, Station, Stations
 
 HERE: Final = Path(__file__).parent
@@ -53,6 +54,16 @@ def third_party(ocpp_rpc: None) -> Iterator[Stations]:  # skips where there is n
     stations = Stations()
     yield stations
     assert stations.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def josev() -> Iterator[Josev]:
+    """PyPI's iso15118, a third party of its own; without it there is nothing to test against."""
+    if not PYTHON.exists():
+        pytest.skip(MISSING)
+    josev = Josev()
+    yield josev
+    assert josev.stop() == 0
 
 
 @pytest.fixture
