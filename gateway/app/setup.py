@@ -16,10 +16,14 @@ from pki.authority import AuthorityError
 __all__ = ["DEFAULT_BACKEND_URL", "problems", "scaffold"]
 
 
-def scaffold(directory: Path, *, backend_url: str, operator: str, names: Sequence[str]) -> list[Path]:
+def scaffold(
+    directory: Path, *, backend_url: str, operator: str, names: Sequence[str], plug_and_charge: bool = False
+) -> list[Path]:
     """Write a ready-to-run configuration. Raises :class:`StartFailed` with one clear line."""
     try:
-        return write_scaffold(directory, backend_url=backend_url, operator=operator, names=names)
+        return write_scaffold(
+            directory, backend_url=backend_url, operator=operator, names=names, plug_and_charge=plug_and_charge
+        )
     except (ScaffoldRefused, AuthorityError, OSError) as error:
         raise StartFailed(str(error)) from None
 

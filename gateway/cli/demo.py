@@ -9,9 +9,12 @@ from rich.console import Console
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+    plug_and_charge: Annotated[
+        bool, typer.Option("--plug-and-charge", help="A vehicle gets a contract certificate, and charges with it.")
+    ] = False,
 ) -> None:
     """Show the main job: a 2.0.1 station charges through Voltgate on a 1.6 backend."""
     from gateway.demo import run  # noqa: PLC0415 - no other command needs it, nor the time that it takes to load
 
-    if not asyncio.run(run(keep=keep, console=Console())):
+    if not asyncio.run(run(keep=keep, console=Console(), plug_and_charge=plug_and_charge)):
         raise typer.Exit(1)

@@ -20,11 +20,20 @@ def init(
     name: Annotated[
         list[str] | None, typer.Option(help="DNS name or address under which stations reach the gateway; repeatable.")
     ] = None,
+    plug_and_charge: Annotated[
+        bool, typer.Option("--plug-and-charge", help="Also issue contract certificates to vehicles (ISO 15118).")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented configuration and a development PKI that `voltgate serve` runs as they are."""
     try:
-        written = scaffold(directory, backend_url=backend_url, operator=operator, names=name or [])
+        written = scaffold(
+            directory,
+            backend_url=backend_url,
+            operator=operator,
+            names=name or [],
+            plug_and_charge=plug_and_charge,
+        )
     except StartFailed as failure:
         raise Failed(str(failure)) from None
     if as_json:

@@ -17,6 +17,7 @@ from gateway.config.source import spell
 from gateway.config.tree import DEFAULT_OPERATOR, Config
 from gateway.config.values import ip_address
 from pki.development import check_names, write_development_pki
+from pki.iso15118.development import write_plug_and_charge_pki
 from pki.pem_files import FOLDER_MODE, PUBLIC_MODE, SECRET_MODE, write_file
 from pki.profiles import HOST_NAME
 
@@ -104,7 +105,7 @@ default_backend: legacy
 # Who signs station certificates: the embedded CA, in this folder.
 authority:
   station: {{local: {{dir: certs/dev/ca}}}}
-
+{plug_and_charge}
 # Certificates that another CA has revoked; what was revoked with `voltgate cert revoke` needs no entry here.
 # revocation:
 #   crls: [certs/stations.crl, "http://ca.example.com/stations.crl"]
@@ -154,6 +155,25 @@ log:
 """
 
 
+_PLUG_AND_CHARGE: Final = """\
+  # Who signs contract certificates (ISO 15118-2): the embedded CA, as the mobility operator's.
+  contract: {local: {dir: certs/dev/mo-ca}}
+
+# Plug & Charge: vehicles get contract certificates, and charge with them on the backend above, which sees an idTag.
+# Which vehicle has which contract: `voltgate contract add PCID EMAID`.
+plug_and_charge:
+  providers:
+    # Issued here; the answer is signed by a provisioning service under a V2G root, here of the development PKI.
+    own: {native: {cps: {chain: certs/dev/cps.pem, key: "file:certs/dev/cps.key"}}}
+  # Manufacturers whose vehicles get one; the sub-CAs, which vehicles of ISO 15118-2 don't send.
+  oem_roots: certs/dev/oem-roots.pem
+  oem_intermediates: certs/dev/oem-intermediates.pem
+"""
+_NO_PLUG_AND_CHARGE: Final = """\
+  # And contract certificates of vehicles; `voltgate init --plug-and-charge` writes an example.
+"""
+
+
 class ScaffoldRefused(Exception):
     """Nothing was written; the text says why and what to do."""
 
@@ -164,19 +184,23 @@ def scaffold(
     backend_url: str = DEFAULT_BACKEND_URL,
     operator: str = DEFAULT_OPERATOR,
     names: Sequence[str] = (),
+    plug_and_charge: bool = False,
 ) -> list[Path]:
     """Write a configuration, a development PKI and an administration token into ``directory``.
 
-    ``names`` are those under which stations reach the gateway (default: this machine's). Returns what was written, the
-    configuration first. Raises :class:`ScaffoldRefused` where there is a configuration already, or for values that it
-    can't bear; OSError.
+    With ``plug_and_charge`` also what it takes to issue contract certificates. ``names`` are those under which stations
+    reach the gateway (default: this machine's). Returns what was written, the configuration first. Raises
+    :class:`ScaffoldRefused` where there is a configuration already, or for values that it can't bear; OSError.
     """
     names = list(names) or default_names()
     config = directory / CONFIG_FILE
     trusted = _trusted_networks(backend_url)
     _refuse(config, operator, names, backend_url, trusted)
     directory.mkdir(parents=True, exist_ok=True)
-    written = write_development_pki(directory / "certs" / "dev", operator=operator, names=names)
+    pki = directory / "certs" / "dev"
+    written = write_development_pki(pki, operator=operator, names=names)
+    if plug_and_charge:
+        written += write_plug_and_charge_pki(pki, operator=operator)
     written += [_write_token(directory), _write_ignored(directory)]
     text = _TEMPLATE.format(
         operator=_quoted(operator),
@@ -185,6 +209,7 @@ def scaffold(
         backend_url=_quoted(backend_url),
         trusted=", ".join(_quoted(network) for network in trusted),
         token_file=TOKEN_FILE,
+        plug_and_charge=_PLUG_AND_CHARGE if plug_and_charge else _NO_PLUG_AND_CHARGE,
     )
     # Last: a configuration that is there has everything that it refers to.
     write_file(config, text.encode(), PUBLIC_MODE)

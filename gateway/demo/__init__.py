@@ -10,11 +10,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-async def run(*, keep: bool, console: "Console", backend_options: Sequence[str] = ()) -> bool:
+async def run(
+    *, keep: bool, console: "Console", backend_options: Sequence[str] = (), plug_and_charge: bool = False
+) -> bool:
     """Play the demo on ``console``. True: every step happened and ledger and meter agree to the Wh.
 
-    ``keep`` leaves everything running until SIGINT or SIGTERM, and the folder afterwards. Must run in the main thread.
+    With ``plug_and_charge`` a vehicle pays, with a contract certificate that it gets first, not a card. ``keep`` leaves
+    everything running until SIGINT or SIGTERM, and the folder afterwards. Must run in the main thread.
     """
-    from gateway.demo.director import Director  # noqa: PLC0415  # `voltgate` imports this package for each of its commands
+    # Here: `voltgate` imports this package for each of its commands.
+    from gateway.demo.contract_story import ContractStory  # noqa: PLC0415  # see above
+    from gateway.demo.director import Director  # noqa: PLC0415  # see above
 
-    return await Director(console, keep=keep, backend_options=backend_options).run()
+    tale = ContractStory if plug_and_charge else None
+    return await Director(console, keep=keep, backend_options=backend_options, tale=tale).run()

@@ -63,6 +63,11 @@ class ChargingSession:
             remote_start_id=remote.remote_start_id,
         )
 
+    def identified(self, id_token: dict[str, Any]) -> Any:
+        """Updated: the vehicle itself has said who pays (C07)."""
+        self.id_token = id_token
+        return self._event("Updated", "Authorized", charging_state="EVConnected", evse=True, id_token=id_token)
+
     def power_flows(self) -> Any:
         """Updated: the contactor is closed."""
         return self._event("Updated", "ChargingStateChanged", charging_state="Charging")

@@ -67,16 +67,21 @@ class Deployment:
     @property
     def csms_root(self) -> Path:
         """The root of the gateway's server certificate, for the station."""
-        return self.home / "certs" / "dev" / "csms-root.pem"
+        return self.development_pki / "csms-root.pem"
 
     @property
     def station_roots(self) -> Path:
         """The operator's CA for station certificates."""
-        return self.home / "certs" / "dev" / "station-roots.pem"
+        return self.development_pki / "station-roots.pem"
 
-    async def init(self, operator: str) -> None:
+    @property
+    def development_pki(self) -> Path:
+        """The folder of the development PKI."""
+        return self.home / "certs" / "dev"
+
+    async def init(self, operator: str, *options: str) -> None:
         """Write configuration and development PKI."""
-        await self._command("init", str(self.home), "--operator", operator, "--name", HOST)
+        await self._command("init", str(self.home), "--operator", operator, "--name", HOST, *options)
 
     def use_backend(self, port: int, password_file: Path) -> None:
         """Lay the demo's addresses over the configuration, by environment: ports come from the kernel."""
@@ -114,6 +119,10 @@ class Deployment:
         words = ("station", "add", identity, "--profile", str(profile), "--serial", serial, "--json")
         answer: dict[str, Any] = json.loads(await self._command(*words, "--config", str(self.config)))
         return answer
+
+    async def add_contract(self, pcid: str, emaid: str) -> None:
+        """Say which contract a vehicle is entitled to."""
+        await self._command("contract", "add", pcid, emaid, "--config", str(self.config))
 
     async def renew_certificate(self, identity: str) -> None:
         """Ask, over the API, that a station renews its certificate."""

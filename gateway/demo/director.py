@@ -22,12 +22,15 @@ ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Director:
-    """One run of the demo. ``backend_options`` go to the backend's command line as they are."""
+    """One run of the demo, or of another ``tale``. ``backend_options`` go to the backend's command line as they are."""
 
-    def __init__(self, console: Console, *, keep: bool, backend_options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, console: Console, *, keep: bool, backend_options: Sequence[str] = (), tale: type[Story] | None = None
+    ) -> None:
         self._console = console
         self._keep = keep
         self._backend_options = backend_options
+        self._tale = tale
         self._interrupted = False
         self._waiting: asyncio.Event | None = None
         """Set while the kept demo waits for its end; a signal is welcome then."""
@@ -67,7 +70,7 @@ class Director:
 
     async def _perform(self, folder: Path) -> bool:
         timeline = Timeline(self._console)
-        story = Story(folder, timeline, self._backend_options)
+        story = (self._tale or Story)(folder, timeline, self._backend_options)
         try:
             with timeline:
                 await story.play()

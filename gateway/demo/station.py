@@ -1,11 +1,13 @@
 """The demo's charging station: ``python -m gateway.demo.station`` (OCPP 2.0.1, security profiles 2 and 3).
 
 It takes the commands of its installer and driver on stdin and tells events on stdout (``json_lines``): ``connect``
-(url), ``plug_in``, ``charge`` (samples; energy: Wh each), ``stop`` (energy: the last Wh), ``unplug``.
+(url), ``plug_in``, ``charge`` (samples; energy: Wh each), ``stop`` (energy: the last Wh), ``unplug``; with a vehicle
+of its own ``install_contract`` and ``plug_and_charge``.
 """
 
 import argparse
 import asyncio
+import base64
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +27,8 @@ from gateway.demo.station_folder import StationFolder
 from gateway.demo.station_link import Pause, StationLink
 from gateway.demo.station_peer import SIGN_TRIGGER, StationPeer
 from gateway.demo.typed_ocpp import FaultHandler, call201
+from gateway.demo.vehicle import ContractRefused, Vehicle
+from pki.iso15118.exi import Schema
 
 FIRST_REGISTER: Final = 1_234_567
 """Wh on the meter before the first session: it has served before, and isn't round."""
@@ -43,13 +47,17 @@ class Station:
         variables: DeviceModel,
         tell: Tell,
         pause: Pause = asyncio.sleep,
+        *,
+        vehicle: Vehicle | None = None,
     ) -> None:
+        """``vehicle``: one that speaks ISO 15118 with it."""
         self.identity = identity
         self.folder = folder
         self.variables = variables
         self.tell = tell
         self._serial = serial
         self._pause = pause
+        self._vehicle = vehicle
         self._link = StationLink(identity, folder, tell, pause)
         self._meter = Meter(FIRST_REGISTER)
         self._accepted = False
@@ -70,6 +78,10 @@ class Station:
         match command["command"]:
             case "plug_in":
                 work = self._plug_in()
+            case "install_contract":
+                work = self._install_contract(self._own_vehicle())
+            case "plug_and_charge":
+                work = self._plug_and_charge(self._own_vehicle())
             case "charge":
                 work = self._charge(command["samples"], command["energy"])
             case "stop":
@@ -214,20 +226,24 @@ class Station:
                 return
         self._authorized = True
         if self._session is not None:
-            await self._begin(self._session, remote)
+            await self._begin(self._session, self._session.authorized(remote))
 
     async def _plug_in(self) -> None:
         if self._session is not None:
             return
+        session = await self._connect_vehicle()
+        if self._remote is not None and self._authorized:
+            await self._begin(session, session.authorized(self._remote))
+
+    async def _connect_vehicle(self) -> ChargingSession:
         session = self._session = ChargingSession(self._meter)
         await self._report_connector()
         await self._link.call(session.plugged_in())
         self.tell("transaction", state="Started", transaction_id=session.transaction_id)
-        if self._remote is not None and self._authorized:
-            await self._begin(session, self._remote)
+        return session
 
-    async def _begin(self, session: ChargingSession, remote: RemoteStart) -> None:
-        answer = await self._link.call(session.authorized(remote))
+    async def _begin(self, session: ChargingSession, authorized: Any) -> None:
+        answer = await self._link.call(authorized)
         info = answer.id_token_info or {}
         self.tell("transaction", state="Authorized", status=info.get("status"))
         if info.get("status", "Accepted") != "Accepted":
@@ -235,6 +251,43 @@ class Station:
             return
         await self._link.call(session.power_flows())
         self.tell("transaction", state="Charging")
+
+    # --- a vehicle with a contract: M01, C07
+
+    def _own_vehicle(self) -> Vehicle:
+        if self._vehicle is None:
+            raise ValueError("there is no vehicle that speaks ISO 15118")
+        return self._vehicle
+
+    async def _install_contract(self, vehicle: Vehicle) -> None:
+        """Hand the vehicle's request on, and the answer back (M01.FR.01)."""
+        request = base64.b64encode(await vehicle.ask()).decode()
+        answer = await self._link.call(
+            call201.Get15118EVCertificate(
+                iso15118_schema_version=Schema.ISO_2.value, action="Install", exi_request=request
+            )
+        )
+        if answer.status != "Accepted":
+            self.tell("contract", status=answer.status, info=answer.status_info)
+            return
+        try:
+            contract = await asyncio.to_thread(vehicle.take, base64.b64decode(answer.exi_response))
+        except ContractRefused as refused:
+            self.tell("contract", status="Refused", why=str(refused))
+            return
+        self.tell("contract", status="Installed", emaid=vehicle.emaid, until=contract.not_valid_after_utc.isoformat())
+
+    async def _plug_and_charge(self, vehicle: Vehicle) -> None:
+        """The vehicle shows its contract; the station, which has no MO root, has it verified (C07.FR.06)."""
+        session = await self._connect_vehicle()
+        token = {"id_token": vehicle.emaid, "type": "eMAID"}
+        answer = await self._link.call(call201.Authorize(id_token=token, certificate=vehicle.contract_chain))
+        status = answer.id_token_info["status"]
+        self.tell("authorize", status=status, certificate=answer.certificate_status, id_token=token)
+        if status == "Accepted":
+            await self._begin(session, session.identified(token))
+        else:
+            await self._stop("Deauthorized", "DeAuthorized")
 
     async def _charge(self, samples: int, energy: int) -> None:
         session = self._session
@@ -274,7 +327,8 @@ async def live(arguments: argparse.Namespace, reader: asyncio.StreamReader) -> N
     """Be the station until the director goes."""
     folder = StationFolder(arguments.folder, serial=arguments.serial, operator=arguments.operator)
     variables = DeviceModel(identity=arguments.identity, operator=arguments.operator)
-    station = Station(arguments.identity, arguments.serial, folder, variables, tell)
+    vehicle = None if arguments.vehicle is None else Vehicle(arguments.vehicle)
+    station = Station(arguments.identity, arguments.serial, folder, variables, tell, vehicle=vehicle)
     FaultHandler(lambda text: tell("fault", text=text)).install()
     tell("ready")
     connection: asyncio.Task[None] | None = None
@@ -295,6 +349,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--serial", required=True, help="the station's serial number: its certificate's CN")
     parser.add_argument("--operator", required=True, help="its owner: its certificate's O")
     parser.add_argument("--folder", required=True, type=Path, help="where password, roots and keys are")
+    parser.add_argument("--vehicle", type=Path, help="the folder of a vehicle that speaks ISO 15118")
     return parser.parse_args(words)
 
 

@@ -32,6 +32,11 @@ DEADLINE: Final = 15.0
 class Story:
     """Plays the demo in ``folder``. What it starts, :meth:`end` ends, whatever happened."""
 
+    id_tag = ID_TAG
+    """Who pays, as the backend knows it."""
+    init_options: tuple[str, ...] = ()
+    station_options: tuple[str, ...] = ()
+
     def __init__(self, folder: Path, timeline: Timeline, backend_options: Sequence[str] = ()) -> None:
         self.gateway = Deployment(folder / "gateway", folder / "gateway.log")
         self.comparison: Comparison | None = None
@@ -88,7 +93,7 @@ class Story:
 
     async def _start_backend(self) -> None:
         async with self._step("backend", "", "old OCPP 1.6 central system listens", START_DEADLINE) as step:
-            options = ("--id-tag", ID_TAG, "--password-file", str(self._backend_password), *self._backend_options)
+            options = ("--id-tag", self.id_tag, "--password-file", str(self._backend_password), *self._backend_options)
             backend = await self._start("backend", *options)
             listening = await backend.expect("listening")
             self._backend_port = listening["port"]
@@ -97,13 +102,15 @@ class Story:
     async def _start_station(self) -> None:
         async with self._step("station", "", "OCPP 2.0.1 station powers up", START_DEADLINE) as step:
             options = ("--identity", IDENTITY, "--serial", SERIAL, "--operator", OPERATOR)
-            station = await self._start("station", *options, "--folder", str(self.station_folder))
+            station = await self._start(
+                "station", *options, "--folder", str(self.station_folder), *self.station_options
+            )
             await station.expect("ready")
             step.detail = f"serial number {SERIAL}"
 
     async def _init(self) -> None:
         async with self._step("operator", "voltgate", "voltgate init", START_DEADLINE) as step:
-            await self.gateway.init(OPERATOR)
+            await self.gateway.init(OPERATOR, *self.init_options)
             step.detail = "configuration and development PKI"
 
     async def _serve(self) -> None:
@@ -172,8 +179,11 @@ class Story:
             await self.station.say("plug_in")
             await self.station.expect("status", connector="Occupied")
             await self.backend.expect("status", connector=1, status="Preparing")
+        await self._power_flows()
+
+    async def _power_flows(self) -> None:
         async with self._step("station", "backend", "TransactionEvent Started -> StartTransaction") as step:
-            opened = await self.backend.expect("start_transaction", id_tag=ID_TAG)
+            opened = await self.backend.expect("start_transaction", id_tag=self.id_tag)
             await self.station.expect("transaction", state="Authorized")
             step.detail = f"transaction {opened['transaction']} at {kwh(opened['register'])} kWh"
         async with self._step("station", "backend", "power flows -> Charging"):

@@ -1,7 +1,6 @@
-"""A development PKI for Plug & Charge in a folder: a V2G root with its provisioning service, a vehicle manufacturer's.
+"""A development PKI for Plug & Charge in a folder: the CAs of a V2G root, a mobility operator and a vehicle's maker.
 
-Both are of ISO 15118-2. The mobility operator's CA isn't here: it is an authority (``authority.contract``), which makes
-its own. Real vehicles trust none of this.
+All of ISO 15118-2. Real vehicles trust none of this.
 """
 
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from pki.authority.ca_folder import open_hierarchy
+from pki.authority.local import LocalAuthority
 from pki.clock import utc_now
 from pki.issuing import Hierarchy, issue, new_hierarchy, new_key
 from pki.pem_files import FOLDER_MODE, PUBLIC_MODE, SECRET_MODE, certificates_pem, key_pem, write_file
@@ -18,6 +18,8 @@ from pki.profiles import load_profile
 
 V2G_CA: Final = "v2g-ca"
 OEM_CA: Final = "oem-ca"
+MO_CA: Final = "mo-ca"
+"""The folder of an embedded authority (``authority.contract``)."""
 V2G_ROOTS: Final = "v2g-roots.pem"
 CPS_CHAIN: Final = "cps.pem"
 CPS_KEY: Final = "cps.key"
@@ -53,6 +55,8 @@ def write_plug_and_charge_pki(folder: Path, *, operator: str, clock: Callable[[]
     for name, certificate in bundles.items():
         write_file(folder / name, certificates_pem([certificate]).encode(), PUBLIC_MODE)
     _write_cps(folder, v2g, operator, now)
+    profile = load_profile("contract")
+    LocalAuthority.open(folder / MO_CA, organization=operator, label="Voltgate MO", profile=profile, clock=clock)
     return [folder / name for name in (*bundles, CPS_CHAIN, CPS_KEY)]
 
 

@@ -93,6 +93,25 @@ def test_what_stations_are_told(
     assert (tls.public_url, plain.public_url) == (url, None)
 
 
+def test_plug_and_charge_is_ready_to_run(tmp_path: Path) -> None:
+    written = scaffold(tmp_path, plug_and_charge=True)
+
+    config = load(tmp_path / "voltgate.yaml", {})
+    (warning,) = check(config, environ={})
+    assert (warning.key, warning.is_error) == ("plug_and_charge.providers.own.native.cps.key", False)  # development
+    assert config.plug_and_charge is not None
+    assert config.plug_and_charge.provider == "own"
+    assert config.authority.contract is not None
+    named = {path.relative_to(tmp_path).as_posix() for path in written}
+    assert named >= {"certs/dev/cps.pem", "certs/dev/cps.key", "certs/dev/oem-roots.pem", "certs/dev/v2g-roots.pem"}
+
+
+def test_without_a_word_there_is_no_plug_and_charge(scaffolded: tuple[Path, list[Path]]) -> None:
+    config = load(scaffolded[0] / "voltgate.yaml", {})
+    assert config.plug_and_charge is None
+    assert config.authority.contract is None
+
+
 def test_what_is_written(scaffolded: tuple[Path, list[Path]]) -> None:
     folder, written = scaffolded
 

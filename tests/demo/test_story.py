@@ -1,122 +1,17 @@
 """The story, on a stage with actors that only recite."""
 
-import asyncio
-import io
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from gateway.demo import story as story_module
-from gateway.demo.child import DemoFailed, Talker
-from gateway.demo.deployment import Endpoints
-from gateway.demo.story import ENERGY, ID_TAG, IDENTITY, SERIAL, Story
-from gateway.demo.timeline import Outcome, Timeline
-
-ACCOUNT = {"id_tag": ID_TAG, "start": 1_000, "samples": [2_000], "stop": 2_083}
-TOKEN = {"id_token": ID_TAG, "type": "ISO14443"}
-
-
-class Actor:
-    """Tells what is expected of it, but for the lines that a test gave it otherwise. ``None``: it never says that."""
-
-    def __init__(self, name: str, script: dict[str, Any], log: list[str]) -> None:
-        self.name = name
-        self.last: dict[str, Any] = {}
-        self.script = script
-        self.log = log
-        self.fault: str | None = None
-
-    async def expect(self, event: str, **facts: Any) -> dict[str, Any]:
-        lines = self.script.get(f"{self.name}.{event}", {})
-        if lines is None:
-            await asyncio.Event().wait()
-        self.last = {"event": event, **lines, **facts}
-        return self.last
-
-    async def say(self, command: str, **facts: Any) -> None:
-        self.log.append(f"{self.name}: {command} {facts}" if facts else f"{self.name}: {command}")
-
-    def check(self) -> None:
-        if self.fault is not None:
-            raise DemoFailed(self.fault)
-
-    async def dismiss(self) -> int:
-        self.log.append(f"{self.name} dismissed")
-        return 0
-
-
-class Gateway:
-    """A deployment where everything works."""
-
-    def __init__(self, folder: Path, log: list[str]) -> None:
-        self.log = log
-        self.home = folder
-        self.csms_root = self.station_roots = folder / "root.pem"
-        self.endpoints: Endpoints | None = None
-        self.profile = 3
-
-    async def init(self, operator: str) -> None:
-        self.log.append(f"init {operator}")
-        self.csms_root.write_text("root")
-
-    def use_backend(self, port: int, password_file: Path) -> None:
-        assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
-        self.log.append(f"backend {port}")
-
-    async def serve(self) -> Endpoints:
-        self.endpoints = Endpoints("wss://localhost:1/ocpp", 1, 2, 3)
-        return self.endpoints
-
-    async def add_station(self, identity: str, *, serial: str, profile: int) -> dict[str, Any]:
-        self.log.append(f"add {identity} {serial} {profile}")
-        return {"password": "f0rget-me"}
-
-    async def renew_certificate(self, identity: str) -> None:
-        self.log.append(f"renew {identity}")
-
-    async def station(self, identity: str) -> dict[str, Any]:
-        return {"identity": identity, "profile": self.profile}
-
-    async def stop(self) -> int:
-        self.log.append("gateway stopped")
-        return 0
-
-
-class Stage:
-    """A story with its actors."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.log: list[str] = []
-        self.script: dict[str, Any] = {
-            "backend.listening": {"port": 4711},
-            "backend.boot": {"vendor": "Voltgate", "model": "Demo"},
-            "backend.remote_start": {"status": "Accepted"},
-            "backend.start_transaction": {"transaction": 1, "register": 1_000},
-            "backend.meter_value": {"register": 2_000},
-            "backend.stop_transaction": {"transaction": 1, "reason": "Local", "account": ACCOUNT},
-            "station.connected": {"tls": "TLSv1.3", "cipher": "AES"},
-            "station.csr": {"status": "Accepted"},
-            "station.certificate": {"status": "Accepted", "why": "-"},
-            "station.remote_start": {"id_token": TOKEN},
-            "station.transaction": {"account": ACCOUNT},
-        }
-        self.folder = folder
-        self.actors: dict[str, Actor] = {}
-        self.screen = io.StringIO()
-        self.timeline = Timeline(Console(file=self.screen, width=200))
-        self.story = Story(folder, self.timeline, ("--lose-wh", "7"))
-        self.gateway = Gateway(folder, self.log)
-        monkeypatch.setattr(self.story, "gateway", self.gateway)
-        monkeypatch.setattr(Talker, "start", self.start)
-
-    async def start(self, name: str, words: tuple[str, ...], **_: object) -> Actor:
-        self.log.append(f"start {name} {' '.join(words[3:])}".replace(str(self.folder), "."))
-        self.actors[name] = Actor(name, self.script, self.log)
-        return self.actors[name]
+from gateway.demo.child import DemoFailed
+from gateway.demo.story import ENERGY, ID_TAG, IDENTITY, SERIAL
+from gateway.demo.timeline import Outcome
+from tests.demo.stage import ACCOUNT, Stage
 
 
 @pytest.fixture

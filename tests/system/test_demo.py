@@ -52,6 +52,18 @@ def test_the_demo_charges_through_voltgate(tmp_path: Path) -> None:
     assert left_behind(tmp_path) == []
 
 
+def test_a_vehicle_gets_a_contract_and_charges_with_it(tmp_path: Path) -> None:
+    with demo(tmp_path, "gateway", "demo", "--plug-and-charge") as running:
+        shown, _ = running.communicate(timeout=DEADLINE)
+
+    assert running.returncode == 0, shown
+    assert "FAILED" not in shown
+    assert "signature verified, key decrypted" in shown
+    assert "the backend sees idTag DE8EXC12345678O" in shown
+    assert "ledger and meter agree to the Wh" in shown
+    assert left_behind(tmp_path) == []
+
+
 def test_a_backend_that_books_short_fails_the_demo(tmp_path: Path) -> None:
     with demo(tmp_path, "gateway.demo", "--lose-wh", "1") as running:
         shown, _ = running.communicate(timeout=DEADLINE)

@@ -54,10 +54,15 @@ def test_a_vehicle_leads_to_its_manufacturer(folder: Path, tmp_path: Path) -> No
     assert files.v2g_roots.read_bytes() == (folder / "v2g-roots.pem").read_bytes()
 
 
+def test_the_mobility_operator_has_its_dc(folder: Path) -> None:
+    cas = [certificates(folder / "mo-ca" / name)[0] for name in ("issuing.pem", "root.pem")]
+    assert [attribute(ca, NameOID.DOMAIN_COMPONENT) for ca in cas] == [["MO"], ["MO"]]
+
+
 def test_keys_are_their_owners_alone(folder: Path, tmp_path: Path) -> None:
     write_vehicle(folder, tmp_path / "vehicle", pcid=PCID)
     keys = [*folder.rglob("*.key"), *tmp_path.rglob("*.key")]
-    assert len(keys) == 6
+    assert len(keys) == 8
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys} == {0o600}
 
 
