@@ -59,7 +59,7 @@ class Opcp(Section):
     """The only roots that may have signed the provider's own certificate; without it, the machine's trust store."""
     trusted_networks: List[Network] = ()
     """Where plain http:// may be; loopback always may."""
-    always_return_exi: bool = True
+    always_return_exi: bool = False
     """Whether it is to answer refusals with EXI, too."""
 
 

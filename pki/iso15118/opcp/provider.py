@@ -39,10 +39,10 @@ class OpcpProvider:
         client: OpcpClient,
         answers: AnswerCheck,
         *,
-        always_return_exi: bool = True,
+        always_return_exi: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``client`` is closed with this. ``always_return_exi``: refusals as EXI, too, which say more."""
+        """``client`` is closed with this. ``always_return_exi``: refusals as EXI, too, not in words."""
         self._client = client
         self._answers = answers
         self._headers = {"alwaysReturnEXI": "true" if always_return_exi else "false"}

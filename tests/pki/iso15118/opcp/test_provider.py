@@ -82,7 +82,7 @@ async def test_the_default_contract_of_a_vehicle(
     assert answers.seen == [kept]
     (body,) = server.bodies
     assert body["xsdMsgDefNamespace"] == "urn:iso:15118:2:2013:MsgDef"
-    assert server.headers[-1]["alwaysReturnEXI"] == "true"
+    assert server.headers[-1]["alwaysReturnEXI"] == "false"
 
 
 async def test_the_contract_that_is_asked_for(
@@ -91,9 +91,9 @@ async def test_the_contract_that_is_asked_for(
     emaid = emaid_of(RES_2, Schema.ISO_2)
     contract = Contract(emaid, install_2.pcid)
     server.offers = [offer(b"\x80\x01", "DE8EXC99999999"), offer(RES_2, emaid.lower())]
-    async with providing(server, answers, always_return_exi=False) as provider:
+    async with providing(server, answers, always_return_exi=True) as provider:
         assert (await provider.provide(install_2, contract, remaining=0)).emaid == emaid
-        assert server.headers[-1]["alwaysReturnEXI"] == "false"
+        assert server.headers[-1]["alwaysReturnEXI"] == "true"
         server.offers = [offer(b"\x80\x01", "DE8EXC99999999"), offer(RES_2)]
         assert (await provider.provide(install_2, contract, remaining=0)).emaid == emaid
         server.offers = [offer(RES_2, "DE8EXC99999999")]
