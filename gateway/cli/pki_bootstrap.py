@@ -175,7 +175,8 @@ class _Run:
         if self.plan.cps:
             native = cps_section(self.vault, self.plan, outcome, self.secret_id_file)
             owner = {"mobility_operator": self.plan.mobility_operator} if self.plan.mobility_operator else {}
-            section["plug_and_charge"] = {"providers": {"own": {"native": native}}, **owner}
+            roots = {"oem_roots": "certs/oem-roots.pem"}
+            section["plug_and_charge"] = {"providers": {"own": {"native": native}}, **owner, **roots}
         written = {} if self.out is None or self.dry_run else _write_papers(self.out, outcome.papers)
         if self.as_json:
             print_json(self._shown(outcome) | {"written": [str(each) for each in written.values()]} | section)

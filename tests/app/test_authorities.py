@@ -102,7 +102,8 @@ async def test_whose_crls_count_at_a_door() -> None:
 async def test_the_ca_of_contracts_is_the_mobility_operators(configured: Callable[..., Config], tmp_path: Path) -> None:
     """That of ISO 15118-20 on its curve."""
     uses = {name: {"local": {"dir": str(tmp_path / name)}} for name in ("station", "contract", "contract_20")}
-    pnc = {"providers": {"own": {"native": {}}}, "mobility_operator": "Example MO"}
+    cps = {"chain": "cps.pem", "key": "file:cps.key"}
+    pnc = {"providers": {"own": {"native": {"cps": cps}}}, "mobility_operator": "Example MO", "oem_roots": "oem.pem"}
     for section, organization in (({"plug_and_charge": pnc}, "Example MO"), ({}, "Example CPO")):
         config = configured(operator="Example CPO", authority=uses, **section)
         assert (owner(config, "station"), owner(config, "contract_20")) == ("Example CPO", organization)

@@ -25,7 +25,9 @@ BEFORE = datetime.now(UTC) - timedelta(hours=2)
 
 
 def native_of(configured: Configured, native: dict[str, Any]) -> NativeProvider:
-    config = configured(plug_and_charge={"providers": {"own": {"native": native}}})
+    authority = {use: {"local": {"dir": use}} for use in ("contract", "contract_20")}
+    pnc = {"providers": {"own": {"native": native}}, "oem_roots": "oem-roots.pem"}
+    config = configured(authority=authority, plug_and_charge=pnc)
     assert config.plug_and_charge is not None
     found = config.plug_and_charge.providers["own"].native
     assert found is not None
@@ -54,9 +56,9 @@ async def test_one_for_each_generation(configured: Configured, tmp_path: Path) -
         signer.cps.check_signature(b"x", await signer.sign(b"x"))
 
 
-async def test_none_is_configured(configured: Configured) -> None:
+async def test_none_is_configured() -> None:
     async with AsyncExitStack() as stack:
-        assert await open_signers("x", native_of(configured, {}), stack) == {}
+        assert await open_signers("x", NativeProvider(), stack) == {}
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,7 @@ async def test_none_is_configured(configured: Configured) -> None:
         (b"", b"nothing", r"own\.native\.cps\.key: its key: isn't a private key in PEM"),
         (b"", key_pem(new_ec_key("P-256")), r"cps\.key: the key isn't that of the leaf CN=Test CPS"),
     ],
+    ids=["no chain", "no PEM", "no ASCII", "too large", "no key", "no key in PEM", "another key"],
 )
 async def test_what_cant_be_used(
     configured: Configured, tmp_path: Path, chain: bytes | None, key: bytes | None, words: str

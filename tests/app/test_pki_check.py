@@ -105,13 +105,15 @@ async def test_the_ca_of_contracts_and_its_provisioning_service(tmp_path: Path) 
     (tmp_path / "cps.key").chmod(0o600)
     authority = {use: {"local": {"dir": str(tmp_path / use)}} for use in ("station", "contract", "contract_20")}
     own = {"native": {"cps": {"chain": str(tmp_path / "cps.pem"), "key": f"file:{tmp_path / 'cps.key'}"}}}
-    config = configured(tmp_path, authority, plug_and_charge={"providers": {"own": own}})
+    config = configured(tmp_path, authority, plug_and_charge={"providers": {"own": own}, "oem_roots": "oem.pem"})
 
     right = await check_authorities(config)
     LocalAuthority.open(tmp_path / "small")
     authority["contract_20"]["local"]["dir"] = str(tmp_path / "small")
     (tmp_path / "cps.key").write_bytes(key_pem(new_ec_key("P-256")))
-    wrong = await check_authorities(configured(tmp_path, authority, plug_and_charge={"providers": {"own": own}}))
+    wrong = await check_authorities(
+        configured(tmp_path, authority, plug_and_charge={"providers": {"own": own}, "oem_roots": "oem.pem"})
+    )
 
     assert [(each.use, each.kind, each.problems) for each in right] == [
         ("station", "local", []),
@@ -147,6 +149,9 @@ async def test_a_provisioning_service_that_is_over(tmp_path: Path) -> None:
     (tmp_path / "cps.key").chmod(0o600)
     own = {"native": {"cps": {"chain": str(tmp_path / "cps.pem"), "key": f"file:{tmp_path / 'cps.key'}"}}}
 
-    found = await check_authorities(configured(tmp_path, {}, plug_and_charge={"providers": {"own": own}}))
+    authority = {"contract": {"local": {"dir": str(tmp_path / "contract")}}}
+    found = await check_authorities(
+        configured(tmp_path, authority, plug_and_charge={"providers": {"own": own}, "oem_roots": "oem.pem"})
+    )
 
     assert "put a new one in its place" in found[-1].problems[0]
