@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
 from gateway.app import contract_authorization
@@ -23,7 +25,9 @@ from gateway.session.provisionings import ContractStatus, ProvidedCertificate
 from gateway.store.certificate_records import CertificateAmbiguous, CertificateState
 from gateway.wire.versions import Version
 from pki.certificate_hash import certificate_hash
-from pki.pem_files import certificates_pem
+from pki.issuing import Issuer, issue
+from pki.pem_files import certificates_pem, read_key
+from pki.profiles import load_profile
 from tests.app.house import House, open_house
 from tests.contracts import EMAID, MobilityOperator, mobility_operator
 
@@ -131,6 +135,27 @@ async def test_our_own_contracts_are_taken_and_their_crl_is_read(
         issuing, root = await house.services.pki.authorities.by_use["contract"].chain()
         assert known.issuer(certificate_hash(issuing, root)) == root
         assert set(house.services.pki.revocations.sources) == {"authority.station", "authority.contract"}
+
+
+async def test_a_contract_of_our_own_stands_by_our_crl(plug_and_charge: Callable[..., Config], tmp_path: Path) -> None:
+    """The embedded CA has no responder: its CRL says who is good."""
+    folder = tmp_path / "mo-ca"
+    config = plug_and_charge({"mo_roots": None}, authority={"contract": {"local": {"dir": str(folder)}}})
+    async with open_house(config, tmp_path) as house:
+        pki = house.services.pki
+        ca = Issuer(
+            x509.load_pem_x509_certificate((folder / "issuing.pem").read_bytes()), read_key(folder / "issuing.key")
+        )
+        key = ec.generate_private_key(ec.SECP256R1()).public_key()
+        leaf = issue(ca, load_profile("contract"), key, common_name=EMAID, organization="MO", now=datetime.now(UTC))
+        chain = {"idToken": EMAID_TOKEN, "certificate": certificates_pem([leaf, ca.certificate])}
+        assert await ask(house, Bridged(), chain) == ("CertChainError", "Invalid"), "nobody has said anything yet"
+        await pki.revocations.refresh_all()
+        assert await ask(house, Bridged(), chain) == ("Accepted", "Accepted")
+        await pki.authorities.by_use["contract"].revoke(f"{leaf.serial_number:x}")
+        await pki.revocations.refresh_all()
+        assert await ask(house, Bridged(), chain) == ("CertificateRevoked", "Invalid")
+        await house.services.close()
 
 
 async def test_nobody_is_named_or_nobody_can_be_read(plug_and_charge: Callable[..., Config], tmp_path: Path) -> None:

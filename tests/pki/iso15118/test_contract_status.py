@@ -1,6 +1,8 @@
 """A contract that holds, and every way in which one doesn't: by its chain, and by hashes alone."""
 
 import asyncio
+import base64
+import random
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -181,6 +183,25 @@ async def test_a_foreign_root_and_a_forged_issuer(world: World) -> None:
             await world.chain(stranger.contract())
         assert fault_of(caught) is Fault.UNTRUSTED
     assert world.fetched == []
+
+
+async def test_whatever_is_sent_as_a_certificate_is_refused_in_one_way(world: World) -> None:
+    contract = world.mo.contract()
+    dice = random.Random(15118)  # noqa: S311 - the same mutants each time
+    for _ in range(400):
+        path = [bytearray(each.public_bytes(Encoding.DER)) for each in contract.path[:-1]]
+        der = dice.choice(path)
+        for _ in range(dice.randint(1, 3)):
+            der[dice.randrange(len(der))] = dice.randrange(256)
+        blocks = (
+            f"-----BEGIN CERTIFICATE-----{base64.b64encode(each).decode()}-----END CERTIFICATE-----" for each in path
+        )
+        try:
+            verified = await world.chain(contract, pem="".join(blocks))
+        except ContractRefused as refused:
+            assert len(str(refused)) < 2000  # noqa: PT017 - that it may be raised is the point
+        else:
+            assert verified.serial == contract.leaf.serial_number, "a mutant of a sub-CA that we know ourselves"
 
 
 # --- hashes
