@@ -33,6 +33,7 @@ from gateway.config import Config, load
 from gateway.session.boot import BootGate
 from gateway.session.ports import BootStatus, Proof, StationRecord
 from gateway.session.security import SecurityEvent
+from gateway.session.tally import Tally
 from gateway.store.database import Database
 from gateway.store.stations import Stations
 from gateway.wire.versions import Version
@@ -120,7 +121,7 @@ async def storm(config: Config, stations: list[Renewing]) -> dict[str, float]:
             await registry.add(each.identity, profile=2, serial=each.record.serial, backend=None, password_hash=None)
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
-        services = PkiServices(config, await open_authorities(config, stack), database, Silence(), tasks)
+        services = PkiServices(config, await open_authorities(config, stack), database, Silence(), Tally(), tasks)
         sign = services.by_action[Version.V201, "SignCertificate"]
 
         async def renew(station: Renewing) -> None:

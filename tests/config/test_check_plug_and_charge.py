@@ -61,7 +61,7 @@ def test_what_is_in_order(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["oem_roots", "oem_intermediates", "mo_roots", "v2g_roots"])
 def test_roots_that_are_not_there(folder: Path, name: str) -> None:
     assert f"error: plug_and_charge.{name}: nowhere.pem: No such file or directory" in say(
-        folder, **{name: "nowhere.pem"}
+        folder, now=NOW, **{name: "nowhere.pem"}
     )
 
 
@@ -120,8 +120,10 @@ def test_what_an_opcp_provider_needs(folder: Path, signs: bool) -> None:
     opcp = {"opcp": {"url": "https://o", "token": token, "headers": {"X-Api-Key": "env:K"}, "roots": "nowhere.pem"}}
     place = "plug_and_charge.providers.a." + ("native_opcp_cps.opcp" if signs else "opcp")
     assert say(folder, provider={"native_opcp_cps": opcp} if signs else opcp) == [
-        "warning: plug_and_charge.v2g_roots: isn't set: whether a provider's answer leads to a V2G root is left to the "
-        "vehicle",
+        (
+            "warning: plug_and_charge.v2g_roots: isn't set: whether a provider's answer leads to a V2G root is left to "
+            "the vehicle"
+        ),
         f"error: {place}.roots: nowhere.pem: No such file or directory",
         f"error: {place}.token.client_secret: asked for env:S",
         f"error: {place}.headers.X-Api-Key: asked for env:K",

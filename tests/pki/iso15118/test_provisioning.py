@@ -1,14 +1,21 @@
-"""The words of a refusal: what becomes of them outside."""
+"""The words that providers and those who ask them share."""
+
+import pytest
 
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 
 
-def test_each_refusal_has_a_word_of_its_own() -> None:
-    words = [refusal.value for refusal in Refusal]
-    assert len(set(words)) == len(words)
-    assert all(word.isascii() and word.isalpha() for word in words)
+def test_each_refusal_has_a_name_of_its_own() -> None:
+    """It stands in audit and metrics."""
+    names = [each.value for each in Refusal]
+
+    assert len(set(names)) == len(names)
+    assert all(name.isascii() and name.isalnum() and name[0].isupper() for name in names)
 
 
-def test_a_refusal_says_why() -> None:
-    refused = ProvisioningRefused(Refusal.NO_CONTRACT, "no contract for it; add one")
-    assert (refused.refusal, str(refused)) == (Refusal.NO_CONTRACT, "no contract for it; add one")
+@pytest.mark.parametrize("refusal", Refusal)
+def test_a_refusal_says_why(refusal: Refusal) -> None:
+    refused = ProvisioningRefused(refusal, "the contract has ended")
+
+    assert refused.refusal is refusal
+    assert str(refused) == "the contract has ended"
