@@ -35,7 +35,9 @@ FROM_STATION: Final[dict[str, Row]] = {
         "fourteen states to seven; all fourteen to a backend that asked in the white paper's words",
         ("FirmwareStatusNotification", "SignedFirmwareStatusNotification"),
     ),
-    "Get15118EVCertificate": Row("answered Failed: no provider is configured"),
+    "Get15118EVCertificate": Row(
+        "answered by Voltgate, or by whom it asks, where `plug_and_charge` says so; else answered Failed"
+    ),
     "GetCertificateStatus": Row("the certificate's OCSP responder is asked by Voltgate; the backend has no part in it"),
     "Heartbeat": Row("the backend's time; without it, Voltgate's", ("Heartbeat",)),
     "LogStatusNotification": Row(

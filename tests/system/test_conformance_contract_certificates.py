@@ -1,4 +1,4 @@
-"""Contract certificates through the real process: a vehicle at a station, the embedded CAs, a backend that knows."""
+"""The certification's cases about contract certificates, and what no such case asks: thieves, liars, floods."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ from pki.iso15118.trust import TrustedPaths
 from pki.iso15118.verification import RequestVerifier
 from pki.profiles import load_profile
 from tests.charging_vehicle import EMAID, PCID, ChargingVehicle, HeldContract, ev_payload
-from tests.system.stations import Registered, register
+from tests.system.stations import register
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ACTION = "Get15118EVCertificate"
@@ -81,10 +81,6 @@ def reason_of(answer: dict[str, Any]) -> str:
     return str(answer["statusInfo"]["reasonCode"])
 
 
-async def came(gateway: Any, identity: str, version: str = "ocpp2.0.1") -> Registered:
-    return await register(gateway, identity, version)
-
-
 async def provisionings(gateway: Any, station: str) -> list[Any]:
     """Return the audit of one station, the newest first."""
     found: list[Any] = (await gateway.api("GET", f"contract-provisionings?station={station}"))[1][
@@ -93,46 +89,57 @@ async def provisionings(gateway: Any, station: str) -> list[Any]:
     return found
 
 
-def scalar(held: HeldContract) -> bytes:
-    return held.key.private_numbers().private_value.to_bytes(32)
+def assert_nobody_has_the_key(gateway: Any, held: HeldContract) -> None:
+    """A contract's private key is its vehicle's alone: neither the store nor the log has it."""
+    store = b"".join(file.read_bytes() for file in gateway.folder.glob("voltgate.db*"))
+    der = held.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    for form in (held.key.private_numbers().private_value.to_bytes(32), der):
+        assert form not in store
+        assert form.hex() not in gateway.log
+        assert base64.b64encode(form).decode().rstrip("=")[:-2] not in gateway.log
 
 
-async def test_a_vehicle_gets_its_contract_and_the_next_one(gateway: Any, tmp_path: Path) -> None:
+async def test_tc_m_26_a_vehicle_gets_its_contract_certificate(gateway: Any, tmp_path: Path) -> None:
     vehicle = ChargingVehicle(pki_of(gateway), tmp_path)
-    station = await came(gateway, "PNC1")
+    station = await register(gateway, "M26")
     async with station.comes() as connection:
         assert await station.boots(connection) == "Accepted"
         exi = vehicle.asks()
         answer = await hands_over(connection, exi)
         assert answer["status"] == "Accepted", answer
-        first = vehicle.takes(exi_of(answer))
+        held = vehicle.takes(exi_of(answer))
         assert await hands_over(connection, exi) == answer
+        assert await station.is_served(connection)
+    assert held.emaid == EMAID[:14]
+    issuer = x509.load_pem_x509_certificate((gateway.folder / "certs/dev/mo-ca/issuing.pem").read_bytes())
+    held.certificate.verify_directly_issued_by(issuer)
+    (entry,) = await provisionings(gateway, "M26")
+    assert (entry["action"], entry["outcome"], entry["emaid"]) == ("Install", "issued", EMAID[:14])
+    assert entry["contract_serial"] == f"{held.certificate.serial_number:x}"
+    assert_nobody_has_the_key(gateway, held)
+
+
+async def test_tc_m_28_a_vehicle_gets_its_next_contract_certificate(gateway: Any, tmp_path: Path) -> None:
+    vehicle = ChargingVehicle(pki_of(gateway), tmp_path)
+    station = await register(gateway, "M28")
+    async with station.comes() as connection:
+        assert await station.boots(connection) == "Accepted"
+        first = vehicle.takes(exi_of(await hands_over(connection, vehicle.asks())))
         answer = await hands_over(connection, vehicle.updates(first), "Update")
         assert answer["status"] == "Accepted", answer
         second = vehicle.takes(exi_of(answer))
-        assert await station.is_served(connection)
-    assert (first.emaid, second.emaid) == (EMAID[:14], EMAID[:14])
-    issuer = x509.load_pem_x509_certificate((gateway.folder / "certs/dev/mo-ca/issuing.pem").read_bytes())
-    second.certificate.verify_directly_issued_by(issuer)
-    audit = await provisionings(gateway, "PNC1")
-    assert [each["action"] for each in audit] == ["Update", "Install"]
-    assert {each["emaid"] for each in audit} == {EMAID[:14]}
+    assert second.emaid == EMAID[:14]
+    assert second.certificate != first.certificate
     shown = (await gateway.api("GET", f"contract-certificates/{first.certificate.serial_number:x}"))[1]
     assert shown["state"] == "superseded"
     metrics = await gateway.metrics()
     assert 'voltgate_contract_requests_total{action="Update",outcome="Issued",provider="own"} 1.0' in metrics
-    store = (gateway.folder / "voltgate.db").read_bytes() + (gateway.folder / "voltgate.db-wal").read_bytes()
-    for held in (first, second):  # a contract's key is nobody's but its vehicle's
-        der = held.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        for form in (scalar(held), der):
-            assert form not in store
-            assert form.hex() not in gateway.log
-            assert base64.b64encode(form).decode().rstrip("=")[:-2] not in gateway.log
+    assert_nobody_has_the_key(gateway, second)
 
 
-async def test_a_station_of_16_hands_it_over_in_data_transfer(gateway: Any, tmp_path: Path) -> None:
+async def test_tc_m_26_and_at_a_16_station_in_data_transfer(gateway: Any, tmp_path: Path) -> None:
     vehicle = ChargingVehicle(pki_of(gateway), tmp_path)
-    station = await came(gateway, "PNC16", "ocpp1.6")
+    station = await register(gateway, "PNC16", "ocpp1.6")
     async with station.comes() as connection:
         assert await station.boots(connection) == "Accepted"
         for vendor in (OCA, "iso15118"):
@@ -154,7 +161,7 @@ async def test_what_is_forged_or_nobodys_brings_nothing(gateway: Any, tmp_path: 
     foreign = ChargingVehicle(tmp_path / "other", tmp_path / "f")
     stranger = ChargingVehicle(pki_of(gateway), tmp_path / "s", pcid="WEXEXAMPLE00000099")
     held = (await gateway.api("GET", "contract-certificates"))[1]["contract_certificates"]
-    station = await came(gateway, "PNC2")
+    station = await register(gateway, "PNC2")
     async with station.comes() as connection:
         assert await station.boots(connection) == "Accepted"
         signed = vehicle.asks()
@@ -182,7 +189,7 @@ async def test_what_is_forged_or_nobodys_brings_nothing(gateway: Any, tmp_path: 
 
 async def test_a_copied_request_is_a_replay(gateway: Any, tmp_path: Path) -> None:
     exi = ChargingVehicle(pki_of(gateway), tmp_path).asks()
-    victim, thief = await came(gateway, "PNC3"), await came(gateway, "PNC4")
+    victim, thief = await register(gateway, "PNC3"), await register(gateway, "PNC4")
     async with victim.comes() as connection, thief.comes() as other:
         assert await victim.boots(connection) == await thief.boots(other) == "Accepted"
         assert (await hands_over(connection, exi))["status"] == "Accepted"
@@ -191,7 +198,7 @@ async def test_a_copied_request_is_a_replay(gateway: Any, tmp_path: Path) -> Non
 
 
 async def test_a_station_that_asks_without_end(gateway: Any) -> None:
-    station = await came(gateway, "PNC5")
+    station = await register(gateway, "PNC5")
     async with station.comes() as connection:
         assert await station.boots(connection) == "Accepted"
         answers = [await hands_over(connection, b"\x80%d" % number) for number in range(62)]
@@ -234,7 +241,7 @@ async def test_a_backend_that_knows_is_asked_and_not_believed(
     await backend.open()
     deployment.configure(with_provider({"backend": {}}, protocol=protocol, plug_and_charge=True))
     await deployment.start()
-    station = await came(deployment, "CS1")
+    station = await register(deployment, "CS1")
     vehicle = ChargingVehicle(pki, tmp_path / "v")
     action = ACTION if protocol == "ocpp2.0.1" else "DataTransfer"
 
