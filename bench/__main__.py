@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import end_to_end, handshakes, outage, policy, road, signing, storm
+from bench import end_to_end, exi, handshakes, outage, policy, road, signing, storm
 
 if __name__ == "__main__":
     road.main()
     policy.main()
+    exi.main()
     if sys.platform == "linux":
         end_to_end.main()
         storm.main()
