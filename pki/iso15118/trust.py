@@ -293,8 +293,9 @@ def _load(der: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)
         certificate.subject.rfc4514_string()
         certificate.issuer.rfc4514_string()
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except Exception as error:
-        # pyca's parser has no one class for what it doesn't like, and reads names when they are asked for.
+        # pyca's parser has no one class for what it doesn't like, and reads names and dates when they are asked for.
         raise ProvisioningRefused(Refusal.MALFORMED, "a certificate can't be decoded") from error
     return certificate
 

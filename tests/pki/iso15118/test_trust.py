@@ -434,6 +434,15 @@ def test_a_leaf_by_itself() -> None:
     assert read_leaf(OEM.leaf.der) == OEM.leaf.certificate
 
 
+def test_dates_that_are_none() -> None:
+    """The year 0, which DER has and a datetime hasn't: of a stranger's chain the dates are looked at all the same."""
+    ends = datetime(2050, 1, 1, tzinfo=NOW.tzinfo)
+    odd = leaf(PCID, OTHER.sub2, ends=ends).der.replace(b"20500101000000Z", b"00000101000000Z")
+    with pytest.raises(ProvisioningRefused) as caught:
+        chain_path(odd, (), at=NOW, limits=TWO)
+    assert caught.value.refusal is Refusal.MALFORMED
+
+
 def test_a_branch_of_another_generation() -> None:
     twenty: Branch = branch("OEM", PCID, schema=Schema.ISO_20)
     path = trusting(twenty.root).path(twenty.leaf.der, twenty.subs, at=NOW, limits=TWENTY)
