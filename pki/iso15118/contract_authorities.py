@@ -25,15 +25,25 @@ class ContractAuthorities:
         under = _under(roots, intermediates[:INTERMEDIATES_MAX])
         self.paths = TrustedPaths(roots, tuple(under))
         self._issuers = Issuers((*roots, *under))
-        self._cas = frozenset(issued_by(issuer, ca.serial_number) for ca, issuer in under.items())
+        self._under = under
+        self._cas = frozenset(
+            issued_by(issuer, ca.serial_number) for ca, issuer in (*under.items(), *zip(roots, roots, strict=True))
+        )
 
     def issuer(self, certificate: CertificateHash) -> x509.Certificate | None:
         """Return the CA under our roots that issued a certificate, by its hashes alone; None: it isn't known here."""
         return self._issuers.find(certificate)
 
     def is_ca(self, certificate: CertificateHash) -> bool:
-        """Return whether this is the name, in SHA-256, of a sub-CA that is known here."""
+        """Return whether this is the name, in SHA-256, of a CA that is known here."""
         return certificate in self._cas
+
+    def above(self, ca: x509.Certificate) -> tuple[x509.Certificate, ...]:
+        """Return a CA that :meth:`issuer` gave, and those above it, the root last."""
+        path = [ca]
+        while path[-1] in self._under:
+            path.append(self._under[path[-1]])
+        return tuple(path)
 
 
 def _under(

@@ -184,6 +184,11 @@ class ContractStatus:
         leaf = next((each for each in questions if each.is_leaf), None)
         if leaf is None:
             raise ContractRefused(Fault.MALFORMED, "the hash data names CAs alone, and no contract")
+        said = {each.certificate for each in questions}
+        for ca, issuer in pairwise(authorities.above(leaf.issuer)):
+            # A station may leave the sub-CAs out: what is known of them counts all the same.
+            if (certificate := issued_by(issuer, ca.serial_number)) not in said:
+                questions.append(_Question(certificate, issuer, None))
         warnings = await self._check_revocation(questions)
         return VerifiedContract(leaf.certificate.serial_number, leaf.issuer, None, tuple(warnings))
 

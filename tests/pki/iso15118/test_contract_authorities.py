@@ -39,7 +39,14 @@ def test_which_names_are_those_of_cas(mo: MobilityOperator) -> None:
     known = ContractAuthorities([mo.root.certificate], mo.sub_cas)
     path = mo.contract().path
     named = [certificate_hash(*pair) for pair in pairwise(path)]
-    assert [known.is_ca(each) for each in named] == [False, True, True]
+    named.append(certificate_hash(mo.root.certificate, mo.root.certificate))
+    assert [known.is_ca(each) for each in named] == [False, True, True, True]
+
+
+def test_who_stands_above_a_ca(mo: MobilityOperator) -> None:
+    known = ContractAuthorities([mo.root.certificate], mo.sub_cas)
+    path = mo.contract().path
+    assert [known.above(ca) for ca in path[1:]] == [path[1:], path[2:], path[3:]]
 
 
 def test_more_than_are_looked_at(mo: MobilityOperator) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from pki.certificate_hash import HashAlgorithm, read_certificate_hash
+from pki.certificate_hash import HashAlgorithm, certificate_hash, read_certificate_hash
 from pki.crl import parse_crls
 from pki.destinations import DestinationRefused
 from pki.fetching import FetchFailed
@@ -227,9 +227,28 @@ async def test_the_leaf_alone_and_in_any_place(world: World) -> None:
 
 
 async def test_hashes_of_cas_alone_name_no_contract(world: World) -> None:
-    with pytest.raises(ContractRefused) as caught:
-        await world.hashes(world.mo.contract().hash_data(URL)[1:])
-    assert fault_of(caught) is Fault.MALFORMED
+    root = world.mo.root.certificate
+    named = certificate_hash(root, root).payload | {"responderURL": URL}
+    for cas in (world.mo.contract().hash_data(URL)[1:], [named]):
+        with pytest.raises(ContractRefused) as caught:
+            await world.hashes(cas)
+        assert fault_of(caught) is Fault.MALFORMED
+
+
+@pytest.mark.parametrize("is_strict", [True, False])
+@pytest.mark.parametrize("who_says_it", ["a CRL", "its responder, a while ago"])
+async def test_the_leaf_alone_under_a_ca_that_is_known_as_revoked(who_says_it: str, is_strict: bool) -> None:
+    world = World(is_strict=is_strict)
+    contract, ca = world.mo.contract(), world.mo.sub_2.certificate
+    if who_says_it == "a CRL":
+        world.lists(world.mo.sub_1, ca.serial_number)
+    else:
+        world.mo.revoked.add(ca.serial_number)
+        with pytest.raises(ContractRefused):
+            await world.chain(world.mo.contract())
+    with pytest.raises(ContractRefused, match=f"(?i){ca.serial_number:x} is revoked") as caught:
+        await world.hashes(contract.hash_data(URL)[:1])
+    assert fault_of(caught) is Fault.REVOKED
 
 
 async def test_hashes_whose_issuer_is_not_under_our_roots(world: World) -> None:
