@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.app import plug_and_charge
 from gateway.app.plug_and_charge import SupersededContracts
@@ -26,11 +27,21 @@ from gateway.store.contract_provisionings import ContractProvisionings
 from gateway.store.contracts import Contracts
 from gateway.wire.strict_json import dumps, loads
 from gateway.wire.versions import Version
+from pki.clock import utc_now
+from pki.iso15118.certificate_profiles import common_name
 from pki.iso15118.development import write_plug_and_charge_pki
+from pki.iso15118.exi import Schema
 from pki.iso15118.identifiers import Emaid, Pcid
+from pki.iso15118.messages import CertificateChain, CertificateInstallationReq20, CertificateInstallationRes20, Header
 from pki.iso15118.provisioning import Refusal
+from pki.iso15118.writing import write_message
+from pki.issuing import issue, new_hierarchy
+from pki.pem_files import certificates_pem
+from pki.profiles import KeyPolicy, load_profile
 from tests.app.house import FakeStation, House, open_house
 from tests.charging_vehicle import EMAID, PCID, ChargingVehicle, ev_payload
+from tests.iso15118_dialogue import sign
+from tests.pki.iso15118.provisioning_parts import SESSION, V2gPki, Vehicle, v2g_pki
 
 if TYPE_CHECKING:
     from gateway.session.station import Station
@@ -69,6 +80,7 @@ def configured(folder: Path, pki: Path, **keys: Any) -> Config:
             "authority": {
                 "station": {"local": {"dir": str(folder / "ca")}},
                 "contract": {"local": {"dir": str(folder / "mo-ca")}},
+                "contract_20": {"local": {"dir": str(folder / "mo-ca-20")}},
             },
             "plug_and_charge": section,
         }
@@ -91,8 +103,11 @@ class Site:
         await self.contracts.add(NewContract(Pcid.parse(pcid), Emaid.of_peer(emaid)), "test")
 
     async def hands_over(self, exi: bytes, action: str = "Install", station: Stand | None = None) -> dict[str, Any]:
+        return await self.serves(ev_payload(exi, action), station)
+
+    async def serves(self, payload: dict[str, Any], station: Stand | None = None) -> dict[str, Any]:
         serve = self.house.services.by_action[Version.V201, "Get15118EVCertificate"]
-        return await serve(cast("Station", station or self.station), ev_payload(exi, action))
+        return await serve(cast("Station", station or self.station), payload)
 
 
 @asynccontextmanager
@@ -228,3 +243,60 @@ async def test_a_start_that_fails_names_its_key(tmp_path: Path, pki: Path) -> No
 async def test_what_goes_on_beside(site: Site) -> None:
     site.house.services.pki.start()
     assert {"contract trust", "mobility operators"} <= {task.get_name() for task in asyncio.all_tasks()}
+
+
+# --- ISO 15118-20
+
+
+class Vehicle20(Vehicle):
+    """One of -20, whose manufacturer is made with it; it signs what it asks."""
+
+    def __init__(self, v2g: V2gPki, folder: Path) -> None:
+        super().__init__(Schema.ISO_20, v2g.root)
+        now = utc_now()
+        oem = new_hierarchy("Test OEM", "OEM", now, curve="P-521", domain_components=("OEM", "OEM"))
+        profile = load_profile("oem_provisioning")
+        profile = profile.model_copy(update={"keys": KeyPolicy(curves=("P-521",))})
+        leaf = issue(oem.issuing, profile, self.key.public_key(), common_name=PCID, organization="OEM", now=now)
+        above = (oem.issuing.certificate.public_bytes(Encoding.DER),)
+        self.chain = CertificateChain(leaf.public_bytes(Encoding.DER), above, "id1")
+        (folder / "oem-20.pem").write_text(certificates_pem([oem.root.certificate]))
+
+    def asks_for(self, most: int, second: int) -> bytes:
+        header = Header(SESSION, timestamp=second)
+        return write_message(sign(CertificateInstallationReq20(header, self.chain, self.roots, most), self.key))
+
+
+@pytest.fixture
+async def site_20(tmp_path: Path, pki: Path) -> AsyncIterator[tuple[Site, Vehicle20]]:
+    v2g = v2g_pki(Schema.ISO_20, utc_now())
+    vehicle = Vehicle20(v2g, tmp_path)
+    (tmp_path / "cps-20.pem").write_text(v2g.chain_pem)
+    (tmp_path / "cps-20.key").write_bytes(v2g.key_pem)
+    (tmp_path / "cps-20.key").chmod(0o600)
+    cps = {"chain": str(tmp_path / "cps-20.pem"), "key": f"file:{tmp_path}/cps-20.key"}
+    providers = {"own": {"native": {"cps_20": cps}}}
+    keys = {"providers": providers, "oem_roots": str(tmp_path / "oem-20.pem"), "oem_intermediates": None}
+    async with open_site(tmp_path, pki, **keys) as site:
+        yield site, vehicle
+
+
+async def test_a_vehicle_of_20_gets_its_contracts_one_by_one(site_20: tuple[Site, Vehicle20]) -> None:
+    site, vehicle = site_20
+    emaids = [EMAID, "DE8EXC99999999", "DE8EXC00000000"]
+    for emaid in emaids:
+        await site.entitle(PCID, emaid)
+    got = []
+    for second in range(2):
+        exi = vehicle.asks_for(2, second)
+        payload = ev_payload(exi) | {"iso15118SchemaVersion": Schema.ISO_20.value}
+        answer = await site.serves(payload)
+        assert answer["status"] == "Accepted", answer
+        contract, _, said = vehicle.opens(exi_of(answer))
+        assert isinstance(said, CertificateInstallationRes20)
+        got.append((common_name(contract), said.remaining_contract_certificate_chains))
+    assert got == [(EMAID, 1), ("DE8EXC99999999", 0)]
+    on_file = await site.certificates.list()
+    assert [each.certificate.usage for each in on_file] == ["contract_20", "contract_20"]
+    refused = await site.hands_over(site.vehicle.asks())  # one of -2: no CPS for it
+    assert refused["statusInfo"]["reasonCode"] == "ChainUntrusted"
