@@ -117,7 +117,8 @@ class AnswerVerifier:
         found = _check_emaids(emaid_of(contract), parts.emaid, request.emaid, emaid)
         if self._v2g is not None:
             warnings += _check_vehicles_roots(cps, request.message)
-        return Provision(_readdressed(message, request), found, contract[0], cps[0], parts.remaining, warnings)
+        exi = _readdressed(message, request, self._clock())
+        return Provision(exi, found, contract[0], cps[0], parts.remaining, warnings)
 
     def _path(self, trusted: TrustedPaths | None, chain: CertificateChain, schema: Schema) -> Path:
         find = chain_path if trusted is None else trusted.path
@@ -186,11 +187,13 @@ def _check_vehicles_roots(cps: Path, request: Request) -> tuple[str, ...]:
     return (f"the vehicle doesn't name {name_of(cps[-1])} among the roots that it trusts; it may refuse the answer",)
 
 
-def _readdressed(message: Response, request: VerifiedRequest) -> bytes:
+def _readdressed(message: Response, request: VerifiedRequest, now: datetime) -> bytes:
     """Return the answer with a header for this vehicle: its SessionID, and nothing but what must be; it isn't signed.
 
-    A provider that doesn't echo the SessionID is honest: OPCP keeps answers from before there was a session.
+    A provider that doesn't echo the SessionID is honest: OPCP keeps answers from before there was a session, so that
+    the TimeStamp of -20 may be months old, too.
     """
     header = message.header
-    ours = Header(request.message.header.session_id, header.signature, timestamp=header.timestamp)
+    timestamp = None if header.timestamp is None else int(now.timestamp())
+    ours = Header(request.message.header.session_id, header.signature, timestamp=timestamp)
     return write_message(replace(message, header=ours))
