@@ -132,12 +132,13 @@ class ContractIssuer:
         await self._authority.health()
 
     async def close(self) -> None:
-        """Wait a little for what is being revoked; then leave it."""
+        """Wait a little for what is being revoked; what is left then is logged for a person."""
         if not self._unwinding:
             return
         _, late = await asyncio.wait(self._unwinding, timeout=UNWINDING_PATIENCE)
         for task in late:
             task.cancel()
+            log.error("contract_left_unrevoked", task=task.get_name(), at_once=len(late))
         if late:
             await asyncio.wait(late)
 

@@ -320,7 +320,11 @@ async def test_what_hangs_is_left_at_the_end(tmp_path: Path, monkeypatch: pytest
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    await settled(issuer)
+    with capture_logs() as logs:
+        await settled(issuer)
+    assert [(each["event"], each["task"]) for each in logs] == [
+        ("contract_left_unrevoked", f"contract certificate of {EMAID}, too late")
+    ]
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
