@@ -58,6 +58,9 @@ class ContractChoice:
 @dataclass(frozen=True, slots=True)
 class _Loop:
     waiting: tuple[Contract, ...]
+    """Empty where the provider knows the contracts."""
+    left: int
+    """How many are still to come; more than none."""
     ends: float
 
 
@@ -82,11 +85,12 @@ class ContractChoices:
             found = await self._contracts.for_vehicle(request.pcid, at)
             return ContractChoice(found[0] if found else None)
         session = (station, request.pcid, message.header.session_id)
-        waiting = self._going_on(session, now)
+        loop = self._going_on(session, now)
+        waiting = () if loop is None else loop.waiting
         if not waiting:
             waiting = in_order(await self._contracts.for_vehicle(request.pcid, at), asked, message)
         if not waiting:
-            return ContractChoice(None)
+            return ContractChoice(None, session=session)
         return ContractChoice(waiting[0], len(waiting) - 1, session, waiting[1:])
 
     def is_going_on(self, station: str, request: VerifiedRequest, now: float) -> bool:
@@ -94,24 +98,27 @@ class ContractChoices:
         message = request.message
         if not isinstance(message, CertificateInstallationReq20) or request.pcid is None:
             return False
-        return bool(self._going_on((station, request.pcid, message.header.session_id), now))
+        return self._going_on((station, request.pcid, message.header.session_id), now) is not None
 
-    def provided(self, choice: ContractChoice, now: float) -> None:
-        """The chosen contract was provided: the next request of the vehicle is for the one after it."""
+    def provided(self, choice: ContractChoice, remaining: int, now: float) -> None:
+        """The chosen contract was provided: the next request of the vehicle is for the one after it.
+
+        ``remaining``: how many are to come by the answer. What a provider says of its own must become less each time.
+        """
         if choice.session is None:
             return
-        self._loops.pop(choice.session, None)
-        if choice.waiting:
+        before = self._loops.pop(choice.session, None)
+        left = remaining if before is None else min(remaining, before.left - 1)
+        if left > 0:
             while len(self._loops) >= LOOPS_MAX:
                 del self._loops[next(iter(self._loops))]
-            self._loops[choice.session] = _Loop(choice.waiting, now + LOOP_WITHIN)
+            self._loops[choice.session] = _Loop(choice.waiting, left, now + LOOP_WITHIN)
 
-    def _going_on(self, session: Session, now: float) -> tuple[Contract, ...]:
+    def _going_on(self, session: Session, now: float) -> _Loop | None:
         """Return what is left of a loop; what nobody came for in time is forgotten, the oldest first."""
         while self._loops and (oldest := next(iter(self._loops.items())))[1].ends <= now:
             del self._loops[oldest[0]]
-        loop = self._loops.get(session)
-        return () if loop is None else loop.waiting
+        return self._loops.get(session)
 
     async def _update(self, request: VerifiedRequest, at: datetime) -> ContractChoice:
         """The eMAID must be a contract that is valid now, and of the vehicle that had the certificate before."""

@@ -152,8 +152,8 @@ class ContractProvisioning:
             raise
         if choice.predecessor is not None:
             self._superseded(choice.predecessor)
-        self._choices.provided(choice, self._clock())
         remaining = choice.remaining if choice.contract is not None else provision.remaining
+        self._choices.provided(choice, remaining or 0, self._clock())
         return EvAnswer(exi_response, remaining=remaining)
 
     def _chosen(self, request: VerifiedRequest, choice: ContractChoice) -> Chosen:

@@ -72,7 +72,7 @@ class Choosing:
     ) -> tuple[str | None, int]:
         request = request or verified(installation_20())
         choice = await self.choices.choose(station, asked, request, at=NOW, now=now)
-        self.choices.provided(choice, now)
+        self.choices.provided(choice, choice.remaining, now)
         return choice.contract.emaid if choice.contract else None, choice.remaining
 
 
@@ -121,3 +121,16 @@ async def test_nobodys_vehicle(choosing: Choosing) -> None:
     choosing.book.contracts = {}
     assert await choosing.next() == (None, 0)
     assert not choosing.choices._loops
+
+
+async def test_what_a_provider_says_of_its_own_becomes_less(choosing: Choosing) -> None:
+    """One that says each time that there are more doesn't let a signed request have effect for ever."""
+    choosing.book.contracts = {}
+    request, going_on = verified(installation_20()), []
+    for _ in range(4):
+        choice = await choosing.choices.choose("CS1", ASKED, request, at=NOW, now=0.0)
+        choosing.choices.provided(choice, 2, 0.0)
+        going_on.append(choosing.choices.is_going_on("CS1", request, 0.0))
+        if not going_on[-1]:
+            break
+    assert going_on == [True, True, False]

@@ -364,6 +364,19 @@ async def test_what_a_provider_that_knows_itself_says_is_left(desk: VehicleDesk)
     assert (await desk.asks(desk.knows(installation_20()))).remaining == 3
 
 
+async def test_contracts_that_the_provider_knows_come_one_by_one(desk: VehicleDesk) -> None:
+    desk.book.contracts = {}
+    desk.provisioning._providers._default = "roaming"
+    got = []
+    for left in (2, 1, 0):  # it signs in the same words: the header's timestamp alone is another
+        says = Provision(b"answer", OTHER, certificate(f"theirs {left}"), certificate("cps"), left)
+        desk.roaming.says = lambda *_, says=says: says
+        answer = await desk.asks(desk.knows(installation_20(), b"exi %d" % left))
+        got.append((answer.refusal, answer.remaining))
+    assert got == [(None, 2), (None, 1), (None, 0)]
+    assert (await desk.asks(desk.knows(installation_20(), b"exi 4"))).refusal is Refusal.REPLAYED
+
+
 # --- turned away before
 
 
