@@ -53,6 +53,8 @@ class ContractChoice:
     waiting: tuple[Contract, ...] = ()
     predecessor: x509.Certificate | None = None
     """Of an update: the certificate that it replaces."""
+    is_predecessor_ours: bool = False
+    """It was provided here, so that it is known whose the contract is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +132,19 @@ class ContractChoices:
         if request.emaid is None:  # the verifier gives one to every update
             raise ProvisioningRefused(Refusal.CERTIFICATE_PROFILE, "the contract certificate names no eMAID")
         contract = await self._contracts.by_emaid(request.emaid, at)
-        if contract is None:
-            return ContractChoice(None, predecessor=predecessor)
-        if before is not None and before.pcid and contract.pcid and before.pcid != contract.pcid:
-            raise ProvisioningRefused(Refusal.NO_CONTRACT, "the contract belongs to another vehicle by now")
-        # The vehicle's own spelling: with the check digit or without it.
-        return ContractChoice(replace(contract, emaid=request.emaid), predecessor=predecessor)
+        if contract is not None and before is not None and before.pcid:
+            contract = await self._of_vehicle(before.pcid, contract, at)
+        if contract is not None:
+            # The vehicle's own spelling: with the check digit or without it.
+            contract = replace(contract, emaid=request.emaid)
+        return ContractChoice(contract, predecessor=predecessor, is_predecessor_ours=before is not None)
+
+    async def _of_vehicle(self, pcid: str, contract: Contract, at: datetime) -> Contract:
+        """Return the vehicle's own contract of this eMAID, which several may have, each for its time."""
+        for own in await self._contracts.for_vehicle(pcid, at):
+            if key_of(own.emaid) == key_of(contract.emaid):
+                return own
+        raise ProvisioningRefused(Refusal.NO_CONTRACT, "the contract belongs to another vehicle by now")
 
 
 def in_order(

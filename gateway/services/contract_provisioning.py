@@ -163,6 +163,13 @@ class ContractProvisioning:
             whose = f"eMAID {request.emaid}" if request.pcid is None else f"PCID {request.pcid}"
             text = f"{whose} has no contract that is valid now; `voltgate contract add` makes one"
             raise ProvisioningRefused(Refusal.NO_CONTRACT, text)
+        if chosen.offer.is_ours and choice.predecessor is not None and not choice.is_predecessor_ours:
+            # Any root of plug_and_charge.mo_roots can certify any eMAID: it has no say in whom we certify for it.
+            text = (
+                "the contract certificate wasn't provided here, so that it proves no claim to a contract of ours; "
+                "the vehicle asks anew with its OEM provisioning certificate"
+            )
+            raise ProvisioningRefused(Refusal.NO_CONTRACT, text)
         return chosen
 
     def _no(self, case: Case, refused: ProvisioningRefused) -> EvAnswer:

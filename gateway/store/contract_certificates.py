@@ -79,16 +79,21 @@ _KNOWN: Final = (
 )
 _WORST: Final = {CertificateState.REVOKED.value: 0, CertificateState.SUPERSEDED.value: 1}
 # Of an ECDSA signature (r, s) everybody can make (r, -s), and so another fingerprint: a certificate that somebody comes
-# with is known by its issuer and number.
+# with is looked for by its issuer and number, which another CA could repeat, and known by all that is signed.
 _PROVIDED: Final = (
-    select(CertificateRow.id, CertificateRow.state, ContractCertificateRow.emaid, ContractCertificateRow.pcid)
+    select(
+        CertificateRow.id,
+        CertificateRow.state,
+        CertificateRow.chain,
+        ContractCertificateRow.emaid,
+        ContractCertificateRow.pcid,
+    )
     .join(ContractCertificateRow, ContractCertificateRow.certificate_id == CertificateRow.id)
     .where(CertificateRow.serial == bindparam("of_serial"), ContractCertificateRow.issuer == bindparam("of_issuer"))
     .order_by(
         case(_WORST, value=CertificateRow.state, else_=len(_WORST)),
         CertificateRow.id,
     )
-    .limit(1)
 )
 _ADD: Final = insert(CertificateRow).returning(CertificateRow.id)
 _ADD_SIDE: Final = insert(ContractCertificateRow)
@@ -219,7 +224,12 @@ def fingerprint_of(certificate: x509.Certificate) -> str:
 def _provided(connection: Connection, certificate: x509.Certificate) -> RowMapping | None:
     """Return how a contract certificate that was provided here stands: the worst, should there be two of its number."""
     key = {"of_serial": format(certificate.serial_number, "x"), "of_issuer": _issuer(certificate)}
-    return connection.execute(_PROVIDED, key).mappings().first()
+    rows = connection.execute(_PROVIDED, key).mappings()
+    return next((row for row in rows if _signed_part(row["chain"]) == certificate.tbs_certificate_bytes), None)
+
+
+def _signed_part(pem: str) -> bytes:
+    return x509.load_pem_x509_certificate(pem.encode("ascii")).tbs_certificate_bytes
 
 
 def _issuer(certificate: x509.Certificate) -> str:

@@ -5,6 +5,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from pki.iso15118.provisioning import Contract, Provision, ProvisioningRefused, 
 from tests.services.conftest import FakeTime, KeptEvents
 from tests.services.vehicle_desk import (
     EMAID,
+    NOW,
     OTHER,
     PCID,
     Stand,
@@ -312,6 +314,7 @@ async def test_an_update_that_brings_nothing_replaces_nothing(desk: VehicleDesk)
         (ProvidedCertificate(ContractStatus.ISSUED, EMAID, "WDD00000000000001"), [EMAID], Refusal.NO_CONTRACT),
         (ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID), [OTHER], Refusal.NO_CONTRACT),
         (None, [], Refusal.NO_CONTRACT),
+        (None, [EMAID], Refusal.NO_CONTRACT),  # any root of mo_roots could have certified it
     ],
 )
 async def test_updates_that_are_refused(
@@ -324,8 +327,32 @@ async def test_updates_that_are_refused(
     assert desk.native.asked == []
 
 
+async def test_an_update_of_a_contract_that_several_vehicles_have(desk: VehicleDesk) -> None:
+    ends = NOW + timedelta(days=9)
+    desk.book.contracts = {
+        "WDD00000000000001": [Contract(EMAID, "WDD00000000000001")],
+        PCID: [Contract(OTHER, PCID), Contract(EMAID, PCID, ends)],
+    }
+    old = certificate("old").serial_number
+    desk.book.known[old] = ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
+    assert (await desk.asks(desk.knows(update(), leaf="old"))).refusal is None
+    assert desk.native.asked[0][1] == Contract(EMAID, PCID, ends)  # its own times, not another vehicle's
+
+    del desk.book.contracts[PCID]
+    assert (await desk.asks(desk.knows(update(r=b"s"), b"exi 2", "old"))).refusal is Refusal.NO_CONTRACT
+
+
+async def test_another_provider_may_know_a_predecessor_that_we_do_not(desk: VehicleDesk) -> None:
+    desk.book.contracts = {PCID: [Contract(OTHER, PCID)]}
+    message = replace(verified(update(), leaf="old"), emaid=OTHER)
+    desk.verifier.known[b"exi"] = message
+    assert (await desk.asks(ev_request(b"exi", action=Action.UPDATE))).refusal is None
+    assert len(desk.roaming.asked) == 1
+
+
 async def test_an_update_in_the_vehicles_own_spelling(desk: VehicleDesk) -> None:
     desk.book.contracts = {PCID: [Contract(EMAID[:14], PCID)]}
+    desk.book.known[certificate("old").serial_number] = ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
     assert (await desk.asks(desk.knows(update(), leaf="old"))).refusal is None
     assert desk.native.asked[0][1] == Contract(EMAID, PCID)
 

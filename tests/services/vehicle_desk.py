@@ -145,7 +145,8 @@ class Book:
     async def by_emaid(self, emaid: str, at: datetime) -> Contract | None:
         self._there()
         every = [each for contracts in self.contracts.values() for each in contracts]
-        return next((each for each in every if each.emaid[:14] == emaid[:14]), None)
+        found = [each for each in every if each.emaid[:14] == emaid[:14]]
+        return replace(found[0], pcid=None, valid_until=None) if len(found) > 1 else next(iter(found), None)
 
     async def provided(self, certificate: x509.Certificate) -> ProvidedCertificate | None:
         self._there()

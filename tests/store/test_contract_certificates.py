@@ -23,12 +23,14 @@ EMAID, OTHER = "DE8EXC12345678", "DE8EXC99999999"
 PCID = "WVWZZZ1KZAW000123"
 
 
-def certificate(serial: int, emaid: str = EMAID, *, issuer: str = "MO") -> x509.Certificate:
+def certificate(
+    serial: int, emaid: str = EMAID, *, issuer: str = "MO", key: ec.EllipticCurvePrivateKey = KEY
+) -> x509.Certificate:
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, emaid)]))
         .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
-        .public_key(KEY.public_key())
+        .public_key(key.public_key())
         .serial_number(serial)
         .not_valid_before(NOW - DAY)
         .not_valid_after(NOW + 30 * DAY)
@@ -127,6 +129,16 @@ async def test_a_predecessor_that_is_not_on_record_stands_in_nobodys_way(
     await audit.issued(entry(pcid=None), certificate(2), usage="contract", predecessor=certificate(1))
     (found,) = await issued.list()
     assert (found.pcid, found.predecessor_id) == (None, None)
+
+
+async def test_another_cas_certificate_of_the_same_names_and_number_is_another_one(
+    audit: ContractProvisionings, issued: ContractCertificates
+) -> None:
+    ours, forged = certificate(1), certificate(1, key=ec.generate_private_key(ec.SECP256R1()))
+    await audit.issued(entry(), ours, usage="contract")
+    assert await issued.provided(forged) is None
+    await audit.issued(entry(action="Update"), certificate(2), usage="contract", predecessor=forged)
+    assert await issued.provided(ours) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
 
 
 async def test_a_stations_certificate_is_no_predecessor(
