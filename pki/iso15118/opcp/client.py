@@ -15,6 +15,9 @@ from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 
 WAITING_MAX: Final = 64
 """Requests that were begun and not ended; more are refused at once."""
+TOO_SLOW: Final = 0.5
+"""Of its time, after which a provider counts as one that didn't answer though who asked gave up before: what it signs
+was issued first, and that took some of the vehicle's time, too."""
 WORDS_MAX: Final = 200
 """Characters of a provider's own words in an error."""
 
@@ -104,6 +107,11 @@ class OpcpClient:
             words = f"{where}: no answer within {self._timeout:g} s"
             self._circuit.failed(words)
             raise ProvisioningRefused(Refusal.PROVIDER_TIMEOUT, words) from None
+        except asyncio.CancelledError:
+            waited = self._clock() - (deadline - self._timeout)
+            if waited >= TOO_SLOW * self._timeout:
+                self._circuit.failed(f"{where}: no answer within {waited:.1f} s, and nobody waited any longer")
+            raise
         except ProvisioningRefused as refused:
             if refused.refusal in _NO_ANSWER:
                 self._circuit.failed(str(refused))

@@ -13,7 +13,7 @@ from pki.client_tls import CredentialMissing, TlsTrust
 from pki.iso15118.exi import Schema
 from pki.iso15118.opcp import client as module
 from pki.iso15118.opcp.circuit import FAILURES_MAX, PAUSE
-from pki.iso15118.opcp.client import WORDS_MAX, OpcpClient
+from pki.iso15118.opcp.client import TOO_SLOW, WORDS_MAX, OpcpClient
 from pki.iso15118.opcp.exchange import ANSWER_MAX, CONNECTIONS_MAX
 from pki.iso15118.opcp.messages import contract_request
 from pki.iso15118.opcp.token import OAuthClient
@@ -167,6 +167,29 @@ async def test_one_that_is_slow_is_not_waited_for_by_everybody(
         client._timeout = 10.0
         for _ in range(2):
             await client.ask("POST", PATH, {})
+
+
+@pytest.mark.parametrize(("share", "is_waited_for"), [(TOO_SLOW - 0.1, True), (TOO_SLOW, False)])
+async def test_who_is_not_waited_for_to_the_end_was_too_slow(
+    server: OpcpServer, clock: Clock, share: float, *, is_waited_for: bool
+) -> None:
+    """Who asks has had to wait for an authority before: its own time ends sooner than the provider's."""
+    server.gate = asyncio.Event()
+    async with asking(server, clock=clock, timeout=1000.0) as client:
+        for _ in range(FAILURES_MAX):
+            server.came.clear()
+            given_up = asyncio.create_task(client.ask("POST", PATH, {}))
+            await server.came.wait()
+            clock.now += share * 1000.0
+            given_up.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await given_up
+        server.gate.set()
+        server.answer = answering(200, {})
+        if is_waited_for:
+            await client.ask("POST", PATH, {})
+        else:
+            assert f"hasn't answered {FAILURES_MAX} times in a row" in str(await refused(client))
 
 
 async def test_who_says_no_has_answered(server: OpcpServer) -> None:
