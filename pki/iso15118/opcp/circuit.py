@@ -24,19 +24,22 @@ class Circuit:
     def __repr__(self) -> str:
         return f"Circuit({'open' if self._failures >= FAILURES_MAX else 'closed'}, failures={self._failures})"
 
-    def pass_one(self) -> None:
-        """Return when a request may go. Raises ProvisioningRefused."""
-        if self._failures < FAILURES_MAX:
-            return
+    def check(self) -> None:
+        """Return when a request would go; who asks isn't the one that does. Raises ProvisioningRefused."""
         now = self._clock()
-        if now < self._until:
+        if self._failures >= FAILURES_MAX and now < self._until:
             raise ProvisioningRefused(
                 Refusal.PROVIDER_UNAVAILABLE,
                 f"hasn't answered {self._failures} times in a row ({self._reason}); asked again in "
                 f"{self._until - now:.0f} s",
             )
-        # This one goes and sees; the others aren't let through behind it.
-        self._until = now + PAUSE
+
+    def pass_one(self) -> None:
+        """Return when a request may go. Raises ProvisioningRefused."""
+        self.check()
+        if self._failures >= FAILURES_MAX:
+            # This one goes and sees; the others aren't let through behind it.
+            self._until = self._clock() + PAUSE
 
     def succeeded(self) -> None:
         """Take an answer, whatever it says."""

@@ -4,7 +4,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from pki.client_tls import CredentialMissing, TlsTrust
@@ -64,6 +65,11 @@ class OpcpClient:
             await self._tokens.close()
         await self._exchange.close()
 
+    def check(self) -> None:
+        """Return when a provider would be asked, for who has something to do before that is dear. Raises as `ask`."""
+        with self._named():
+            self._circuit.check()
+
     async def ask(
         self,
         method: Literal["GET", "POST", "PUT"],
@@ -83,16 +89,21 @@ class OpcpClient:
             raise ProvisioningRefused(
                 Refusal.PROVIDER_UNAVAILABLE, f"{where}: {WAITING_MAX} requests are under way already"
             )
-        try:
+        with self._named():
             self._circuit.pass_one()
-        except ProvisioningRefused as refused:
-            raise ProvisioningRefused(refused.refusal, f"{self.base} {refused}") from None
         body = None if content is None else json.dumps(content).encode()
         self._begun += 1
         try:
             return await self._ask(method, where, dict(headers or {}), body, expect)
         finally:
             self._begun -= 1
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except ProvisioningRefused as refused:
+            raise ProvisioningRefused(refused.refusal, f"{self.base} {refused}") from None
 
     async def _ask(
         self, method: str, where: str, headers: dict[str, str], body: bytes | None, expect: frozenset[int]

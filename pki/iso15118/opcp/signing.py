@@ -60,6 +60,7 @@ class NativeWithOpcpCps:
             raise ProvisioningRefused(Refusal.NOT_CONFIGURED, "OPCP 1.0.0 signs nothing of ISO 15118-20")
         if contract is None:
             raise ProvisioningRefused(Refusal.NO_CONTRACT, "no contract is known for this vehicle")
+        self._client.check()
         issued = await self._issuer.issue(request, contract)
         try:
             return self._answers.check(await self._signed(request, issued), request, emaid=contract.emaid)

@@ -27,7 +27,12 @@ def test_it_opens_after_failures_in_a_row_and_one_request_goes_and_sees() -> Non
     assert caught.value.refusal is Refusal.PROVIDER_UNAVAILABLE
     assert repr(circuit) == "Circuit(open, failures=3)"
 
+    with pytest.raises(ProvisioningRefused, match="3 times"):
+        circuit.check()
+
     clock.now += PAUSE
+    circuit.check()
+    circuit.check()
     circuit.pass_one()
     with pytest.raises(ProvisioningRefused):
         circuit.pass_one()

@@ -20,6 +20,7 @@ from pki.iso15118.contract_issuing import IssuedContract
 from pki.iso15118.envelope import seal_2
 from pki.iso15118.exi import Schema
 from pki.iso15118.messages import CertificateChain, CertificateInstallationRes, CertificateUpdateRes
+from pki.iso15118.opcp.circuit import FAILURES_MAX
 from pki.iso15118.opcp.client import OpcpClient
 from pki.iso15118.opcp.signing import NativeWithOpcpCps
 from pki.iso15118.opcp.token import OAuthClient
@@ -27,7 +28,7 @@ from pki.iso15118.provisioning import Contract, ProvisioningRefused, Refusal, Ve
 from pki.iso15118.reading import read_message
 from pki.issuing import Hierarchy, issue, new_hierarchy
 from pki.profiles import load_profile
-from tests.opcp_server import Cps, OpcpServer, answering
+from tests.opcp_server import Cps, OpcpServer, answering, hanging_up
 from tests.pki.iso15118.opcp.conftest import SignatureCheck, vector
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -265,6 +266,17 @@ async def test_a_service_that_does_not_sign(
     async with providing(signs, issuer, answers) as provider:
         assert (await refused(provider, install_2)).refusal is refusal
     assert len(issuer.unwound) == 1
+
+
+async def test_a_service_that_is_left_alone_costs_no_certificate(
+    server: OpcpServer, issuer: StandInIssuer, answers: SignatureCheck, install_2: VerifiedRequest
+) -> None:
+    server.answer = hanging_up
+    async with providing(server, issuer, answers) as provider:
+        for _ in range(FAILURES_MAX + 2):
+            error = await refused(provider, install_2)
+    assert f"hasn't answered {FAILURES_MAX} times in a row" in str(error)
+    assert len(issuer.issued) == len(issuer.unwound) == FAILURES_MAX
 
 
 async def test_a_vehicle_that_gives_up_leaves_no_certificate(
