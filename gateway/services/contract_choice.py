@@ -110,7 +110,7 @@ class ContractChoices:
         if choice.session is None:
             return
         before = self._loops.pop(choice.session, None)
-        left = remaining if before is None else min(remaining, before.left - 1)
+        left = remaining if before is None or choice.waiting else min(remaining, before.left - 1)
         if left > 0:
             while len(self._loops) >= LOOPS_MAX:
                 del self._loops[next(iter(self._loops))]

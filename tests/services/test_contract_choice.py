@@ -91,6 +91,14 @@ async def test_generation_2_has_one(choosing: Choosing) -> None:
     assert not choosing.choices.is_going_on("CS1", request, 0.0)
 
 
+async def test_a_request_that_is_sent_again_meanwhile_ends_no_loop(choosing: Choosing) -> None:
+    request = verified(installation_20())
+    twice = [await choosing.choices.choose("CS1", ASKED, request, at=NOW, now=0.0) for _ in range(2)]
+    for choice in twice:
+        choosing.choices.provided(choice, choice.remaining, 0.0)
+    assert [await choosing.next() for _ in range(2)] == [(OTHER, 1), (THIRD, 0)]
+
+
 async def test_another_session_or_station_begins_anew(choosing: Choosing) -> None:
     assert await choosing.next() == (EMAID, 2)
     assert await choosing.next(verified(installation_20(b"another"))) == (EMAID, 2)
