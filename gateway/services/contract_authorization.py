@@ -13,7 +13,7 @@ from cryptography import x509
 
 from gateway.bridge.books import Books, Json, Page
 from gateway.bridge.plug_and_charge_16 import unwrapped_authorize, wrapped_authorize
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import NotSent, PeerUnavailable
 from gateway.services.contract_words import NO_PROOF, for_the_note, of_id_tag_info, paired, refused, refused_for
 from gateway.services.pnc_16 import BridgedStation
 from gateway.session.ports import StoreAway
@@ -123,10 +123,10 @@ class ContractAuthorization:
                 request = wrapped_authorize(id_tag, payload, vendor_id)
                 try:
                     answer = unwrapped_authorize(await station.bridge.from_station("DataTransfer", request))
-                except CallError:
-                    answer = None
-                except PeerUnavailable:
+                except NotSent:
                     return await self._plain(station, id_tag)  # there authorize_offline has the word
+                except (CallError, PeerUnavailable):
+                    answer = None  # it has heard what proves the contract: to ask for the eMAID alone would undo that
                 return answer or {"idTokenInfo": {"status": "Unknown"}}
             return await self._plain(station, id_tag)
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from gateway.bridge.books import Books, Json, Page
 from gateway.bridge.plug_and_charge_16 import VENDOR_ID
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import NotSent, PeerUnavailable
 from gateway.services.contract_authorization import CHECKS_MAX, CHECKS_WINDOW, ContractAuthorization
 from gateway.services.pnc_16 import PlugAndChargeTransfers
 from gateway.session.ports import StoreAway
@@ -328,14 +328,16 @@ async def test_a_1_6_backend_that_knows_the_note_hears_it(world: World, vendor: 
         {"status": "Accepted", "data": "no json"},
         {"status": "Accepted", "data": "{}"},
         CallError(ErrorCode.INTERNAL_ERROR),
+        PeerUnavailable("it has heard it, and says nothing"),
     ],
 )
 async def test_a_1_6_backend_without_a_verdict(world: World, answer: Any) -> None:
     station = station_16(knows_contracts=True)
-    station.backend = {"DataTransfer": answer}
+    station.backend["DataTransfer"] = answer
     assert await world.transfer(station, {"idToken": EMAID, "certificate": "PEM"}) == {
         "idTokenInfo": {"status": "Invalid"}, "certificateStatus": "ContractCancelled",
     }  # fmt: skip
+    assert [action for action, _ in station.asked] == ["DataTransfer"], "the eMAID alone isn't asked about"
 
 
 async def test_a_plain_1_6_backend_without_a_verdict(world: World) -> None:
@@ -347,7 +349,7 @@ async def test_a_plain_1_6_backend_without_a_verdict(world: World) -> None:
 
 async def test_a_backend_that_is_away_is_stood_in_for_as_for_any_id_tag(world: World) -> None:
     station = station_16(knows_contracts=True)
-    station.backend["DataTransfer"] = PeerUnavailable("gone")
+    station.backend["DataTransfer"] = NotSent("gone")
     answer = await world.transfer(station, {"idToken": EMAID, "certificate": "PEM"})
     assert (answer["certificateStatus"], answer["idTokenInfo"]["status"]) == ("Accepted", "Accepted")
     assert [action for action, _ in station.asked] == ["DataTransfer", "Authorize"]
