@@ -54,7 +54,7 @@ def _check_pcid(name: str) -> None:
 
 def _check_emaid(name: str) -> None:
     if Emaid.of_peer(name).wire != name.upper():
-        raise ValueError(f"{name} isn't an eMAID of 14 or 15 characters: it has hyphens")
+        raise ValueError("it isn't an eMAID of 14 or 15 characters: it has hyphens")
 
 
 OEM: Final = Role(

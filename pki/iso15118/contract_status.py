@@ -23,7 +23,7 @@ from pki.iso15118.certificate_profiles import CONTRACT, CURVES, check_profile, c
 from pki.iso15118.contract_authorities import ContractAuthorities
 from pki.iso15118.contract_chain import ChainMalformed, read_chain
 from pki.iso15118.exi import Schema
-from pki.iso15118.identifiers import Emaid
+from pki.iso15118.identifiers import Emaid, without_emaids
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 from pki.iso15118.trust import LIMITS, Path, name_of
 from pki.ocsp.client import Cause, OcspUnavailable
@@ -56,10 +56,10 @@ class Fault(enum.Enum):
 
 
 class ContractRefused(Exception):
-    """The contract isn't taken. The text is the operator's; it holds nothing unbounded of a peer's."""
+    """The contract isn't taken. The text is the operator's; it holds nothing unbounded of a peer's, and no eMAID."""
 
     def __init__(self, fault: Fault, text: str) -> None:
-        super().__init__(text)
+        super().__init__(without_emaids(text))
         self.fault = fault
 
 
@@ -81,7 +81,7 @@ class VerifiedContract:
     emaid: Emaid | None
     """As its name proves it; None where only hashes were at hand."""
     warnings: tuple[str, ...] = ()
-    """What was let pass, as the operator wants it."""
+    """What was let pass, as the operator wants it; no eMAID is in it."""
 
 
 class Responders(Protocol):
@@ -206,7 +206,7 @@ class ContractStatus:
         findings = check_profile(path, CONTRACT, schema)
         if findings and self._enforce_profiles:
             raise ContractRefused(Fault.PROFILE, "; ".join(findings))
-        return emaid, findings
+        return emaid, [*map(without_emaids, findings)]
 
     async def _check_revocation(self, questions: Sequence[_Question]) -> list[str]:
         """Return what isn't known and was let pass. Raises :class:`ContractRefused`."""

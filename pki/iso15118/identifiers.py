@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 _EMAID: Final = re.compile(r"([A-Z]{2})-?([A-Z0-9]{3})-?([A-Z0-9]{9})(?:-?([A-Z0-9]))?", re.IGNORECASE | re.ASCII)
+_EMAID_AS_CN: Final = re.compile(rf"CN={_EMAID.pattern}(?![A-Z0-9-])", re.IGNORECASE | re.ASCII)
 _PCID: Final = re.compile(r"[A-Z0-9]{17,18}", re.IGNORECASE | re.ASCII)
 _SHOWN_MAX: Final = 40
 """Characters of what isn't an identifier that an error repeats."""
@@ -114,6 +115,14 @@ class Pcid:
 
     def __str__(self) -> str:
         return self.text
+
+
+def without_emaids(text: str) -> str:
+    """Return a text with subjects in it (RFC 4514), of each CN that is an eMAID only whose it is: ``CN=DE8EX...``.
+
+    Who reads a log must not be able to charge on every contract in it.
+    """
+    return _EMAID_AS_CN.sub(r"CN=\1\2...", text)
 
 
 def check_digit_of(stem: str) -> str:

@@ -121,6 +121,8 @@ async def test_a_name_with_hyphens(world: World) -> None:
     lenient = World(enforce=False)
     verified = await lenient.chain(lenient.mo.contract(SHOWN_EMAID))
     assert "isn't an eMAID of 14 or 15 characters" in verified.warnings[0]
+    assert "CN=DE8EX..." in verified.warnings[0]
+    assert SHOWN_EMAID not in verified.warnings[0]
     with pytest.raises(ContractRefused) as caught:
         await world.chain(world.mo.contract(SHOWN_EMAID))
     assert fault_of(caught) is Fault.PROFILE
@@ -164,6 +166,7 @@ async def test_certificates_that_are_none_of_this_contract(
     with pytest.raises(ContractRefused) as caught:
         await world.chain(world.mo.contract(**made), emaid)
     assert fault_of(caught) is fault
+    assert EMAID not in str(caught.value), "it goes to the log and to whoever hears of security events"
     assert world.fetched == []
 
 

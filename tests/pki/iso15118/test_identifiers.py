@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pki.iso15118.identifiers import Emaid, Pcid, check_digit_of
+from pki.iso15118.identifiers import Emaid, Pcid, check_digit_of, without_emaids
 
 DIGITS = "0123456789"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -140,3 +140,16 @@ def test_a_pcid_is_read_in_any_case(text: str) -> None:
 def test_what_is_no_pcid(text: str) -> None:
     with pytest.raises(ValueError, match="isn't a PCID"):
         Pcid.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("'DC=MO,CN=DE8EXC12345678O' has expired", "'DC=MO,CN=DE8EX...' has expired"),
+        ("'CN=de-8ex-c12345678-o,DC=MO' and 'CN=DE8EXC12345678+O=X'", "'CN=de8ex...,DC=MO' and 'CN=DE8EX...+O=X'"),
+        ("'CN=Example MO Sub-CA 2,O=ExampleOperator'", "'CN=Example MO Sub-CA 2,O=ExampleOperator'"),
+        ("'CN=WVWZZZ1KZAW000123' no authentication", "'CN=WVWZZZ1KZAW000123' no authentication"),
+    ],
+)
+def test_a_text_about_certificates_names_no_contract(text: str, told: str) -> None:
+    assert without_emaids(text) == told
