@@ -117,9 +117,13 @@ class MobilityOperator:
         status = UNKNOWN if asked.serial_number in self.unknown else status
         return response(named, **{"signer": signer, "now": self.now(), "status": status, **says})
 
-    def _ca(self, name: str, issuer: Issuer | None) -> Issuer:
+    def sub_ca(self, name: str, component: str) -> Issuer:
+        """Return a further CA under the root, perhaps one of another role."""
+        return self._ca(name, self.root, component)
+
+    def _ca(self, name: str, issuer: Issuer | None, component: str = "MO") -> Issuer:
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.DOMAIN_COMPONENT, "MO")]
+        names = [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.DOMAIN_COMPONENT, component)]
         above = x509.Name(names) if issuer is None else issuer.certificate.subject
         builder = self._builder(names, above, key, -10 * DAY, 3000 * DAY, CA_USAGES)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

@@ -84,13 +84,17 @@ def check_role(path: Path, role: Role, schema: Schema) -> ec.EllipticCurvePublic
     if usage is not None and Usage.DIGITAL_SIGNATURE not in usage:
         raise _refused(leaf, f"isn't for signatures: it can't be {role.title}")
     for certificate in _without_root(path):
-        others = _COMPONENTS - {role.component} - (frozenset() if certificate is leaf else {_ROOT_COMPONENT})
-        foreign = sorted(_components(certificate) & others)
+        foreign = _foreign_components(certificate, role, is_leaf=certificate is leaf)
         if foreign:
             raise _refused(certificate, f"has DC={foreign[0]}: it can't be {role.title}, nor above one ([V2G2-925])")
     if role.component_needed and role.component not in _components(leaf):
         raise _refused(leaf, f"lacks DC={role.component}: it can't be {role.title} ([V2G2-925])")
     return key
+
+
+def is_of_another_role(ca: x509.Certificate, role: Role) -> bool:
+    """Return whether a sub-CA says of itself that no leaf of ``role`` is below it."""
+    return bool(_foreign_components(ca, role, is_leaf=False))
 
 
 def common_name(leaf: x509.Certificate) -> str:
@@ -156,6 +160,11 @@ def _without_root(path: Path) -> Iterator[x509.Certificate]:
 
 def _is_root(certificate: x509.Certificate) -> bool:
     return certificate.issuer == certificate.subject
+
+
+def _foreign_components(certificate: x509.Certificate, role: Role, *, is_leaf: bool) -> list[str]:
+    others = _COMPONENTS - {role.component} - (frozenset() if is_leaf else {_ROOT_COMPONENT})
+    return sorted(_components(certificate) & others)
 
 
 def _components(certificate: x509.Certificate) -> frozenset[str]:

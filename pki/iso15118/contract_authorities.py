@@ -7,6 +7,7 @@ from cryptography import x509
 
 from pki.anchors import is_issued_by
 from pki.certificate_hash import CertificateHash, issued_by
+from pki.iso15118.certificate_profiles import CONTRACT, is_of_another_role
 from pki.iso15118.extensions import ExtensionsUnreadable, read_extensions
 from pki.iso15118.trust import TrustedPaths
 from pki.ocsp.issuers import Issuers
@@ -18,7 +19,8 @@ INTERMEDIATES_MAX: Final = 1024
 class ContractAuthorities:
     """Whom contract certificates may come from. Immutable. To be made in a thread: there may be many signatures.
 
-    ``intermediates`` may hold any CA certificates: of those that lead to no root nothing is believed.
+    ``intermediates`` may hold any CA certificates: of those that lead to no root nothing is believed, nor of those of
+    another role, since a charge point operator's under the same V2G root is none of theirs ([V2G2-925]).
     """
 
     def __init__(self, roots: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate] = ()) -> None:
@@ -52,7 +54,7 @@ def _under(
     """Return the CAs that lead to one of ``roots``, and who issued each."""
     by_name: dict[bytes, list[x509.Certificate]] = {}
     for each in dict.fromkeys(candidates):
-        if each not in roots and _is_ca(each):
+        if each not in roots and _may_be_above(each):
             by_name.setdefault(each.issuer.public_bytes(), []).append(each)
     found: dict[x509.Certificate, x509.Certificate] = {}
     waiting = list(roots)
@@ -65,8 +67,8 @@ def _under(
     return found
 
 
-def _is_ca(certificate: x509.Certificate) -> bool:
+def _may_be_above(certificate: x509.Certificate) -> bool:
     try:
-        return read_extensions(certificate).is_ca
+        return read_extensions(certificate).is_ca and not is_of_another_role(certificate, CONTRACT)
     except ExtensionsUnreadable:
         return False

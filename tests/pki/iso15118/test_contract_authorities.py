@@ -35,6 +35,15 @@ def test_a_ca_without_its_own_issuer_leads_nowhere(mo: MobilityOperator) -> None
     assert known.issuer(certificate_hash(mo.contract().leaf, mo.sub_2.certificate)) is None
 
 
+@pytest.mark.parametrize(("component", "is_known"), [("CPO", False), ("cps", False), ("OEM", False), ("V2G", True)])
+def test_a_ca_of_another_role_is_no_mobility_operator(mo: MobilityOperator, component: str, is_known: bool) -> None:
+    """Under a V2G root stand charge point operators, too, and `ocsp.issuers` names their CAs."""
+    ca = mo.sub_ca(f"{component} sub", component)
+    leaf = mo.contract(ca=ca).leaf
+    known = ContractAuthorities([mo.root.certificate], [*mo.sub_cas, ca.certificate])
+    assert (known.issuer(certificate_hash(leaf, ca.certificate)) is not None) == is_known
+
+
 def test_which_names_are_those_of_cas(mo: MobilityOperator) -> None:
     known = ContractAuthorities([mo.root.certificate], mo.sub_cas)
     path = mo.contract().path
