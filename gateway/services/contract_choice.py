@@ -87,10 +87,12 @@ class ContractChoices:
             found = await self._contracts.for_vehicle(request.pcid, at)
             return ContractChoice(found[0] if found else None)
         session = (station, request.pcid, message.header.session_id)
+        valid = await self._contracts.for_vehicle(request.pcid, at)
         loop = self._going_on(session, now)
-        waiting = () if loop is None else loop.waiting
-        if not waiting:
-            waiting = in_order(await self._contracts.for_vehicle(request.pcid, at), asked, message)
+        if loop is not None and loop.waiting:
+            waiting = self._still(session, loop.waiting, valid)
+        else:
+            waiting = in_order(valid, asked, message)
         if not waiting:
             return ContractChoice(None, session=session)
         return ContractChoice(waiting[0], len(waiting) - 1, session, waiting[1:])
@@ -121,6 +123,17 @@ class ContractChoices:
         while self._loops and (oldest := next(iter(self._loops.items())))[1].ends <= now:
             del self._loops[oldest[0]]
         return self._loops.get(session)
+
+    def _still(
+        self, session: Session, promised: tuple[Contract, ...], valid: Sequence[Contract]
+    ) -> tuple[Contract, ...]:
+        """Return what a vehicle may still have of what it was promised, as it is by now. Raises ProvisioningRefused."""
+        by_key = {key_of(each.emaid): each for each in valid}
+        still = tuple(by_key[key] for each in promised if (key := key_of(each.emaid)) in by_key)
+        if not still:
+            del self._loops[session]
+            raise ProvisioningRefused(Refusal.NO_CONTRACT, "the vehicle's further contracts have ended meanwhile")
+        return still
 
     async def _update(self, request: VerifiedRequest, at: datetime) -> ContractChoice:
         """The eMAID must be a contract that is valid now, and of the vehicle that had the certificate before."""

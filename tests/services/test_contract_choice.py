@@ -5,7 +5,7 @@ import pytest
 from gateway.services import contract_choice
 from gateway.services.contract_choice import CONTRACTS_MAX, LOOP_WITHIN, ContractChoices, in_order, key_of
 from gateway.services.ev_certificate_words import EvRequest
-from pki.iso15118.provisioning import Contract, VerifiedRequest
+from pki.iso15118.provisioning import Contract, ProvisioningRefused, Refusal, VerifiedRequest
 from tests.services.vehicle_desk import (
     EMAID,
     NOW,
@@ -104,6 +104,20 @@ async def test_another_session_or_station_begins_anew(choosing: Choosing) -> Non
     assert await choosing.next(verified(installation_20(b"another"))) == (EMAID, 2)
     assert await choosing.next(station="CS2") == (EMAID, 2)
     assert await choosing.next() == (OTHER, 1)
+
+
+async def test_what_ends_meanwhile_is_left_out(choosing: Choosing) -> None:
+    shorter = Contract(THIRD, PCID, NOW)
+    assert await choosing.next() == (EMAID, 2)
+    choosing.book.contracts = {PCID: [ALL[0], shorter]}
+    choice = await choosing.choices.choose("CS1", ASKED, verified(installation_20()), at=NOW, now=0.0)
+    assert (choice.contract, choice.remaining) == (shorter, 0)
+
+    choosing.book.contracts = {PCID: ALL[:1]}
+    with pytest.raises(ProvisioningRefused) as caught:
+        await choosing.next()
+    assert caught.value.refusal is Refusal.NO_CONTRACT
+    assert await choosing.next() == (EMAID, 0)
 
 
 async def test_who_does_not_come_back_in_time_begins_anew(choosing: Choosing) -> None:
