@@ -60,13 +60,13 @@ class VehiclesOpening:
     async def open(
         self, operators: MobilityOperators, stack: AsyncExitStack, *, told: Callable[[], None]
     ) -> "Vehicles | None":
-        """Return what stations may ask for their vehicles; None where Plug & Charge isn't configured.
+        """Return what stations may ask for their vehicles; None where nobody is configured who provides it.
 
         ``operators``: whom contracts may come from. ``told()`` hears that a certificate was revoked, of which its
         authority is to be told. Raises StartFailed.
         """
         section, database = self._config.plug_and_charge, self._database
-        if section is None:
+        if section is None or not section.providers:
             return None
         trust = ContractTrust(section, operators)
         await trust.open()

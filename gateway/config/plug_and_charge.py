@@ -87,9 +87,10 @@ class Provider(Section):
 class PlugAndCharge(Section):
     """Plug & Charge."""
 
-    providers: Named[Provider]
+    providers: Named[Provider] = Field(default_factory=dict)
+    """None: contracts are verified in Authorize, and certificates are left to the backend, as without the section."""
     provider: Text = NOBODY
-    """Who provides where ``emsps`` names nobody else; always a key of ``providers``, the only one if it isn't named."""
+    """Who provides where ``emsps`` names nobody else; a key of ``providers``, the only one if it isn't named."""
     emsps: Named[Text] = Field(default_factory=dict)
     """Providers by eMSP: the first five characters of an eMAID (country and party, such as DE8EX)."""
     mobility_operator: Organization | None = None

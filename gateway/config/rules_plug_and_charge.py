@@ -19,6 +19,10 @@ EMSPS_MAX: Final = 1000
 
 _KINDS: Final = ("native", "opcp", "native_opcp_cps", "backend")
 _NAME: Final = re.compile(r"(?!.*__)[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NOTHING_TO_DO: Final = (
+    "is missing; where no provider is named, the section is for Authorize with contracts: name the roots of those that "
+    "are taken"
+)
 _EMSP: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{3}")
 
 
@@ -30,6 +34,9 @@ def broken_by_plug_and_charge(config: "Config") -> Iterator[Fault]:
     for of_section in (_broken_by_names, _broken_by_emsps, _broken_by_roots):
         for key, text in of_section(section):
             yield ("plug_and_charge", *key), text
+    own = config.authority.contract or config.authority.contract_20
+    if not section.providers and section.mo_roots is None and own is None:
+        yield ("plug_and_charge", "mo_roots"), _NOTHING_TO_DO
     for name, provider in section.providers.items():
         for rule in _RULES:
             for key, text in rule(provider, config):
@@ -37,15 +44,15 @@ def broken_by_plug_and_charge(config: "Config") -> Iterator[Fault]:
 
 
 def _broken_by_names(section: PlugAndCharge) -> Iterator[Fault]:
-    if not 0 < len(section.providers) <= PROVIDERS_MAX:
-        yield ("providers",), f"must name 1 to {PROVIDERS_MAX} providers"
+    if len(section.providers) > PROVIDERS_MAX:
+        yield ("providers",), f"must be {PROVIDERS_MAX} at most"
     for name in section.providers:
         if not _NAME.fullmatch(name):
             yield ("providers", name), "isn't a name: up to 64 letters, digits, - and single _, with no dot"
     names = ", ".join(section.providers)
     if section.provider not in section.providers:
-        if section.providers and "provider" in section.model_fields_set:
-            yield ("provider",), f"isn't one of the providers ({names})"
+        if "provider" in section.model_fields_set:
+            yield ("provider",), f"isn't one of the providers ({names or 'there are none'})"
         elif section.providers:
             yield ("provider",), f"is missing; name the one of {names} that provides where emsps names nobody"
 
@@ -58,11 +65,11 @@ def _broken_by_emsps(section: PlugAndCharge) -> Iterator[Fault]:
         if not _EMSP.fullmatch(emsp):
             yield ("emsps", emsp), "isn't an eMSP: country and party in capitals, such as DE8EX, without hyphens"
         if name not in section.providers:
-            yield ("emsps", emsp), f"isn't one of the providers ({names})"
+            yield ("emsps", emsp), f"isn't one of the providers ({names or 'there are none'})"
 
 
 def _broken_by_roots(section: PlugAndCharge) -> Iterator[Fault]:
-    if section.oem_roots is None:
+    if section.providers and section.oem_roots is None:
         yield ("oem_roots",), "is missing; without roots of vehicles' certificates every request would be refused"
 
 

@@ -234,6 +234,16 @@ async def test_without_the_section_nothing_is_served(tmp_path: Path, pki: Path) 
         assert (Version.V201, "Get15118EVCertificate") not in house.services.by_action
 
 
+async def test_without_a_provider_contracts_are_verified_and_certificates_left_to_the_backend(
+    tmp_path: Path, pki: Path
+) -> None:
+    config = configured(tmp_path, pki, providers={}, oem_roots=None, oem_intermediates=None)
+    async with AsyncExitStack() as stack, open_house(config, tmp_path) as house:
+        await house.services.prepare(stack)
+        assert (Version.V201, "Authorize") in house.services.by_action
+        assert (Version.V201, "Get15118EVCertificate") not in house.services.by_action
+
+
 async def test_a_start_that_fails_names_its_key(tmp_path: Path, pki: Path) -> None:
     with pytest.raises(StartFailed, match=r"plug_and_charge.oem_roots: .*nowhere.pem: No such file"):
         async with open_site(tmp_path, pki, oem_roots="/nowhere.pem"):

@@ -47,6 +47,9 @@ def test_without_the_section() -> None:
     ("providers", "more"),
     [
         ({"a": NATIVE}, {}),
+        ({}, {"oem_roots": None}),
+        ({}, {"oem_roots": None, "authority": {}, "mo_roots": "mo.pem"}),
+        ({}, {"oem_roots": None, "authority": {"contract_20": {"local": {"dir": "mo"}}}}),
         ({"a": {"native": {"cps": {"chain": "c.pem", "transit": TRANSIT}}}}, {}),
         ({"a": NATIVE, "b": OPCP}, {"provider": "b", "emsps": {"DE8EX": "a", "FR1AB": "b"}}),
         ({"a": OPCP}, {"authority": {}}),
@@ -66,7 +69,9 @@ def test_what_is_in_order(providers: Any, more: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("providers", "more", "key", "words"),
     [
-        ({}, {"provider": "a"}, "providers", "must name 1 to 32"),
+        ({}, {"provider": "a"}, "provider", "isn't one of the providers (there are none)"),
+        ({}, {"emsps": {"DE8EX": "a"}}, "emsps.DE8EX", "isn't one of the providers (there are none)"),
+        ({}, {"authority": {}}, "mo_roots", "is missing; where no provider is named"),
         ({"a.b": NATIVE}, {}, "providers.a.b", "isn't a name"),
         ({"a": {}}, {}, "providers.a", "exactly one of native, opcp, native_opcp_cps, backend, and names none"),
         ({"a": {**NATIVE, **OPCP}}, {}, "providers.a", "and names native, opcp"),
