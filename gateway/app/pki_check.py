@@ -14,7 +14,7 @@ from gateway.app.cps_signers import CpsOpening, signing
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from gateway.config.authorities import AuthorityUse, VaultAuthority
-from gateway.config.plug_and_charge import Cps
+from gateway.config.plug_and_charge import Cps, TransitKey
 from pki.authority import AuthorityError, CertificateAuthority
 from pki.crl import parse_crls
 from pki.iso15118.exi import Schema
@@ -69,7 +69,23 @@ async def _signer_checked(place: str, cps: Cps, schema: Schema) -> AuthorityChec
             await signer.health()
         except (StartFailed, ProvisioningRefused) as error:
             found.problems.append(str(error))
+        else:
+            if cps.transit is not None:
+                await _key(found, place, cps.transit, stack)
     return found
+
+
+async def _key(found: AuthorityChecked, place: str, transit: TransitKey, stack: AsyncExitStack) -> None:
+    # Imported here: hvac takes 0.4 s to load, and most deployments have no Vault.
+    from gateway.app.vaults import VaultConnections  # noqa: PLC0415  # see above
+    from pki.vault.failures import VaultError  # noqa: PLC0415  # see above
+    from pki.vault.inspection import key_faults  # noqa: PLC0415  # see above
+
+    try:
+        connection = await VaultConnections(stack).connect(f"plug_and_charge.providers.{place}.transit", transit)
+        found.problems += await key_faults(connection, transit.mount, transit.key)
+    except VaultError as error:
+        found.problems.append(str(error))
 
 
 async def _checked(name: str, use: AuthorityUse, config: Config) -> AuthorityChecked:
@@ -136,12 +152,14 @@ async def _role(
     # Imported here: hvac takes 0.4 s to load, and most deployments have no Vault.
     from gateway.app.vaults import VaultConnections  # noqa: PLC0415  # see above
     from pki.vault.failures import VaultError  # noqa: PLC0415  # see above
-    from pki.vault.inspection import role_faults, surplus  # noqa: PLC0415  # see above
+    from pki.vault.inspection import lacking, role_faults, surplus  # noqa: PLC0415  # see above
 
     try:
         connection = await VaultConnections(stack).connect(f"authority.{found.use}.vault", vault)
         faults = await role_faults(connection, vault.mount, vault.role, profile, owner(config, found.use))
         found.problems += [f"role {vault.mount}/{vault.role}: {fault}" for fault in faults]
+        for path in await lacking(connection, vault.mount, vault.role, profile):
+            found.problems.append(f'the token may not: add path "{path}" {{ capabilities = ["update"] }}')
         for path in await surplus(connection, vault.mount, vault.role, profile):
             found.problems.append(f"the token may do more than the gateway needs: it can write {path}")
     except VaultError as error:

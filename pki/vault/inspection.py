@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from hvac.api.secrets_engines import Pki
+from hvac.api.secrets_engines import Pki, Transit
 from hvac.api.system_backend import Capabilities
 
 from pki.profiles import CertificateProfile
@@ -40,6 +40,14 @@ HELD_TO: Final = (
     "postal_code",
 )
 """The settings of a role that make a certificate wrong or dangerous; in others an operator may be stricter than we."""
+KEY_SWITCHES: Final = {
+    "exportable": "make a new key: this can't be taken back",
+    "allow_plaintext_backup": "make a new key: this can't be taken back",
+    "deletion_allowed": "set it to false",
+}
+"""Of a transit key: what lets it out, or lets it be lost, and what to do about it."""
+_WRITING: Final = frozenset({"create", "update", "sudo", "root"})
+_READING: Final = frozenset({"read", "sudo", "root"})
 _MORE: Final = frozenset({"create", "update", "patch", "delete", "sudo", "root"})
 
 
@@ -82,6 +90,44 @@ async def surplus(connection: VaultConnection, mount: str, role: str, profile: C
     ]
     if profile.subject.domain_component is None:
         paths.append(f"{mount}/sign-verbatim/{role}")
+    paths.append(f"{mount}/sign-verbatim")
+
+    told = await _capabilities(connection, paths)
+    return [path for path in paths if _MORE & told.get(path, frozenset())]
+
+
+async def lacking(connection: VaultConnection, mount: str, role: str, profile: CertificateProfile) -> list[str]:
+    """Return the paths that the gateway writes to sign and revoke, and its token may not.
+
+    Raises :class:`pki.vault.failures.VaultError`.
+    """
+    how = "sign" if profile.subject.domain_component is None else "sign-verbatim"
+    paths = [f"{mount}/{how}/{role}", f"{mount}/revoke"]
+    told = await _capabilities(connection, paths)
+    return [path for path in paths if path in told and not _WRITING & told[path]]
+
+
+async def key_faults(connection: VaultConnection, mount: str, key: str) -> list[str]:
+    """Return what is wrong with a transit key, and with what the token may do with it.
+
+    Raises :class:`pki.vault.failures.VaultError`.
+    """
+    found = await connection.call(
+        lambda adapter: dict(Transit(adapter).read_key(key, mount_point=mount).get("data") or {})
+    )
+    faults = [f"{mount}/keys/{key}: {name} is true; {mend}" for name, mend in KEY_SWITCHES.items() if found.get(name)]
+    sign, written = f"{mount}/sign/{key}", [f"{mount}/keys/{key}{rest}" for rest in ("", "/config", "/rotate", "/trim")]
+    read = [f"{mount}/export/signing-key/{key}", f"{mount}/backup/{key}"]
+    told = await _capabilities(connection, [sign, *written, *read])
+    if sign in told and not _WRITING & told[sign]:
+        faults.append(f'the token may not sign: add path "{sign}" {{ capabilities = ["update"] }}')
+    more = [path for path in written if _MORE & told.get(path, frozenset())]
+    more += [path for path in read if _READING & told.get(path, frozenset())]
+    return faults + [f"the token may do more than the gateway needs: {path}" for path in more]
+
+
+async def _capabilities(connection: VaultConnection, paths: list[str]) -> Mapping[str, frozenset[str]]:
+    """Return what the token may do, by path; nothing where it may not ask."""
 
     def ask(adapter: VaultAdapter) -> Mapping[str, Any]:
         return dict(Capabilities(adapter).get_capabilities(paths)["data"])
@@ -91,8 +137,8 @@ async def surplus(connection: VaultConnection, mount: str, role: str, profile: C
     except VaultRefused as error:
         if error.status != 403:
             raise
-        return []
-    return [path for path in paths if _MORE & set(told.get(path) or ())]
+        return {}
+    return {path: frozenset(told.get(path) or ()) for path in paths}
 
 
 def _too_short(found: Mapping[str, Any], profile: CertificateProfile) -> list[str]:

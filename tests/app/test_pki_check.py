@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.app.pki_check import AuthorityChecked, _vehicles, check_authorities
 from gateway.config import Config, load
@@ -14,7 +16,8 @@ from pki.iso15118.exi import Schema
 from pki.issuing import ISSUING_LIFETIME, new_ec_key
 from pki.pem_files import key_pem
 from pki.profiles import load_profile
-from pki.vault.bootstrap import authority_section
+from pki.vault.bootstrap import authority_section, cps_section
+from pki.vault.bootstrap_plan import CpsKey
 from tests.bao import Bao
 from tests.pki.iso15118.provisioning_parts import v2g_pki
 from tests.pki.vault.bootstrapped import OPERATOR, administrator, plan_of, set_up
@@ -125,6 +128,31 @@ async def test_the_ca_of_contracts_and_its_provisioning_service(tmp_path: Path) 
     assert [len(each.problems) for each in wrong] == [0, 0, 2, 1]
     assert "isn't on P-521; make a CA that is" in wrong[2].problems[0]
     assert "own.native.cps.key: the key isn't that of the leaf" in wrong[3].problems[0]
+
+
+async def test_a_provisioning_service_in_a_vault(bao: Bao, tmp_path: Path) -> None:
+    plan = plan_of("contract", cps=(CpsKey("cps"),))
+    with administrator(bao) as vault:
+        outcome = set_up(vault, plan, secret_id_file=tmp_path / "secret-id")
+        section = authority_section(vault, plan, outcome, tmp_path / "secret-id")["authority"]
+        native = cps_section(vault, plan, outcome, tmp_path / "secret-id")
+        asked = x509.load_pem_x509_csr(outcome.papers.requests["cps"].encode()).public_key()
+        assert isinstance(asked, ec.EllipticCurvePublicKey)
+        native["cps"]["chain"] = str(tmp_path / "cps.pem")
+        (tmp_path / "cps.pem").write_text(v2g_pki(Schema.ISO_2, datetime.now(UTC), key=asked).chain_pem)
+        vehicles = {"providers": {"own": {"native": native}}, "oem_roots": "oem.pem"}
+        config = configured(tmp_path, section, plug_and_charge=vehicles)
+
+        right = await check_authorities(config)
+        for name, verb in (("contract", "sign/contract"), ("cps", "verify/cps")):
+            rules = (vault.read(f"sys/policies/acl/voltgate-{name}") or {})["policy"]
+            gone = {"contract": "sign-verbatim/contract", "cps": "sign/cps"}[name]
+            vault.write(f"sys/policies/acl/voltgate-{name}", {"policy": rules.replace(gone, verb)})
+        unable = await check_authorities(config)
+
+    assert [(each.use, each.problems) for each in right[1:]] == [("contract", []), ("own.native.cps", [])]
+    assert 'the token may not: add path "voltgate-contracts/sign-verbatim/contract"' in unable[1].problems[0]
+    assert 'the token may not sign: add path "voltgate-cps/sign/cps"' in unable[2].problems[0]
 
 
 async def test_an_issuing_ca_that_vehicles_find_too_large(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from pki.authority.vault import VaultAuthority
 from pki.client_tls import TlsTrust
 from pki.profiles import charging_station, secc, with_lifetime
 from pki.vault.bootstrap_connection import Administrator
+from pki.vault.bootstrap_plan import CpsKey
 from pki.vault.connection import VaultConnection
 from pki.vault.failures import VaultRefused
-from pki.vault.inspection import role_faults, surplus
+from pki.vault.inspection import key_faults, lacking, role_faults, surplus
 from pki.vault.logins import AppRoleLogin, TokenLogin
 from tests.bao import ROOT_TOKEN, Bao
 from tests.pki.vault.bootstrapped import OPERATOR, csr_of, plan_of, set_up
@@ -27,7 +28,8 @@ MOUNT, ROLE = "voltgate-stations", "charging_station"
 @pytest.fixture
 async def connection(bao: Bao, vault: Administrator, tmp_path: Path) -> AsyncIterator[VaultConnection]:
     """Return the gateway's own, by AppRole."""
-    role_id = set_up(vault, plan_of("station", "v2g"), secret_id_file=tmp_path / "secret-id").login.role_id
+    plan = plan_of("station", "v2g", cps=(CpsKey("cps"),))
+    role_id = set_up(vault, plan, secret_id_file=tmp_path / "secret-id").login.role_id
     login = AppRoleLogin(role_id or "", (tmp_path / "secret-id").read_text, "approle")
     opened = VaultConnection([bao.address], login, trust=TlsTrust(bao.cacert), namespace=vault.namespace)
     yield opened
@@ -39,6 +41,9 @@ async def test_what_was_set_up_has_no_fault_and_no_surplus(connection: VaultConn
     assert await surplus(connection, MOUNT, ROLE, charging_station()) == []
     assert await role_faults(connection, "voltgate-v2g", "secc", secc(), OPERATOR) == []
     assert await surplus(connection, "voltgate-v2g", "secc", secc()) == []
+    assert await lacking(connection, MOUNT, ROLE, charging_station()) == []
+    assert await lacking(connection, "voltgate-v2g", "secc", secc()) == []
+    assert await key_faults(connection, "voltgate-cps", "cps") == []
 
 
 async def test_the_gateways_authority_works_with_what_was_set_up(connection: VaultConnection) -> None:
@@ -119,3 +124,63 @@ async def test_a_token_that_may_do_more_is_told_of(bao: Bao, vault: Administrato
 
     assert f"{MOUNT}/sign-verbatim/{ROLE}" in found
     assert {"auth/token/create", f"{MOUNT}/keys/generate/exported", "sys/mounts/voltgate"} < set(found)
+
+
+async def test_what_a_token_lacks(vault: Administrator, connection: VaultConnection) -> None:
+    """One that may sign, but not as these certificates are asked for, signs none of them."""
+    paths = ("voltgate-v2g/sign/secc", "voltgate-v2g/sign-verbatim")
+    rules = "".join(f'path "{path}" {{ capabilities = ["update"] }}' for path in paths)
+    vault.write("sys/policies/acl/voltgate-v2g", {"policy": rules})
+
+    assert await lacking(connection, "voltgate-v2g", "secc", secc()) == [
+        "voltgate-v2g/sign-verbatim/secc",
+        "voltgate-v2g/revoke",
+    ]
+    assert await surplus(connection, "voltgate-v2g", "secc", secc()) == ["voltgate-v2g/sign-verbatim"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ('path "voltgate-cps/keys/cps" { capabilities = ["read"] }', ["the token may not sign: add path "]),
+        (
+            (
+                'path "voltgate-cps/keys/cps" { capabilities = ["read", "delete"] }'
+                'path "voltgate-cps/keys/cps/+" { capabilities = ["update"] }'
+                'path "voltgate-cps/export/*" { capabilities = ["read"] }'
+                'path "voltgate-cps/backup/*" { capabilities = ["read"] }'
+                'path "voltgate-cps/sign/cps" { capabilities = ["update"] }'
+            ),
+            [
+                f"the token may do more than the gateway needs: voltgate-cps/{path}"
+                for path in (
+                    "keys/cps",
+                    "keys/cps/config",
+                    "keys/cps/rotate",
+                    "keys/cps/trim",
+                    "export/signing-key/cps",
+                    "backup/cps",
+                )
+            ],
+        ),
+    ],
+    ids=["less", "more"],
+)
+async def test_what_a_token_may_do_with_a_key(
+    vault: Administrator, connection: VaultConnection, rule: str, told: list[str]
+) -> None:
+    vault.write("sys/policies/acl/voltgate-cps", {"policy": rule})
+
+    found = await key_faults(connection, "voltgate-cps", "cps")
+
+    assert len(found) == len(told)
+    assert all(text.startswith(words) for text, words in zip(found, told, strict=True))
+
+
+async def test_a_key_that_can_leave(vault: Administrator, connection: VaultConnection) -> None:
+    vault.write("voltgate-cps/keys/cps/config", {"exportable": True, "deletion_allowed": True})
+
+    assert await key_faults(connection, "voltgate-cps", "cps") == [
+        "voltgate-cps/keys/cps: exportable is true; make a new key: this can't be taken back",
+        "voltgate-cps/keys/cps: deletion_allowed is true; set it to false",
+    ]
