@@ -10,6 +10,7 @@ from gateway.cli import contract_certificates
 from gateway.cli.on_records import on_records, who
 from gateway.cli.output import (
     DEFAULT_CONFIG,
+    NUMBER_MAX,
     ConfigOption,
     Failed,
     JsonOption,
@@ -95,8 +96,8 @@ def list_contracts(
         str | None, typer.Argument(metavar="[PCID]", callback=_pcid, help="Only this vehicle's.", show_default=False)
     ] = None,
     emaid: Annotated[str | None, typer.Option(callback=_emaid, help="Only this contract's.")] = None,
-    after: Annotated[int, typer.Option(help="Only those behind this id: the next page.", min=0)] = 0,
-    limit: Annotated[int, typer.Option(help="So many at most.", min=1)] = LIMIT,
+    after: Annotated[int, typer.Option(help="Only those behind this id: the next page.", min=0, max=NUMBER_MAX)] = 0,
+    limit: Annotated[int, typer.Option(help="So many at most.", min=1, max=NUMBER_MAX)] = LIMIT,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:

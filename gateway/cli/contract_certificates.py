@@ -8,7 +8,15 @@ from gateway.app.logs import configure
 from gateway.cli.cert import Serial, check_told, checked, known_reason, told
 from gateway.cli.events import moment_of
 from gateway.cli.on_records import on_records
-from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, load_config, print_json, print_table
+from gateway.cli.output import (
+    DEFAULT_CONFIG,
+    NUMBER_MAX,
+    ConfigOption,
+    JsonOption,
+    load_config,
+    print_json,
+    print_table,
+)
 from pki.iso15118.identifiers import Emaid
 from pki.reasons import FOR_GOOD
 
@@ -48,8 +56,8 @@ def certificates(  # noqa: PLR0913, PLR0917 - one for each option, as typer read
         list[str],
         typer.Option(callback=_states, help="Only those that are issued, superseded, revoked or expired; repeatable."),
     ] = [],  # noqa: B006 - typer's way to say that it is a list; nobody changes it
-    after: Annotated[int, typer.Option(help="Only those behind this id: the next page.", min=0)] = 0,
-    limit: Annotated[int, typer.Option(help="So many at most.", min=1)] = LIMIT,
+    after: Annotated[int, typer.Option(help="Only those behind this id: the next page.", min=0, max=NUMBER_MAX)] = 0,
+    limit: Annotated[int, typer.Option(help="So many at most.", min=1, max=NUMBER_MAX)] = LIMIT,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -109,7 +117,7 @@ def log(  # noqa: PLR0913, PLR0917 - one for each option, as typer reads them
     since: Annotated[
         str | None, typer.Option(help="Only those since this time: ISO 8601, UTC unless it says else.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1)] = LOG_LIMIT,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=NUMBER_MAX)] = LOG_LIMIT,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from gateway.cli.on_records import on_records
-from gateway.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, load_config, print_json, print_table
+from gateway.cli.output import (
+    DEFAULT_CONFIG,
+    NUMBER_MAX,
+    ConfigOption,
+    JsonOption,
+    load_config,
+    print_json,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from gateway.app.records import Records
@@ -21,7 +29,7 @@ def events(
     since: Annotated[
         str | None, typer.Option(help="Only what had not ended before this time: ISO 8601, UTC unless it says else.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1)] = LIMIT,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=NUMBER_MAX)] = LIMIT,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:

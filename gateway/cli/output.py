@@ -16,6 +16,8 @@ from gateway.config import Config, ConfigError, load
 ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.", show_default=True)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 DEFAULT_CONFIG = Path("voltgate.yaml")
+NUMBER_MAX: Final = 2**63 - 1
+"""What a store can count up to."""
 WIDE: Final = 240
 """Columns where there is no terminal to say how many."""
 

@@ -48,6 +48,6 @@ def test_the_table(run: Run) -> None:
     assert text.index("CS2") < text.index("CS1")
 
 
-@pytest.mark.parametrize("options", [("--since", "yesterday"), ("--limit", "0")])
+@pytest.mark.parametrize("options", [("--since", "yesterday"), ("--limit", "0"), ("--limit", str(2**63))])
 def test_wrong_usage(run: Run, options: tuple[str, ...]) -> None:
     assert run("events", *options).exit_code == 2
