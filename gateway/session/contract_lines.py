@@ -55,7 +55,8 @@ def read_moment(text: str, *, is_end: bool = False) -> datetime:
             moment += timedelta(days=1)
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ContractInvalid(f"{text[:40]!r} is too far from now") from None
+        instead = "; leave it empty where there is no end" if is_end else ""
+        raise ContractInvalid(f"{text[:40]!r} is too far from now{instead}") from None
 
 
 def read_csv(text: str) -> Numbered:
