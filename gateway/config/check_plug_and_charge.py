@@ -13,6 +13,8 @@ from gateway.config.secrets import SecretError, SecretRef, exposure
 from pki.iso15118.cps import CpsChain, CpsUnusable, FileCps
 from pki.iso15118.signature import Suite
 
+VEHICLE_WAITS: Final = 5.0
+"""Seconds from a vehicle's request to the answer that it still takes (V2G_EVCC_Msg_Timeout)."""
 CHAIN_MAX: Final = 65_536
 """Bytes of a CPS chain's file."""
 
@@ -33,6 +35,11 @@ def check_plug_and_charge(
     if section.certificate_profiles == "warn":
         text = "is warn: certificates that break the profiles of ISO 15118 are let pass, and audited"
         yield Problem.warning("plug_and_charge.certificate_profiles", text)
+    if section.providers and section.timeout >= VEHICLE_WAITS:
+        text = (
+            f"is {section.timeout:g} s: a vehicle gives up after {VEHICLE_WAITS:g}; leave time for the way to it, too"
+        )
+        yield Problem.warning("plug_and_charge.timeout", text)
     for name, provider in section.providers.items():
         looking = _Looking(f"plug_and_charge.providers.{name}", secret, now, environ)
         yield from looking.provider(provider)

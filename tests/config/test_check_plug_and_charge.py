@@ -132,3 +132,10 @@ def test_what_an_opcp_provider_needs(folder: Path, signs: bool) -> None:
 
 def test_profiles_that_are_let_pass(folder: Path) -> None:
     assert any("certificate_profiles: is warn" in each for each in say(folder, certificate_profiles="warn"))
+
+
+def test_a_timeout_longer_than_a_vehicle_waits(folder: Path) -> None:
+    assert say(folder, timeout=5)[:-1] == [
+        "warning: plug_and_charge.timeout: is 5 s: a vehicle gives up after 5; leave time for the way to it, too"
+    ]
+    assert say(folder, timeout=4.9)[:-1] == []
