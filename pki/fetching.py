@@ -2,7 +2,8 @@
 
 Only places on the operator's :class:`~pki.destinations.AllowList`; no redirect; the address is looked at when the
 socket is made, so that a name which resolves anew (DNS rebinding) wins nothing; no proxy, no cookie; bounded bytes,
-seconds, connections to one place and in all. ``take_at_most`` is shared with what fetches the operator's own URLs.
+seconds, connections to one place and in all. What fetches the operator's own URLs shares ``take_at_most`` and
+``reason_of``.
 """
 
 import errno
@@ -86,7 +87,7 @@ class GuardedHttp:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused):
                 raise DestinationRefused(str(error.os_error.strerror)) from None
-            raise FetchFailed(str(error) or type(error).__name__) from None
+            raise FetchFailed(reason_of(error)) from None
         finally:
             self._fetches -= 1
 
@@ -137,6 +138,13 @@ class GuardedHttp:
 
 class AddressRefused(OSError):
     """A name leads to an address that is refused; an OSError, so that the next address has its turn."""
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a request failed; aiohttp's own words would name an object of this process."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"can't connect to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+    return str(error) or type(error).__name__
 
 
 async def take_at_most(content: aiohttp.StreamReader, size_max: int) -> bytes:

@@ -14,7 +14,7 @@ from cryptography import x509
 from gateway.app.clock import now
 from pki.authority import AuthorityError
 from pki.crl import CRL_SIZE_MAX, Crl, parse_crls
-from pki.fetching import TooLarge, take_at_most
+from pki.fetching import TooLarge, reason_of, take_at_most
 from pki.revocation import CrlStore, RevocationSource, Status
 
 FETCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=20.0)
@@ -198,7 +198,7 @@ async def _fetch(url: str) -> bytes:
     except TooLarge:
         raise _too_large(url) from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise CrlUnavailable(f"{url}: {str(error) or type(error).__name__}") from None
+        raise CrlUnavailable(f"{url}: {reason_of(error)}") from None
 
 
 def _too_large(source: str) -> CrlUnavailable:

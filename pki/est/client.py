@@ -18,7 +18,7 @@ from pki.authority import AuthorityUnavailable, SigningPending, SigningRefused
 from pki.client_tls import CredentialMissing, TlsTrust
 from pki.clock import utc_now
 from pki.est.messages import Malformed, read_certificates, request_body, retry_after
-from pki.fetching import TooLarge, take_at_most
+from pki.fetching import TooLarge, reason_of, take_at_most
 
 ANSWER_MAX: Final = 256 * 1024
 """Bytes of one answer."""
@@ -100,7 +100,7 @@ class EstClient:
             except (aiohttp.ClientError, OSError) as error:
                 # What the server made of a client certificate shows only here, as a TLS alert.
                 self.trust.forget()
-                raise AuthorityUnavailable(f"{where}: {str(error) or type(error).__name__}") from None
+                raise AuthorityUnavailable(f"{where}: {reason_of(error)}") from None
 
     async def _exchange(self, where: str, body: bytes | None) -> list[x509.Certificate]:
         tls = await asyncio.to_thread(self.trust.context)

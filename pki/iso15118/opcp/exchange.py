@@ -13,7 +13,7 @@ import aiohttp
 import jiter
 
 from pki.client_tls import CredentialMissing, TlsTrust
-from pki.fetching import TooLarge, take_at_most
+from pki.fetching import TooLarge, reason_of, take_at_most
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 
 ANSWER_MAX: Final = 256 * 1024
@@ -88,7 +88,7 @@ class Exchange:
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: a header that HTTP can't carry; aiohttp quotes it, and it may be a secret.
-            reason = str(error) if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
+            reason = reason_of(error) if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
             raise ProvisioningRefused(Refusal.PROVIDER_UNAVAILABLE, f"{url}: {reason}") from None
 
     def _opened(self) -> aiohttp.ClientSession:
