@@ -32,6 +32,9 @@ def check_plug_and_charge(
     if section.v2g_roots is None and any(_is_foreign(provider) for provider in section.providers.values()):
         text = "isn't set: whether a provider's answer leads to a V2G root is left to the vehicle"
         yield Problem.warning("plug_and_charge.v2g_roots", text)
+    if section.mo_roots is None and any(provider.opcp is not None for provider in section.providers.values()):
+        text = "isn't set: Authorize with contracts of OPCP providers is refused; name their operators' roots"
+        yield Problem.warning("plug_and_charge.mo_roots", text)
     if section.certificate_profiles == "warn":
         text = "is warn: certificates that break the profiles of ISO 15118 are let pass, and audited"
         yield Problem.warning("plug_and_charge.certificate_profiles", text)

@@ -119,11 +119,16 @@ def test_what_an_opcp_provider_needs(folder: Path, signs: bool) -> None:
     token = {"url": "https://o/token", "client_id": "me", "client_secret": "env:S"}
     opcp = {"opcp": {"url": "https://o", "token": token, "headers": {"X-Api-Key": "env:K"}, "roots": "nowhere.pem"}}
     place = "plug_and_charge.providers.a." + ("native_opcp_cps.opcp" if signs else "opcp")
+    others = (
+        "warning: plug_and_charge.mo_roots: isn't set: Authorize with contracts of OPCP providers is refused; "
+        "name their operators' roots"
+    )
     assert say(folder, provider={"native_opcp_cps": opcp} if signs else opcp) == [
         (
             "warning: plug_and_charge.v2g_roots: isn't set: whether a provider's answer leads to a V2G root is left to "
             "the vehicle"
         ),
+        *([] if signs else [others]),
         f"error: {place}.roots: nowhere.pem: No such file or directory",
         f"error: {place}.token.client_secret: asked for env:S",
         f"error: {place}.headers.X-Api-Key: asked for env:K",
