@@ -7,8 +7,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal, VerifiedRequest
 
-REMEMBERED: Final = 86_400.0
-"""Seconds in which a signed request has effect once."""
+REMEMBERED: Final = 3_600.0
+"""Seconds in which a signed request has effect once: a vehicle that signs alike each time (RFC 6979), and has lost its
+answer, is kept waiting as long."""
 REMEMBERED_MAX: Final = 50_000
 """Requests that are remembered; of more, the oldest is forgotten."""
 
