@@ -69,7 +69,8 @@ class NamedCertificate:
 
     certificate: CertificateHash
     responder: str
-    """The URL at which somebody says whether it is revoked; where it may be is the guarded fetch's affair."""
+    """The URL at which somebody says whether it is revoked; where it may be is the guarded fetch's affair. Empty: the
+    station knows none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,8 @@ class ContractStatus:
                     "ocsp.issuers, and its root in plug_and_charge.mo_roots",
                 )
             certificate = issued_by(issuer, each.certificate.serial_number)
-            questions.append(_Question(certificate, issuer, each.responder, is_leaf=not authorities.is_ca(certificate)))
+            is_leaf = not authorities.is_ca(certificate)
+            questions.append(_Question(certificate, issuer, each.responder or None, is_leaf=is_leaf))
         leaf = next((each for each in questions if each.is_leaf), None)
         if leaf is None:
             raise ContractRefused(Fault.MALFORMED, "the hash data names CAs alone, and no contract")
@@ -243,7 +245,7 @@ class ContractStatus:
         if listed.status is Status.GOOD or (question.responder is None and not question.is_leaf):
             return ""
         if question.responder is None:
-            return f"it names no OCSP responder, and {listed.reason}"
+            return f"no OCSP responder is named for it, and {listed.reason or 'of hashes alone no CRL says enough'}"
         return str(silence or "what its OCSP responder said is over")
 
     async def _ask(self, questions: Sequence[_Question]) -> Mapping[CertificateHash, OcspUnavailable]:

@@ -229,6 +229,16 @@ async def test_the_leaf_alone_and_in_any_place(world: World) -> None:
         assert (await world.hashes(named)).serial == contract.leaf.serial_number
 
 
+async def test_hashes_without_a_responder(world: World) -> None:
+    """has·to·be's extension of 1.6 can leave it out: that is no attempt to send the gateway anywhere."""
+    contract = world.mo.contract()
+    with pytest.raises(ContractRefused, match="no OCSP responder is named for it, and of hashes") as caught:
+        await world.hashes(contract.hash_data(""))
+    assert (fault_of(caught), world.fetched) == (Fault.REVOCATION_UNKNOWN, [])
+    await world.hashes(contract.hash_data(URL))
+    assert (await world.hashes(contract.hash_data(""))).warnings == (), "what was said of it holds still"
+
+
 async def test_hashes_of_cas_alone_name_no_contract(world: World) -> None:
     root = world.mo.root.certificate
     named = certificate_hash(root, root).payload | {"responderURL": URL}
@@ -373,7 +383,7 @@ async def test_one_that_a_crl_lists(form: str, world: World) -> None:
 async def test_certificates_that_name_no_responder() -> None:
     world = World(names_responder=False)
     contract = world.mo.contract()
-    with pytest.raises(ContractRefused, match="names no OCSP responder, and there is no CRL") as caught:
+    with pytest.raises(ContractRefused, match="no OCSP responder is named for it, and there is no CRL") as caught:
         await world.chain(contract)
     assert fault_of(caught) is Fault.REVOCATION_UNKNOWN
     world.lists(world.mo.sub_2)
