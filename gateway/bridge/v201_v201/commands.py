@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.bridge.books import Json, Page
 from gateway.bridge.v201_v201.context import Context
+from gateway.wire.errors import CallError
 
 REMOTE_STARTS_MAX: Final = 100
 """Tokens of remote starts that are kept in mind for one station; the oldest is forgotten."""
@@ -12,14 +13,23 @@ REMOTE_STARTS_MAX: Final = 100
 async def request_start(context: Context, payload: Json) -> Json:
     """RequestStartTransaction, relayed. Its token is kept in mind: the station may ask about it, without a proof (F01).
 
-    Not worth a write of its own: it goes to the store with the next change of the books.
+    Not worth a write of its own: it goes to the store with the next change of the books. A start that the station
+    refuses is none.
     """
+    start_id = str(payload["remoteStartId"])
     remote_starts = context.books.page(Page.REMOTE_STARTS)
     while len(remote_starts) >= REMOTE_STARTS_MAX:
         del remote_starts[next(iter(remote_starts))]
-    remote_starts[str(payload["remoteStartId"])] = payload["idToken"]["idToken"]
+    remote_starts[start_id] = payload["idToken"]["idToken"]
     context.books.changed(Page.REMOTE_STARTS)
-    return await context.call_station("RequestStartTransaction", payload)
+    try:
+        answer = await context.call_station("RequestStartTransaction", payload)
+    except CallError:
+        _forget(context, start_id)
+        raise
+    if answer["status"] != "Accepted":
+        _forget(context, start_id)
+    return answer
 
 
 async def request_stop(context: Context, payload: Json) -> Json:
@@ -41,6 +51,11 @@ async def get_transaction_status(context: Context, payload: Json) -> Json:
     """GetTransactionStatus: what waits in the journal is in the queue too (E14)."""
     answer = await context.call_station("GetTransactionStatus", payload)
     return answer if context.ledger.is_clear else {**answer, "messagesInQueue": True}
+
+
+def _forget(context: Context, start_id: str) -> None:
+    context.books.page(Page.REMOTE_STARTS).pop(start_id, None)
+    context.books.changed(Page.REMOTE_STARTS)
 
 
 def _runs(context: Context, transaction: str) -> bool:

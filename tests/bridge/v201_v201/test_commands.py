@@ -1,10 +1,12 @@
 """Commands about a transaction: attack A7, over a 2.0.1 backend."""
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.bridge.books import Json, Page
+from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v201.commands import REMOTE_STARTS_MAX
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -38,6 +40,23 @@ async def test_the_token_of_a_remote_start_is_kept_in_mind(world: "World") -> No
         await world.from_backend("RequestStartTransaction", {"idToken": token, "remoteStartId": number})
     kept = world.books.page(Page.REMOTE_STARTS)
     assert (len(kept), kept["1"], kept["100"]) == (REMOTE_STARTS_MAX, "DE8EXC00000001", "DE8EXC00000100")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_kept"),
+    [
+        ({"status": "Accepted"}, True),
+        ({"status": "Rejected"}, False),
+        (CallError(ErrorCode.NOT_SUPPORTED), False),
+        (PeerUnavailable("gone"), True),
+    ],
+)
+async def test_the_token_of_a_start_that_the_station_refused_is_not(world: "World", answer: Any, is_kept: bool) -> None:
+    world.station.answers["RequestStartTransaction"] = answer
+    asked = {"idToken": {"idToken": "DE8EXC12345678", "type": "eMAID"}, "remoteStartId": 7}
+    with contextlib.suppress(CallError, PeerUnavailable):
+        assert await world.from_backend("RequestStartTransaction", asked) == answer
+    assert bool(world.books.page(Page.REMOTE_STARTS)) == is_kept
 
 
 COMMANDS: list[tuple[str, "Callable[[str], Json]"]] = [
