@@ -28,8 +28,6 @@ from pki.iso15118.contract_status import ContractRefused, Fault, NamedCertificat
 from pki.iso15118.identifiers import Emaid
 
 EMAID_TYPE: Final = "eMAID"
-ID_TAG_MAX: Final = 20
-"""Characters of an idTag, and of idToken in the note."""
 CHECKS_MAX: Final = 240
 """Contracts of one station that are looked at in ``CHECKS_WINDOW`` seconds: each may send the gateway to responders."""
 CHECKS_WINDOW: Final = 3600.0
@@ -145,8 +143,9 @@ class ContractAuthorization:
         proof = _proof_of(payload)
         authorities = await self._authorities()
         if authorities is None and proof != "none" and station.knows_contracts:
-            # Nobody here can tell; the backend can.
+            # Nobody here can tell; the backend can. What it finds wrong with the certificate stands.
             answer = await ask()
+            answer = paired(answer) if "certificateStatus" in answer else answer
             self._tell(station, payload, proof, answer)
             return answer
         try:

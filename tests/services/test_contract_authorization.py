@@ -226,7 +226,11 @@ async def test_where_nobody_is_named_the_backend_says_or_nobody_does(world: Worl
     knowing = Bridged(knows_contracts=True)
     knowing.backend["Authorize"] = {**ACCEPTED, "certificateStatus": "Accepted"}
     assert await world.authorize(knowing, CHAIN) == ("Accepted", "Accepted")
-    assert knowing.asked == [("Authorize", CHAIN)]
+    knowing.backend["Authorize"] = {**ACCEPTED, "certificateStatus": "CertificateRevoked"}
+    assert await world.authorize(knowing, HASHED) == ("CertificateRevoked", "Invalid")
+    knowing.backend["Authorize"] = ACCEPTED
+    assert await world.authorize(knowing, CHAIN) == (None, "Accepted")
+    assert knowing.asked == [("Authorize", CHAIN), ("Authorize", HASHED), ("Authorize", CHAIN)]
     assert await world.authorize(knowing, {"idToken": TOKEN}) == ("NoCertificateAvailable", "Invalid")
     assert world.looked_at == []
 
