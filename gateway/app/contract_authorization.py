@@ -81,7 +81,8 @@ class MobilityOperators:
             log.error("mo_roots_unreadable", path=str(self._roots_file), reason=str(error))  # noqa: TRY400 - it says it
         own = await self._authorities.known_issuers(USES)
         further = await self._responders.look()  # who may be asked follows from the same CAs
-        self._known = await asyncio.to_thread(ContractAuthorities, [*self._from_file, *_topmost(own)], [*own, *further])
+        roots = [*self._from_file, *_topmost(own)]
+        self._known = await asyncio.to_thread(ContractAuthorities, roots, [*own, *further], own)
 
     async def run(self) -> None:
         """Look again and again. Never returns; to be cancelled."""

@@ -187,6 +187,8 @@ class ContractAuthorization:
         except StoreAway as away:
             raise ContractRefused(Fault.REVOCATION_UNKNOWN, f"the record of contracts can't be read: {away}") from None
         if record is None:
+            if verified.is_issued_here:
+                raise ContractRefused(Fault.OTHER_EMAID, f"{verified.serial:x} was never issued here")
             return
         if record.status is ContractStatus.REVOKED:
             raise ContractRefused(Fault.REVOKED, f"{verified.serial:x} is revoked here")

@@ -23,7 +23,13 @@ class ContractAuthorities:
     another role, since a charge point operator's under the same V2G root is none of theirs ([V2G2-925]).
     """
 
-    def __init__(self, roots: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate] = ()) -> None:
+    def __init__(
+        self,
+        roots: Sequence[x509.Certificate],
+        intermediates: Sequence[x509.Certificate] = (),
+        own: Sequence[x509.Certificate] = (),
+    ) -> None:
+        """``own``: those of them through which contracts are issued here, all of which are on record."""
         under = _under(roots, intermediates[:INTERMEDIATES_MAX])
         self.paths = TrustedPaths(roots, tuple(under))
         self._issuers = Issuers((*roots, *under))
@@ -31,10 +37,15 @@ class ContractAuthorities:
         self._cas = frozenset(
             issued_by(issuer, ca.serial_number) for ca, issuer in (*under.items(), *zip(roots, roots, strict=True))
         )
+        self._own = frozenset(own)
 
     def issuer(self, certificate: CertificateHash) -> x509.Certificate | None:
         """Return the CA under our roots that issued a certificate, by its hashes alone; None: it isn't known here."""
         return self._issuers.find(certificate)
+
+    def is_own(self, issuer: x509.Certificate) -> bool:
+        """Return whether what this CA issues is on record here."""
+        return issuer in self._own
 
     def is_ca(self, certificate: CertificateHash) -> bool:
         """Return whether this is the name, in SHA-256, of a CA that is known here."""

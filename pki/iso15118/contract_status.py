@@ -81,6 +81,9 @@ class VerifiedContract:
     issuer: x509.Certificate
     emaid: Emaid | None
     """As its name proves it; None where only hashes were at hand."""
+    is_issued_here: bool = False
+    """By its hashes: then it is on record, or there is no such certificate. A responder that only knows what is revoked
+    (Vault's) says good of every number."""
     warnings: tuple[str, ...] = ()
     """What was let pass, as the operator wants it; no eMAID is in it."""
 
@@ -164,7 +167,7 @@ class ContractStatus:
             for index, pair in enumerate(pairwise(path))
         ]
         warnings += await self._check_revocation(questions)
-        return VerifiedContract(path[0].serial_number, path[1], named, tuple(warnings))
+        return VerifiedContract(path[0].serial_number, path[1], named, warnings=tuple(warnings))
 
     async def of_hashes(self, named: Sequence[NamedCertificate], authorities: ContractAuthorities) -> VerifiedContract:
         """Verify what a station has verified itself but for revocation (C07.FR.01). Raises :class:`ContractRefused`.
@@ -192,7 +195,8 @@ class ContractStatus:
             if (certificate := issued_by(issuer, ca.serial_number)) not in said:
                 questions.append(_Question(certificate, issuer, None))
         warnings = await self._check_revocation(questions)
-        return VerifiedContract(leaf.certificate.serial_number, leaf.issuer, None, tuple(warnings))
+        is_own = authorities.is_own(leaf.issuer)
+        return VerifiedContract(leaf.certificate.serial_number, leaf.issuer, None, is_own, tuple(warnings))
 
     def _look_at(self, path: Path) -> tuple[Emaid, list[str]]:
         """Return whose contract it is, and what was let pass. Raises ProvisioningRefused, :class:`ContractRefused`."""

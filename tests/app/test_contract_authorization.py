@@ -134,6 +134,7 @@ async def test_our_own_contracts_are_taken_and_their_crl_is_read(
         assert known is not None
         issuing, root = await house.services.pki.authorities.by_use["contract"].chain()
         assert known.issuer(certificate_hash(issuing, root)) == root
+        assert known.is_own(issuing)
         assert set(house.services.pki.revocations.sources) == {"authority.station", "authority.contract"}
 
 
@@ -178,6 +179,7 @@ async def test_files_that_are_replaced(
         first = await found.current()
         assert first is not None
         assert first.issuer(leaf) is None
+        assert not any(map(first.is_own, other.sub_cas)), "others' aren't on record here"
         (tmp_path / "mo-root.pem").write_text(certificates_pem([other.root.certificate]))
         (tmp_path / "mo-sub-cas.pem").write_text(certificates_pem(other.sub_cas))
         await found.look()

@@ -67,6 +67,7 @@ class World:
     def __init__(self) -> None:
         self.fault: Fault | None = None
         self.warnings: tuple[str, ...] = ()
+        self.is_issued_here = False
         self.looked_at: list[Any] = []
         self.authorities: Any = object()
         self.record: ProvidedCertificate | Exception | None = None
@@ -89,7 +90,7 @@ class World:
         self.looked_at.append(seen)
         if self.fault is not None:
             raise ContractRefused(self.fault, "why")
-        return VerifiedContract(0xF1, object(), None, self.warnings)  # type: ignore[arg-type]  # nobody looks at it
+        return VerifiedContract(0xF1, object(), None, self.is_issued_here, self.warnings)  # type: ignore[arg-type]  # nobody looks at it
 
     async def find(self, serial: int, issuer: Any) -> ProvidedCertificate | None:
         assert (serial, issuer is not None) == (0xF1, True)
@@ -269,6 +270,15 @@ async def test_a_certificate_that_was_issued_here(
     world.record = ProvidedCertificate(status, emaid, None)
     assert await world.authorize(station, HASHED) == pair
     assert len(station.asked) == (1 if pair[0] == "Accepted" else 0)
+
+
+async def test_a_number_under_which_nothing_was_issued_here(world: World, station: Bridged) -> None:
+    """Vault's responder calls every number good that isn't revoked."""
+    world.is_issued_here = True
+    assert await world.authorize(station, HASHED) == ("CertChainError", "Invalid")
+    assert (station.asked, world.events.kinds) == ([], [Kind.INVALID_CONTRACT])
+    world.record = ProvidedCertificate(ContractStatus.ISSUED, EMAID, None)
+    assert await world.authorize(station, HASHED) == ("Accepted", "Accepted")
 
 
 async def test_a_store_that_is_away(world: World, station: Bridged) -> None:

@@ -229,6 +229,15 @@ async def test_the_leaf_alone_and_in_any_place(world: World) -> None:
         assert (await world.hashes(named)).serial == contract.leaf.serial_number
 
 
+async def test_whose_contracts_are_on_record(world: World) -> None:
+    contract = world.mo.contract()
+    assert not (await world.hashes(contract.hash_data(URL))).is_issued_here
+    root, subs = world.mo.root.certificate, world.mo.sub_cas
+    world.authorities = ContractAuthorities([root], subs, own=[*subs, root])
+    assert (await world.hashes(contract.hash_data(URL))).is_issued_here
+    assert not (await world.chain(contract)).is_issued_here, "a chain is proof enough"
+
+
 async def test_hashes_without_a_responder(world: World) -> None:
     """has·to·be's extension of 1.6 can leave it out: that is no attempt to send the gateway anywhere."""
     contract = world.mo.contract()
