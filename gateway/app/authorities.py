@@ -38,6 +38,8 @@ class Authorities:
     by_use: Mapping[str, CertificateAuthority]
     lifetimes: Mapping[str, timedelta | None] = field(default_factory=dict)
     """By use: ``authority.<use>.lifetime``."""
+    _said: dict[str, list[x509.Certificate]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """By use: the CA certificates that it named last."""
 
     def profile(self, use: str, name: str | None = None) -> CertificateProfile:
         """Return a certificate profile (the use's own, or the one of ``name``) with the lifetime that ``use`` is given.
@@ -59,7 +61,7 @@ class Authorities:
         return authority
 
     async def known_issuers(self, uses: Collection[str] | None = None) -> list[x509.Certificate]:
-        """Return the CA certificates of all that answer, or of these uses; one that is away is learned of later.
+        """Return the CA certificates of all, or of these uses, as each says now, or said last while it is away.
 
         They are asked side by side, and waited for ``CHAIN_WAIT`` seconds: no start and no station hangs on them.
         """
@@ -75,16 +77,15 @@ class Authorities:
         """
         return {f"authority.{use}": each.crl for use, each in self.by_use.items() if use in uses}
 
-    @staticmethod
-    async def _chain(use: str, authority: CertificateAuthority) -> list[x509.Certificate]:
+    async def _chain(self, use: str, authority: CertificateAuthority) -> list[x509.Certificate]:
         try:
             async with asyncio.timeout(CHAIN_WAIT):
-                return await authority.chain()
+                self._said[use] = await authority.chain()
         except AuthorityError as error:
             log.error("authority_away", use=use, reason=str(error))  # noqa: TRY400 - its own words say it
         except TimeoutError:
             log.error("authority_away", use=use, reason=f"no answer within {CHAIN_WAIT:g} s")  # noqa: TRY400 - the same
-        return []
+        return self._said.get(use, [])
 
 
 def not_configured(usage: str) -> AuthorityUnavailable:

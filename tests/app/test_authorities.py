@@ -72,17 +72,17 @@ class Answers:
     """An authority as far as its chain and its CRL go."""
 
     def __init__(self, chain: Any) -> None:
-        self._chain = chain
+        self.says = chain
 
     async def chain(self) -> Any:
-        if isinstance(self._chain, Exception):
-            raise self._chain
-        if self._chain is None:
+        if isinstance(self.says, Exception):
+            raise self.says
+        if self.says is None:
             await asyncio.Event().wait()
-        return self._chain
+        return self.says
 
     async def crl(self) -> bytes:
-        return repr(self._chain).encode()
+        return repr(self.says).encode()
 
 
 async def test_one_that_hangs_or_is_away_is_said_and_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +91,17 @@ async def test_one_that_hangs_or_is_away_is_said_and_keeps_nobody(monkeypatch: p
     with capture_logs() as lines:
         assert await Authorities(by_use).known_issuers() == [1, 2]
     assert {line["use"]: line["reason"] for line in lines} == {"station": "no answer within 0.01 s", "v2g": "sealed"}
+
+
+async def test_one_that_goes_away_is_known_as_it_was() -> None:
+    """A sealed Vault is no reason to refuse what it has issued."""
+    answers = Answers(["issuing", "root"])
+    authorities = Authorities({"contract": cast("CertificateAuthority", answers)})
+    assert await authorities.known_issuers() == ["issuing", "root"]
+    answers.says = AuthorityUnavailable("sealed")
+    assert await authorities.known_issuers() == ["issuing", "root"]
+    answers.says = ["another", "root"]
+    assert await authorities.known_issuers() == ["another", "root"]
 
 
 async def test_whose_crls_count_at_a_door() -> None:
