@@ -83,7 +83,12 @@ class VehiclesOpening:
             timeout=section.timeout,
             now=now,
         )
-        certificates = PlugAndCharge(provisioning, spawn=self._tasks.spawn, requests_per_hour=section.requests_per_hour)
+        certificates = PlugAndCharge(
+            provisioning,
+            spawn=self._tasks.spawn,
+            requests_per_hour=section.requests_per_hour,
+            timeout=section.timeout,
+        )
         return Vehicles(certificates, trust, self._tasks)
 
 

@@ -27,6 +27,8 @@ SAME_ANSWER: Final = 60.0
 """Seconds in which a station that repeats a request to the letter gets the same certificate again."""
 ANSWERS_MAX: Final = 2000
 """Answers that are kept for it; of more, the oldest is forgotten."""
+STORE_TIME: Final = 0.5
+"""Seconds that a request may take beside its provider's: for the store, before and after."""
 QUIET: Final = 60.0
 """Seconds without any after which a station that asks too often is on the audit anew; the metrics count all."""
 
@@ -57,11 +59,14 @@ class PlugAndCharge:
         *,
         spawn: Spawn,
         requests_per_hour: int,
+        timeout: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``timeout``: seconds that the provider has for one request."""
         self._provisioning = provisioning
         self._spawn = spawn
         self._most = requests_per_hour
+        self._patience = timeout + STORE_TIME
         self._clock = clock
         self._requests = StrikesByIdentity(requests_per_hour, HOUR)
         self._told = StrikesByIdentity(1, QUIET)
@@ -96,7 +101,13 @@ class PlugAndCharge:
             # A task of its own: what an authority has signed is kept and audited though nobody should wait any more.
             making = self._making[name] = asyncio.get_running_loop().create_future()
             self._spawn(self._make(name, making, station, asked), f"contract certificate {station.identity}")
-        return await asyncio.shield(making)
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.shield(making)
+        except TimeoutError:
+            log.warning("ev_certificate_late", identity=station.identity, seconds=self._patience)
+            text = "the gateway's store takes too long; the same request may bring the certificate later"
+            return EvAnswer("", Refusal.PROVIDER_TIMEOUT, text)
 
     async def _make(
         self, name: bytes, making: asyncio.Future[EvAnswer], station: VehiclesStation, asked: EvRequest

@@ -47,7 +47,9 @@ class Desk:
         self.provisioning = Provisioning()
         self.tasks = Owned()
         self.station = Stand()
-        self.service = PlugAndCharge(self.provisioning, spawn=self.tasks.spawn, requests_per_hour=5, clock=time)
+        self.service = PlugAndCharge(
+            self.provisioning, spawn=self.tasks.spawn, requests_per_hour=5, timeout=4.0, clock=time
+        )
 
     async def asks(self, asked: EvRequest = ASKED, station: Stand | None = None) -> EvAnswer:
         return await self.service.answer(station or self.station, asked)
@@ -102,6 +104,19 @@ async def test_another_question(desk: Desk, other: EvRequest) -> None:
 
 async def test_another_station(desk: Desk) -> None:
     assert await desk.asks() != await desk.asks(station=Stand("CS2"))
+
+
+async def test_a_vehicle_is_answered_in_time_whatever_the_store_does(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was begun goes on: who asks once more has it."""
+    desk.provisioning.gate = asyncio.Event()
+    monkeypatch.setattr(desk.service, "_patience", 0.01)
+    assert (await desk.asks()).refusal is Refusal.PROVIDER_TIMEOUT
+    desk.provisioning.gate.set()
+    monkeypatch.undo()
+    assert await desk.asks() == EvAnswer("MQ==")
+    assert len(desk.provisioning.asked) == 1
 
 
 async def test_a_refusal_is_not_repeated_but_tried_again(desk: Desk) -> None:
