@@ -118,8 +118,9 @@ class ContractsOnRecord:
 class Contracts:
     """What is answered about contracts, for as long as the gateway runs."""
 
-    def __init__(self, operators: MobilityOperators, service: ContractAuthorization) -> None:
+    def __init__(self, operators: MobilityOperators, status: ContractStatus, service: ContractAuthorization) -> None:
         self.operators = operators
+        self.why_revoked = status.why_revoked
         self._service = service
 
     @property
@@ -155,7 +156,7 @@ def contracts(
         clock=now,
     )
     records = ContractsOnRecord(ContractCertificates(database))
-    return Contracts(operators, ContractAuthorization(status, operators.current, records, security, tally))
+    return Contracts(operators, status, ContractAuthorization(status, operators.current, records, security, tally))
 
 
 def _topmost(own: list[x509.Certificate]) -> list[x509.Certificate]:

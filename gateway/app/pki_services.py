@@ -94,7 +94,9 @@ class PkiServices:
         """Have what must be there before a station comes; ``stack`` closes it. Raises StartFailed."""
         await self.own.prepare()
         if self._contracts is not None:
-            self._vehicles = await self._opening.open(self._contracts.operators, stack, told=self.upkeep.notices.soon)
+            self._vehicles = await self._opening.open(
+                self._contracts.operators, self._contracts.why_revoked, stack, told=self.upkeep.notices.soon
+            )
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""

@@ -15,6 +15,7 @@ from gateway.app.contract_offers import open_offers
 from gateway.app.contract_trust import ContractTrust
 from gateway.app.tasks import Tasks
 from gateway.config import Config
+from gateway.services.contract_choice import WhyRevoked
 from gateway.services.contract_providers import Providers
 from gateway.services.contract_provisioning import ContractProvisioning
 from gateway.services.plug_and_charge import SAME_ANSWER, PlugAndCharge
@@ -58,12 +59,17 @@ class VehiclesOpening:
         self._tasks = tasks
 
     async def open(
-        self, operators: MobilityOperators, stack: AsyncExitStack, *, told: Callable[[], None]
+        self,
+        operators: MobilityOperators,
+        why_revoked: WhyRevoked,
+        stack: AsyncExitStack,
+        *,
+        told: Callable[[], None],
     ) -> "Vehicles | None":
         """Return what stations may ask for their vehicles; None where nobody is configured who provides it.
 
-        ``operators``: whom contracts may come from. ``told()`` hears that a certificate was revoked, of which its
-        authority is to be told. Raises StartFailed.
+        ``operators``: whom contracts may come from; ``why_revoked``: which of theirs are known as revoked. ``told()``
+        hears that a certificate was revoked, of which its authority is to be told. Raises StartFailed.
         """
         section, database = self._config.plug_and_charge, self._database
         if section is None or not section.providers:
@@ -80,6 +86,7 @@ class VehiclesOpening:
             self._record,
             refused=refused_response,
             superseded=superseded.revoke_soon,
+            why_revoked=why_revoked,
             timeout=section.timeout,
             now=now,
         )

@@ -1,6 +1,6 @@
 """Which contract a vehicle's request is for: that of an update, the default one, or of several the next (-20)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -12,6 +12,7 @@ from gateway.session.provisionings import ContractStatus, ProvidedCertificate
 from pki.iso15118.identifiers import Emaid
 from pki.iso15118.messages import Action, CertificateInstallationReq20
 from pki.iso15118.provisioning import Contract, ProvisioningRefused, Refusal, VerifiedRequest
+from pki.iso15118.trust import Path
 
 LOOP_WITHIN: Final = 300.0
 """Seconds between two requests of a vehicle that fetches several contracts."""
@@ -39,6 +40,10 @@ class ProvidedCertificates(Protocol):
 
     async def provided(self, certificate: x509.Certificate) -> ProvidedCertificate | None:
         """Return how one stands; None where it was provided elsewhere. Raises StoreAway."""
+
+
+WhyRevoked = Callable[[Path], str]
+"""``why_revoked(path)`` returns why one of a path is known as revoked; empty: none is known to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,11 @@ class _Loop:
 class ContractChoices:
     """Chooses, and remembers of a -20 vehicle what it has still to get."""
 
-    def __init__(self, contracts: Contracts, certificates: ProvidedCertificates) -> None:
+    def __init__(self, contracts: Contracts, certificates: ProvidedCertificates, why_revoked: WhyRevoked) -> None:
+        """``why_revoked`` speaks for the authorities: what they revoke needn't be revoked here."""
         self._contracts = contracts
         self._certificates = certificates
+        self._why_revoked = why_revoked
         self._loops: dict[Session, _Loop] = {}
 
     async def choose(
@@ -139,8 +146,10 @@ class ContractChoices:
         """The eMAID must be a contract that is valid now, and of the vehicle that had the certificate before."""
         predecessor = request.path[0]
         before = await self._certificates.provided(predecessor)
-        if before is not None and before.status is ContractStatus.REVOKED:
-            text = "the contract certificate is revoked; the vehicle asks anew with its OEM provisioning certificate"
+        why = self._why_revoked(request.path)
+        if why or (before is not None and before.status is ContractStatus.REVOKED):
+            text = why or "the contract certificate is revoked"
+            text += "; the vehicle asks anew with its OEM provisioning certificate"
             raise ProvisioningRefused(Refusal.CERTIFICATE_REVOKED, text)
         if request.emaid is None:  # the verifier gives one to every update
             raise ProvisioningRefused(Refusal.CERTIFICATE_PROFILE, "the contract certificate names no eMAID")

@@ -14,7 +14,14 @@ from typing import Protocol
 import structlog
 from cryptography import x509
 
-from gateway.services.contract_choice import ContractChoice, ContractChoices, Contracts, ProvidedCertificates, key_of
+from gateway.services.contract_choice import (
+    ContractChoice,
+    ContractChoices,
+    Contracts,
+    ProvidedCertificates,
+    WhyRevoked,
+    key_of,
+)
 from gateway.services.contract_providers import Chosen, Providers, VehiclesStation
 from gateway.services.contract_replays import SignedRequests
 from gateway.services.ev_certificate_words import (
@@ -61,13 +68,14 @@ class ContractProvisioning:
         *,
         refused: Refused,
         superseded: Superseded,
+        why_revoked: WhyRevoked,
         timeout: float,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``timeout``: seconds for one request."""
         self._verifier = verifier
-        self._choices = ContractChoices(contracts, certificates)
+        self._choices = ContractChoices(contracts, certificates, why_revoked)
         self._providers = providers
         self._record = record
         self._refused = refused

@@ -198,6 +198,23 @@ class ContractStatus:
         is_own = authorities.is_own(leaf.issuer)
         return VerifiedContract(leaf.certificate.serial_number, leaf.issuer, None, is_own, tuple(warnings))
 
+    def why_revoked(self, path: Path) -> str:
+        """Return why one of a path is known as revoked, by CRL or by what a responder has said; nobody is asked.
+
+        Empty: none is known to be.
+        """
+        pairs = [(certificate_hash(*pair), pair[1]) for pair in pairwise(path)]
+        return next(filter(None, (self._why_revoked(*pair) for pair in pairs)), "")
+
+    def _why_revoked(self, certificate: CertificateHash, issuer: x509.Certificate) -> str:
+        if why := self._crls.why_revoked(certificate.serial_number, issuer):
+            return why
+        last = self._responders.last(certificate)
+        if last is None or last.status is not Status.REVOKED:
+            return ""
+        why = f" ({last.reason})" if last.reason else ""
+        return f"{certificate.serial} is revoked{why} by OCSP"
+
     def _look_at(self, path: Path) -> tuple[Emaid, list[str]]:
         """Return whose contract it is, and what was let pass. Raises ProvisioningRefused, :class:`ContractRefused`."""
         leaf = path[0]
@@ -221,10 +238,8 @@ class ContractStatus:
                 raise ContractRefused(Fault.REVOKED, why)
         silent = await self._ask([each for each in questions if each.responder is not None])
         for each in questions:
-            last = self._responders.last(each.certificate)
-            if last is not None and last.status is Status.REVOKED:
-                why = f" ({last.reason})" if last.reason else ""
-                raise ContractRefused(Fault.REVOKED, f"{each.certificate.serial} is revoked{why} by OCSP")
+            if why := self._why_revoked(each.certificate, each.issuer):
+                raise ContractRefused(Fault.REVOKED, why)
         warnings = []
         for each in questions:
             silence = silent.get(each.certificate)

@@ -60,7 +60,7 @@ def test_spellings() -> None:
 class Choosing:
     def __init__(self) -> None:
         self.book = Book({PCID: ALL})
-        self.choices = ContractChoices(self.book, self.book)
+        self.choices = ContractChoices(self.book, self.book, lambda _: "")
 
     async def next(
         self,

@@ -327,6 +327,16 @@ async def test_updates_that_are_refused(
     assert desk.native.asked == []
 
 
+async def test_an_update_of_what_its_authority_has_revoked(desk: VehicleDesk) -> None:
+    """By hand, in Vault: the store doesn't know, and a thief would have the next one for the key that was stolen."""
+    old = certificate("old").serial_number
+    desk.book.known[old] = ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
+    desk.revoked[old] = "the CRL lists it"
+    answer = await desk.asks(desk.knows(update(), leaf="old"))
+    assert (answer.refusal, answer.text[:17]) == (Refusal.CERTIFICATE_REVOKED, "the CRL lists it;")
+    assert desk.native.asked == []
+
+
 async def test_an_update_of_a_contract_that_several_vehicles_have(desk: VehicleDesk) -> None:
     ends = NOW + timedelta(days=9)
     desk.book.contracts = {

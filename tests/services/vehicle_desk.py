@@ -212,6 +212,8 @@ class VehicleDesk:
         self.tally = Tally()
         self.withdrawn: list[x509.Certificate] = []
         self.superseded: list[x509.Certificate] = []
+        self.revoked: dict[int, str] = {}
+        """Why, by serial number."""
         self.failures: list[tuple[bytes, Schema, object]] = []
         self.station = Stand()
         offers = {
@@ -226,6 +228,7 @@ class VehicleDesk:
             ProvisioningRecord(self.book, events, self.tally),
             refused=self._refused,
             superseded=self.superseded.append,
+            why_revoked=lambda path: self.revoked.get(path[0].serial_number, ""),
             timeout=timeout,
             now=lambda: NOW,
             clock=time,

@@ -404,6 +404,19 @@ async def test_certificates_that_name_no_responder() -> None:
     assert len((await lenient.chain(lenient.mo.contract())).warnings) == 1
 
 
+async def test_what_is_known_of_a_path_without_asking(world: World) -> None:
+    contract, other = world.mo.contract(), world.mo.contract()
+    assert world.status.why_revoked(contract.path) == ""
+    world.mo.revoked.add(other.leaf.serial_number)
+    with pytest.raises(ContractRefused):
+        await world.chain(other)
+    assert "by OCSP" in world.status.why_revoked(other.path)
+    asked = len(world.fetched)
+    world.lists(world.mo.sub_1, world.mo.sub_2.certificate.serial_number)
+    assert world.status.why_revoked(contract.path)
+    assert len(world.fetched) == asked
+
+
 async def test_a_crl_stands_in_for_the_responder_of_its_own_ca_alone(world: World) -> None:
     world.is_away = True
     contract = world.mo.contract()
