@@ -36,6 +36,29 @@ POSTGRES: Values = {
     "secretEnv": {"DATABASE_PASSWORD": {"secretName": "voltgate-database", "key": "password"}},
     "persistence": {"enabled": False},
 }
+PLUG_AND_CHARGE: Values = {
+    "config": {
+        "authority": {
+            "station": {"local": None, "vault": {"auth": {"approle": {"role_id": "1", "secret_id": "env:S"}}}},
+            "contract": {"vault": {"auth": {"kubernetes": {"role": "voltgate"}}}},
+        },
+        "plug_and_charge": {
+            "providers": {
+                "own": {
+                    "native": {"cps": {"chain": "cps.pem", "transit": {"key": "cps", "auth": {"token": "file:t"}}}}
+                },
+                "hub": {
+                    "opcp": {
+                        "url": "https://opcp.example.com",
+                        "token": {"url": "https://opcp.example.com/oauth", "client_id": "us", "client_secret": "env:C"},
+                        "headers": {"X-Api-Key": "vault:kv/opcp#key"},
+                    }
+                },
+            },
+            "provider": "own",
+        },
+    },
+}
 EVERYTHING: Values = {
     **ADMIN,
     "image": {"repository": "example/voltgate", "digest": "sha256:" + "0" * 64},
@@ -96,7 +119,9 @@ def with_path(path: str, value: object) -> Values:
 
 
 @pytest.mark.parametrize(
-    "values", [{}, ADMIN, POSTGRES, EVERYTHING], ids=["defaults", "admin", "postgres", "everything"]
+    "values",
+    [{}, ADMIN, POSTGRES, PLUG_AND_CHARGE, EVERYTHING],
+    ids=["defaults", "admin", "postgres", "contracts", "everything"],
 )
 def test_lints_clean(values: Values) -> None:
     report = helm.lint(CHART, values, strict=True, kube_version=f"v{OLDEST_KUBERNETES}.0")
@@ -188,6 +213,19 @@ def test_the_schema_refuses(chart: helm.Chart, path: str, value: object) -> None
             [{"bind": "0.0.0.0:8443", "security_profiles": [2], "public_url": "wss://u:hunter2@gateway/ocpp"}],
         ),
         ("config.revocation.crls", ["http://u:hunter2@ca.example.com/stations.crl"]),
+        ("config.authority.contract.vault.auth.token", "hunter2"),
+        ("config.authority.contract.vault.auth.approle.secret_id", "hunter2"),
+        ("config.authority.station.vault.auth.tls.key", "-----BEGIN PRIVATE KEY-----"),
+        ("config.authority.station.vault.auth.jwt.token", "hunter2"),
+        ("config.authority.station.est.auth.password", "hunter2"),
+        ("config.authority.station.est.auth.key", "-----BEGIN PRIVATE KEY-----"),
+        ("config.authority.station.est.url", "https://u:hunter2@est.example.com"),
+        ("config.plug_and_charge.providers.own.native.cps.key", "-----BEGIN PRIVATE KEY-----"),
+        ("config.plug_and_charge.providers.own.native.cps_20.transit.auth.token", "hunter2"),
+        ("config.plug_and_charge.providers.hub.opcp.token.client_secret", "hunter2"),
+        ("config.plug_and_charge.providers.hub.opcp.headers", {"X-Api-Key": "hunter2"}),
+        ("config.plug_and_charge.providers.hub.opcp.url", "https://u:hunter2@opcp.example.com"),
+        ("config.plug_and_charge.providers.hub.native_opcp_cps.opcp.token.client_secret", "hunter2"),
     ],
     ids=[
         "admin-token",
@@ -199,6 +237,19 @@ def test_the_schema_refuses(chart: helm.Chart, path: str, value: object) -> None
         "listener-key",
         "password-in-public-url",
         "password-in-crl-url",
+        "vault-token",
+        "vault-secret-id",
+        "vault-key",
+        "vault-jwt",
+        "est-password",
+        "est-key",
+        "password-in-est-url",
+        "cps-key",
+        "transit-token",
+        "opcp-client-secret",
+        "opcp-header",
+        "password-in-opcp-url",
+        "opcp-cps-client-secret",
     ],
 )
 def test_a_secret_in_the_configuration_is_refused(chart: helm.Chart, path: str, value: object) -> None:
@@ -219,18 +270,34 @@ def test_a_secret_in_the_configuration_is_refused(chart: helm.Chart, path: str, 
             "config.authority.station.local.dir is on the volume, but persistence.enabled is false",
         ),
         (
+            {
+                "persistence": {"enabled": False},
+                "config": {
+                    "store": {"url": "postgresql+asyncpg://voltgate@db/voltgate"},
+                    "authority": {"station": {"local": None}, "contract": {"local": {"dir": "/var/lib/voltgate/mo"}}},
+                },
+            },
+            "config.authority.contract.local.dir is on the volume, but persistence.enabled is false",
+        ),
+        (
             {"config": {"listeners": [{"bind": "127.0.0.1:8080", "security_profiles": [1]}]}},
             "no address that is reachable",
         ),
     ],
-    ids=["token-without-secret", "sqlite-without-volume", "authority-without-volume", "loopback-only"],
+    ids=[
+        "token-without-secret",
+        "sqlite-without-volume",
+        "authority-without-volume",
+        "contracts-without-volume",
+        "loopback-only",
+    ],
 )
 def test_values_that_contradict_each_other_are_refused(chart: helm.Chart, values: Values, words: str) -> None:
     with pytest.raises(helm.HelmRenderError, match=re.escape(words)):
         chart.render(values)
 
 
-@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
+@pytest.mark.parametrize("values", [{}, PLUG_AND_CHARGE, EVERYTHING], ids=["defaults", "contracts", "everything"])
 def test_the_configuration_arrives_as_it_was_given(chart: helm.Chart, values: Values) -> None:
     config_map = rendered(chart, values)["ConfigMap/edge-voltgate"]
 

@@ -69,8 +69,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if hasPrefix "sqlite" .Values.config.store.url -}}
 {{- fail "config.store.url is SQLite, but persistence.enabled is false: charging sessions would be lost with the pod. Enable it, or give a postgresql+asyncpg:// URL" -}}
 {{- end -}}
-{{- if hasPrefix "/var/lib/voltgate/" (dig "authority" "station" "local" "dir" "" .Values.config) -}}
-{{- fail "config.authority.station.local.dir is on the volume, but persistence.enabled is false: the CA would be lost with the pod. Enable it, or name another authority" -}}
+{{- range $use, $authority := .Values.config.authority -}}
+{{- if hasPrefix "/var/lib/voltgate/" (dig "local" "dir" "" ($authority | default dict)) -}}
+{{- fail (printf "config.authority.%s.local.dir is on the volume, but persistence.enabled is false: the CA would be lost with the pod. Enable it, or name another authority" $use) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (include "voltgate.stationPorts" .) "[]" -}}
