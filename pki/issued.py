@@ -9,13 +9,13 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
 from pki.authority import IssuedCertificate, IssuedMismatch, SigningRequest
 from pki.issuing import general_name
 from pki.keys import STRONG_HASHES, curve_name, subject_key_identifier
 from pki.pem_files import read_chain
-from pki.profiles import format_duration
+from pki.profiles import Curve, format_duration
 from pki.subject import attribute_name, surplus, wanted_subject
 
 BACKDATE_MAX: Final = timedelta(days=1)
@@ -29,6 +29,11 @@ SERIAL_BITS_MIN: Final = 48
 SERIAL_BITS_MAX: Final = 159
 """20 octets, positive (RFC 5280 4.1.2.2)."""
 
+_SIGNED_BY: Final[dict[Curve, x509.ObjectIdentifier]] = {
+    "P-256": SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+    "P-384": SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+    "P-521": SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+}
 _UNDERSTOOD: Final = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS,
@@ -189,6 +194,13 @@ def _ca_keys(case: _Case) -> None:
             raise IssuedMismatch(
                 f"the key of {issuer.subject.rfc4514_string()} isn't on {' or '.join(curves)}: certificates of the "
                 f"profile {case.request.profile.name} need a CA that is, and signs with its hash"
+            )
+    algorithms = {_SIGNED_BY[curve] for curve in curves}
+    for certificate in case.chain if curves else ():  # the topmost is signed by the root, which isn't in the chain
+        if certificate.signature_algorithm_oid not in algorithms:
+            raise IssuedMismatch(
+                f"{certificate.subject.rfc4514_string()} isn't signed as keys on {' or '.join(curves)} sign: the CA "
+                f"{certificate.issuer.rfc4514_string()} needs such a key, and its hash"
             )
 
 

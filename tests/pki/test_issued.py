@@ -290,3 +290,6 @@ def test_a_contract_of_20_has_a_short_key_identifier_and_a_ca_of_its_curve(now: 
         verify_issued(given(large, is_short=False), request, now=now)
     with pytest.raises(IssuedMismatch, match=r"the key of .*Test MO issuing CA.* isn't on P-521"):
         verify_issued(given(small), request, now=now)
+    leaf = given(small).certificate  # by a root: it isn't in the chain, its hand is in the signature
+    with pytest.raises(IssuedMismatch, match=r"isn't signed as keys on P-521 sign: the CA .*Test MO issuing CA"):
+        verify_issued(IssuedCertificate(leaf, certificates_pem([leaf])), request, now=now)
