@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from gateway.app.cps_signers import signing
 from gateway.config import Config
 from gateway.config.authorities import AuthorityUse
 from gateway.config.secrets import IDENTITY, Scheme, SecretRef
@@ -122,6 +123,14 @@ def _kept_elsewhere(config: Config) -> Iterator[str]:
         )
     for name, use in config.authority.uses():
         yield from _authority_elsewhere(name, use)
+    vehicles = config.plug_and_charge
+    for name, provider in vehicles.providers.items() if vehicles is not None else ():
+        for key, cps, _ in signing(provider.native) if provider.native is not None else ():
+            if cps.transit is not None:
+                yield (
+                    f"plug_and_charge.providers.{name}.native.{key}.transit: the key {cps.transit.mount}/keys/"
+                    f"{cps.transit.key} is Vault's: `vault operator raft snapshot save` (OpenBao: `bao operator ...`)"
+                )
 
 
 def _authority_elsewhere(name: str, use: AuthorityUse) -> Iterator[str]:

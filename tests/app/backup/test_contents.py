@@ -109,11 +109,24 @@ authority:
   station: {vault: {address: "https://vault.example.com:8200", role: station, mount: pki-stations,
     auth: {kubernetes: {role: voltgate}}}}
   v2g: {est: {url: "https://est.example.com", auth: {user: u, password: "vault:secret/est#password"}}}
+  contract: {local: {dir: mo}}
+plug_and_charge:
+  providers: {own: {native: {cps: {chain: cps.pem, transit: {address: "https://vault.example.com:8200", mount: signing,
+    key: our-cps, auth: {kubernetes: {role: voltgate}}}}}}}
+  oem_roots: oem.pem
 """
     )
     found = contents(load(path, {}), path)
     told = "\n".join(found.elsewhere)
     assert found.store is None
-    for word in ("pg_dump", "db.example.com", "env:PASSWORD", "raft snapshot", "pki-stations/", "est.example.com"):
+    for word in (
+        "pg_dump",
+        "db.example.com",
+        "env:PASSWORD",
+        "raft snapshot",
+        "pki-stations/",
+        "est.example.com",
+        "signing/keys/our-cps",
+    ):
         assert word in told
     assert "serviceaccount" not in "".join(found.missing)  # the pod is given it anew
