@@ -14,9 +14,10 @@ def operation(
     body: type[BaseModel] | None = None,
     query: type[Query] | None = None,
 ) -> dict[str, Any]:
-    """Return what is told of one method of a path; every one may answer 401 and 503."""
+    """Return what is told of one method of a path; every one may answer 401 and 503, one with a body 413."""
     described: dict[str, Any] = {"summary": summary, "responses": {**responses, **errors("401", "503")}}
     if body is not None:
+        described["responses"] |= errors("413")
         described["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": schema_ref(body.__name__)}},

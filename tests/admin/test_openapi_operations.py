@@ -29,9 +29,9 @@ class Wanted(Query):
     colour: Colour | None = None
 
 
-def test_an_operation_may_always_be_refused_for_want_of_a_token_or_a_store() -> None:
+def test_an_operation_may_be_refused_for_want_of_a_token_or_a_store_and_for_a_body_too_large() -> None:
     described = operation("Do it.", {"200": json_answer("Thing"), **errors("404")}, body=Body)
-    assert set(described["responses"]) == {"200", "401", "404", "503"}
+    assert set(described["responses"]) == {"200", "401", "404", "413", "503"}
     assert described["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Body"}
     assert "parameters" not in described
 
