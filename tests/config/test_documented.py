@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
 from gateway.config import Config
+from gateway.config.rules import broken_rules
 
 PAGE = Path(__file__).parents[2] / "docs/configuration.md"
+PLUG_AND_CHARGE = PAGE.with_name("plug-and-charge.md")
 
 
 def _keys(annotation: Any, place: str) -> Iterator[str]:
@@ -56,3 +59,10 @@ def test_every_key_and_no_other() -> None:
     documented = {key for row in rows for key in re.findall(r"`([a-z][\w.\[\]]*(?:NAME[\w.]*)?)`", row)}
     known = {_once(key) for key in _keys(Config, "")}
     assert {key for key in documented if "/" not in key} == known
+
+
+def test_the_example_of_plug_and_charge_keeps_the_rules() -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", PLUG_AND_CHARGE.read_text(), re.DOTALL | re.MULTILINE)
+    authority = {"contract": {"local": {"dir": "mo-ca"}}}
+    whole = {"backends": {"legacy": {"url": "wss://csms.example.com/{identity}"}}, "authority": authority}
+    assert list(broken_rules(Config.model_validate(whole | yaml.safe_load(example)))) == []

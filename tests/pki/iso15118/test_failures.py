@@ -1,5 +1,6 @@
 """Answers that say no, to each request, for each reason."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pki.iso15118.provisioning import Refusal
 from pki.iso15118.reading import read_message
 
 VECTORS = Path(__file__).parent / "vectors"
+PAGE = Path(__file__).parents[3] / "docs/plug-and-charge.md"
 SESSION_ID = bytes.fromhex("3031323334353637")
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 REQUESTS = {
@@ -155,3 +157,19 @@ def test_a_code_of_the_other_generation() -> None:
 
     with pytest.raises(ExiError, match="is wanted"):
         failed_response(asked, "WARNING_NoCertificateAvailable")
+
+
+def test_the_page_says_what_vehicles_hear_for_every_reason() -> None:
+    rows = [line.split("|")[1:4] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    table = [[re.findall(r"`(\w+)`", cell) for cell in row] for row in rows]
+    by_name = {refusal.value: refusal for refusal in Refusal}
+    told = []
+    for names, heard_2, heard_20 in table:
+        refusals = [by_name[name] for name in names if name in by_name]
+        if not refusals:
+            continue  # another table's row, such as the kinds of providers
+        told += refusals
+        codes_2 = {f"FAILED{code}" if code.startswith("_") else code for code in heard_2}
+        assert {response_code(refusal, Schema.ISO_2) for refusal in refusals} == codes_2
+        assert {response_code(refusal, Schema.ISO_20) for refusal in refusals} == set(heard_20)
+    assert sorted(told, key=lambda each: each.value) == sorted(Refusal, key=lambda each: each.value)
