@@ -138,27 +138,39 @@ async def test_tc_m_28_a_vehicle_gets_its_next_contract_certificate(gateway: Any
     assert_nobody_has_the_key(gateway, second)
 
 
-@pytest.mark.parametrize("vendor", [OCA, "iso15118"])
-async def test_tc_m_26_and_28_and_at_a_16_station_in_data_transfer(gateway: Any, tmp_path: Path, vendor: str) -> None:
+async def wrapped(station: Any, vendor: str, message_id: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Say a message of the Plug & Charge note, and return what is in the answer."""
+    conf = (
+        await station.call("DataTransfer", {"vendorId": vendor, "messageId": message_id, "data": json.dumps(payload)})
+    )[2]
+    assert conf["status"] == "Accepted"
+    answer: dict[str, Any] = json.loads(conf["data"])
+    return answer
+
+
+async def test_tc_m_26_and_at_a_16_station_in_data_transfer(gateway: Any, tmp_path: Path) -> None:
     vehicle = ChargingVehicle(pki_of(gateway), tmp_path)
-    station = await register(gateway, f"PNC16-{vendor[:4]}", "ocpp1.6")
+    station = await register(gateway, "PNC16", "ocpp1.6")
     async with station.comes() as connection:
         assert await station.boots(connection) == "Accepted"
+        for vendor in (OCA, "iso15118"):
+            answer = await wrapped(connection, vendor, ACTION, ev_payload(vehicle.asks()))
+            assert answer["status"] == "Accepted"
+            assert vehicle.takes(exi_of(answer)).emaid == EMAID[:14]
 
-        async def wrapped(message_id: str, payload: dict[str, Any]) -> dict[str, Any]:
-            data = {"vendorId": vendor, "messageId": message_id, "data": json.dumps(payload)}
-            conf = (await connection.call("DataTransfer", data))[2]
-            assert conf["status"] == "Accepted"
-            answer: dict[str, Any] = json.loads(conf["data"])
-            return answer
 
-        first = vehicle.takes(exi_of(await wrapped(ACTION, ev_payload(vehicle.asks()))))
-        second = vehicle.takes(exi_of(await wrapped(ACTION, ev_payload(vehicle.updates(first), "Update"))))
+async def test_tc_m_28_and_at_a_16_station_where_it_is_authorized_with_it(gateway: Any, tmp_path: Path) -> None:
+    vehicle = ChargingVehicle(pki_of(gateway), tmp_path)
+    station = await register(gateway, "M28-16", "ocpp1.6")
+    async with station.comes() as connection:
+        assert await station.boots(connection) == "Accepted"
+        first = vehicle.takes(exi_of(await wrapped(connection, OCA, ACTION, ev_payload(vehicle.asks()))))
+        update = ev_payload(vehicle.updates(first), "Update")
+        second = vehicle.takes(exi_of(await wrapped(connection, OCA, ACTION, update)))
+        assert second.certificate != first.certificate
         ders = (second.chain.certificate, *second.chain.sub_certificates)
         pem = certificates_pem([x509.load_der_x509_certificate(each) for each in ders])
-        answer = await wrapped("Authorize", {"idToken": second.emaid, "certificate": pem})
-    assert (first.emaid, second.emaid) == (EMAID[:14], EMAID[:14])
-    assert first.certificate != second.certificate
+        answer = await wrapped(connection, OCA, "Authorize", {"idToken": second.emaid, "certificate": pem})
     assert (answer["certificateStatus"], answer["idTokenInfo"]["status"]) == ("Accepted", "Accepted")
 
 
