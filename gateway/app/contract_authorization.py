@@ -1,7 +1,7 @@
 """Authorize with a charging contract, put together: whose contracts are taken, and who says that they hold."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -42,6 +42,9 @@ class StoredContracts(Protocol):
 
     async def find(self, name: str) -> ContractCertificate | None:
         """Return the one of this serial number, in hex. Raises CertificateAmbiguous and StoreAway."""
+
+    async def end_superseded(self, number: int) -> bool:
+        """Revoke a certificate if it is superseded; True: now. Raises StoreAway."""
 
 
 class MobilityOperators:
@@ -99,8 +102,10 @@ class MobilityOperators:
 class ContractsOnRecord:
     """Fulfils :class:`gateway.services.contract_authorization.ContractRecords`."""
 
-    def __init__(self, certificates: StoredContracts) -> None:
+    def __init__(self, certificates: StoredContracts, told: Callable[[], None]) -> None:
+        """``told()`` hears that a certificate was revoked, of which its authority is to be told."""
         self._certificates = certificates
+        self._told = told
 
     async def find(self, serial: int, issuer: x509.Certificate) -> ProvidedCertificate | None:
         """Return what is on record of the certificate that ``issuer`` gave this number. Raises StoreAway."""
@@ -112,7 +117,12 @@ class ContractsOnRecord:
         if found is None or found.issuer != issuer.subject.rfc4514_string():
             return None
         status = Provided.REVOKED if found.certificate.state is CertificateState.REVOKED else Provided.ISSUED
-        return ProvidedCertificate(status, found.emaid, found.pcid)
+        return ProvidedCertificate(status, found.emaid, found.pcid, found.predecessor_id)
+
+    async def taken(self, record: ProvidedCertificate) -> None:
+        """A vehicle has been seen with it: the one that it replaced is revoked. Raises StoreAway."""
+        if record.predecessor is not None and await self._certificates.end_superseded(record.predecessor):
+            self._told()
 
 
 class Contracts:
@@ -134,7 +144,7 @@ class Contracts:
         return {"Authorize": self._service.wrapped}
 
 
-def contracts(
+def contracts(  # noqa: PLR0913 - a seam of the composition root: all that it may touch
     config: Config,
     authorities: Authorities,
     database: Database,
@@ -142,8 +152,10 @@ def contracts(
     crls: CrlStore,
     security: SecurityLog,
     tally: Tally,
+    *,
+    told: Callable[[], None],
 ) -> Contracts | None:
-    """Return it where the operator wants Plug & Charge. Raises StartFailed."""
+    """Return it where the operator wants Plug & Charge; ``told()`` hears of revocations. Raises StartFailed."""
     section = config.plug_and_charge
     if section is None:
         return None
@@ -155,7 +167,7 @@ def contracts(
         enforce_profiles=section.certificate_profiles == "enforce",
         clock=now,
     )
-    records = ContractsOnRecord(ContractCertificates(database))
+    records = ContractsOnRecord(ContractCertificates(database), told)
     return Contracts(operators, status, ContractAuthorization(status, operators.current, records, security, tally))
 
 

@@ -60,7 +60,9 @@ class PkiServices:
         crls = CrlStore(issuers=roots_of_stations(config), clock=now)
         self._crls = crls
         self._responders = Responders(config, authorities.known_issuers, delegates=crls)
-        self._contracts = contracts(config, authorities, database, self._responders, crls, security, tally)
+        self._contracts = contracts(
+            config, authorities, database, self._responders, crls, security, tally, told=self.upkeep.notices.soon
+        )
         own = authorities.crls(AT_DOORS if self._contracts is None else {*AT_DOORS, *USES})
         self.revocations = Revocations(self.on_file, own, config.revocation.crls, crls, self._responders.source)
         self._status = CertificateStatus(self._responders.client, self._responders, security)
@@ -94,9 +96,7 @@ class PkiServices:
         """Have what must be there before a station comes; ``stack`` closes it. Raises StartFailed."""
         await self.own.prepare()
         if self._contracts is not None:
-            self._vehicles = await self._opening.open(
-                self._contracts.operators, self._contracts.why_revoked, stack, told=self.upkeep.notices.soon
-            )
+            self._vehicles = await self._opening.open(self._contracts.operators, self._contracts.why_revoked, stack)
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""

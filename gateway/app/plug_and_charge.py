@@ -1,12 +1,8 @@
 """Plug & Charge, put together: who is trusted, who provides, and what stations may ask for their vehicles."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Final
-
-import structlog
-from cryptography import x509
 
 from gateway.app.authorities import Authorities
 from gateway.app.clock import now
@@ -18,15 +14,13 @@ from gateway.config import Config
 from gateway.services.contract_choice import WhyRevoked
 from gateway.services.contract_providers import Providers
 from gateway.services.contract_provisioning import ContractProvisioning
-from gateway.services.plug_and_charge import SAME_ANSWER, PlugAndCharge
+from gateway.services.plug_and_charge import PlugAndCharge
 from gateway.services.pnc_16 import Unwrapped
 from gateway.services.provisioning_record import ProvisioningRecord
-from gateway.session.ports import StoreAway
 from gateway.session.security import SecurityLog
 from gateway.session.station import Service
 from gateway.session.tally import Tally
-from gateway.store.certificates import Certificates
-from gateway.store.contract_certificates import ContractCertificates, fingerprint_of
+from gateway.store.contract_certificates import ContractCertificates
 from gateway.store.contract_provisionings import ContractProvisionings
 from gateway.store.contracts import Contracts
 from gateway.store.database import Database
@@ -34,10 +28,6 @@ from gateway.wire.versions import Version
 from pki.iso15118.failures import refused_response
 
 ACTION: Final = "Get15118EVCertificate"
-REVOKED_AFTER: Final = 2 * SAME_ANSWER
-"""Seconds after an update in which its vehicle may ask with its old certificate once more: an answer may be lost."""
-
-log = structlog.get_logger(__name__)
 
 
 class VehiclesOpening:
@@ -63,13 +53,11 @@ class VehiclesOpening:
         operators: MobilityOperators,
         why_revoked: WhyRevoked,
         stack: AsyncExitStack,
-        *,
-        told: Callable[[], None],
     ) -> "Vehicles | None":
         """Return what stations may ask for their vehicles; None where nobody is configured who provides it.
 
-        ``operators``: whom contracts may come from; ``why_revoked``: which of theirs are known as revoked. ``told()``
-        hears that a certificate was revoked, of which its authority is to be told. Raises StartFailed.
+        ``operators``: whom contracts may come from; ``why_revoked``: which of theirs are known as revoked.
+        Raises StartFailed.
         """
         section, database = self._config.plug_and_charge, self._database
         if section is None or not section.providers:
@@ -77,7 +65,6 @@ class VehiclesOpening:
         trust = ContractTrust(section, operators)
         await trust.open()
         offers = await open_offers(self._config, section, self._authorities, trust, stack)
-        superseded = SupersededContracts(Certificates(database), self._tasks, told)
         provisioning = ContractProvisioning(
             trust,
             Contracts(database),
@@ -85,7 +72,6 @@ class VehiclesOpening:
             Providers(offers, default=section.provider, emsps=section.emsps),
             self._record,
             refused=refused_response,
-            superseded=superseded.revoke_soon,
             why_revoked=why_revoked,
             timeout=section.timeout,
             now=now,
@@ -120,30 +106,3 @@ class Vehicles:
     def start(self) -> None:
         """Begin to follow files and authorities."""
         self._tasks.spawn(self._trust.run(), "contract trust")
-
-
-class SupersededContracts:
-    """The end of contract certificates that an update has replaced."""
-
-    def __init__(self, on_file: Certificates, tasks: Tasks, told: Callable[[], None]) -> None:
-        self._on_file = on_file
-        self._tasks = tasks
-        self._told = told
-
-    def revoke_soon(self, certificate: x509.Certificate) -> None:
-        """Revoke one after a while.
-
-        It is superseded in the inventory: should this process end before, ``revocation.superseded_after`` sees to it.
-        """
-        self._tasks.spawn(self._revoke(certificate), "superseded contract")
-
-    async def _revoke(self, certificate: x509.Certificate) -> None:
-        await asyncio.sleep(REVOKED_AFTER)
-        try:
-            await self._on_file.revoke(
-                fingerprint_of(certificate), x509.ReasonFlags.superseded.value, "the vehicle was given another one"
-            )
-        except (LookupError, StoreAway) as error:
-            log.warning("superseded_contract_stays", serial=f"{certificate.serial_number:x}", reason=str(error))
-        else:
-            self._told()

@@ -70,6 +70,9 @@ class ContractRecords(Protocol):
     async def find(self, serial: int, issuer: x509.Certificate) -> ProvidedCertificate | None:
         """Return what is on record of a certificate; None: nothing is. Raises StoreAway."""
 
+    async def taken(self, record: ProvidedCertificate) -> None:
+        """Note that a vehicle has been seen with it: the one before it is over. Raises StoreAway."""
+
 
 Ask = Callable[[], Awaitable[Json]]
 """``await ask()`` returns the backend's AuthorizeResponse, or what stands in for it."""
@@ -194,6 +197,10 @@ class ContractAuthorization:
             raise ContractRefused(Fault.REVOKED, f"{verified.serial:x} is revoked here")
         if not _is_same(record.emaid, emaid):
             raise ContractRefused(Fault.OTHER_EMAID, f"{verified.serial:x} was issued for another contract")
+        try:
+            await self._records.taken(record)
+        except StoreAway as away:
+            log.error("superseded_contract_stays", serial=f"{verified.serial:x}", reason=str(away))  # noqa: TRY400 - it says it all
 
     def _tell(
         self, station: ContractStation, payload: Json, proof: str, answer: Json, fault: ContractRefused | None = None

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
-from cryptography import x509
 
 from gateway.services.contract_choice import (
     ContractChoice,
@@ -44,9 +43,6 @@ log = structlog.get_logger(__name__)
 Refused = Callable[[bytes, Schema, Refusal], bytes | None]
 """``refused(exi, schema, refusal)`` returns what the vehicle is told, in EXI; None where its request can't be read."""
 
-Superseded = Callable[[x509.Certificate], None]
-"""``superseded(certificate)`` hears of a contract certificate that an update has replaced."""
-
 
 class Verifier(Protocol):
     """Looks at requests of vehicles: :class:`pki.iso15118.verification.RequestVerifier`."""
@@ -67,7 +63,6 @@ class ContractProvisioning:
         record: ProvisioningRecord,
         *,
         refused: Refused,
-        superseded: Superseded,
         why_revoked: WhyRevoked,
         timeout: float,
         now: Callable[[], datetime],
@@ -79,7 +74,6 @@ class ContractProvisioning:
         self._providers = providers
         self._record = record
         self._refused = refused
-        self._superseded = superseded
         self._timeout = timeout
         self._now = now
         self._clock = clock
@@ -158,8 +152,6 @@ class ContractProvisioning:
         except BaseException:
             chosen.offer.withdraw(provision.certificate)
             raise
-        if choice.predecessor is not None:
-            self._superseded(choice.predecessor)
         remaining = choice.remaining if choice.contract is not None else provision.remaining
         self._choices.provided(choice, remaining or 0, self._clock())
         return EvAnswer(exi_response, remaining=remaining)

@@ -59,3 +59,5 @@ class ProvidedCertificate:
     """In its wire form."""
     pcid: str | None
     """Of the vehicle that it was made for, where that is known; for a successor, of the vehicle of the first one."""
+    predecessor: int | None = None
+    """The record of the certificate that it replaced."""

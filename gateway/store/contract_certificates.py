@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, RowMapping, bindparam, case, insert, or_, select, update
 
 from gateway.session.provisionings import ContractStatus, ProvidedCertificate, ProvisioningEntry
+from gateway.store import registry
 from gateway.store.certificate_records import (
     COLUMNS,
     FOREIGN,
@@ -26,7 +27,7 @@ from gateway.store.certificate_records import (
     to_record,
     to_row,
 )
-from gateway.store.certificate_steps import note_step
+from gateway.store.certificate_steps import note_step, revoke_all
 from gateway.store.certificates import in_states
 from gateway.store.columns import bounded_text, utc_now
 from gateway.store.contract_models import ContractCertificateRow
@@ -97,6 +98,7 @@ _PROVIDED: Final = (
 )
 _ADD: Final = insert(CertificateRow).returning(CertificateRow.id)
 _ADD_SIDE: Final = insert(ContractCertificateRow)
+_STATE: Final = select(CertificateRow.state).where(CertificateRow.id == bindparam("of_id"))
 _SUPERSEDE: Final = update(CertificateRow).where(
     CertificateRow.id == bindparam("of_id"), CertificateRow.state == CertificateState.ISSUED.value
 )
@@ -174,6 +176,25 @@ class ContractCertificates:
         if len(rows) > 1:
             raise CertificateAmbiguous(name, [row["fingerprint"] for row in rows])
         return _record(rows[0], now) if rows else None
+
+    async def end_superseded(self, number: int) -> bool:
+        """Revoke the certificate of this id if it is superseded, and leave it to be told; True: it was revoked now.
+
+        Raises StoreUnavailable.
+        """
+        found = await self._database.read(lambda connection: connection.execute(_STATE, {"of_id": number}).scalar())
+        if found != CertificateState.SUPERSEDED.value:
+            return False
+        now = self._clock()
+
+        def work(connection: Connection) -> bool:
+            reason = x509.ReasonFlags.superseded.value
+            if not revoke_all(connection, [number], reason, now, "its vehicle has the next one"):
+                return False
+            registry.revise(connection)
+            return True
+
+        return await self._database.write(work)
 
     async def provided(self, certificate: x509.Certificate) -> ProvidedCertificate | None:
         """Return how one stands, whether or not its time is over; None: no vehicle was given it here.

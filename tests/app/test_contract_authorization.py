@@ -243,6 +243,11 @@ class Stored:
     """The store, as far as it is asked."""
 
     found: Any
+    ended: list[int] = field(default_factory=list)
+
+    async def end_superseded(self, number: int) -> bool:
+        self.ended.append(number)
+        return len(self.ended) == 1
 
     async def find(self, name: str) -> Any:
         assert name == "f1"
@@ -257,6 +262,7 @@ class Row:
     state: CertificateState = CertificateState.ISSUED
     emaid: str = EMAID
     pcid: str | None = "PCID"
+    predecessor_id: int | None = None
 
     @property
     def certificate(self) -> "Row":
@@ -268,7 +274,7 @@ async def test_what_is_on_record_of_a_certificate(operator: MobilityOperator) ->
     name = issuer.subject.rfc4514_string()
 
     async def found(row: Any) -> ProvidedCertificate | None:
-        return await ContractsOnRecord(Stored(row)).find(0xF1, issuer)
+        return await ContractsOnRecord(Stored(row), lambda: None).find(0xF1, issuer)
 
     assert await found(None) is None
     assert await found(Row("CN=Another")) is None
@@ -277,3 +283,21 @@ async def test_what_is_on_record_of_a_certificate(operator: MobilityOperator) ->
     assert revoked is not None
     assert revoked.status is ContractStatus.REVOKED
     assert await found(CertificateAmbiguous("f1", ["a", "b"])) is None
+
+
+async def test_the_one_before_ends_when_the_next_one_is_used(operator: MobilityOperator) -> None:
+    issuer = operator.sub_2.certificate
+    stored = Stored(Row(issuer.subject.rfc4514_string(), predecessor_id=7))
+    told: list[None] = []
+    records = ContractsOnRecord(stored, lambda: told.append(None))
+    record = await records.find(0xF1, issuer)
+    assert record is not None
+    await records.taken(record)
+    await records.taken(record)  # it was over already: nobody is to be told
+    assert (stored.ended, told) == ([7, 7], [None])
+
+
+async def test_a_first_certificate_ends_none(operator: MobilityOperator) -> None:
+    stored = Stored(None)
+    await ContractsOnRecord(stored, lambda: None).taken(ProvidedCertificate(ContractStatus.ISSUED, EMAID, "PCID"))
+    assert stored.ended == []

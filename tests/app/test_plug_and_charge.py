@@ -12,8 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.app import plug_and_charge
-from gateway.app.plug_and_charge import SupersededContracts
+from gateway.app.contract_authorization import ContractsOnRecord
 from gateway.app.problems import StartFailed
 from gateway.bridge.books import Books
 from gateway.bridge.plug_and_charge_16 import VENDOR_ID
@@ -21,7 +20,6 @@ from gateway.bridge.ports import PeerUnavailable
 from gateway.config import Config
 from gateway.session.contracts import NewContract
 from gateway.store.certificate_records import CertificateState
-from gateway.store.certificates import Certificates
 from gateway.store.contract_certificates import ContractCertificates
 from gateway.store.contract_provisionings import ContractProvisionings
 from gateway.store.contracts import Contracts
@@ -102,6 +100,19 @@ class Site:
     async def entitle(self, pcid: str = PCID, emaid: str = EMAID) -> None:
         await self.contracts.add(NewContract(Pcid.parse(pcid), Emaid.of_peer(emaid)), "test")
 
+    async def state_of(self, certificate: x509.Certificate) -> CertificateState:
+        found = await self.certificates.find(format(certificate.serial_number, "x"))
+        assert found is not None
+        return found.certificate.state
+
+    async def is_seen_with(self, certificate: x509.Certificate) -> None:
+        """A vehicle has shown this contract, and it was good."""
+        issuer, *_ = await self.house.services.pki.authorities.by_use["contract"].chain()
+        records = ContractsOnRecord(self.certificates, self.house.services.pki.upkeep.notices.soon)
+        record = await records.find(certificate.serial_number, issuer)
+        assert record is not None
+        await records.taken(record)
+
     async def hands_over(self, exi: bytes, action: str = "Install", station: Stand | None = None) -> dict[str, Any]:
         return await self.serves(ev_payload(exi, action), station)
 
@@ -161,17 +172,19 @@ async def test_a_vehicle_of_another_manufacturer(site: Site, tmp_path: Path) -> 
     assert event.event.kind == "SuspiciousVehicleRequest"
 
 
-async def test_an_update_and_the_end_of_its_predecessor(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plug_and_charge, "REVOKED_AFTER", 0.0)
+async def test_an_update_and_the_end_of_its_predecessor(site: Site) -> None:
+    """It ends when the vehicle is seen with the next one: until then the answer may have been lost."""
     await site.entitle()
     first = site.vehicle.takes(exi_of(await site.hands_over(site.vehicle.asks())))
     answer = await site.hands_over(site.vehicle.updates(first), "Update")
     second = site.vehicle.takes(exi_of(answer))
     assert (second.emaid, second.certificate != first.certificate) == (EMAID, True)
-    await site.house.idle()
-    old = await site.certificates.find(format(first.certificate.serial_number, "x"))
-    assert old is not None
-    assert (old.certificate.state, old.certificate.reason) == (CertificateState.REVOKED, "superseded")
+    assert await site.state_of(first.certificate) is CertificateState.SUPERSEDED
+
+    await site.is_seen_with(first.certificate)
+    assert await site.state_of(first.certificate) is CertificateState.SUPERSEDED
+    await site.is_seen_with(second.certificate)
+    assert await site.state_of(first.certificate) is CertificateState.REVOKED
     authority = site.house.services.pki.authorities.by_use["contract"]
     await site.house.services.pki.upkeep.notices.tell_all()
     crl = x509.load_pem_x509_crl(await authority.crl())
@@ -186,15 +199,6 @@ async def test_an_old_answer_may_be_lost(site: Site) -> None:
     await site.hands_over(site.vehicle.updates(first), "Update")
     again = await site.hands_over(site.vehicle.updates(first), "Update")
     assert site.vehicle.takes(exi_of(again)).emaid == EMAID
-
-
-async def test_what_was_not_provided_here_is_not_revoked_here(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plug_and_charge, "REVOKED_AFTER", 0.0)
-    told: list[None] = []
-    on_file = Certificates(site.house.services.events._database)
-    SupersededContracts(on_file, site.house.tasks, lambda: told.append(None)).revoke_soon(site.vehicle.certificate)
-    await site.house.idle()
-    assert told == []
 
 
 async def test_a_station_of_16(site: Site) -> None:

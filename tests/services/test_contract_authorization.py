@@ -71,6 +71,8 @@ class World:
         self.looked_at: list[Any] = []
         self.authorities: Any = object()
         self.record: ProvidedCertificate | Exception | None = None
+        self.taken_ones: list[ProvidedCertificate] = []
+        self.is_read_only = False
         self.events = KeptEvents()
         self.tally = Tally()
         self.now = 0.0
@@ -97,6 +99,11 @@ class World:
         if isinstance(self.record, Exception):
             raise self.record
         return self.record
+
+    async def taken(self, record: ProvidedCertificate) -> None:
+        if self.is_read_only:
+            raise StoreAway("no disk")
+        self.taken_ones.append(record)
 
     async def authorize(self, station: Bridged, payload: Json) -> tuple[str | None, str]:
         schemas = operation(Version.V201, "Authorize")
@@ -278,6 +285,21 @@ async def test_a_number_under_which_nothing_was_issued_here(world: World, statio
     assert await world.authorize(station, HASHED) == ("CertChainError", "Invalid")
     assert (station.asked, world.events.kinds) == ([], [Kind.INVALID_CONTRACT])
     world.record = ProvidedCertificate(ContractStatus.ISSUED, EMAID, None)
+    assert await world.authorize(station, HASHED) == ("Accepted", "Accepted")
+
+
+async def test_a_vehicle_that_is_seen_with_its_certificate_has_it(world: World, station: Bridged) -> None:
+    world.record = record = ProvidedCertificate(ContractStatus.ISSUED, EMAID, None, predecessor=7)
+    assert await world.authorize(station, HASHED) == ("Accepted", "Accepted")
+    assert world.taken_ones == [record]
+
+    world.record = ProvidedCertificate(ContractStatus.ISSUED, "DE8EXC00000001", None, predecessor=8)
+    assert await world.authorize(station, HASHED) == ("CertChainError", "Invalid")
+    assert world.taken_ones == [record]
+
+
+async def test_a_store_that_can_not_note_it_keeps_nobody_from_charging(world: World, station: Bridged) -> None:
+    world.record, world.is_read_only = ProvidedCertificate(ContractStatus.ISSUED, EMAID, None, predecessor=7), True
     assert await world.authorize(station, HASHED) == ("Accepted", "Accepted")
 
 

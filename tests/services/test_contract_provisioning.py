@@ -296,7 +296,6 @@ async def test_an_update_replaces_its_predecessor(desk: VehicleDesk) -> None:
     answer = await desk.asks(desk.knows(update(), leaf="old"))
     assert answer.refusal is None
     assert desk.book.issued_ones == [(certificate("contract 1"), "contract", certificate("old"))]
-    assert desk.superseded == [certificate("old")]
     assert (desk.book.entries[0].pcid, desk.book.entries[0].emaid) == (PCID, EMAID)
     assert desk.tally.provisionings == {("Update", "native", "Issued"): 1}
 
@@ -304,7 +303,6 @@ async def test_an_update_replaces_its_predecessor(desk: VehicleDesk) -> None:
 async def test_an_update_that_brings_nothing_replaces_nothing(desk: VehicleDesk) -> None:
     desk.native.says = ProvisioningRefused(Refusal.PROVIDER_REFUSED, "no")
     await desk.asks(desk.knows(update(), leaf="old"))
-    assert desk.superseded == []
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,6 @@ class VehicleDesk:
         self.native, self.roaming = Provider(), Provider()
         self.tally = Tally()
         self.withdrawn: list[x509.Certificate] = []
-        self.superseded: list[x509.Certificate] = []
         self.revoked: dict[int, str] = {}
         """Why, by serial number."""
         self.failures: list[tuple[bytes, Schema, object]] = []
@@ -227,7 +226,6 @@ class VehicleDesk:
             Providers(offers, default="native", emsps={"FR1AB": "roaming"}),
             ProvisioningRecord(self.book, events, self.tally),
             refused=self._refused,
-            superseded=self.superseded.append,
             why_revoked=lambda path: self.revoked.get(path[0].serial_number, ""),
             timeout=timeout,
             now=lambda: NOW,

@@ -97,6 +97,24 @@ async def test_an_update_supersedes_what_the_vehicle_had_and_that_is_revoked(
     assert [each.certificate.state.value for each in await later.list()] == ["revoked", "expired"]
 
 
+async def test_what_is_superseded_ends_at_once_when_the_next_one_is_used(
+    audit: ContractProvisionings, issued: ContractCertificates, database: Database
+) -> None:
+    old, new = certificate(1), certificate(2)
+    await audit.issued(entry(), old, usage="contract")
+    (first,) = await issued.list()
+    assert first.certificate.id is not None
+    assert not await issued.end_superseded(first.certificate.id)  # it is in use
+
+    await audit.issued(entry(action="Update"), new, usage="contract", predecessor=old)
+    assert await issued.end_superseded(first.certificate.id)
+    assert not await issued.end_superseded(first.certificate.id)
+    assert await issued.provided(old) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
+    assert await issued.provided(new) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
+    (untold,) = await RevocationOutbox(database, lambda: NOW).untold(10)
+    assert (untold.serial, untold.reason) == ("1", "superseded")
+
+
 async def test_a_revoked_one_is_known_whatever_became_of_its_signature(
     audit: ContractProvisionings, issued: ContractCertificates, certificates: Certificates
 ) -> None:
