@@ -18,6 +18,7 @@ from pki.authority import (
     CertificateAuthority,
     IssuedCertificate,
     IssuedMismatch,
+    OutcomeUnknown,
     RevocationUnsupported,
     SigningRequest,
 )
@@ -166,16 +167,21 @@ class ContractIssuer:
         try:
             return await asyncio.shield(signing)
         except asyncio.CancelledError:
-            if not self._spawn(self._late(signing), f"contract certificate of {asked.common_name}, too late"):
+            if not self._spawn(self._late(signing, asked), f"contract certificate of {asked.common_name}, too late"):
                 signing.cancel()
             raise
         except AuthorityError as error:
+            if isinstance(error, OutcomeUnknown):
+                _tell_unknown(asked, error)
             raise refused_by(error) from None
 
-    async def _late(self, signing: asyncio.Task[IssuedCertificate]) -> None:
+    async def _late(self, signing: asyncio.Task[IssuedCertificate], asked: SigningRequest) -> None:
         """Nobody waits any more: what comes is revoked."""
         try:
             issued = await signing
+        except OutcomeUnknown as error:
+            _tell_unknown(asked, error)
+            return
         except AuthorityError as error:
             log.warning("contract_not_issued", reason=str(error))
             return
@@ -233,6 +239,11 @@ def refused_by(error: AuthorityError) -> ProvisioningRefused:
     else:
         refusal = Refusal.PROVIDER_ANSWER if isinstance(error, IssuedMismatch) else Refusal.PROVIDER_REFUSED
     return ProvisioningRefused(refusal, f"no contract certificate: {error}")
+
+
+def _tell_unknown(asked: SigningRequest, error: OutcomeUnknown) -> None:
+    """Who looks after the authority can find and revoke what it may have signed; its key is forgotten here."""
+    log.error("contract_perhaps_issued", emaid=asked.common_name, reason=str(error))
 
 
 def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
