@@ -97,7 +97,7 @@ class TrustedPaths:
                 return path
         raise expired or ProvisioningRefused(
             Refusal.CHAIN_UNTRUSTED,
-            f"no path from {name_of(certificate)} to a trusted root: {search.why(certificate)}",
+            f"no path from {name_of(certificate)} to a trusted root: {search.why()}",
         )
 
 
@@ -162,10 +162,14 @@ class _Search:
     tried: int = 0
     faults: dict[str, None] = field(default_factory=dict)
     """What spoke against whoever might have issued it, in the order in which it was found."""
+    missing: dict[str, None] = field(default_factory=dict)
+    """Issuers at which a way ended: no root is called so, and no further sub-CA."""
 
     def paths(self, path: Path) -> Iterator[Path]:
         """Yield every path to a root, the shortest way from each CA first."""
         subject, below = path[-1].issuer.public_bytes(), len(path) - 1
+        if subject not in self.roots and all(each in path for each in self.candidates.get(subject, ())):
+            self.missing[ascii(path[-1].issuer.rfc4514_string())[:NAME_SHOWN_MAX]] = None
         for root in self.roots.get(subject, ()):
             if self._has_issued(root, path[-1], below, is_root=True):
                 yield (*path, root)
@@ -178,12 +182,10 @@ class _Search:
             if self._has_issued(issuer, path[-1], below, is_root=False):
                 yield from self.paths((*path, issuer))
 
-    def why(self, leaf: x509.Certificate) -> str:
+    def why(self) -> str:
         """Return what was found instead of a path."""
-        return (
-            "; ".join([*self.faults][:FAULTS_SHOWN_MAX])
-            or f"nobody trusted is called {ascii(leaf.issuer.rfc4514_string())[:NAME_SHOWN_MAX]}"
-        )
+        missing = [f"nobody trusted is called {name}" for name in self.missing]
+        return "; ".join([*self.faults, *missing][:FAULTS_SHOWN_MAX])
 
     def _has_issued(
         self, issuer: x509.Certificate, certificate: x509.Certificate, below: int, *, is_root: bool

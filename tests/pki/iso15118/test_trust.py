@@ -227,7 +227,9 @@ def test_without_the_sub_cas() -> None:
 
 def test_of_another_root() -> None:
     assert refused(TRUST, OTHER.leaf, *OTHER.subs)[0] is Refusal.CHAIN_UNTRUSTED
-    assert refused(trusting(), OEM.leaf, *OEM.subs)[0] is Refusal.CHAIN_UNTRUSTED
+    refusal, text = refused(trusting(), OEM.leaf, *OEM.subs)
+    assert refusal is Refusal.CHAIN_UNTRUSTED
+    assert text.endswith("nobody trusted is called 'DC=OEM,O=Example,CN=OEM Root'"), "not what was sent"
 
 
 def test_a_root_that_the_peer_brings() -> None:
