@@ -53,7 +53,7 @@ MESSAGES: "Final[list[tuple[str, Json, Json]]]" = [
     ("FirmwareStatusNotification", {"status": "Downloading", "requestId": 1}, {}),
     (
         *("Get15118EVCertificate", {"iso15118SchemaVersion": "urn:x", "action": "Install", "exiRequest": "gA=="}),
-        {"status": "Failed", "exiResponse": ""},
+        {"status": "Failed", "exiResponse": "", "statusInfo": {"reasonCode": "NotConfigured"}},
     ),
     (
         *("GetCertificateStatus", {"ocspRequestData": {**HASH, "responderURL": "http://ocsp/"}}),

@@ -1,5 +1,6 @@
 """Messages of a 2.0.1 station for which 1.6 has no word: Voltgate answers them itself."""
 
+import copy
 from typing import Final
 
 from gateway.bridge.books import Json
@@ -17,7 +18,11 @@ _HEARD: Final = (
 )
 ANSWERS: Final[dict[str, Json]] = {
     **{action: {} for action in _HEARD},
-    "Get15118EVCertificate": {"status": "Failed", "exiResponse": ""},
+    "Get15118EVCertificate": {
+        "status": "Failed",
+        "exiResponse": "",
+        "statusInfo": {"reasonCode": "NotConfigured"},  # as where a provider is missing for a generation
+    },
     "NotifyEVChargingNeeds": {"status": "Rejected"},
     "NotifyEVChargingSchedule": {"status": "Accepted"},
 }
@@ -28,4 +33,4 @@ them wanted."""
 
 async def answer(action: str, _: Context, __: Json) -> Json:
     """Return the fixed answer to ``action``."""
-    return dict(ANSWERS[action])
+    return copy.deepcopy(ANSWERS[action])

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
         ("PublishFirmwareStatusNotification", {}),
         ("ReportChargingProfiles", {}),
         ("ReservationStatusUpdate", {}),
-        ("Get15118EVCertificate", {"status": "Failed", "exiResponse": ""}),
+        (
+            "Get15118EVCertificate",
+            {"status": "Failed", "exiResponse": "", "statusInfo": {"reasonCode": "NotConfigured"}},
+        ),
         ("NotifyEVChargingNeeds", {"status": "Rejected"}),
         ("NotifyEVChargingSchedule", {"status": "Accepted"}),
     ],
