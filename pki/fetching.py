@@ -18,10 +18,10 @@ from pki.destinations import AllowList, DestinationRefused
 
 TIMEOUT: Final = 5.0
 """Seconds for one fetch, from resolving the name to the last byte, unless told otherwise."""
-CONNECTIONS_MAX: Final = 16
+CONNECTIONS_MAX: Final = 64
 """In all, at once."""
-CONNECTIONS_PER_PLACE_MAX: Final = 4
-"""To one host and port, at once."""
+CONNECTIONS_PER_PLACE_MAX: Final = 16
+"""To one host and port, at once: the responder of one mobility operator hears of all its vehicles."""
 FETCHES_MAX: Final = 256
 """Begun and not ended, those that wait for a connection included; more are refused at once."""
 _CHUNK: Final = 65_536

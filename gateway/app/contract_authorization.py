@@ -15,13 +15,11 @@ from gateway.config import Config
 from gateway.config.plug_and_charge import PlugAndCharge
 from gateway.services.contract_authorization import ContractAuthorization
 from gateway.services.pnc_16 import Unwrapped
-from gateway.session.provisionings import ContractStatus as Provided
 from gateway.session.provisionings import ProvidedCertificate
 from gateway.session.security import SecurityLog
 from gateway.session.station import Service
 from gateway.session.tally import Tally
-from gateway.store.certificate_records import CertificateAmbiguous, CertificateState
-from gateway.store.contract_certificates import ContractCertificate, ContractCertificates
+from gateway.store.contract_certificates import ContractCertificates
 from gateway.store.database import Database
 from gateway.wire.versions import Version
 from pki.iso15118.contract_authorities import ContractAuthorities
@@ -40,8 +38,8 @@ log = structlog.get_logger(__name__)
 class StoredContracts(Protocol):
     """The contract certificates in the store."""
 
-    async def find(self, name: str) -> ContractCertificate | None:
-        """Return the one of this serial number, in hex. Raises CertificateAmbiguous and StoreAway."""
+    async def named(self, serial: int, issuer: x509.Name) -> ProvidedCertificate | None:
+        """Return how the one of this number stands; None: no vehicle was given it here. Raises StoreAway."""
 
     async def end_superseded(self, number: int) -> bool:
         """Revoke a certificate if it is superseded; True: now. Raises StoreAway."""
@@ -109,15 +107,7 @@ class ContractsOnRecord:
 
     async def find(self, serial: int, issuer: x509.Certificate) -> ProvidedCertificate | None:
         """Return what is on record of the certificate that ``issuer`` gave this number. Raises StoreAway."""
-        try:
-            found = await self._certificates.find(f"{serial:x}")
-        except CertificateAmbiguous as error:
-            log.error("contract_ambiguous", reason=str(error))  # noqa: TRY400 - the text says it
-            return None
-        if found is None or found.issuer != issuer.subject.rfc4514_string():
-            return None
-        status = Provided.REVOKED if found.certificate.state is CertificateState.REVOKED else Provided.ISSUED
-        return ProvidedCertificate(status, found.emaid, found.pcid, found.predecessor_id)
+        return await self._certificates.named(serial, issuer.subject)
 
     async def taken(self, record: ProvidedCertificate) -> None:
         """A vehicle has been seen with it: the one that it replaced is revoked. Raises StoreAway."""

@@ -114,6 +114,14 @@ class PlugAndCharge(Section):
 
     @model_validator(mode="before")
     @classmethod
+    def _capitals(cls, data: Any) -> Any:
+        """A key of the environment comes in small letters."""
+        if isinstance(data, dict) and isinstance(emsps := data.get("emsps"), dict):
+            return {**data, "emsps": {str(emsp).upper(): name for emsp, name in emsps.items()}}
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
     def _name_the_only_provider(cls, data: Any) -> Any:
         if isinstance(data, dict) and "provider" not in data:
             providers = data.get("providers")

@@ -33,6 +33,7 @@ _NOT_THE_STATIONS: Final = {
     Refusal.PROVIDER_UNAVAILABLE: "the provider of contract certificates can't be used now; try again later",
     Refusal.PROVIDER_REFUSED: "the provider of contract certificates has refused the request",
     Refusal.PROVIDER_ANSWER: "the provider of contract certificates gave something that can't be passed on",
+    Refusal.NO_CONTRACT: "there is no contract for this vehicle that is valid now",
     Refusal.NOT_CONFIGURED: "contract certificates of this kind aren't provided here",
 }
 """What a station hears of refusals whose texts are about the operator's own house."""

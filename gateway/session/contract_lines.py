@@ -65,6 +65,7 @@ def read_csv(text: str) -> Numbered:
     delimiter = ";" if ";" in text.partition("\n")[0] else ","
     lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
+        lines.fieldnames = [name.strip() for name in lines.fieldnames or ()]
         _check_header(lines.fieldnames)
         return collect(_lines(lines), _of_line)
     except csv.Error as error:

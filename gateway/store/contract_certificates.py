@@ -88,6 +88,7 @@ _PROVIDED: Final = (
         CertificateRow.chain,
         ContractCertificateRow.emaid,
         ContractCertificateRow.pcid,
+        ContractCertificateRow.predecessor_id,
     )
     .join(ContractCertificateRow, ContractCertificateRow.certificate_id == CertificateRow.id)
     .where(CertificateRow.serial == bindparam("of_serial"), ContractCertificateRow.issuer == bindparam("of_issuer"))
@@ -202,7 +203,16 @@ class ContractCertificates:
         Raises StoreUnavailable.
         """
         row = await self._database.read(lambda connection: _provided(connection, certificate))
-        return None if row is None else ProvidedCertificate(ContractStatus(row["state"]), row["emaid"], row["pcid"])
+        return None if row is None else _known(row)
+
+    async def named(self, serial: int, issuer: x509.Name) -> ProvidedCertificate | None:
+        """Return how one stands of which only issuer and number are known: the worst, should there be two.
+
+        Raises StoreUnavailable.
+        """
+        key = {"of_serial": format(serial, "x"), "of_issuer": _issuer(issuer)}
+        row = await self._database.read(lambda connection: connection.execute(_PROVIDED, key).mappings().first())
+        return None if row is None else _known(row)
 
 
 def record_issued(
@@ -242,9 +252,13 @@ def fingerprint_of(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(SHA256()).hex()
 
 
+def _known(row: RowMapping) -> ProvidedCertificate:
+    return ProvidedCertificate(ContractStatus(row["state"]), row["emaid"], row["pcid"], row["predecessor_id"])
+
+
 def _provided(connection: Connection, certificate: x509.Certificate) -> RowMapping | None:
     """Return how a contract certificate that was provided here stands: the worst, should there be two of its number."""
-    key = {"of_serial": format(certificate.serial_number, "x"), "of_issuer": _issuer(certificate)}
+    key = {"of_serial": format(certificate.serial_number, "x"), "of_issuer": _issuer(certificate.issuer)}
     rows = connection.execute(_PROVIDED, key).mappings()
     return next((row for row in rows if _signed_part(row["chain"]) == certificate.tbs_certificate_bytes), None)
 
@@ -253,8 +267,8 @@ def _signed_part(pem: str) -> bytes:
     return x509.load_pem_x509_certificate(pem.encode("ascii")).tbs_certificate_bytes
 
 
-def _issuer(certificate: x509.Certificate) -> str:
-    return bounded_text(certificate.issuer.rfc4514_string(), NAME_MAX)
+def _issuer(name: x509.Name) -> str:
+    return bounded_text(name.rfc4514_string(), NAME_MAX)
 
 
 def _new_record(certificate: x509.Certificate, usage: str, now: datetime) -> CertificateRecord:
@@ -286,7 +300,7 @@ def _side(
         "station": entry.station,
         "provider": entry.provider or "",
         "schema": entry.schema,
-        "issuer": _issuer(certificate),
+        "issuer": _issuer(certificate.issuer),
         "predecessor_id": former["id"] if former is not None else None,
     }
 

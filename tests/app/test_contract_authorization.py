@@ -22,7 +22,6 @@ from gateway.app.responders import Responders
 from gateway.bridge.books import Books, Json
 from gateway.config import Config
 from gateway.session.provisionings import ContractStatus, ProvidedCertificate
-from gateway.store.certificate_records import CertificateAmbiguous, CertificateState
 from gateway.wire.versions import Version
 from pki.certificate_hash import certificate_hash
 from pki.issuing import Issuer, issue
@@ -242,55 +241,23 @@ async def test_an_authority_that_does_not_say_its_root(plug_and_charge: Callable
 class Stored:
     """The store, as far as it is asked."""
 
-    found: Any
+    found: ProvidedCertificate | None = None
     ended: list[int] = field(default_factory=list)
+
+    async def named(self, serial: int, issuer: x509.Name) -> ProvidedCertificate | None:
+        assert (serial, issuer.rfc4514_string()[:3]) == (0xF1, "CN=")
+        return self.found
 
     async def end_superseded(self, number: int) -> bool:
         self.ended.append(number)
         return len(self.ended) == 1
 
-    async def find(self, name: str) -> Any:
-        assert name == "f1"
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found
-
-
-@dataclass
-class Row:
-    issuer: str
-    state: CertificateState = CertificateState.ISSUED
-    emaid: str = EMAID
-    pcid: str | None = "PCID"
-    predecessor_id: int | None = None
-
-    @property
-    def certificate(self) -> "Row":
-        return self
-
-
-async def test_what_is_on_record_of_a_certificate(operator: MobilityOperator) -> None:
-    issuer = operator.sub_2.certificate
-    name = issuer.subject.rfc4514_string()
-
-    async def found(row: Any) -> ProvidedCertificate | None:
-        return await ContractsOnRecord(Stored(row), lambda: None).find(0xF1, issuer)
-
-    assert await found(None) is None
-    assert await found(Row("CN=Another")) is None
-    assert await found(Row(name)) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, "PCID")
-    revoked = await found(Row(name, CertificateState.REVOKED))
-    assert revoked is not None
-    assert revoked.status is ContractStatus.REVOKED
-    assert await found(CertificateAmbiguous("f1", ["a", "b"])) is None
-
 
 async def test_the_one_before_ends_when_the_next_one_is_used(operator: MobilityOperator) -> None:
-    issuer = operator.sub_2.certificate
-    stored = Stored(Row(issuer.subject.rfc4514_string(), predecessor_id=7))
+    stored = Stored(ProvidedCertificate(ContractStatus.ISSUED, EMAID, "PCID", predecessor=7))
     told: list[None] = []
     records = ContractsOnRecord(stored, lambda: told.append(None))
-    record = await records.find(0xF1, issuer)
+    record = await records.find(0xF1, operator.sub_2.certificate)
     assert record is not None
     await records.taken(record)
     await records.taken(record)  # it was over already: nobody is to be told
@@ -298,6 +265,6 @@ async def test_the_one_before_ends_when_the_next_one_is_used(operator: MobilityO
 
 
 async def test_a_first_certificate_ends_none(operator: MobilityOperator) -> None:
-    stored = Stored(None)
+    stored = Stored()
     await ContractsOnRecord(stored, lambda: None).taken(ProvidedCertificate(ContractStatus.ISSUED, EMAID, "PCID"))
     assert stored.ended == []

@@ -22,6 +22,11 @@ def test_of_several_none_is_the_only_one() -> None:
     assert (section.provider, "provider" in section.model_fields_set) == (NOBODY, False)
 
 
+def test_emsps_in_any_case() -> None:
+    """A variable of the environment names them in small letters."""
+    assert PlugAndCharge.model_validate({"emsps": {"DE8EX": "a", "de8ex": "b"}}).emsps == {"DE8EX": "b"}
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -78,7 +78,7 @@ def test_what_is_in_order(providers: Any, more: dict[str, Any]) -> None:
         ({"a": NATIVE, "b": OPCP}, {}, "provider", "is missing; name the one of a, b"),
         ({"a": NATIVE}, {"provider": "c"}, "provider", "isn't one of the providers (a)"),
         (None, {"emsps": {"DE8EX": "c"}}, "emsps.DE8EX", "isn't one of the providers (a)"),
-        (None, {"emsps": {"de8ex": "a"}}, "emsps.de8ex", "isn't an eMSP"),
+        (None, {"emsps": {"de8e": "a"}}, "emsps.DE8E", "isn't an eMSP"),
         (None, {"emsps": {"DE-8EX": "a"}}, "emsps.DE-8EX", "isn't an eMSP"),
         (None, {"oem_roots": None}, "oem_roots", "is missing"),
         ({"a": {"native": {}}}, {}, "providers.a.native", "must name cps, cps_20 or both"),

@@ -97,6 +97,7 @@ def test_every_bad_line_is_named() -> None:
         ("", "line 1: the header lacks pcid and emaid: it is pcid,emaid,valid_from,valid_until"),
         (f"{CAR},{EMAID}\n", "the header lacks pcid and emaid"),
         ("pcid\n", "the header lacks emaid"),
+        (" pcid ; driver\n", "the header lacks emaid"),
         ("pcid,emaid,driver\n", "the header has a column 'driver'"),
         ("pcid,emaid,pcid\n", "the header has a column twice"),
         (f'pcid,emaid\n"{CAR}"x,{EMAID}\n', "line 2: isn't CSV"),

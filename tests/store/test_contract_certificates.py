@@ -12,7 +12,7 @@ from gateway.session.provisionings import ContractStatus, ProvidedCertificate, P
 from gateway.store.certificate_outbox import RevocationOutbox
 from gateway.store.certificate_records import CertificateAmbiguous, CertificateState
 from gateway.store.certificates import Certificates
-from gateway.store.contract_certificates import ContractCertificates
+from gateway.store.contract_certificates import ContractCertificates, fingerprint_of
 from gateway.store.contract_provisionings import ContractProvisionings
 from gateway.store.database import Database
 
@@ -93,7 +93,8 @@ async def test_an_update_supersedes_what_the_vehicle_had_and_that_is_revoked(
     assert await issued.provided(old) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
     # Whether its time is over is what its dates say, not how it stands.
     later = ContractCertificates(database, lambda: NOW + 60 * DAY)
-    assert await later.provided(new) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
+    number = former.certificate.id
+    assert await later.provided(new) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID, number)
     assert [each.certificate.state.value for each in await later.list()] == ["revoked", "expired"]
 
 
@@ -110,7 +111,8 @@ async def test_what_is_superseded_ends_at_once_when_the_next_one_is_used(
     assert await issued.end_superseded(first.certificate.id)
     assert not await issued.end_superseded(first.certificate.id)
     assert await issued.provided(old) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
-    assert await issued.provided(new) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
+    number = first.certificate.id
+    assert await issued.provided(new) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID, number)
     (untold,) = await RevocationOutbox(database, lambda: NOW).untold(10)
     assert (untold.serial, untold.reason) == ("1", "superseded")
 
@@ -224,3 +226,15 @@ async def test_two_issuers_may_give_the_same_number(audit: ContractProvisionings
     with pytest.raises(ValueError, match="invalid literal"):
         await issued.find("not hex")
     assert await issued.find("02") is None
+
+
+async def test_whose_issuer_and_number_are_known_is_known(
+    audit: ContractProvisionings, issued: ContractCertificates, certificates: Certificates
+) -> None:
+    for issuer, usage in (("A", "contract"), ("B", "seen")):
+        await audit.issued(entry(), certificate(1, issuer=issuer), usage=usage)
+    of_a, of_b = certificate(1, issuer="A"), certificate(1, issuer="B")
+    await certificates.revoke(fingerprint_of(of_a))
+    assert await issued.named(1, of_a.issuer) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
+    assert await issued.named(1, of_b.issuer) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
+    assert await issued.named(2, of_b.issuer) is None
