@@ -231,9 +231,9 @@ async def test_two_issuers_may_give_the_same_number(audit: ContractProvisionings
 async def test_whose_issuer_and_number_are_known_is_known(
     audit: ContractProvisionings, issued: ContractCertificates, certificates: Certificates
 ) -> None:
-    for issuer, usage in (("A", "contract"), ("B", "seen")):
-        await audit.issued(entry(), certificate(1, issuer=issuer), usage=usage)
     of_a, of_b = certificate(1, issuer="A"), certificate(1, issuer="B")
+    for each, usage in ((of_a, "contract"), (of_b, "seen")):
+        await audit.issued(entry(), each, usage=usage)
     await certificates.revoke(fingerprint_of(of_a))
     assert await issued.named(1, of_a.issuer) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
     assert await issued.named(1, of_b.issuer) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
