@@ -25,10 +25,10 @@ async def request_start(context: Context, payload: Json) -> Json:
     try:
         answer = await context.call_station("RequestStartTransaction", payload)
     except CallError:
-        _forget(context, start_id)
+        forget_remote_start(context, start_id)
         raise
     if answer["status"] != "Accepted":
-        _forget(context, start_id)
+        forget_remote_start(context, start_id)
     return answer
 
 
@@ -53,9 +53,10 @@ async def get_transaction_status(context: Context, payload: Json) -> Json:
     return answer if context.ledger.is_clear else {**answer, "messagesInQueue": True}
 
 
-def _forget(context: Context, start_id: str) -> None:
-    context.books.page(Page.REMOTE_STARTS).pop(start_id, None)
-    context.books.changed(Page.REMOTE_STARTS)
+def forget_remote_start(context: Context, start_id: str) -> None:
+    """Its transaction has begun, or the station refused it: its token needs its own proof from now on."""
+    if context.books.page(Page.REMOTE_STARTS).pop(start_id, None) is not None:
+        context.books.changed(Page.REMOTE_STARTS)
 
 
 def _runs(context: Context, transaction: str) -> bool:

@@ -13,6 +13,7 @@ from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.former_transactions import set_former_aside
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v201.authorization import verdict
+from gateway.bridge.v201_v201.commands import forget_remote_start
 from gateway.bridge.v201_v201.context import Context, EventName, Events
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -42,6 +43,8 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     with _unless_kept(tx):
         answer = await _deliver(context, tx, name, payload) or {}
     context.memory.events.setdefault(tx.station_tx, Events()).add(name, answer)
+    if "remoteStartId" in payload["transactionInfo"]:
+        forget_remote_start(context, str(payload["transactionInfo"]["remoteStartId"]))
     if tx.is_over:
         context.memory.to_stop.discard(tx.station_tx)
     elif tx.station_tx in context.memory.to_stop:

@@ -37,6 +37,16 @@ async def test_a_session_is_told_as_it_is(world: "World", new_event: Callable[..
     assert world.books.transactions["TX-1"].state is TransactionState.ENDED
 
 
+async def test_a_remote_start_whose_transaction_has_begun_speaks_for_its_token_no_more(
+    world: "World", new_event: Callable[..., Json]
+) -> None:
+    world.books.page(Page.REMOTE_STARTS).update({"7": "DE8EXC12345678", "8": "DE8EXC00000008"})
+    started = new_event("Started", token="T", trigger="RemoteStart")
+    started["transactionInfo"]["remoteStartId"] = 7
+    await world.from_station("TransactionEvent", started)
+    assert world.books.page(Page.REMOTE_STARTS) == {"8": "DE8EXC00000008"}
+
+
 @pytest.mark.parametrize("kind", ["Started", "Ended"])
 async def test_a_start_and_an_end_are_on_disk_before_they_are_sent(world: "World", kind: str) -> None:
     world.backend.before_answer = lambda: on_disk.append("TX-1" in world.ledger.saved)
