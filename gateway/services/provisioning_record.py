@@ -125,7 +125,7 @@ class ProvisioningRecord:
     async def refused(self, case: Case, refused: ProvisioningRefused) -> None:
         """Keep a refusal; while the store is away the log alone has it."""
         text = printable(str(refused), TEXT_MAX)
-        entry = _entry(case, refused.refusal, text)
+        entry = _entry(case, refused.refusal, text, withdrawn=refused.withdrawn)
         log.warning(
             "contract_certificate_refused",
             identity=entry.station,
@@ -154,8 +154,11 @@ class ProvisioningRecord:
         self._tally.provisioned(case.asked.action.value, provider, outcome, seconds)
 
 
-def _entry(case: Case, refusal: Refusal | None = None, text: str = "") -> ProvisioningEntry:
+def _entry(
+    case: Case, refusal: Refusal | None = None, text: str = "", *, withdrawn: x509.Certificate | None = None
+) -> ProvisioningEntry:
     verified, provision, contract = case.verified, case.provision, case.contract
+    certificate = withdrawn if provision is None else provision.certificate
     emaid = verified.emaid if verified is not None else None
     if contract is not None:
         emaid = contract.emaid
@@ -173,10 +176,10 @@ def _entry(case: Case, refusal: Refusal | None = None, text: str = "") -> Provis
         pcid=_pcid(case),
         emaid=emaid,
         vehicle_serial=None if verified is None else _serial(verified.path[0]),
-        contract_serial=None if provision is None else _serial(provision.certificate),
-        issuer=None if provision is None else provision.certificate.issuer.rfc4514_string(),
+        contract_serial=None if certificate is None else _serial(certificate),
+        issuer=None if certificate is None else certificate.issuer.rfc4514_string(),
         cps_serial=None if provision is None else _serial(provision.cps_certificate),
-        not_after=None if provision is None else provision.certificate.not_valid_after_utc,
+        not_after=None if certificate is None else certificate.not_valid_after_utc,
     )
 
 

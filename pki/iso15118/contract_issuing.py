@@ -105,7 +105,9 @@ class ContractIssuer:
             leaf, *above = (each.public_bytes(Encoding.DER) for each in read_chain(issued.chain_pem))
         except (IssuedMismatch, EnvelopeError) as error:
             self.unwind(issued.certificate)
-            raise ProvisioningRefused(Refusal.PROVIDER_ANSWER, f"{error} (it is being revoked)") from None
+            refused = ProvisioningRefused(Refusal.PROVIDER_ANSWER, f"{error} (it is being revoked)")
+            refused.withdrawn = issued.certificate
+            raise refused from None
         except BaseException:
             self.unwind(issued.certificate)
             raise

@@ -81,9 +81,13 @@ class NativeProvider:
             exi = write_message(await sign(answer, signer.sign))
         except (ExiError, ValueError) as error:
             issuer.unwind(issued.certificate)
-            raise ProvisioningRefused(Refusal.PROVIDER_ANSWER, f"the answer can't be written: {error}") from None
-        except BaseException:
+            refused = ProvisioningRefused(Refusal.PROVIDER_ANSWER, f"the answer can't be written: {error}")
+            refused.withdrawn = issued.certificate
+            raise refused from None
+        except BaseException as error:
             issuer.unwind(issued.certificate)
+            if isinstance(error, ProvisioningRefused):
+                error.withdrawn = issued.certificate
             raise
         for warning in warnings:
             log.warning("contract_may_be_refused", emaid=contract.emaid, reason=warning)

@@ -45,6 +45,8 @@ class ProvisioningRefused(Exception):
     def __init__(self, refusal: Refusal, text: str) -> None:
         super().__init__(text)
         self.refusal = refusal
+        self.withdrawn: x509.Certificate | None = None
+        """A contract certificate that was issued and isn't given out: it is being revoked; for the audit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,23 @@ async def test_what_brought_nothing_may_be_sent_again(desk: VehicleDesk) -> None
 # --- providers that are away, slow, or lie
 
 
+async def test_what_was_issued_and_is_withdrawn_is_on_the_audit(desk: VehicleDesk) -> None:
+    desk.native.says = refused = ProvisioningRefused(Refusal.PROVIDER_UNAVAILABLE, "the CPS is away")
+    refused.withdrawn = certificate("contract 1")
+    assert (await desk.asks(desk.knows(installation()))).refusal is Refusal.PROVIDER_UNAVAILABLE
+    [entry] = desk.book.entries
+    assert (entry.refusal, entry.contract_serial) == (
+        Refusal.PROVIDER_UNAVAILABLE,
+        format(refused.withdrawn.serial_number, "x"),
+    )
+    assert (entry.issuer, entry.not_after, entry.cps_serial) == (
+        refused.withdrawn.issuer.rfc4514_string(),
+        refused.withdrawn.not_valid_after_utc,
+        None,
+    )
+    assert desk.book.issued_ones == []
+
+
 async def test_a_provider_that_is_away(desk: VehicleDesk) -> None:
     desk.native.says = ProvisioningRefused(Refusal.PROVIDER_UNAVAILABLE, "vault.internal is sealed")
     answer = await desk.asks(desk.knows(installation()))

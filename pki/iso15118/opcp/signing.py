@@ -64,8 +64,10 @@ class NativeWithOpcpCps:
         issued = await self._issuer.issue(request, contract)
         try:
             return self._answers.check(await self._signed(request, issued), request, emaid=contract.emaid)
-        except BaseException:
+        except BaseException as error:
             self._issuer.unwind(issued.certificate)
+            if isinstance(error, ProvisioningRefused):
+                error.withdrawn = issued.certificate
             raise
 
     async def _signed(self, request: VerifiedRequest, issued: IssuedContract) -> bytes:

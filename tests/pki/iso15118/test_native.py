@@ -212,6 +212,8 @@ async def test_a_certificate_that_nobody_vouches_for_is_revoked(
     await provider.close()
     assert refused.value.refusal is refusal
     assert authority.revoked == authority.issued != []
+    assert refused.value.withdrawn is not None  # the audit names it
+    assert [format(refused.value.withdrawn.serial_number, "x")] == authority.revoked
 
 
 async def test_a_fault_of_ours_revokes_too(tmp_path: Path) -> None:
