@@ -17,6 +17,7 @@ from gateway.cli.output import (
     load_config,
     print_json,
     print_table,
+    tell_of_more,
 )
 from pki.iso15118.identifiers import Emaid, Pcid
 
@@ -114,6 +115,7 @@ def list_contracts(
         print_json(shown)
     else:
         _print_contracts(shown)
+        tell_of_more(shown, limit)
 
 
 @app.command()

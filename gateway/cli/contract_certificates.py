@@ -16,6 +16,7 @@ from gateway.cli.output import (
     load_config,
     print_json,
     print_table,
+    tell_of_more,
 )
 from pki.iso15118.identifiers import Emaid
 from pki.reasons import FOR_GOOD
@@ -76,6 +77,7 @@ def certificates(  # noqa: PLR0913, PLR0917 - one for each option, as typer read
         print_json(shown)
     else:
         print_certificates(shown)
+        tell_of_more(shown, limit)
 
 
 def revoke(

@@ -40,6 +40,12 @@ def load_config(path: Path) -> Config:
         raise Failed(str(error)) from None
 
 
+def tell_of_more(shown: Sequence[Mapping[str, Any]], limit: int) -> None:
+    """Say on stderr that a list was cut, and how to have the rest: each line has its ``id``."""
+    if len(shown) == limit:
+        print(f"these are {limit}; what may follow: --after {shown[-1]['id']}", file=sys.stderr)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table; off a terminal it isn't cut to a width. None is an empty cell."""
     table = Table(*columns)

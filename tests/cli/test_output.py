@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.output import Failed, fail, load_config, print_fields, print_json, print_table, printable
+from gateway.cli.output import Failed, fail, load_config, print_fields, print_json, print_table, printable, tell_of_more
 
 
 def test_failing_prints_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,6 +20,13 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
 def test_a_table_off_a_terminal_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("serial", "subject"), [("a" * 60, "b" * 60)])
     assert "a" * 60 in capsys.readouterr().out
+
+
+def test_a_list_that_was_cut_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_of_more([{"id": 4}, {"id": 7}], 3)
+    assert capsys.readouterr().err == ""
+    tell_of_more([{"id": 4}, {"id": 7}], 2)
+    assert capsys.readouterr().err == "these are 2; what may follow: --after 7\n"
 
 
 def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,37 +1,21 @@
 """Batches of contracts: all or nothing, and the same once more changes nothing."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
 
 from gateway.session.contracts import (
     BatchRefused,
     Imported,
-    NewContract,
 )
 from gateway.store.contract_batches import AT_ONCE
 from gateway.store.contracts import Contracts
 from gateway.store.database import Database
-from pki.iso15118.identifiers import Emaid, Pcid
-
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-CAR, OTHER = Pcid.parse("WVWZZZ1KZAW000123"), Pcid.parse("WVWZZZ1KZAW000124")
-FIRST, SECOND, THIRD = (Emaid.parse(f"DE8EXC1234567{digit}") for digit in "123")
-
-
-def new(pcid: Pcid = CAR, emaid: Emaid = FIRST, **more: Any) -> NewContract:
-    return NewContract(pcid, emaid, **more)
+from pki.iso15118.identifiers import Pcid
+from tests.store.contract_samples import CAR, DAY, FIRST, NOW, OTHER, SECOND, THIRD, emaids, new
 
 
 @pytest.fixture
 def contracts(database: Database) -> Contracts:
     return Contracts(database, lambda: NOW)
-
-
-async def emaids(contracts: Contracts, pcid: Pcid = CAR, at: datetime = NOW) -> list[str]:
-    return [each.emaid for each in await contracts.for_vehicle(pcid.text, at)]
 
 
 async def test_a_batch_adds_and_changes(contracts: Contracts) -> None:

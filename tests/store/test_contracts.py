@@ -1,7 +1,6 @@
 """Contracts: what a vehicle gets, and what is refused."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,30 +10,17 @@ from gateway.session.contracts import (
     ContractInvalid,
     ContractRefused,
     ContractUnknown,
-    NewContract,
 )
 from gateway.store.contracts import Contracts
 from gateway.store.database import Database
-from pki.iso15118.identifiers import Emaid, Pcid
+from pki.iso15118.identifiers import Emaid
 from pki.iso15118.provisioning import Contract
-
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-CAR, OTHER = Pcid.parse("WVWZZZ1KZAW000123"), Pcid.parse("WVWZZZ1KZAW000124")
-FIRST, SECOND, THIRD = (Emaid.parse(f"DE8EXC1234567{digit}") for digit in "123")
-
-
-def new(pcid: Pcid = CAR, emaid: Emaid = FIRST, **more: Any) -> NewContract:
-    return NewContract(pcid, emaid, **more)
+from tests.store.contract_samples import CAR, DAY, FIRST, NOW, OTHER, SECOND, THIRD, emaids, new
 
 
 @pytest.fixture
 def contracts(database: Database) -> Contracts:
     return Contracts(database, lambda: NOW)
-
-
-async def emaids(contracts: Contracts, pcid: Pcid = CAR, at: datetime = NOW) -> list[str]:
-    return [each.emaid for each in await contracts.for_vehicle(pcid.text, at)]
 
 
 async def test_a_contract_is_kept_with_who_and_when(contracts: Contracts) -> None:
