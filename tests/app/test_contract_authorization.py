@@ -245,7 +245,7 @@ class Stored:
     ended: list[int] = field(default_factory=list)
 
     async def named(self, serial: int, issuer: x509.Name) -> ProvidedCertificate | None:
-        assert (serial, issuer.rfc4514_string()[:3]) == (0xF1, "CN=")
+        assert serial == 0xF1
         return self.found
 
     async def end_superseded(self, number: int) -> bool:

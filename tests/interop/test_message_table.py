@@ -28,8 +28,9 @@ TOKEN: Final = {"idToken": "04A1B2C3", "type": "ISO14443"}
 AT: Final = "2026-01-01T09:00:00.000Z"
 OF_VOLTGATE: Final = frozenset({"CertificateSigned", "GetBaseReport", "SetVariables"})
 """What Voltgate may ask of a station by itself at any time; a CALL of the backend that becomes one of them shows it."""
-WITHOUT_THE_EXTENSION: Final = {("UpdateFirmware", "FirmwareStatusNotification")}
-"""What only a backend hears that doesn't know the white paper: test_backend_calls."""
+OF_OTHER_BACKENDS: Final = {("UpdateFirmware", "FirmwareStatusNotification"), ("Authorize", "DataTransfer")}
+"""What only a backend hears that doesn't know the white paper (test_backend_calls), or knows the Plug & Charge note
+(tests/system/test_conformance_plug_and_charge.py)."""
 AVAILABLE: Final = {"timestamp": AT, "connectorStatus": "Available", "evseId": 1, "connectorId": 1}
 UNFIT: Final = f"{LOCATION}{'x' * 512}"
 """Longer than 2.0.1 has room for: what no policy minds."""
@@ -108,7 +109,7 @@ class Play:
         promised = {(action, each) for action, row in rows.items() for each in (*row.becomes, *row.asks)}
         came = {(action, each) for action in rows for each in self.came.get((sender, action), ())}
         unplayed = {(action, "") for action in rows if (sender, action) not in self.came}
-        return sorted(unplayed | (promised - came - WITHOUT_THE_EXTENSION))
+        return sorted(unplayed | (promised - came - OF_OTHER_BACKENDS))
 
     def beside(self, sender: str, rows: Mapping[str, Row]) -> list[tuple[str, str]]:
         """Return what came of a message without its row saying so."""
