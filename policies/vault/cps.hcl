@@ -11,6 +11,7 @@ path "voltgate-cps/sign/cps" {
     "marshaling_algorithm" = ["jws"]
     "prehashed" = [false]
   }
+  required_parameters = ["hash_algorithm", "marshaling_algorithm"]
 }
 
 path "voltgate-cps/keys/cps" {
