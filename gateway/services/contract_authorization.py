@@ -195,6 +195,8 @@ class ContractAuthorization:
             return
         if record.status is ContractStatus.REVOKED:
             raise ContractRefused(Fault.REVOKED, f"{verified.serial:x} is revoked here")
+        if record.status is ContractStatus.EXPIRED:
+            raise ContractRefused(Fault.EXPIRED, f"{verified.serial:x} has expired")
         if not _is_same(record.emaid, emaid):
             raise ContractRefused(Fault.OTHER_EMAID, f"{verified.serial:x} was issued for another contract")
         try:

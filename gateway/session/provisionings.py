@@ -12,8 +12,10 @@ class ContractStatus(enum.Enum):
 
     ISSUED = "issued"
     SUPERSEDED = "superseded"
-    """An update has replaced it (CertificateUpdateReq); it is revoked a little later."""
+    """An update has replaced it (CertificateUpdateReq); it is revoked when its vehicle is seen with the next one."""
     REVOKED = "revoked"
+    EXPIRED = "expired"
+    """Said where one is looked for by its name alone; otherwise its certificate tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ revoked and told to it as a station's are; another's are only seen.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -86,6 +86,7 @@ _PROVIDED: Final = (
         CertificateRow.id,
         CertificateRow.state,
         CertificateRow.chain,
+        CertificateRow.not_after,
         ContractCertificateRow.emaid,
         ContractCertificateRow.pcid,
         ContractCertificateRow.predecessor_id,
@@ -208,11 +209,15 @@ class ContractCertificates:
     async def named(self, serial: int, issuer: x509.Name) -> ProvidedCertificate | None:
         """Return how one stands of which only issuer and number are known: the worst, should there be two.
 
-        Raises StoreUnavailable.
+        Its dates aren't known to who asks: EXPIRED when it isn't revoked and its time is over. Raises StoreUnavailable.
         """
         key = {"of_serial": format(serial, "x"), "of_issuer": _issuer(issuer)}
         row = await self._database.read(lambda connection: connection.execute(_PROVIDED, key).mappings().first())
-        return None if row is None else _known(row)
+        if row is None:
+            return None
+        known = _known(row)
+        is_over = known.status is not ContractStatus.REVOKED and row["not_after"] < self._clock()
+        return replace(known, status=ContractStatus.EXPIRED) if is_over else known
 
 
 def record_issued(

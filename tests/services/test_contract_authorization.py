@@ -268,6 +268,7 @@ async def test_what_was_let_pass_is_logged(world: World, station: Bridged) -> No
         (ContractStatus.ISSUED, SHOWN_EMAID, ("Accepted", "Accepted")),
         (ContractStatus.SUPERSEDED, EMAID, ("Accepted", "Accepted")),
         (ContractStatus.REVOKED, EMAID, ("CertificateRevoked", "Invalid")),
+        (ContractStatus.EXPIRED, EMAID, ("CertificateExpired", "Expired")),
         (ContractStatus.ISSUED, "DE8EXC00000001", ("CertChainError", "Invalid")),
     ],
 )

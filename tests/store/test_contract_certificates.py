@@ -238,3 +238,15 @@ async def test_whose_issuer_and_number_are_known_is_known(
     assert await issued.named(1, of_a.issuer) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
     assert await issued.named(1, of_b.issuer) == ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
     assert await issued.named(2, of_b.issuer) is None
+
+
+async def test_whose_time_is_over_is_said_to_who_knows_no_dates(
+    audit: ContractProvisionings, certificates: Certificates, database: Database
+) -> None:
+    of_a, of_b = certificate(1, issuer="A"), certificate(2, issuer="A")
+    for each in (of_a, of_b):
+        await audit.issued(entry(), each, usage="contract")
+    await certificates.revoke("2")
+    later = ContractCertificates(database, lambda: NOW + 60 * DAY)
+    assert await later.named(1, of_a.issuer) == ProvidedCertificate(ContractStatus.EXPIRED, EMAID, PCID)
+    assert await later.named(2, of_b.issuer) == ProvidedCertificate(ContractStatus.REVOKED, EMAID, PCID)
