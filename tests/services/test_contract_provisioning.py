@@ -319,8 +319,10 @@ async def test_an_update_replaces_its_predecessor(desk: VehicleDesk) -> None:
 
 
 async def test_an_update_that_brings_nothing_replaces_nothing(desk: VehicleDesk) -> None:
+    desk.book.known[certificate("old").serial_number] = ProvidedCertificate(ContractStatus.ISSUED, EMAID, PCID)
     desk.native.says = ProvisioningRefused(Refusal.PROVIDER_REFUSED, "no")
-    await desk.asks(desk.knows(update(), leaf="old"))
+    answer = await desk.asks(desk.knows(update(), leaf="old"))
+    assert (answer.refusal, desk.book.issued_ones) == (Refusal.PROVIDER_REFUSED, [])
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ def test_one_without_effect_is_forgotten(signed: SignedRequests) -> None:
     name = signed.use(verified(installation()), 0.0)
     signed.give_back(name)
     signed.give_back(name)
-    signed.use(verified(installation()), 0.0)
+    assert len(signed) == 0
+    assert signed.use(verified(installation()), 0.0) == name
 
 
 def test_the_oldest_goes_first(signed: SignedRequests, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,9 +130,10 @@ async def test_a_name_with_hyphens(world: World) -> None:
 
 async def test_sub_cas_that_we_know_need_not_be_sent(world: World) -> None:
     contract = world.mo.contract()
-    await world.chain(contract, pem=Contract((contract.leaf, world.mo.root.certificate)).pem)
-    whole = Contract((*contract.path, world.mo.root.certificate))
-    await world.chain(contract, pem=whole.pem)
+    short = await world.chain(contract, pem=Contract((contract.leaf, world.mo.root.certificate)).pem)
+    whole = await world.chain(contract, pem=Contract((*contract.path, world.mo.root.certificate)).pem)
+    assert short == whole
+    assert short.serial == contract.leaf.serial_number
 
 
 async def test_what_was_said_a_while_ago_is_asked_about_again(world: World) -> None:

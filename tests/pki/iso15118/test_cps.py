@@ -167,7 +167,8 @@ def test_a_chain_of_the_other_generation() -> None:
 def test_a_leaf_that_spells_a_default_out() -> None:
     """As those of a large V2G PKI: DER forbids to spell a default out, and vehicles take it."""
     explicit_default = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.19"), bytes.fromhex("3003010100"))
-    CpsChain(chain_of(leaf_of(extensions=(key_usage(["digital_signature"]), explicit_default))), Suite.ISO_2)
+    cps = CpsChain(chain_of(leaf_of(extensions=(key_usage(["digital_signature"]), explicit_default))), Suite.ISO_2)
+    assert cps.leaf.not_valid_after_utc > NOW
 
 
 def test_a_leaf_without_key_usage_is_told_of() -> None:

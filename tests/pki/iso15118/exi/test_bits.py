@@ -76,6 +76,8 @@ def test_the_last_octet_is_filled_with_zeros(octets: bytes, read: int) -> None:
     reader = BitReader(octets)
     reader.bits(read)
     reader.finish()
+    with pytest.raises(ExiError, match="too early"):
+        reader.bits(8)
 
 
 @pytest.mark.parametrize(("octets", "read"), [(b"\x81", 1), (b"\x80\x00", 1), (b"\x00", 0)])
