@@ -2,20 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from gateway.store import migrations
 from gateway.store.certificate_uses import CertificateUses
 from gateway.store.certificates import Certificates, CertificateState, Step
 from gateway.store.database import Database
-from gateway.store.lanes import AsyncLane, Lane, SqliteLane
-from gateway.store.sqlite_file import prepare
+from tests.store.former_store import former_store
 
 Open = Callable[..., Awaitable[Database]]
 
@@ -40,25 +33,7 @@ ROWS = [
 @pytest.fixture
 async def former_url(empty_url: str) -> str:
     """The URL of a store as the version before left it, with certificates in it."""
-    url = make_url(empty_url)
-    if url.drivername.startswith("sqlite"):
-        path = Path(str(url.database))
-        prepare(path)
-        lane: Lane = SqliteLane(path, (), connections=1)
-    else:
-        lane = AsyncLane(create_async_engine(url))
-
-    def work(connection: Connection) -> None:
-        with connection.begin():
-            config = Config(attributes={"connection": connection})
-            config.set_main_option("script_location", str(Path(migrations.__path__[0])))
-            command.upgrade(config, "0003")
-            for row in ROWS:
-                connection.exec_driver_sql(row)
-
-    await lane.run(work)
-    await lane.dispose()
-    return empty_url
+    return await former_store(empty_url, "0003", ROWS)
 
 
 async def test_states_stay_as_they_were_and_begin_a_history(former_url: str, opened: Open) -> None:

@@ -2,24 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.session.quarantine import Kept, Selection, State, Why
 from gateway.session.tally import Leg
-from gateway.store import migrations
 from gateway.store.database import Database
 from gateway.store.journal import Journal
-from gateway.store.lanes import AsyncLane, Lane, SqliteLane
 from gateway.store.quarantine import Quarantine
 from gateway.store.quarantine_decisions import QuarantineDecisions
-from gateway.store.sqlite_file import prepare
 from gateway.store.stations import Stations
+from tests.store.former_store import former_store
 
 Open = Callable[..., Awaitable[Database]]
 
@@ -59,25 +52,7 @@ ROWS = [
 @pytest.fixture
 async def former_url(empty_url: str) -> str:
     """The URL of a store as the version before left it, with messages that were set aside."""
-    url = make_url(empty_url)
-    if url.drivername.startswith("sqlite"):
-        path = Path(str(url.database))
-        prepare(path)
-        lane: Lane = SqliteLane(path, (), connections=1)
-    else:
-        lane = AsyncLane(create_async_engine(url))
-
-    def work(connection: Connection) -> None:
-        with connection.begin():
-            config = Config(attributes={"connection": connection})
-            config.set_main_option("script_location", str(Path(migrations.__path__[0])))
-            command.upgrade(config, "0004")
-            for row in ROWS:
-                connection.exec_driver_sql(row)
-
-    await lane.run(work)
-    await lane.dispose()
-    return empty_url
+    return await former_store(empty_url, "0004", ROWS)
 
 
 async def test_what_was_set_aside_is_held(former_url: str, opened: Open) -> None:

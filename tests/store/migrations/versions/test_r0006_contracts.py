@@ -2,24 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.session.contracts import NewContract
-from gateway.store import migrations
 from gateway.store.certificates import Certificates
 from gateway.store.contract_certificates import ContractCertificates
 from gateway.store.contract_provisionings import ContractProvisionings
 from gateway.store.contracts import Contracts
 from gateway.store.database import Database
-from gateway.store.lanes import AsyncLane, Lane, SqliteLane
-from gateway.store.sqlite_file import prepare
 from pki.iso15118.identifiers import Emaid, Pcid
+from tests.store.former_store import former_store
 
 Open = Callable[..., Awaitable[Database]]
 
@@ -34,24 +27,7 @@ CERTIFICATE = """
 @pytest.fixture
 async def former_url(empty_url: str) -> str:
     """The URL of a store as the version before left it."""
-    url = make_url(empty_url)
-    if url.drivername.startswith("sqlite"):
-        path = Path(str(url.database))
-        prepare(path)
-        lane: Lane = SqliteLane(path, (), connections=1)
-    else:
-        lane = AsyncLane(create_async_engine(url))
-
-    def work(connection: Connection) -> None:
-        with connection.begin():
-            config = Config(attributes={"connection": connection})
-            config.set_main_option("script_location", str(Path(migrations.__path__[0])))
-            command.upgrade(config, "0005")
-            connection.exec_driver_sql(CERTIFICATE)
-
-    await lane.run(work)
-    await lane.dispose()
-    return empty_url
+    return await former_store(empty_url, "0005", [CERTIFICATE])
 
 
 async def test_a_store_of_the_version_before_takes_contracts(former_url: str, opened: Open) -> None:
