@@ -80,6 +80,8 @@ def _v16_v16(parts: _Parts) -> Bridge:
         security_extension=parts.settings.security_extension,
         authorize_offline=parts.settings.authorize_offline,
         recall=parts.recall,
+        firmware=parts.on.firmware(parts.station),
+        logs=parts.on.logs(parts.station),
     )
 
 
@@ -97,6 +99,8 @@ def _v201_v16(parts: _Parts) -> Bridge:
         afterwards=parts.afterwards,
         settings=parts.settings,
         recall=parts.recall,
+        firmware=parts.on.firmware(parts.station),
+        logs=parts.on.logs(parts.station),
     )
 
 
@@ -110,6 +114,8 @@ def _v201_v201(parts: _Parts) -> Bridge:
         note=parts.note,
         report=parts.report,
         clock=now,
+        firmware=parts.on.firmware(parts.station),
+        logs=parts.on.logs(parts.station),
     )
 
 

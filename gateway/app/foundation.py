@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.app.settling import QUIET
 from gateway.app.tasks import Tasks
+from gateway.bridge.ports import FirmwareDesk, LogDesk
 from gateway.config import Config
 from gateway.session.security import SecurityLog
 from gateway.session.station import Service, Station
@@ -47,5 +48,9 @@ class Foundation:
     """Called when a station's WebSocket is open."""
     when_provisional: Callable[[Station], None]
     """Called when a station has been answered Pending because its certificate must be renewed."""
+    firmware: Callable[[Station], FirmwareDesk | None] = lambda _: None
+    """Returns where a station's firmware is seen to; None: no update reaches it."""
+    logs: Callable[[Station], LogDesk | None] = lambda _: None
+    """Returns where its logs are received; None: they go to where its backend wants them."""
     quiet: float = QUIET
     """Seconds after which a station that was accepted is asked what isn't known of it."""

@@ -5,6 +5,7 @@ the official schema of its version, and by the policy, on the other side of the 
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -99,3 +100,70 @@ class Ledger(Protocol):
 
     async def set_aside(self, action: str, payload: Json, reason: str) -> None:
         """Keep a message that must not reach the backend for a person, durably, out of the journal's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOrdered:
+    """A backend's order that a station is to load and install firmware, in the words of either version."""
+
+    action: str
+    """UpdateFirmware or SignedUpdateFirmware."""
+    location: str
+    retrieve_at: str
+    """As the backend wrote it: retrieveDate or retrieveDateTime."""
+    install_at: str | None = None
+    retries: int | None = None
+    retry_interval: int | None = None
+    request_id: int | None = None
+    """The backend's own; UpdateFirmware of 1.6 has none."""
+    signing_certificate: str | None = None
+    signature: str | None = None
+
+
+class FirmwareDesk(Protocol):
+    """Where one station's firmware is seen to: what reaches the station was verified, and is sent from here.
+
+    What becomes of an order is told to the bridge as the station's own status notifications are.
+    """
+
+    async def order(self, ordered: UpdateOrdered) -> str:
+        """Return the UpdateFirmwareStatus of 2.0.1: Accepted, Rejected, AcceptedCanceled, InvalidCertificate, ...
+
+        Accepted may come before the image has been fetched and looked at: that it isn't good is then told by a status
+        notification, as a station tells it.
+        """
+
+    async def publish(self, payload: Json) -> str:
+        """Handle PublishFirmware of a 2.0.1 backend as a local controller does (L03); return the GenericStatus."""
+
+    async def unpublish(self, payload: Json) -> str:
+        """Handle UnpublishFirmware (L04); return the UnpublishFirmwareStatus."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOrdered:
+    """A backend's order that a station is to upload a log."""
+
+    action: str
+    """GetDiagnostics or GetLog."""
+    log_type: str
+    """DiagnosticsLog or SecurityLog."""
+    location: str
+    """Where the backend wants it."""
+    request_id: int | None
+    """The backend's own; GetDiagnostics has none."""
+    station_request_id: int | None
+    """The one that the station gets; None for GetDiagnostics to a 1.6 station."""
+
+
+class LogDesk(Protocol):
+    """Where one station's logs are received, in the place of where its backend wants them.
+
+    When the station has uploaded one, the bridge hears of it only once it is where it belongs.
+    """
+
+    async def place(self, ordered: LogOrdered) -> str | None:
+        """Return the URL that the station is to upload to; None: it can't be had now, and nothing is asked of it."""
+
+    async def answered(self, ordered: LogOrdered, *, is_accepted: bool, file_name: str | None) -> None:
+        """The station has answered: with the name of the file that will come, if any."""

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from gateway.config import environment, source
 from gateway.config.authorities import Authority, Lifetime
 from gateway.config.faults import annotation_at, describe
+from gateway.config.firmware import Files, Firmware, Logs
 from gateway.config.plug_and_charge import PlugAndCharge
 from gateway.config.policies import PolicyChoice
 from gateway.config.revocation import Ocsp, Revocation
@@ -278,6 +279,12 @@ class Config(Section):
     authority: Authority = _default(dict)
     plug_and_charge: PlugAndCharge | None = None
     """None: no contract certificates are provided or verified here."""
+    firmware: Firmware | None = None
+    """None: no backend's firmware update reaches a station."""
+    files: Files | None = None
+    """None: stations load nothing from the gateway, and upload nothing to it."""
+    logs: Logs | None = None
+    """None: stations upload their logs to where the backend wants them."""
     trust_anchors: List[TrustAnchors] = ()
     """The roots that stations are to trust, all entries together that mean a station."""
     policy: PolicySource = DEFAULT_POLICY

@@ -7,12 +7,12 @@ from typing import Final
 
 from sqlalchemy import Connection, String, bindparam, column, func, inspect, select, table
 
-from gateway.store import contract_models  # noqa: F401 - puts its tables beside the others of Model
+from gateway.store import contract_models, firmware_models  # noqa: F401 - puts their tables beside the others of Model
 from gateway.store.models import Model
 from gateway.store.unavailable import StoreUnavailable
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
-NEWEST: Final = "0006"
+NEWEST: Final = "0007"
 """The newest migration. Said here so that Alembic, a quarter of a command's start, is loaded only to migrate."""
 _VERSION_TABLE: Final = "alembic_version"
 _VERSION: Final = select(column("version_num", String)).select_from(table(_VERSION_TABLE))

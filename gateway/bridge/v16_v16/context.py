@@ -6,7 +6,19 @@ from dataclasses import dataclass, field
 
 from gateway.bridge.books import Books, Json
 from gateway.bridge.offline_authorization import AuthorizeOffline, nothing_known
-from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, PeerUnavailable, Recall, Report, SaveConnector
+from gateway.bridge.ports import (
+    Afterwards,
+    Call,
+    Clock,
+    FirmwareDesk,
+    Ledger,
+    LogDesk,
+    Note,
+    PeerUnavailable,
+    Recall,
+    Report,
+    SaveConnector,
+)
 from gateway.wire.errors import CallError
 
 
@@ -42,6 +54,10 @@ class Context:
     authorize_offline: AuthorizeOffline = "refuse"
     """What Authorize is answered while the backend is away."""
     recall: Recall = nothing_known
+    firmware: FirmwareDesk | None = None
+    """None: no update of a backend goes further."""
+    logs: LogDesk | None = None
+    """None: stations upload to where the backend wants it."""
     memory: Memory = field(default_factory=Memory)
 
     async def tell_backend(self, action: str, payload: Json) -> None:

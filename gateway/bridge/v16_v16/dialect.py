@@ -6,7 +6,18 @@ from typing import Final
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.books import Books, Json, Transaction
 from gateway.bridge.offline_authorization import AuthorizeOffline, nothing_known
-from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, Recall, Report, SaveConnector
+from gateway.bridge.ports import (
+    Afterwards,
+    Call,
+    Clock,
+    FirmwareDesk,
+    Ledger,
+    LogDesk,
+    Note,
+    Recall,
+    Report,
+    SaveConnector,
+)
 from gateway.bridge.refusals import REFUSED, check_known, refuse
 from gateway.bridge.v16_v16 import (
     authorization,
@@ -92,6 +103,8 @@ class V16ToV16:
         security_extension: bool = False,
         authorize_offline: AuthorizeOffline = "refuse",
         recall: Recall = nothing_known,
+        firmware: FirmwareDesk | None = None,
+        logs: LogDesk | None = None,
     ) -> None:
         self._context = Context(
             books,
@@ -106,6 +119,8 @@ class V16ToV16:
             security_extension=security_extension,
             authorize_offline=authorize_offline,
             recall=recall,
+            firmware=firmware,
+            logs=logs,
         )
 
     async def from_station(self, action: str, payload: Json) -> Json:

@@ -11,7 +11,9 @@ from gateway.bridge.ports import (
     Afterwards,
     Call,
     Clock,
+    FirmwareDesk,
     Ledger,
+    LogDesk,
     Note,
     PeerUnavailable,
     Recall,
@@ -99,6 +101,10 @@ class Context:
     afterwards: Afterwards
     report: Report = lambda _kind, _detail: None
     recall: Recall = nothing_known
+    firmware: FirmwareDesk | None = None
+    """None: no update of a backend goes further."""
+    logs: LogDesk | None = None
+    """None: stations upload to where the backend wants it."""
     memory: Memory = field(default_factory=Memory)
     carried: Collection[str] = ()
     """The backend's actions that the bridge carries."""

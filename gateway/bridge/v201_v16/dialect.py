@@ -7,7 +7,19 @@ from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SE
 from gateway.bridge.actions_201 import OF_A_CSMS
 from gateway.bridge.books import Books, Json, Transaction
 from gateway.bridge.offline_authorization import nothing_known
-from gateway.bridge.ports import Afterwards, Call, Clock, Ledger, Note, Recall, Report, SaveConnector, SavePage
+from gateway.bridge.ports import (
+    Afterwards,
+    Call,
+    Clock,
+    FirmwareDesk,
+    Ledger,
+    LogDesk,
+    Note,
+    Recall,
+    Report,
+    SaveConnector,
+    SavePage,
+)
 from gateway.bridge.refusals import REFUSED, check_known, refuse
 from gateway.bridge.v201_v16 import (
     authorization,
@@ -114,6 +126,8 @@ class V201ToV16:
         afterwards: Afterwards,
         report: Report = lambda _kind, _detail: None,
         recall: Recall = nothing_known,
+        firmware: FirmwareDesk | None = None,
+        logs: LogDesk | None = None,
     ) -> None:
         self._context = Context(
             books,
@@ -129,6 +143,8 @@ class V201ToV16:
             report=report,
             carried=FROM_BACKEND.keys(),
             recall=recall,
+            firmware=firmware,
+            logs=logs,
         )
         seed(self._context)
         availability.restore(self._context)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from gateway.bridge.books import Json, Page
 from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.request_ids import next_request
 from gateway.bridge.v201_v16.configuration_keys import BEHIND_KEYS
 from gateway.bridge.v201_v16.connectors import learn
 from gateway.bridge.v201_v16.context import Context
@@ -22,7 +23,6 @@ from gateway.bridge.v201_v16.device_model import (
     refused,
 )
 from gateway.bridge.v201_v16.inventory_parts import InventoryParts
-from gateway.bridge.v201_v16.request_ids import next_request
 from gateway.wire.errors import CallError
 
 NEXT_PART_WITHIN: Final = timedelta(minutes=2)

@@ -5,10 +5,10 @@ from typing import Final
 from gateway.bridge.books import Json
 from gateway.bridge.locations import is_fit
 from gateway.bridge.refusals import refuse_diagnostics, refuse_location
+from gateway.bridge.request_ids import next_request
 from gateway.bridge.requests import Request, Work, begin, end, end_older, find, told
 from gateway.bridge.timestamps import backend_utc
 from gateway.bridge.v201_v16.context import Context
-from gateway.bridge.v201_v16.request_ids import next_request
 
 LOG_STATUSES: Final = {
     "Idle": "Idle",

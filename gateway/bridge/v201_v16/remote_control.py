@@ -5,10 +5,10 @@ from typing import Final
 from gateway.bridge.books import Books, Connector, Json, Page
 from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.refusals import SIGN_CERTIFICATE, refuse_csr
+from gateway.bridge.request_ids import next_id
 from gateway.bridge.v201_v16.charging_profiles import enter, entry_of, transaction_profile
 from gateway.bridge.v201_v16.connectors import evse_of, numbered, plugs
 from gateway.bridge.v201_v16.context import Context
-from gateway.bridge.v201_v16.request_ids import next_id
 from gateway.bridge.v201_v16.tokens import token_for
 from gateway.wire.errors import CallError
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.bridge.actions_201 import OF_A_CSMS, OF_A_STATION
 from gateway.bridge.books import Books, Json, Transaction
-from gateway.bridge.ports import Call, Clock, Ledger, Note, Report, SavePage
+from gateway.bridge.ports import Call, Clock, FirmwareDesk, Ledger, LogDesk, Note, Report, SavePage
 from gateway.bridge.v201_v201 import (
     authorization,
     availability,
@@ -75,8 +75,12 @@ class V201ToV201:
         report: Report,
         clock: Clock,
         save_page: SavePage,
+        firmware: FirmwareDesk | None = None,
+        logs: LogDesk | None = None,
     ) -> None:
-        self._context = Context(books, ledger, call_station, call_backend, note, report, clock, save_page)
+        self._context = Context(
+            books, ledger, call_station, call_backend, note, report, clock, save_page, firmware=firmware, logs=logs
+        )
 
     async def from_station(self, action: str, payload: Json) -> Json:
         """Handle a schema-valid CALL of the station and return the payload of its CALLRESULT.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.bridge.books import Books, Page
-from gateway.bridge.v201_v16.request_ids import EPOCH, next_id, next_request
+from gateway.bridge.request_ids import EPOCH, next_id, next_request
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

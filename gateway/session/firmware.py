@@ -1,0 +1,243 @@
+"""Firmware and logs: images, updates, campaigns, uploads; the words that the rooms share."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+SHA256_DIGITS: Final = 64
+"""An image is known by its SHA-256, in lower-case hex."""
+LOCATION_MAX: Final = 2000
+"""Characters of a location: 1.6 names no limit, 2.1 has this one."""
+REASON_MAX: Final = 500
+"""Characters of a reason that is kept."""
+
+
+class ImageState(enum.Enum):
+    """What the catalogue thinks of an image."""
+
+    QUARANTINED = "quarantined"
+    """Not looked at whole yet: not here, or its signature isn't known. No station hears of it."""
+    VERIFIED = "verified"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    """It was verified, and is served no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """What is to be registered of an image; what isn't known yet is None."""
+
+    manufacturer: str
+    """A key of ``firmware.manufacturers``."""
+    version: str
+    model: str | None = None
+    """BootNotification's model; None: all models of the manufacturer."""
+    location: str | None = None
+    """Where it comes from: by this a backend's order is matched."""
+    signature: str | None = None
+    """Base64."""
+    signing_certificate: str | None = None
+    """PEM."""
+    signed_at: datetime | None = None
+    """When it was signed, as who adds it says; for ``validity: signing``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareImage:
+    """One entry of the catalogue. Times are aware, in UTC."""
+
+    id: int
+    """Rises in the order in which they were added; no number is used twice."""
+    manufacturer: str
+    model: str | None
+    version: str
+    location: str | None
+    state: ImageState
+    refusal: str | None
+    """A value of :class:`pki.firmware.Refusal`, of the last look at it."""
+    reason: str | None
+    """Why it is refused, withdrawn or still quarantined, for a person."""
+    sha256: str | None
+    """Lower-case hex; None: its octets have not been here."""
+    md5: str | None
+    size: int | None
+    """Bytes."""
+    signature: str | None
+    signing_certificate: str | None
+    signed_at: datetime | None
+    algorithm: str | None
+    signer: str | None
+    """Subject of the signing certificate (RFC 4514)."""
+    signer_fingerprint: str | None
+    added_at: datetime
+    added_by: str
+    changed_at: datetime
+    changed_by: str
+    verified_at: datetime | None
+
+
+class UpdateSource(enum.Enum):
+    """Who ordered an update."""
+
+    BACKEND = "backend"
+    OPERATOR = "operator"
+    CAMPAIGN = "campaign"
+
+
+class UpdateState(enum.Enum):
+    """Where an update of one station stands."""
+
+    PREPARING = "preparing"
+    """The image is fetched or looked at; the station has not heard of it."""
+    WAITING = "waiting"
+    """The image is good; the station can't be told now."""
+    SENT = "sent"
+    """The station has agreed; its status notifications tell the rest."""
+    INSTALLED = "installed"
+    FAILED = "failed"
+    """The station didn't get it done, or didn't agree."""
+    REFUSED = "refused"
+    """The image isn't good: the station has not heard of it."""
+    CANCELED = "canceled"
+    """Another update took its place, or a person ended it."""
+
+    @property
+    def is_open(self) -> bool:
+        """True while something is to come of it."""
+        return self in {UpdateState.PREPARING, UpdateState.WAITING, UpdateState.SENT}
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRecord:
+    """One update of one station. Times are aware, in UTC."""
+
+    id: int
+    identity: str
+    image_id: int | None
+    source: UpdateSource
+    campaign_id: int | None
+    by: str
+    """Who ordered it: a backend's name, ``api``, ``cli``, a campaign's name."""
+    action: str | None
+    """The backend's: UpdateFirmware or SignedUpdateFirmware."""
+    backend_request_id: int | None
+    """The backend's own requestId; UpdateFirmware of 1.6 has none."""
+    request_id: int | None
+    """The station's; None: it has not been told, or by the plain UpdateFirmware of 1.6."""
+    location: str
+    """As it was ordered; it may hold a password: never shown as it is."""
+    retrieve_at: datetime | None
+    """None: at once."""
+    install_at: datetime | None
+    retries: int | None
+    retry_interval: int | None
+    """Seconds."""
+    state: UpdateState
+    status: str | None
+    """The last FirmwareStatus (2.0.1's fourteen), of the station or told in its place."""
+    reason: str | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class CampaignState(enum.Enum):
+    """Where a campaign stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    """By a person."""
+    HALTED = "halted"
+    """Too many stations have failed; a person resumes or ends it."""
+    DONE = "done"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCampaign:
+    """A campaign that is to begin: one image to many stations, some at a time."""
+
+    name: str
+    image_id: int
+    group: str | None = None
+    """The stations of this group; None: those named in ``stations``."""
+    stations: tuple[str, ...] = ()
+    batch_size: int = 10
+    """Updates under way at once."""
+    halt_above: int = 20
+    """Per cent of failures among the stations that are through, above which it halts; 100: never."""
+    halt_after: int = 5
+    """Stations that must be through before that share counts."""
+    window_from: int | None = None
+    """Minute of the day, UTC, from which on stations are ordered; None: at any time."""
+    window_until: int | None = None
+    """Minute of the day, UTC, before which they are; smaller than ``window_from``: over midnight."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """A campaign. Times are aware, in UTC."""
+
+    id: int
+    plan: NewCampaign
+    state: CampaignState
+    reason: str | None
+    created_at: datetime
+    created_by: str
+    changed_at: datetime
+    changed_by: str
+
+
+class LogState(enum.Enum):
+    """Where one log of a station stands."""
+
+    ASKED = "asked"
+    """The station has been asked, or is uploading."""
+    RECEIVED = "received"
+    """It is here, and still to be handed over."""
+    HANDED_OVER = "handed_over"
+    KEPT = "kept"
+    """It is here, and nobody else is to get it."""
+    FAILED = "failed"
+    """Nothing came, or it could not be handed over: the reason says which."""
+    DELETED = "deleted"
+    """It was here; its time is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One log that a station was asked for. Times are aware, in UTC."""
+
+    id: int
+    identity: str
+    by: str
+    """Who asked: a backend's name, ``api``."""
+    action: str
+    """The backend's: GetDiagnostics or GetLog."""
+    log_type: str
+    """DiagnosticsLog or SecurityLog."""
+    backend_request_id: int | None
+    request_id: int | None
+    """The station's; GetDiagnostics to a 1.6 station has none."""
+    destination: str | None
+    """Where the backend wants it; it may hold a password: never shown as it is."""
+    state: LogState
+    reason: str | None
+    file_name: str | None
+    """As the station named it; a name alone, no path."""
+    sha256: str | None
+    size: int | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class FirmwareUnknown(LookupError):
+    """There is no such image, update, campaign or log; the text says so."""
+
+
+class FirmwareInvalid(ValueError):
+    """It can't be; the text says what is wrong."""
+
+
+class FirmwareConflict(Exception):
+    """It can't be done as things stand; the text says why and what to do."""
