@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from pki.extensions import Usage
 from pki.iso15118.exi import Schema
-from pki.iso15118.extensions import Usage
 
 NOW: Final = datetime(2026, 2, 1, 12, tzinfo=UTC)
 DAY: Final = timedelta(days=1)

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from pki.extensions import Usage, read_extensions
 from pki.iso15118.exi import Schema
-from pki.iso15118.extensions import Usage, read_extensions
 from pki.iso15118.identifiers import Emaid, Pcid
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 from pki.iso15118.trust import LIMITS, Path, name_of

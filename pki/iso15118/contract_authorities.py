@@ -7,8 +7,8 @@ from cryptography import x509
 
 from pki.anchors import is_issued_by
 from pki.certificate_hash import CertificateHash, issued_by
+from pki.extensions import ExtensionsUnreadable, read_extensions
 from pki.iso15118.certificate_profiles import CONTRACT, is_of_another_role
-from pki.iso15118.extensions import ExtensionsUnreadable, read_extensions
 from pki.iso15118.trust import TrustedPaths
 from pki.ocsp.issuers import Issuers
 

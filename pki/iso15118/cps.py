@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pki.clock import utc_now
-from pki.iso15118.extensions import ExtensionsUnreadable, Usage, read_extensions
+from pki.extensions import ExtensionsUnreadable, Usage, read_extensions
 from pki.iso15118.messages import CertificateChain
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
 from pki.iso15118.signature import Suite

@@ -57,6 +57,8 @@ class Extensions:
     """Sub-CAs that may stand below it; None: any number."""
     key_usage: frozenset[Usage] | None = None
     """None: there is no such extension."""
+    extended_key_usage: frozenset[str] | None = None
+    """The purposes, dotted; None: there is no such extension."""
     oids: frozenset[str] = frozenset()
     """All that are there, dotted."""
     critical: frozenset[str] = frozenset()
@@ -67,7 +69,7 @@ def read_extensions(certificate: x509.Certificate) -> Extensions:
     """Return what the path needs. Raises :class:`ExtensionsUnreadable`."""
     oids: set[str] = set()
     critical: set[str] = set()
-    is_ca, path_length, usage = False, None, None
+    is_ca, path_length, usage, purposes = False, None, None, None
     for oid, is_critical, value in _entries(certificate.tbs_certificate_bytes):
         if oid in oids or len(oids) == EXTENSIONS_MAX:
             raise ExtensionsUnreadable(f"extension {oid} is there twice, or there are more than {EXTENSIONS_MAX}")
@@ -78,7 +80,9 @@ def read_extensions(certificate: x509.Certificate) -> Extensions:
             is_ca, path_length = _basic_constraints(value)
         elif oid == ExtensionOID.KEY_USAGE.dotted_string:
             usage = _key_usage(value)
-    return Extensions(is_ca, path_length, usage, frozenset(oids), frozenset(critical))
+        elif oid == ExtensionOID.EXTENDED_KEY_USAGE.dotted_string:
+            purposes = _extended_key_usage(value)
+    return Extensions(is_ca, path_length, usage, purposes, frozenset(oids), frozenset(critical))
 
 
 def _entries(tbs: bytes) -> Iterator[tuple[str, bool, bytes]]:
@@ -129,6 +133,14 @@ def _key_usage(value: bytes) -> frozenset[Usage]:
         raise ExtensionsUnreadable("KeyUsage isn't a BIT STRING as DER has it")
     bits = int.from_bytes(content[1:].ljust(2, b"\0"))
     return frozenset(usage for usage in Usage if bits >> (15 - usage.value) & 1)
+
+
+def _extended_key_usage(value: bytes) -> frozenset[str]:
+    """Return the purposes, of which there is one at least (RFC 5280 4.2.1.12)."""
+    parts = list(_elements(_only(value, _SEQUENCE)))
+    if not parts or any(tag != _OBJECT_IDENTIFIER for tag, _ in parts):
+        raise ExtensionsUnreadable("ExtendedKeyUsage isn't a SEQUENCE of OBJECT IDENTIFIERs")
+    return frozenset(_dotted(content) for _, content in parts)
 
 
 def _boolean(content: bytes) -> bool:

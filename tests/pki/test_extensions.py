@@ -5,11 +5,11 @@ import contextlib
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pki.iso15118.extensions import EXTENSIONS_MAX, Extensions, ExtensionsUnreadable, Usage, read_extensions
+from pki.extensions import EXTENSIONS_MAX, Extensions, ExtensionsUnreadable, Usage, read_extensions
 from tests.iso15118_pki import BASIC_CONSTRAINTS, CA_USAGE, ENCODED_DEFAULT, Extension, issued, named, usage
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -41,7 +41,7 @@ def test_a_default_that_is_written_out() -> None:
 @pytest.mark.parametrize("path_length", [None, 0, 1, 127, 128, 255])
 def test_a_ca(path_length: int | None) -> None:
     found = read_extensions(certificate((x509.BasicConstraints(ca=True, path_length=path_length), True)))
-    assert found == Extensions(True, path_length, None, frozenset({BASIC}), frozenset({BASIC}))
+    assert found == Extensions(True, path_length, None, None, frozenset({BASIC}), frozenset({BASIC}))
 
 
 @given(bits=st.sets(st.sampled_from(list(Usage)), min_size=1), critical=st.booleans())
@@ -51,6 +51,18 @@ def test_key_usage_as_pyca_reads_it(bits: set[Usage], critical: bool) -> None:
     found = read_extensions(certificate((usage(*(each.name.lower() for each in bits)), critical)))
     assert found.key_usage == frozenset(bits)
     assert found.critical == (frozenset({USAGE}) if critical else frozenset())
+
+
+@given(st.sets(st.sampled_from([ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.CLIENT_AUTH]), min_size=1))
+def test_extended_key_usage_as_pyca_reads_it(purposes: set[x509.ObjectIdentifier]) -> None:
+    found = read_extensions(certificate((x509.ExtendedKeyUsage(purposes), True)))
+    assert found.extended_key_usage == frozenset(each.dotted_string for each in purposes)
+
+
+@pytest.mark.parametrize("value", ["", "0500", "3000", "30020500", "3003060180", "0603550403", "30050603550403ff"])
+def test_extended_key_usage_that_is_none(value: str) -> None:
+    with pytest.raises(ExtensionsUnreadable):
+        read_extensions(certificate(raw(ExtensionOID.EXTENDED_KEY_USAGE.dotted_string, value)))
 
 
 def test_what_it_does_not_know_is_named() -> None:
