@@ -1,0 +1,175 @@
+"""The octets of images, on the disk by their SHA-256: what was checked is what is loaded (attacks B5)."""
+
+import asyncio
+import os
+import re
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+from gateway.store.firmware_incoming import Incoming, in_thread
+from gateway.store.firmware_parts import RESERVE, Part, Space, make_room, sweep
+from pki.firmware import FirmwareRefused, ImageDigest, Refusal
+from pki.firmware.digest import digest_file
+
+READERS: Final = 2
+"""Images that are read whole at once: a disk and two cores do no more."""
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+T = TypeVar("T")
+_Stamp = tuple[int, int, int, int, int]
+
+
+class SharedImages(Protocol):
+    """Where verified images lie for all gateways. Every method blocks, and raises FirmwareRefused."""
+
+    def download(self, sha256: str, part: Part) -> bool:
+        """Write an image to ``part``; False: it isn't there."""
+        ...
+
+    def upload(self, sha256: str, path: Path) -> None:
+        """Take an image; the same one may be there already."""
+        ...
+
+    def remove(self, sha256: str) -> None:
+        """Drop an image, if it is there."""
+        ...
+
+
+class FirmwareFiles:
+    """The folder, and behind it what is shared with other gateways. Any thread and any event loop may ask."""
+
+    def __init__(
+        self, directory: Path, *, max_size: int, shared: SharedImages | None = None, reserve: int = RESERVE
+    ) -> None:
+        """``max_size``: bytes of one image; ``reserve``: bytes that the disk keeps free."""
+        self._space = Space(directory, max_size, reserve)
+        self._shared = shared
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="firmware")
+        self._turn = threading.Lock()
+        self._looks: dict[str, Future[ImageDigest | None]] = {}
+        self._checked: dict[str, _Stamp] = {}
+
+    def close(self) -> None:
+        """Let the threads end; what is being read is read to its end."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    @asynccontextmanager
+    async def incoming(self, key: str) -> AsyncIterator[Incoming]:
+        """Take up what is left of ``key`` (any text that stands for what comes), or begin.
+
+        Raises FirmwareRefused (NO_SPACE).
+        """
+        part = await in_thread(self._open, key)
+        async with Incoming(part) as incoming:
+            yield incoming
+
+    def path(self, sha256: str) -> Path:
+        """Return where an image lies or would lie. Raises ValueError where that is no SHA-256 in lower-case hex."""
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError("an image is known by its SHA-256, in 64 lower-case hex digits")
+        return self._space.directory / sha256
+
+    async def check(self, sha256: str) -> ImageDigest | None:
+        """Read an image again, fetched from the shared place where it isn't here; None: it is nowhere.
+
+        Those who ask for the same one meanwhile share the reading. Raises FirmwareRefused: CHANGED when its octets are
+        others, and what fetching it raises.
+        """
+        path = self.path(sha256)
+        with self._turn:
+            look = self._looks.get(sha256)
+            if look is None:
+                look = self._looks[sha256] = self._readers.submit(self._look, sha256, path)
+        return await asyncio.shield(asyncio.wrap_future(look))
+
+    async def checked_path(self, sha256: str) -> Path | None:
+        """Return where an image lies whose octets were checked and that nobody has touched since; None: it is nowhere.
+
+        It is read again only when the file isn't the one that was read. Raises as :meth:`check`.
+        """
+        path = self.path(sha256)
+        if await in_thread(_stamp, path) != self._checked.get(sha256, ()) and await self.check(sha256) is None:
+            return None
+        return path
+
+    async def keep(self, sha256: str) -> None:
+        """Give a verified image to the shared place, if there is one. Raises FirmwareRefused."""
+        if self._shared is not None:
+            await self._in_reader(self._shared.upload, sha256, self.path(sha256))
+
+    async def remove(self, sha256: str) -> None:
+        """Drop an image here and in the shared place; it may be gone already. Raises FirmwareRefused."""
+        path = self.path(sha256)
+        self._checked.pop(sha256, None)
+        await in_thread(lambda: path.unlink(missing_ok=True))
+        if self._shared is not None:
+            await self._in_reader(self._shared.remove, sha256)
+
+    async def sweep(self, before: datetime) -> int:
+        """Remove what a crash has left, and what nobody has resumed since ``before``; return how many."""
+        return await in_thread(sweep, self._space.incoming, before.timestamp())
+
+    def _open(self, key: str) -> Part:
+        try:
+            make_room(self._space.incoming)
+            return Part.open(self._space, key)
+        except OSError as error:
+            raise FirmwareRefused(
+                Refusal.NO_SPACE, f"it can't be written to firmware.directory: {error.strerror or error}"
+            ) from error
+
+    def _look(self, sha256: str, path: Path) -> ImageDigest | None:
+        try:
+            return self._read(sha256, path) if self._is_here(sha256, path) else None
+        except OSError as error:
+            raise FirmwareRefused(
+                Refusal.CHANGED, f"the file {sha256} in firmware.directory can't be read: {error.strerror or error}"
+            ) from error
+        finally:
+            with self._turn:
+                self._looks.pop(sha256, None)
+
+    def _is_here(self, sha256: str, path: Path) -> bool:
+        return path.exists() or self._fetch(sha256)
+
+    def _read(self, sha256: str, path: Path) -> ImageDigest:
+        before, digest = _stamp(path), digest_file(path)
+        if before is None or digest.sha256.hex() != sha256:
+            self._checked.pop(sha256, None)
+            raise FirmwareRefused(
+                Refusal.CHANGED,
+                f"the file {sha256} in firmware.directory has other octets than were verified; "
+                "remove the image and add it again",
+            )
+        self._checked[sha256] = before
+        return digest
+
+    def _fetch(self, sha256: str) -> bool:
+        """Fetch it from the shared place; what comes is checked as it comes."""
+        if self._shared is None:
+            return False
+        part = self._open(f"shared {sha256}")
+        try:
+            if is_there := self._shared.download(sha256, part):
+                part.commit(sha256)
+        finally:
+            part.discard()
+        return is_there
+
+    async def _in_reader(self, work: Callable[..., T], *args: object) -> T:
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._readers, work, *args))
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """Return what changes when a file is replaced or written to; None: it isn't there."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
