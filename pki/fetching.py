@@ -113,31 +113,46 @@ class GuardedHttp:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=self._timeout,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                connector=aiohttp.TCPConnector(
-                    limit=CONNECTIONS_MAX,
-                    limit_per_host=CONNECTIONS_PER_PLACE_MAX,
-                    use_dns_cache=False,
-                    socket_factory=self._socket,
-                ),
-            )
+            self._session = guarded_session(self.allowed, self._timeout)
         return self._session
-
-    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """Make the socket to one resolved address, if it may be: nothing is resolved again behind this."""
-        family, kind, protocol, _, place = address
-        try:
-            self.allowed.check_address(place[0])
-        except DestinationRefused as refused:
-            raise AddressRefused(errno.EACCES, str(refused)) from None
-        return socket.socket(family, kind, protocol)
 
 
 class AddressRefused(OSError):
     """A name leads to an address that is refused; an OSError, so that the next address has its turn."""
+
+
+def guarded_session(
+    allowed: AllowList,
+    timeout: aiohttp.ClientTimeout,
+    *,
+    connections: int = CONNECTIONS_MAX,
+    connections_per_place: int = CONNECTIONS_PER_PLACE_MAX,
+) -> aiohttp.ClientSession:
+    """Return a session that connects to no address that is refused (AddressRefused); who asks has to close it.
+
+    It knows no proxy and no cookie. The URL is the asker's business: ``allowed.target`` and ``allow_redirects=False``.
+    """
+
+    def socket_to(address: tuple[Any, ...]) -> socket.socket:
+        """Make the socket to one resolved address, if it may be: nothing is resolved again behind this."""
+        family, kind, protocol, _, place = address
+        try:
+            allowed.check_address(place[0])
+        except DestinationRefused as refused:
+            raise AddressRefused(errno.EACCES, str(refused)) from None
+        return socket.socket(family, kind, protocol)
+
+    return aiohttp.ClientSession(
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        connector=aiohttp.TCPConnector(
+            limit=connections,
+            limit_per_host=connections_per_place,
+            use_dns_cache=False,
+            socket_factory=socket_to,
+        ),
+    )
 
 
 def reason_of(error: Exception) -> str:
