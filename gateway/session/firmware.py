@@ -108,6 +108,24 @@ class UpdateState(enum.Enum):
         return self in {UpdateState.PREPARING, UpdateState.WAITING, UpdateState.SENT}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUpdate:
+    """An update of one station that is to begin; :class:`UpdateRecord` says what each field is."""
+
+    identity: str
+    image_id: int | None
+    source: UpdateSource
+    by: str
+    location: str
+    campaign_id: int | None = None
+    action: str | None = None
+    backend_request_id: int | None = None
+    retrieve_at: datetime | None = None
+    install_at: datetime | None = None
+    retries: int | None = None
+    retry_interval: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateRecord:
     """One update of one station. Times are aware, in UTC."""
@@ -124,7 +142,7 @@ class UpdateRecord:
     backend_request_id: int | None
     """The backend's own requestId; UpdateFirmware of 1.6 has none."""
     request_id: int | None
-    """The station's; None: it has not been told, or by the plain UpdateFirmware of 1.6."""
+    """The station's; None: it was told by the plain UpdateFirmware of 1.6."""
     location: str
     """As it was ordered; it may hold a password: never shown as it is."""
     retrieve_at: datetime | None
@@ -139,6 +157,8 @@ class UpdateRecord:
     reason: str | None
     created_at: datetime
     changed_at: datetime
+    untold: bool = False
+    """True: the backend that ordered it has not heard ``status`` yet, which was found in the station's place."""
 
 
 class CampaignState(enum.Enum):

@@ -77,6 +77,7 @@ class FirmwareUpdateRow(Model):
     reason: Mapped[str | None]
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+    untold: Mapped[bool]
 
 
 class FirmwareCampaignRow(Model):

@@ -66,6 +66,7 @@ def _updates() -> None:
         *_maybe(sa.BigInteger(), "backend_request_id", "request_id", "retries", "retry_interval"),
         *_maybe(UtcTime(), "retrieve_at", "install_at"),
         *_times("created_at", "changed_at"),
+        sa.Column("untold", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_firmware_updates"),
         _reference("firmware_updates", "image_id", "firmware_images", None),
         _reference("firmware_updates", "campaign_id", "firmware_campaigns", "SET NULL"),
