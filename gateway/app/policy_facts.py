@@ -1,10 +1,10 @@
 """What the rules of a policy are told of a station: asked only by rules that name it."""
 
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.bridge.books import Books, Json, Transaction, TransactionState
 from gateway.session.boot import BootGate
+from gateway.session.nameplate import Nameplate, nameplate
 from gateway.session.ports import StationRecord
 from gateway.wire.versions import Version
 from policies.words import Facts
@@ -12,26 +12,6 @@ from policies.words import Facts
 _STOPPING, _ENDED = TransactionState.STOPPING, TransactionState.ENDED
 NEVER_STARTED: Final = -1
 """transactionId of a StopTransaction whose start no backend took (OCPP 1.6 errata): it names nobody's transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Nameplate:
-    """What a station has said of itself in its BootNotification."""
-
-    vendor: str | None = None
-    model: str | None = None
-    serial: str | None = None
-
-
-def nameplate(boot: Json | None) -> Nameplate:
-    """Read a BootNotification.req of 1.6, or a BootNotificationRequest of 2.0.1; None: the station has sent none."""
-    if boot is None:
-        return Nameplate()
-    if "chargingStation" in boot:
-        station = boot["chargingStation"]
-        return Nameplate(station.get("vendorName"), station.get("model"), station.get("serialNumber"))
-    serial = boot.get("chargePointSerialNumber") or boot.get("chargeBoxSerialNumber")
-    return Nameplate(boot.get("chargePointVendor"), boot.get("chargePointModel"), serial)
 
 
 class Known(Protocol):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from gateway.app.policy_facts import FactsOf, Nameplate, Ownership, nameplate
+from gateway.app.policy_facts import FactsOf, Ownership
 from gateway.bridge.books import Books, Transaction, TransactionState
 from gateway.bridge.given_numbers import LAST
 from gateway.session.boot import BootGate
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from gateway.session.station import Station
 
 OPEN, ENDED = TransactionState.OPEN, TransactionState.ENDED
+BOOT_16 = {"chargePointVendor": "Example", "chargePointModel": "AC11", "chargePointSerialNumber": "SN-16"}
 BOOT_201 = {
     "reason": "PowerUp",
     "chargingStation": {"vendorName": "Example", "model": "AC22", "serialNumber": "SN-201"},
 }
-BOOT_16 = {"chargePointVendor": "Example", "chargePointModel": "AC11", "chargePointSerialNumber": "SN-16"}
 
 
 def station(*transactions: Transaction, boot: Any = None, **record: Any) -> Any:
@@ -34,23 +34,6 @@ def station(*transactions: Transaction, boot: Any = None, **record: Any) -> Any:
         books=Books({tx.station_tx: tx for tx in transactions}),
         boot=boot,
     )
-
-
-@pytest.mark.parametrize(
-    ("boot", "expected"),
-    [
-        (None, Nameplate()),
-        (BOOT_201, Nameplate("Example", "AC22", "SN-201")),
-        ({"reason": "PowerUp", "chargingStation": {"vendorName": "V", "model": "M"}}, Nameplate("V", "M")),
-        (BOOT_16, Nameplate("Example", "AC11", "SN-16")),
-        (
-            {"chargePointVendor": "V", "chargePointModel": "M", "chargeBoxSerialNumber": "BOX"},
-            Nameplate("V", "M", "BOX"),
-        ),
-    ],
-)
-def test_the_nameplate_in_either_dialect(boot: Any, expected: Nameplate) -> None:
-    assert nameplate(boot) == expected
 
 
 def test_what_is_known_of_a_station() -> None:
