@@ -5,7 +5,7 @@ the official schema of its version, and by the policy, on the other side of the 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -148,8 +148,8 @@ class LogOrdered:
     """GetDiagnostics or GetLog."""
     log_type: str
     """DiagnosticsLog or SecurityLog."""
-    location: str
-    """Where the backend wants it."""
+    location: str = field(repr=False)
+    """Where the backend wants it; it may hold a password."""
     request_id: int | None
     """The backend's own; GetDiagnostics has none."""
     station_request_id: int | None

@@ -1,7 +1,7 @@
 """Firmware and logs: images, updates, campaigns, uploads; the words that the rooms share."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -216,10 +216,11 @@ class LogState(enum.Enum):
     RECEIVED = "received"
     """It is here, and still to be handed over."""
     HANDED_OVER = "handed_over"
+    """It is where the backend wanted it, and kept here."""
     KEPT = "kept"
     """It is here, and nobody else is to get it."""
     FAILED = "failed"
-    """Nothing came, or it could not be handed over: the reason says which."""
+    """Nothing came, or it could not be handed over and is kept here: the reason says which."""
     DELETED = "deleted"
     """It was here; its time is over."""
 
@@ -239,16 +240,25 @@ class LogRecord:
     backend_request_id: int | None
     request_id: int | None
     """The station's; GetDiagnostics to a 1.6 station has none."""
-    destination: str | None
-    """Where the backend wants it; it may hold a password: never shown as it is."""
+    destination: str | None = field(repr=False)
+    """Where the backend wants it; it may hold a password: never shown as it is. None: an operator asked."""
     state: LogState
     reason: str | None
     file_name: str | None
     """As the station named it; a name alone, no path."""
     sha256: str | None
+    """Lower-case hex; None: there is no file, not yet or not any more."""
     size: int | None
+    """Bytes."""
+    is_told: bool
+    """False while its backend is still to hear what has become of it."""
     created_at: datetime
     changed_at: datetime
+
+    @property
+    def is_waited_for(self) -> bool:
+        """True while something is to come of it."""
+        return self.state in {LogState.ASKED, LogState.RECEIVED}
 
 
 class FirmwareUnknown(LookupError):

@@ -168,6 +168,7 @@ class StationLogRow(Model):
     file_name: Mapped[str | None]
     sha256: Mapped[str | None]
     size: Mapped[int | None] = mapped_column(BigInteger)
+    is_told: Mapped[bool]
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
 

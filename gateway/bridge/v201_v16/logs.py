@@ -4,11 +4,14 @@ from typing import Final
 
 from gateway.bridge.books import Json
 from gateway.bridge.locations import is_fit
+from gateway.bridge.log_places import ask_for_log
+from gateway.bridge.ports import LogOrdered, PeerUnavailable
 from gateway.bridge.refusals import refuse_diagnostics, refuse_location
 from gateway.bridge.request_ids import next_request
 from gateway.bridge.requests import Request, Work, begin, end, end_older, find, told
 from gateway.bridge.timestamps import backend_utc
 from gateway.bridge.v201_v16.context import Context
+from gateway.wire.errors import CallError
 
 LOG_STATUSES: Final = {
     "Idle": "Idle",
@@ -34,11 +37,9 @@ async def get_diagnostics(context: Context, payload: Json) -> Json:
     """GetDiagnostics: a GetLog of the diagnostics. No fileName where the station has none, refuses, or is away."""
     if not is_fit(payload["location"]):
         return refuse_diagnostics(context.report, context.afterwards, context.call_backend)
-    log = {
-        "remoteLocation": payload["location"],
-        **_times(context, payload, oldestTimestamp="startTime", latestTimestamp="stopTime"),
-    }
-    answer = await _ask(context, _DIAGNOSTICS, "DiagnosticsLog", log, payload)
+    times = _times(context, payload, oldestTimestamp="startTime", latestTimestamp="stopTime")
+    ordered = _ordered(context, _DIAGNOSTICS, "DiagnosticsLog", payload["location"])
+    answer = await _ask(context, ordered, times, payload)
     return {"fileName": answer["filename"]} if "filename" in answer and answer["status"] != "Rejected" else {}
 
 
@@ -47,11 +48,10 @@ async def get_log(context: Context, payload: Json) -> Json:
     log: Json = payload["log"]
     if not is_fit(log["remoteLocation"]):
         return refuse_location(context.report, "GetLog")
-    asked = {
-        "remoteLocation": log["remoteLocation"],
-        **_times(context, log, oldestTimestamp="oldestTimestamp", latestTimestamp="latestTimestamp"),
-    }
-    answer = await _ask(context, Request("GetLog", payload["requestId"]), payload["logType"], asked, payload)
+    times = _times(context, log, oldestTimestamp="oldestTimestamp", latestTimestamp="latestTimestamp")
+    request = Request("GetLog", payload["requestId"])
+    ordered = _ordered(context, request, payload["logType"], log["remoteLocation"])
+    answer = await _ask(context, ordered, times, payload)
     return {name: answer[name] for name in ("status", "filename") if name in answer}
 
 
@@ -75,19 +75,32 @@ async def log_status(context: Context, payload: Json) -> Json:
     return {}
 
 
-async def _ask(context: Context, request: Request, log_type: str, log: Json, payload: Json) -> Json:
-    """Send GetLog under a requestId of ours and return the answer, Rejected where there is none."""
-    books = context.books
-    station_id = next_request(books, _LAST_ID, context.clock())
-    begin(books, Work.LOG, station_id, request)  # its first status may come before the answer has been looked at
+def _ordered(context: Context, request: Request, log_type: str, location: str) -> LogOrdered:
+    """Return the order, under a requestId of ours; its first status may come before the answer has been looked at."""
+    station_id = next_request(context.books, _LAST_ID, context.clock())
+    begin(context.books, Work.LOG, station_id, request)
+    return LogOrdered(request.action, log_type, location, request.request_id, station_id)
+
+
+async def _ask(context: Context, ordered: LogOrdered, times: Json, payload: Json) -> Json:
+    """Send GetLog and return the answer, Rejected where there is none."""
     options: Json = {name: payload[name] for name in ("retries", "retryInterval") if name in payload}
-    answer = await context.ask_station("GetLog", {"logType": log_type, "requestId": station_id, "log": log, **options})
-    if answer is None or answer["status"] == "Rejected":
-        end(books, Work.LOG, station_id)
-    elif answer["status"] == _CANCELED and request == _DIAGNOSTICS:
+    numbered = {"logType": ordered.log_type, "requestId": ordered.station_request_id, **options}
+
+    async def ask(location: str) -> Json:
+        return await context.call_station("GetLog", {**numbered, "log": {"remoteLocation": location, **times}})
+
+    try:
+        answer = await ask_for_log(context.logs, ordered, ask)
+    except (CallError, PeerUnavailable):
+        answer = {"status": "Rejected"}
+    station_id = numbered["requestId"]
+    if answer["status"] == "Rejected":
+        end(context.books, Work.LOG, station_id)
+    elif answer["status"] == _CANCELED and ordered.action == _DIAGNOSTICS.action:
         # 1.6 has no ids: that the older one failed would be taken for this one's fate.
-        end_older(books, Work.LOG, station_id)
-    return {"status": "Rejected"} if answer is None else answer
+        end_older(context.books, Work.LOG, station_id)
+    return answer
 
 
 def _times(context: Context, payload: Json, **names: str) -> Json:

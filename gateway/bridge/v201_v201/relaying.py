@@ -57,9 +57,14 @@ async def to_station(action: str, context: Context, payload: Json) -> Json:
 
     Raises :class:`CallError`, PropertyConstraintViolation for a requestId of ours, and PeerUnavailable.
     """
+    check_number(payload)
+    return await context.call_station(action, payload)
+
+
+def check_number(payload: Json) -> None:
+    """Return when the requestId, if any, isn't one of ours. Raises :class:`CallError` PropertyConstraintViolation."""
     if payload.get("requestId") in OWN_REQUESTS:
         first, last = OWN_REQUESTS[0], OWN_REQUESTS[-1]
         raise CallError(
             ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"requestId {first} to {last} are the gateway's own; use another"
         )
-    return await context.call_station(action, payload)

@@ -6,8 +6,9 @@ import pytest
 
 from gateway.bridge.books import Books, Page
 from gateway.bridge.locations import LOCATION_MAX, LOCATION_MAX_16
-from gateway.bridge.ports import UNSAFE_LOCATION, PeerUnavailable
+from gateway.bridge.ports import UNSAFE_LOCATION, LogOrdered, NotSent, PeerUnavailable
 from gateway.wire.errors import CallError, ErrorCode
+from tests.bridge.log_desk import OURS, FakeLogDesk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,3 +131,37 @@ async def test_a_log_goes_on_over_a_restart(known_world: "World", new_world: "Ca
     again = new_world(Books(pages=dict(known_world.books.pages)), security_extension=True)
 
     assert await status(again, "Uploaded", 7) == [{"status": "Uploaded", "requestId": 7}]
+
+
+# --- where the gateway receives them
+
+
+async def test_diagnostics_come_to_the_gateway(world: "World") -> None:
+    desk = world.context.logs = FakeLogDesk()
+    world.station.answers["GetDiagnostics"] = {"fileName": "log.zip"}
+
+    assert await world.from_backend("GetDiagnostics", {"location": FTP, "retries": 1}) == {"fileName": "log.zip"}
+
+    assert world.heard("station") == [("GetDiagnostics", {"location": OURS, "retries": 1})]
+    ordered = LogOrdered("GetDiagnostics", "DiagnosticsLog", FTP, None, None)
+    assert desk.answers == [(ordered, True, "log.zip")]
+
+
+async def test_a_log_comes_to_the_gateway(known_world: "World") -> None:
+    desk = known_world.context.logs = FakeLogDesk()
+
+    await known_world.from_backend("GetLog", log_of(oldestTimestamp="2026-05-01T08:00:00Z"))
+
+    asked = log_of(remoteLocation=OURS, oldestTimestamp="2026-05-01T08:00:00Z")
+    assert known_world.heard("station") == [("GetLog", asked)]
+    assert desk.placed == [LogOrdered("GetLog", "SecurityLog", FTP, 7, 7)]
+
+
+async def test_what_can_not_be_received_is_not_asked_for(known_world: "World") -> None:
+    known_world.context.logs = FakeLogDesk(None)
+    for action, payload in (("GetLog", log_of()), ("GetDiagnostics", {"location": FTP})):
+        with pytest.raises(NotSent):
+            await known_world.from_backend(action, payload)
+
+    assert known_world.dialogue == []
+    assert await status(known_world, "Uploading", 7) == []

@@ -6,9 +6,10 @@ import pytest
 
 from gateway.bridge.books import Page
 from gateway.bridge.locations import LOCATION_MAX
-from gateway.bridge.ports import UNSAFE_LOCATION, PeerUnavailable
+from gateway.bridge.ports import UNSAFE_LOCATION, LogOrdered, PeerUnavailable
 from gateway.bridge.requests import UNDER_WAY_MAX
 from gateway.wire.errors import CallError, ErrorCode
+from tests.bridge.log_desk import OURS, FakeLogDesk
 
 if TYPE_CHECKING:
     from gateway.bridge.books import Json
@@ -343,3 +344,33 @@ async def test_who_does_not_know_the_white_paper_has_no_get_log(world: "World") 
 
     assert refused.value.code is ErrorCode.NOT_SUPPORTED
     assert world.dialogue == []
+
+
+# --- where the gateway receives them
+
+
+async def test_diagnostics_come_to_the_gateway(world: "World") -> None:
+    desk = world.context.logs = FakeLogDesk()
+
+    number = await diagnostics(world)
+
+    ordered = LogOrdered("GetDiagnostics", "DiagnosticsLog", FTP, None, number)
+    assert desk.answers == [(ordered, True, "log.zip")]
+
+
+async def test_a_log_comes_to_the_gateway(known_world: "World") -> None:
+    desk = known_world.context.logs = FakeLogDesk()
+
+    await known_world.from_backend("GetLog", log_of())
+
+    ((_, asked),) = known_world.heard("station")
+    assert asked["log"] == {"remoteLocation": OURS}
+    assert desk.placed == [LogOrdered("GetLog", "SecurityLog", FTP, 7, asked["requestId"])]
+
+
+async def test_what_can_not_be_received_is_rejected(known_world: "World") -> None:
+    known_world.context.logs = FakeLogDesk(None)
+
+    assert await known_world.from_backend("GetLog", log_of()) == {"status": "Rejected"}
+    assert await known_world.from_backend("GetDiagnostics", DIAGNOSTICS) == {}
+    assert known_world.dialogue == []

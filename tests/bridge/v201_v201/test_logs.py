@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.bridge.ports import UNSAFE_LOCATION
+from gateway.bridge.ports import UNSAFE_LOCATION, LogOrdered
 from gateway.bridge.v201_v201.relaying import OWN_REQUESTS
 from gateway.wire.errors import CallError, ErrorCode
+from tests.bridge.log_desk import OURS, FakeLogDesk
 
 if TYPE_CHECKING:
     from tests.bridge.v201_v201.conftest import World
@@ -40,3 +41,21 @@ async def test_our_own_numbers_stay_ours(world: "World") -> None:
 
     assert refused.value.code is ErrorCode.PROPERTY_CONSTRAINT_VIOLATION
     assert world.dialogue == []
+
+
+async def test_where_the_gateway_receives_it_it_comes_there(world: "World") -> None:
+    desk = world.context.logs = FakeLogDesk()
+
+    await world.from_backend("GetLog", log_of("ftp://u:secret@files.example.com/in"))
+
+    assert world.heard("station") == [("GetLog", log_of(OURS))]
+    assert desk.placed == [LogOrdered("GetLog", "SecurityLog", "ftp://u:secret@files.example.com/in", 5, 5)]
+
+
+async def test_a_number_of_ours_is_not_placed(world: "World") -> None:
+    desk = world.context.logs = FakeLogDesk()
+
+    with pytest.raises(CallError):
+        await world.from_backend("GetLog", log_of("ftp://h/", OWN_REQUESTS[0]))
+
+    assert desk.placed == []

@@ -99,6 +99,7 @@ def _logs() -> None:
         *_texts("identity", "by", "action", "log_type", "state"),
         *_maybe(sa.Text(), "destination", "reason", "file_name", "sha256"),
         *_maybe(sa.BigInteger(), "backend_request_id", "request_id", "size"),
+        sa.Column("is_told", sa.Boolean(), nullable=False),
         *_times("created_at", "changed_at"),
         sa.PrimaryKeyConstraint("id", name="pk_station_logs"),
         sqlite_autoincrement=True,
