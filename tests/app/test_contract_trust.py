@@ -108,7 +108,7 @@ async def test_a_start_without_a_file(pki: Path, operators: Operators, name: str
 async def test_contracts_of_operators_that_become_known(pki: Path, operators: Operators) -> None:
     trust = ContractTrust(section(pki, mo_roots="theirs/oem-roots.pem"), operators)
     await trust.open()
-    assert trust._requests._contracts._anchors == frozenset()
+    assert trust._requests._contracts._paths._anchors == frozenset()
     named = x509.load_pem_x509_certificate((pki / "theirs/oem-roots.pem").read_bytes())
     operators.known = ContractAuthorities([named])
     await trust.look()
