@@ -42,6 +42,7 @@ STATION = {"campaign_id": 1, "identity": "-", "state": "-", "update_id": 1, "cha
 LOG = {
     "id": 1,
     **dict.fromkeys(("identity", "by", "action", "log_type", "state"), "-"),
+    "is_told": False,
     "created_at": NOW,
     "changed_at": NOW,
 }

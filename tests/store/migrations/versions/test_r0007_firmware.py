@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from gateway.store.database import Database
 from gateway.store.stations import Stations
@@ -40,5 +40,9 @@ async def test_a_store_of_the_version_before_has_room_for_firmware(former_url: s
     tables = await database.read(lambda connection: set(inspect(connection).get_table_names()))
     assert tables >= TABLES
     for table in sorted(TABLES):
-        count = text(f"SELECT count(*) FROM {table}")  # noqa: S608 - a name of the list above
-        assert await database.read(lambda connection, count=count: connection.execute(count).scalar()) == 0
+        assert await database.read(_count(table)) == 0
+
+
+def _count(table: str) -> Callable[[Connection], int]:
+    count = text(f"SELECT count(*) FROM {table}")  # noqa: S608 - a name of the list above
+    return lambda connection: connection.execute(count).scalar_one()
