@@ -21,7 +21,6 @@ from pki.certificate_hash import CertificateHash, certificate_hash, issued_by
 from pki.clock import utc_now
 from pki.iso15118.certificate_profiles import CONTRACT, CURVES, check_profile, check_role, common_name
 from pki.iso15118.contract_authorities import ContractAuthorities
-from pki.iso15118.contract_chain import ChainMalformed, read_chain
 from pki.iso15118.exi import Schema
 from pki.iso15118.identifiers import Emaid, without_emaids
 from pki.iso15118.provisioning import ProvisioningRefused, Refusal
@@ -29,6 +28,7 @@ from pki.iso15118.trust import LIMITS, Path, name_of
 from pki.ocsp.client import Cause, OcspUnavailable
 from pki.ocsp.issuers import responders_of
 from pki.ocsp.response import Answer
+from pki.pem_chain import ChainMalformed, read_chain
 from pki.revocation import Finding, Status
 
 WAIT: Final = 2.0

@@ -1,4 +1,4 @@
-"""The chain of a vehicle's contract as a station sends it: AuthorizeRequest.certificate (OCPP 2.0.1 C07.FR.06)."""
+"""A chain in PEM, as OCPP carries it: a contract's (C07.FR.06), the certificate of a signer of firmware (L01.FR.11)."""
 
 import base64
 import binascii
@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 CHARACTERS_MAX: Final = 10_000
-"""Of the whole chain (OCPP 2.1; 2.0.1 and the note for 1.6 have 5,500)."""
+"""Of a whole contract's chain (OCPP 2.1; 2.0.1 and the note for 1.6 have 5,500)."""
 CERTIFICATES_MAX: Final = 5
 """The leaf, three sub-CAs (ISO 15118-20) and the root, which needn't be sent."""
 
@@ -20,13 +20,13 @@ class ChainMalformed(ValueError):
     """It isn't a chain of certificates in PEM; the text says why."""
 
 
-def read_chain(pem: str) -> tuple[bytes, ...]:
+def read_chain(pem: str, *, characters: int = CHARACTERS_MAX) -> tuple[bytes, ...]:
     """Return the certificates in DER, the leaf first: nothing but PEM blocks, and whitespace between and within them.
 
-    Raises :class:`ChainMalformed`. Nothing is decoded but base64.
+    It has at most so many ``characters``. Raises :class:`ChainMalformed`. Nothing is decoded but base64.
     """
-    if len(pem) > CHARACTERS_MAX:
-        raise ChainMalformed(f"the chain has {len(pem)} characters, at most {CHARACTERS_MAX}")
+    if len(pem) > characters:
+        raise ChainMalformed(f"the chain has {len(pem)} characters, at most {characters}")
     found: list[bytes] = []
     rest = _ESCAPED_BREAK.sub("\n", pem).strip()
     while rest:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pki.iso15118.contract_chain import CERTIFICATES_MAX, CHARACTERS_MAX, ChainMalformed, read_chain
+from pki.pem_chain import CERTIFICATES_MAX, CHARACTERS_MAX, ChainMalformed, read_chain
 
 
 def block(der: bytes, width: int = 64) -> str:
@@ -55,6 +55,9 @@ def test_its_bounds() -> None:
     assert read_chain(block(b"x").ljust(CHARACTERS_MAX)) == (b"x",)
     with pytest.raises(ChainMalformed, match="10001 characters"):
         read_chain(block(b"x").ljust(CHARACTERS_MAX + 1))
+    assert read_chain(block(b"x").ljust(100), characters=100) == (b"x",)
+    with pytest.raises(ChainMalformed, match="101 characters, at most 100"):
+        read_chain(block(b"x").ljust(101), characters=100)
 
 
 @given(st.text(max_size=60) | st.from_regex(r"(-----(BEGIN|END) CERTIFICATE-----|[A-Za-z0-9+/=\s]){0,12}"))
