@@ -9,6 +9,7 @@ seconds, connections to one place and in all. What fetches the operator's own UR
 import errno
 import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -68,18 +69,21 @@ class GuardedHttp:
         if session is not None:
             await session.close()
 
-    async def fetch(self, url: str, *, expect: str, size_max: int, body: bytes | None = None, sends: str = "") -> bytes:
+    async def fetch(
+        self, url: str, *, expect: str | Sequence[str], size_max: int, body: bytes | None = None, sends: str = ""
+    ) -> bytes:
         """Return what ``url`` gives: GET, or POST of ``body``, whose content type is ``sends``.
 
-        ``expect`` is the content type that the answer must have. Raises :class:`DestinationRefused` and
-        :class:`FetchFailed`.
+        ``expect`` is the content type that the answer must have, or those that it may have.
+        Raises :class:`DestinationRefused` and :class:`FetchFailed`.
         """
         target = str(self.allowed.target(url))
         if self._fetches >= FETCHES_MAX:
             raise TooManyFetches(f"{FETCHES_MAX} fetches are under way already")
         self._fetches += 1
         try:
-            return await self._fetch(target, expect, size_max, body, sends)
+            types = (expect,) if isinstance(expect, str) else tuple(expect)
+            return await self._fetch(target, types, size_max, body, sends)
         except TimeoutError:
             raise FetchFailed(f"no answer within {self._timeout.total:g} s") from None
         except TooLarge:
@@ -91,8 +95,8 @@ class GuardedHttp:
         finally:
             self._fetches -= 1
 
-    async def _fetch(self, url: str, expect: str, size_max: int, body: bytes | None, sends: str) -> bytes:
-        headers = {"Accept": expect, "Accept-Encoding": "identity"}
+    async def _fetch(self, url: str, expect: tuple[str, ...], size_max: int, body: bytes | None, sends: str) -> bytes:
+        headers = {"Accept": ", ".join(expect), "Accept-Encoding": "identity"}
         if body is not None:
             headers["Content-Type"] = sends
         async with self._opened().request(
@@ -107,8 +111,8 @@ class GuardedHttp:
                 raise FetchFailed(f"it answered {response.status}")
             if response.status != 200:
                 raise UselessAnswer(f"it answered {response.status}")
-            if response.content_type.lower() != expect or "Content-Encoding" in response.headers:
-                raise UselessAnswer(f"it answered with something else than {expect}")
+            if response.content_type.lower() not in expect or "Content-Encoding" in response.headers:
+                raise UselessAnswer(f"it answered with something else than {expect[0]}")
             return await take_at_most(response.content, size_max)
 
     def _opened(self) -> aiohttp.ClientSession:

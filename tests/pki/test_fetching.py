@@ -85,6 +85,13 @@ async def test_it_gets_and_posts(site: Site, http: GuardedHttp) -> None:
     assert site.heard == [("GET", "application/octet-stream", b""), ("POST", "application/ocsp-request", b"?")]
 
 
+async def test_an_answer_of_one_type_among_several(site: Site, http: GuardedHttp) -> None:
+    assert await http.fetch(site.url, expect=("application/pkix-crl", TYPE), size_max=100) == b"yes"
+    with pytest.raises(UselessAnswer, match="something else than application/pkix-crl"):
+        await http.fetch(site.url, expect=("application/pkix-crl", "text/plain"), size_max=100)
+    assert site.heard[0] == ("GET", "application/octet-stream", b"")
+
+
 @pytest.mark.parametrize(
     "url",
     [
