@@ -54,7 +54,7 @@ class Scope:
 
     def covers(self, leaf: x509.Certificate) -> bool:
         """Return whether ``leaf`` is good when it isn't listed. Of CAs that is asked by nobody: see CrlStore."""
-        return self.end_entities and (not self.points or not self.points.isdisjoint(_distribution_points(leaf)))
+        return self.end_entities and (not self.points or not self.points.isdisjoint(_names_of_points(leaf)))
 
 
 class _Signature(NamedTuple):
@@ -135,11 +135,13 @@ def parse_crls(data: bytes) -> list[Crl]:
 
 
 def may_sign_crls(ca: x509.Certificate) -> bool:
-    """RFC 5280 6.3.3 f: a key usage, where there is one, must allow it."""
+    """RFC 5280 6.3.3 f: a key usage, where there is one, must allow it; extensions that can't be read don't."""
     try:
         return ca.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
     except x509.ExtensionNotFound:
         return True
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return False
 
 
 def name_of(ca: x509.Name) -> str:
@@ -276,9 +278,13 @@ def _content(der: bytes, at: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _distribution_points(certificate: x509.Certificate) -> set[x509.GeneralName]:
+def distribution_points(certificate: x509.Certificate) -> list[x509.DistributionPoint]:
+    """Return where CRLs about a certificate are, by its own word (RFC 5280 4.2.1.13); none where that is unreadable."""
     try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except x509.ExtensionNotFound:
-        return set()
-    return {name for point in points for name in point.full_name or ()}
+        return list(certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value)
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return []
+
+
+def _names_of_points(certificate: x509.Certificate) -> set[x509.GeneralName]:
+    return {name for point in distribution_points(certificate) for name in point.full_name or ()}

@@ -12,8 +12,20 @@ from cryptography.x509.oid import CRLEntryExtensionOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pki.crl import CRL_SIZE_MAX, CRLS_MAX, NAME_MAX, NO_NUMBER, CrlRejected, Scope, name_of, parse_crls
+from pki.crl import (
+    CRL_SIZE_MAX,
+    CRLS_MAX,
+    NAME_MAX,
+    NO_NUMBER,
+    CrlRejected,
+    Scope,
+    distribution_points,
+    may_sign_crls,
+    name_of,
+    parse_crls,
+)
 from pki.issuing import Hierarchy, Issuer, PrivateKey
+from tests.iso15118_pki import ENCODED_DEFAULT, Issued, leaf
 
 DAY = timedelta(days=1)
 POINT = x509.UniformResourceIdentifier("http://crl.example/1.crl")
@@ -227,6 +239,15 @@ def test_a_ca_that_may_not_sign_crls(hierarchy: Hierarchy, now: datetime) -> Non
     usage = x509.KeyUsage(False, False, False, False, False, True, False, False, False)  # certSign alone
     with pytest.raises(CrlRejected, match="key usage"):
         read.check_issuer(builder.add_extension(usage, critical=True).sign(key, hashes.SHA256()))
+
+
+def test_extensions_that_cannot_be_read_say_nothing(hierarchy: Hierarchy, now: datetime) -> None:
+    """Certificates in the field write out a default, and pyca then reads none of their extensions."""
+    odd = leaf("Odd", Issued(hierarchy.issuing.certificate, hierarchy.issuing.key), basic_constraints=ENCODED_DEFAULT)
+    assert distribution_points(odd.certificate) == []
+    assert not may_sign_crls(odd.certificate)
+    (read,) = parse_crls(der(crl(hierarchy.issuing, now, (point(full_name=[POINT]), True))))
+    assert not read.scope.covers(odd.certificate)
 
 
 def test_signatures(hierarchy: Hierarchy, rsa_key: rsa.RSAPrivateKey, now: datetime) -> None:
