@@ -151,6 +151,22 @@ class AllowList:
             raise DestinationRefused(f"{address} isn't a public address, and its network isn't on the list")
 
 
+def split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
+    """Return ``url`` without the user and password in it, and these, decoded; None: there are none.
+
+    What isn't a URL comes back as it is: :meth:`Target.parse` says so.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url, None
+    written, is_there, place = parts.netloc.rpartition("@")
+    if not is_there:
+        return url, None
+    user, _, password = written.partition(":")
+    return url.replace(f"//{parts.netloc}", f"//{place}", 1), (unquote(user), unquote(password))
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -160,9 +160,11 @@ def guarded_session(
 
 
 def reason_of(error: Exception) -> str:
-    """Return why a request failed; aiohttp's own words would name an object of this process."""
+    """Return why a request failed; aiohttp's own words would name an object of this process, or the URL."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"can't connect to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "it doesn't answer in HTTP"
     return str(error) or type(error).__name__
 
 

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pki.destinations import DESTINATIONS_MAX, URL_LENGTH_MAX, AllowList, Destination, DestinationRefused, Target
+from pki.destinations import (
+    DESTINATIONS_MAX,
+    URL_LENGTH_MAX,
+    AllowList,
+    Destination,
+    DestinationRefused,
+    Target,
+    split_credentials,
+)
 
 
 def allowed(*places: str) -> AllowList:
@@ -93,6 +101,22 @@ def test_without_a_list_nothing_is_allowed() -> None:
 def test_what_is_no_url_to_go_to(url: str) -> None:
     with pytest.raises(DestinationRefused):
         Target.parse(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "bare", "credentials"),
+    [
+        ("http://a.example/x?u@h", "http://a.example/x?u@h", None),
+        ("http://user:pass@a.example:81/x", "http://a.example:81/x", ("user", "pass")),
+        ("http://user@a.example/", "http://a.example/", ("user", "")),
+        ("http://us%40er:p:a%3ass@[2001:db8::1]/", "http://[2001:db8::1]/", ("us@er", "p:a:ss")),
+        ("http://a@b@c.example/@", "http://c.example/@", ("a@b", "")),
+        ("http://[secret@", "http://[secret@", None),
+        ("nothing", "nothing", None),
+    ],
+)
+def test_a_user_and_a_password_are_split_off(url: str, bare: str, credentials: tuple[str, str] | None) -> None:
+    assert split_credentials(url) == (bare, credentials)
 
 
 def test_the_length_of_a_url() -> None:

@@ -160,6 +160,18 @@ async def test_nobody_behind_what_answers(site: Site, http: GuardedHttp, status:
     assert type(caught.value) is FetchFailed, "it is away, whatever is asked"
 
 
+async def test_what_speaks_something_else_is_not_quoted(http: GuardedHttp) -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.9\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        http.allowed.replace([Destination.parse(f"127.0.0.1:{port}")])
+        with pytest.raises(FetchFailed, match="^it doesn't answer in HTTP$"):
+            await fetch(http, f"http://127.0.0.1:{port}/?secret")
+
+
 async def test_the_greatest_answer(site: Site, http: GuardedHttp) -> None:
     site.response = {"body": b"x" * 100, "content_type": TYPE}
     assert len(await fetch(http, site.url)) == 100
