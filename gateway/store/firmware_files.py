@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -12,12 +13,15 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from gateway.store.firmware_incoming import Incoming, in_thread
-from gateway.store.firmware_parts import RESERVE, Part, Space, make_room, sweep
+from gateway.store.firmware_parts import RESERVE, Part, Space, make_room, sweep, unwritable
 from pki.firmware import FirmwareRefused, ImageDigest, Refusal
 from pki.firmware.digest import digest_file
 
 READERS: Final = 2
 """Images that are read whole at once: a disk and two cores do no more."""
+
+SETTLED: Final = 2_000_000_000
+"""Nanoseconds after which a change to a file has another time than the last one, on any file system."""
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -25,19 +29,23 @@ T = TypeVar("T")
 _Stamp = tuple[int, int, int, int, int]
 
 
+class SharingFailed(Exception):
+    """What all gateways share can't be written to now; the text says why. The image itself is as it was."""
+
+
 class SharedImages(Protocol):
-    """Where verified images lie for all gateways. Every method blocks, and raises FirmwareRefused."""
+    """Where verified images lie for all gateways. Every method blocks."""
 
     def download(self, sha256: str, part: Part) -> bool:
-        """Write an image to ``part``; False: it isn't there."""
+        """Write an image to ``part``, from where that stands on; False: it isn't there. Raises FirmwareRefused."""
         ...
 
     def upload(self, sha256: str, path: Path) -> None:
-        """Take an image; the same one may be there already."""
+        """Take an image, in the place of what may be there. Raises SharingFailed."""
         ...
 
     def remove(self, sha256: str) -> None:
-        """Drop an image, if it is there."""
+        """Drop an image, if it is there. Raises SharingFailed."""
         ...
 
 
@@ -91,7 +99,8 @@ class FirmwareFiles:
     async def checked_path(self, sha256: str) -> Path | None:
         """Return where an image lies whose octets were checked and that nobody has touched since; None: it is nowhere.
 
-        It is read again only when the file isn't the one that was read. Raises as :meth:`check`.
+        It is read again only when the file isn't the one that was read, or was too new to tell. Raises as
+        :meth:`check`.
         """
         path = self.path(sha256)
         if await in_thread(_stamp, path) != self._checked.get(sha256, ()) and await self.check(sha256) is None:
@@ -99,15 +108,21 @@ class FirmwareFiles:
         return path
 
     async def keep(self, sha256: str) -> None:
-        """Give a verified image to the shared place, if there is one. Raises FirmwareRefused."""
+        """Give an image that has just been verified to the shared place, if there is one. Raises SharingFailed."""
         if self._shared is not None:
             await self._in_reader(self._shared.upload, sha256, self.path(sha256))
 
     async def remove(self, sha256: str) -> None:
-        """Drop an image here and in the shared place; it may be gone already. Raises FirmwareRefused."""
+        """Drop an image here and in the shared place; it may be gone already.
+
+        Raises FirmwareRefused (NO_SPACE: the disk doesn't let go of it) and SharingFailed.
+        """
         path = self.path(sha256)
         self._checked.pop(sha256, None)
-        await in_thread(lambda: path.unlink(missing_ok=True))
+        try:
+            await in_thread(lambda: path.unlink(missing_ok=True))
+        except OSError as error:
+            raise unwritable(error) from error
         if self._shared is not None:
             await self._in_reader(self._shared.remove, sha256)
 
@@ -120,9 +135,7 @@ class FirmwareFiles:
             make_room(self._space.incoming)
             return Part.open(self._space, key)
         except OSError as error:
-            raise FirmwareRefused(
-                Refusal.NO_SPACE, f"it can't be written to firmware.directory: {error.strerror or error}"
-            ) from error
+            raise unwritable(error) from error
 
     def _look(self, sha256: str, path: Path) -> ImageDigest | None:
         try:
@@ -139,15 +152,13 @@ class FirmwareFiles:
         return path.exists() or self._fetch(sha256)
 
     def _read(self, sha256: str, path: Path) -> ImageDigest:
-        before, digest = _stamp(path), digest_file(path)
+        before, began = _stamp(path), time.time_ns()
+        digest = digest_file(path)
         if before is None or digest.sha256.hex() != sha256:
             self._checked.pop(sha256, None)
-            raise FirmwareRefused(
-                Refusal.CHANGED,
-                f"the file {sha256} in firmware.directory has other octets than were verified; "
-                "remove the image and add it again",
-            )
-        self._checked[sha256] = before
+            raise _changed(f"the file {sha256} in firmware.directory")
+        if began - before[-1] > SETTLED:
+            self._checked[sha256] = before
         return digest
 
     def _fetch(self, sha256: str) -> bool:
@@ -158,12 +169,22 @@ class FirmwareFiles:
         try:
             if is_there := self._shared.download(sha256, part):
                 part.commit(sha256)
+        except FirmwareRefused as refused:
+            if refused.refusal is not Refusal.CHANGED:
+                raise
+            raise _changed(f"the image {sha256} in firmware.object_store") from None
         finally:
-            part.discard()
+            part.close()
         return is_there
 
     async def _in_reader(self, work: Callable[..., T], *args: object) -> T:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._readers, work, *args))
+
+
+def _changed(what: str) -> FirmwareRefused:
+    return FirmwareRefused(
+        Refusal.CHANGED, f"{what} has other octets than were verified; remove the image and add it again"
+    )
 
 
 def _stamp(path: Path) -> _Stamp | None:

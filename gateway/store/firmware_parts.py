@@ -168,9 +168,7 @@ class Part:
                 yield self._descriptor
             except OSError as error:
                 self.discard()
-                raise FirmwareRefused(
-                    Refusal.NO_SPACE, f"it can't be written to firmware.directory: {error.strerror or error}"
-                ) from error
+                raise unwritable(error) from error
             except FirmwareRefused:
                 self.discard()
                 raise
@@ -236,6 +234,13 @@ def forget(path: Path) -> None:
     """Remove a part and its note. The note first: a part without a note is never resumed."""
     for suffix in (".note", ".new", ".part"):
         path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def unwritable(error: OSError) -> FirmwareRefused:
+    """Return what a disk can't do as the refusal of an image."""
+    return FirmwareRefused(
+        Refusal.NO_SPACE, f"it can't be written to firmware.directory: {error.strerror or error}; look at that disk"
+    )
 
 
 def _parts(folder: Path) -> list[Path]:

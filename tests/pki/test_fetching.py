@@ -168,7 +168,7 @@ async def test_what_speaks_something_else_is_not_quoted(http: GuardedHttp) -> No
     async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         http.allowed.replace([Destination.parse(f"127.0.0.1:{port}")])
-        with pytest.raises(FetchFailed, match="^it doesn't answer in HTTP$"):
+        with pytest.raises(FetchFailed, match=r"^it doesn't answer in HTTP$"):
             await fetch(http, f"http://127.0.0.1:{port}/?secret")
 
 
