@@ -75,6 +75,8 @@ class FirmwareImage:
     changed_at: datetime
     changed_by: str
     verified_at: datetime | None
+    from_order: bool = False
+    """True: a backend's order brought it, and not a person."""
 
 
 class UpdateSource(enum.Enum):

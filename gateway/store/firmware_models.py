@@ -43,6 +43,7 @@ class FirmwareImageRow(Model):
     changed_at: Mapped[datetime]
     changed_by: Mapped[str]
     verified_at: Mapped[datetime | None]
+    from_order: Mapped[bool] = mapped_column(default=False)
 
 
 class FirmwareUpdateRow(Model):

@@ -32,6 +32,7 @@ def _images() -> None:
         *_maybe(sa.BigInteger(), "size"),
         *_maybe(UtcTime(), "signed_at", "verified_at"),
         *_times("added_at", "changed_at"),
+        sa.Column("from_order", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_firmware_images"),
         sqlite_autoincrement=True,
     )

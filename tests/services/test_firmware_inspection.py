@@ -1,0 +1,56 @@
+"""A look by itself; what becomes of it in the catalogue is test_firmware_catalogue."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.services.firmware_inspection import PASSING, Inspection
+from gateway.session.firmware import ImageState, NewImage
+from pki.firmware import FirmwareRefused, Refusal
+from tests.services.firmware_desk import NOW, OCTETS, PLACE, SHA256, SIGNED, Desk, digest_of, firmware_desk
+
+NEW = NewImage("acme", "1.0", location=PLACE, signature=SIGNED.signature)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with firmware_desk(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def inspection(desk: Desk) -> Inspection:
+    return Inspection(desk.images, desk.disk, desk.signers, lambda: NOW)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+async def test_what_says_nothing_about_the_image_leaves_its_state(
+    desk: Desk, inspection: Inspection, refusal: Refusal
+) -> None:
+    image = await desk.images.add(replace(NEW, signing_certificate=SIGNED.signing_certificate), "ann")
+    desk.signers.bad_signer = FirmwareRefused(refusal, "why")
+    assert await desk.refusal_of(inspection.look(image, "ann")) is refusal
+    (found,) = await desk.images.list()
+    state = ImageState.QUARANTINED if refusal in PASSING else ImageState.REFUSED
+    assert (found.state, found.refusal, found.reason) == (state, refusal.value, "why")
+
+
+async def test_a_signer_that_is_not_known(desk: Desk, inspection: Inspection) -> None:
+    image = await desk.images.add(NEW, "ann")
+    assert await desk.refusal_of(inspection.check_signer(image)) is Refusal.NO_SIGNATURE
+    assert await desk.refusal_of(inspection.look(image, "ann")) is Refusal.NO_SIGNATURE
+    assert not desk.disk.fetched
+
+
+async def test_octets_are_written_down_and_forgotten(desk: Desk, inspection: Inspection) -> None:
+    image = await inspection.keep(await desk.images.add(NEW, "ann"), digest_of(OCTETS), "ann")
+    assert (image.sha256, image.size) == (SHA256, len(OCTETS))
+    desk.disk.here[SHA256] = OCTETS
+    await inspection.forget_octets(SHA256)
+    assert desk.disk.here
+    await desk.images.remove(image.id)
+    await inspection.forget_octets(SHA256)
+    await inspection.forget_octets(None)
+    assert not desk.disk.here

@@ -1,0 +1,44 @@
+"""Locations as they are compared and shown."""
+
+import pytest
+
+from gateway.session.firmware import LOCATION_MAX
+from gateway.session.firmware_locations import HIDDEN, comparable, file_name, location_shown
+
+
+@pytest.mark.parametrize(
+    ("location", "kept", "shown", "name"),
+    [
+        ("https://fw.example.com/a.bin", "https://fw.example.com/a.bin", "https://fw.example.com/a.bin", "a.bin"),
+        ("HTTPS://FW.Example.com:443/A.bin", "https://fw.example.com/A.bin", "https://fw.example.com/A.bin", "A.bin"),
+        ("ftp://u:secret@h/a/b.bin", "ftp://h/a/b.bin", "ftp://h/a/b.bin", "b.bin"),
+        ("http://h:8080?token=secret", "http://h:8080/?token=secret", f"http://h:8080/?{HIDDEN}", "h"),
+        ("https://[2001:DB8::1]/a#x", "https://[2001:db8::1]/a", "https://[2001:db8::1]/a", "a"),
+    ],
+)
+def test_locations(location: str, kept: str, shown: str, name: str) -> None:
+    assert (comparable(location), location_shown(location), file_name(location)) == (kept, shown, name)
+    assert comparable(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "",
+        "a.bin",
+        "/a.bin",
+        "https://",
+        "https://h:x/",
+        "https://h/a b",
+        "https://h\\x/",
+        "https://h/\n",
+        "https://ü/",
+        "https://h/" + "a" * LOCATION_MAX,
+    ],
+)
+def test_what_is_no_location(location: str) -> None:
+    for read in (comparable, file_name):
+        with pytest.raises(ValueError, match=r"it isn't a URL|a location has at most"):
+            read(location)
+    assert location_shown(location) == HIDDEN
+    assert location_shown(None) is None
