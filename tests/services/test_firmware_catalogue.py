@@ -19,7 +19,7 @@ from gateway.session.firmware import (
 )
 from gateway.session.security import Kind
 from pki.firmware import FirmwareRefused, Refusal
-from tests.services.firmware_desk import NOW, OCTETS, PLACE, SHA256, SIGNED, Desk, firmware_desk
+from tests.services.catalogue_desk import NOW, OCTETS, PLACE, SHA256, SIGNED, Desk, firmware_desk
 
 NEW = NewImage("acme", "1.0", signature=SIGNED.signature, signing_certificate=SIGNED.signing_certificate)
 FETCHED = replace(NEW, location=PLACE)

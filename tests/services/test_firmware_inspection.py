@@ -9,7 +9,7 @@ import pytest
 from gateway.services.firmware_inspection import PASSING, Inspection
 from gateway.session.firmware import ImageState, NewImage
 from pki.firmware import FirmwareRefused, Refusal
-from tests.services.firmware_desk import NOW, OCTETS, PLACE, SHA256, SIGNED, Desk, digest_of, firmware_desk
+from tests.services.catalogue_desk import NOW, OCTETS, PLACE, SHA256, SIGNED, Desk, digest_of, firmware_desk
 
 NEW = NewImage("acme", "1.0", location=PLACE, signature=SIGNED.signature)
 

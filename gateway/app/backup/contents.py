@@ -1,6 +1,7 @@
 """What a deployment consists of, as its configuration says: what a backup holds, and what must be kept elsewhere."""
 
 import glob
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from pki.pair_folder import PairKind
 
 VOLATILE: Final = (Path("/var/run"), Path("/run"), Path("/proc"), Path("/dev"))
 """What lies there is given to the process anew with each start."""
+
+_LARGE: Final = frozenset({"firmware.directory", "logs.directory"})
+_CRL: Final = re.compile(r"(revocation|firmware\.manufacturers\.[^.]+)\.crls\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def contents(config: Config, file: Path) -> Contents:
         if isinstance(named.value, SecretRef) and named.value.scheme is not Scheme.FILE:
             elsewhere.append(f"{named.key}: {named.value}: the secret stays where it is; keep it there")
             continue
-        path = _path(named)
+        path = None if named.key in _LARGE else _path(named)
         if path is None or any(path.is_relative_to(each) for each in VOLATILE):
             continue
         if (names := _names_in_folder(named.key)) is not None:
@@ -92,7 +96,7 @@ def _path(named: _Named) -> Path | None:
     """Return the file that a value names, or None."""
     if isinstance(named.value, SecretRef):
         return named.value.path
-    if named.key.startswith("revocation.crls[") and "://" not in named.value:
+    if _CRL.fullmatch(named.key) and "://" not in named.value:
         return Path(named.value)
     return named.value if isinstance(named.value, Path) else None
 
@@ -121,6 +125,9 @@ def _kept_elsewhere(config: Config) -> Iterator[str]:
             f"store.url: {where}: back it up with `pg_dump --format=custom`, restore it with `pg_restore`, "
             "while no gateway runs"
         )
+    for key, section in (("firmware", config.firmware), ("logs", config.logs)):
+        if section is not None:
+            yield f"{key}.directory: {section.directory}: what lies there may be large: copy the folder by itself"
     for name, use in config.authority.uses():
         yield from _authority_elsewhere(name, use)
     vehicles = config.plug_and_charge

@@ -130,3 +130,17 @@ plug_and_charge:
     ):
         assert word in told
     assert "serviceaccount" not in "".join(found.missing)  # the pod is given it anew
+
+
+def test_firmware_and_logs(configured: Callable[..., Config], file: Path, tmp_path: Path) -> None:
+    for name in ("acme.pem", "acme.crl"):
+        (tmp_path / name).write_text(name)
+    acme = {"roots": "acme.pem", "crls": ["acme.crl", "http://acme.example.com/crl"]}
+    found = contents(configured(firmware={"manufacturers": {"acme": acme}}, logs={}), file)
+    assert {tmp_path / "acme.pem", tmp_path / "acme.crl"} <= set(found.files)
+    assert found.folders == (tmp_path / "certs/dev/ca",)
+    assert [line for line in found.elsewhere if ".directory" in line] == [
+        f"{key}.directory: {tmp_path}/{key}: what lies there may be large: copy the folder by itself"
+        for key in ("firmware", "logs")
+    ]
+    assert not [line for line in found.missing if "directory" in line]
