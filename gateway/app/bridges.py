@@ -114,6 +114,7 @@ def _v201_v201(parts: _Parts) -> Bridge:
         note=parts.note,
         report=parts.report,
         clock=now,
+        afterwards=parts.afterwards,
         firmware=parts.on.firmware(parts.station),
         logs=parts.on.logs(parts.station),
     )

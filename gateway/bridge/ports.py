@@ -120,6 +120,16 @@ class UpdateOrdered:
     signature: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateHeard:
+    """Whose update a station's status notification is about."""
+
+    action: str | None
+    """The backend's: UpdateFirmware or SignedUpdateFirmware; None: this backend has not ordered it."""
+    request_id: int | None = None
+    """The backend's own; UpdateFirmware of 1.6 has none."""
+
+
 class FirmwareDesk(Protocol):
     """Where one station's firmware is seen to: what reaches the station was verified, and is sent from here.
 
@@ -127,10 +137,19 @@ class FirmwareDesk(Protocol):
     """
 
     async def order(self, ordered: UpdateOrdered) -> str:
-        """Return the UpdateFirmwareStatus of 2.0.1: Accepted, Rejected, AcceptedCanceled, InvalidCertificate, ...
+        """Return the UpdateFirmwareStatus of 2.0.1: Accepted, AcceptedCanceled, InvalidCertificate, RevokedCertificate.
 
-        Accepted may come before the image has been fetched and looked at: that it isn't good is then told by a status
-        notification, as a station tells it.
+        Rejected where nobody knows a signature for it. Accepted comes before the image has been fetched and looked at:
+        that it isn't good is then told by a status notification, as a station tells it. Raises StoreAway.
+        """
+
+    async def proceed(self) -> None:
+        """The backend has been answered: do what it has ordered."""
+
+    async def heard(self, payload: Json) -> UpdateHeard | None:
+        """Take note of a status notification, signed or plain, and return whose update it is about; None: of none.
+
+        Raises StoreAway.
         """
 
     async def publish(self, payload: Json) -> str:

@@ -14,10 +14,9 @@ UNDER_WAY_MAX: Final = 16
 
 
 class Work(enum.Enum):
-    """Each has requestIds of its own. The value is its place on the page."""
+    """Each has requestIds of its own, firmware in the store. The value is its place on the page."""
 
     LOG = "logs"
-    FIRMWARE = "firmware"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Request:
     """One request of the backend."""
 
     action: str
-    """The backend's: GetDiagnostics, GetLog, SignedUpdateFirmware."""
+    """The backend's: GetDiagnostics or GetLog."""
     request_id: int | None = None
     """The backend's own requestId; GetDiagnostics has none."""
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.actions_201 import OF_A_CSMS
+from gateway.bridge.firmware_orders import FIRMWARE_STATUSES
 from gateway.bridge.guarded_keys import OF_THE_BACKEND_LEG
 from gateway.bridge.security_event_names import TO_16
 from gateway.bridge.v16_v16 import inexact as v16_v16_inexact
@@ -12,7 +13,6 @@ from gateway.bridge.v201_v16 import message_table
 from gateway.bridge.v201_v16.certificates import CERTIFICATE_TYPES
 from gateway.bridge.v201_v16.configuration_keys import FEATURES, KEYS, LIMITS, PHASE_ROTATION, Key, Variable
 from gateway.bridge.v201_v16.configuration_questions import COUNTED, SUPPORTED_PROFILES
-from gateway.bridge.v201_v16.firmware import FIRMWARE_STATUSES
 from gateway.bridge.v201_v16.inexact import INEXACT
 from gateway.bridge.v201_v16.logs import LOG_STATUSES
 from gateway.bridge.v201_v16.message_table import Row

@@ -247,6 +247,7 @@ def _of_2_0_1(station: Station) -> V201ToV201:
         report=lambda kind, detail: station.events.append((kind, detail)),
         clock=lambda: datetime(2026, 5, 1, tzinfo=UTC),
         save_page=_nothing,
+        afterwards=lambda follow_up: None,
     )
 
 

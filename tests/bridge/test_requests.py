@@ -32,15 +32,6 @@ def test_to_end_what_is_not_there_costs_no_write() -> None:
     assert books.unsaved == set()
 
 
-def test_logs_and_firmware_have_ids_of_their_own() -> None:
-    books = Books()
-    begin(books, Work.FIRMWARE, 5, Request("SignedUpdateFirmware", 5))
-
-    assert find(books, Work.LOG, 5) is None
-    assert find(books, Work.FIRMWARE, None) is None
-    assert find(books, Work.FIRMWARE, 5) is not None
-
-
 def test_they_survive_the_store() -> None:
     books = Books()
     begin(books, Work.LOG, 5, DIAGNOSTICS)

@@ -143,6 +143,7 @@ class House:
             report=lambda kind, detail: None,
             clock=lambda: datetime(2026, 5, 1, tzinfo=UTC),
             save_page=save,
+            afterwards=lambda follow_up: None,
         )
 
     async def crash(self) -> None:

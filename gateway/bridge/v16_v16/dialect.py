@@ -37,10 +37,11 @@ async def _refuse(action: str, context: Context, _: Json) -> Json:
     return refuse(context.report, action)
 
 
-RELAYED_TO_BACKEND: Final = frozenset({"DataTransfer", "DiagnosticsStatusNotification", "FirmwareStatusNotification"})
+RELAYED_TO_BACKEND: Final = frozenset({"DataTransfer", "DiagnosticsStatusNotification"})
 """Actions of a station that the backend hears as they are, and whose answer the station gets as it is."""
 FROM_STATION: Final[dict[str, Handler]] = {
     "Authorize": authorization.authorize,
+    "FirmwareStatusNotification": firmware.firmware_status,
     "Heartbeat": availability.heartbeat,
     "LogStatusNotification": logs.log_status,
     "MeterValues": transactions.meter_values,
@@ -63,6 +64,7 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "GetLog": logs.get_log,
     "RemoteStopTransaction": transactions.remote_stop,
     "SetChargingProfile": transactions.set_charging_profile,
+    "SignedUpdateFirmware": firmware.signed_update_firmware,
     "UpdateFirmware": firmware.update_firmware,
 }
 RELAYED_TO_STATION: Final = OF_A_CENTRAL_SYSTEM - FROM_BACKEND.keys()

@@ -89,6 +89,7 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "Reset": remote_control.reset,
     "SendLocalList": local_list.send_local_list,
     "SetChargingProfile": smart_charging.set_charging_profile,
+    "SignedUpdateFirmware": firmware.signed_update_firmware,
     "TriggerMessage": remote_control.trigger_message,
     "UnlockConnector": remote_control.unlock_connector,
     "UpdateFirmware": firmware.update_firmware,

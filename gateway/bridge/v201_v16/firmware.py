@@ -1,33 +1,17 @@
-"""Firmware (block L): what a station tells of an update. The backend begins none: nobody could verify it."""
-
-from typing import Final
+"""Firmware (block L): an order of the backend goes to the desk, which verifies; statuses go to who ordered."""
 
 from gateway.bridge.books import Json
-from gateway.bridge.refusals import refuse_update
-from gateway.bridge.requests import Work, find, told
+from gateway.bridge.firmware_orders import place, plain_order, signed_order, told_16
+from gateway.bridge.refusals import refuse, refuse_update
 from gateway.bridge.v201_v16.context import Context
 
-FIRMWARE_STATUSES: Final = {
-    "Idle": "Idle",
-    "Downloading": "Downloading",
-    "Downloaded": "Downloaded",
-    "DownloadFailed": "DownloadFailed",
-    "Installing": "Installing",
-    "Installed": "Installed",
-    "InstallationFailed": "InstallationFailed",
-    "DownloadScheduled": "Idle",
-    "DownloadPaused": "Downloading",
-    "InstallScheduled": "Downloaded",
-    "InstallRebooting": "Installing",
-    "SignatureVerified": "Installing",
-    "InvalidSignature": "InstallationFailed",
-    "InstallVerificationFailed": "InstallationFailed",
-}
-"""FirmwareStatus of 2.0.1 -> of 1.6. The white paper has the fourteen of 2.0.1."""
 
-
-async def update_firmware(context: Context, _: Json) -> Json:
-    """UpdateFirmware, refused: see :func:`gateway.bridge.refusals.refuse_update`."""
+async def update_firmware(context: Context, payload: Json) -> Json:
+    """UpdateFirmware, which has no word for no; what nobody can verify is refused as in :func:`refuse_update`."""
+    if context.firmware is not None:
+        status = await place(context.firmware, context.afterwards, plain_order(payload))
+        if status != "Rejected":
+            return {}
     return refuse_update(
         context.report,
         context.afterwards,
@@ -36,16 +20,17 @@ async def update_firmware(context: Context, _: Json) -> Json:
     )
 
 
-async def firmware_status(context: Context, payload: Json) -> Json:
-    """FirmwareStatusNotification, relayed. The station is answered whether or not the backend hears it.
+async def signed_update_firmware(context: Context, payload: Json) -> Json:
+    """SignedUpdateFirmware of the white paper (L01)."""
+    if context.firmware is None:
+        return refuse(context.report, "SignedUpdateFirmware")
+    ordered = signed_order("SignedUpdateFirmware", payload)
+    return {"status": await place(context.firmware, context.afterwards, ordered)}
 
-    A backend that asked by SignedUpdateFirmware or ExtendedTriggerMessage hears the white paper's message; all others
-    hear of every update the plain one.
-    """
-    request = find(context.books, Work.FIRMWARE, payload.get("requestId"))
-    if request is not None or context.memory.firmware_asked:
-        context.memory.firmware_asked = False
-        await context.ask_backend("SignedFirmwareStatusNotification", told(request, payload))
-    else:
-        await context.ask_backend("FirmwareStatusNotification", {"status": FIRMWARE_STATUSES[payload["status"]]})
+
+async def firmware_status(context: Context, payload: Json) -> Json:
+    """FirmwareStatusNotification. The station is answered whether or not the backend hears it."""
+    heard = await context.firmware.heard(payload) if context.firmware is not None else None
+    asked, context.memory.firmware_asked = context.memory.firmware_asked, False
+    await context.ask_backend(*told_16(heard, payload, asked=asked))
     return {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from gateway.bridge.books import Books, Json
-from gateway.bridge.ports import Call, Clock, FirmwareDesk, Ledger, LogDesk, Note, Report, SavePage
+from gateway.bridge.ports import Afterwards, Call, Clock, FirmwareDesk, Ledger, LogDesk, Note, Report, SavePage
 
 EVENTS_MAX: Final = 32
 """Events of one transaction that are known again: a station repeats the oldest that it got no answer to."""
@@ -56,6 +56,7 @@ class Context:
     report: Report
     clock: Clock
     save_page: SavePage
+    afterwards: Afterwards
     firmware: FirmwareDesk | None = None
     """None: no update of a backend goes further."""
     logs: LogDesk | None = None

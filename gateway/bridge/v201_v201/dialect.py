@@ -5,12 +5,13 @@ from typing import Final
 
 from gateway.bridge.actions_201 import OF_A_CSMS, OF_A_STATION
 from gateway.bridge.books import Books, Json, Transaction
-from gateway.bridge.ports import Call, Clock, FirmwareDesk, Ledger, LogDesk, Note, Report, SavePage
+from gateway.bridge.ports import Afterwards, Call, Clock, FirmwareDesk, Ledger, LogDesk, Note, Report, SavePage
 from gateway.bridge.v201_v201 import (
     authorization,
     availability,
     boot,
     commands,
+    firmware,
     logs,
     relaying,
     station_security,
@@ -28,6 +29,7 @@ async def _notify_report(context: Context, payload: Json) -> Json:
 FROM_STATION: Final[dict[str, Handler]] = {
     **{action: functools.partial(relaying.to_backend, action) for action in relaying.WHILE_AWAY},
     "Authorize": authorization.authorize,
+    "FirmwareStatusNotification": firmware.firmware_status,
     "Heartbeat": availability.heartbeat,
     "NotifyEvent": availability.notify_event,
     "NotifyReport": _notify_report,
@@ -51,6 +53,7 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "SetNetworkProfile": station_security.set_network_profile,
     "SetVariables": variables.set_variables,
     "TriggerMessage": station_security.trigger_message,
+    "UpdateFirmware": firmware.update_firmware,
 }
 
 
@@ -75,11 +78,22 @@ class V201ToV201:
         report: Report,
         clock: Clock,
         save_page: SavePage,
+        afterwards: Afterwards,
         firmware: FirmwareDesk | None = None,
         logs: LogDesk | None = None,
     ) -> None:
         self._context = Context(
-            books, ledger, call_station, call_backend, note, report, clock, save_page, firmware=firmware, logs=logs
+            books,
+            ledger,
+            call_station,
+            call_backend,
+            note,
+            report,
+            clock,
+            save_page,
+            afterwards,
+            firmware=firmware,
+            logs=logs,
         )
 
     async def from_station(self, action: str, payload: Json) -> Json:

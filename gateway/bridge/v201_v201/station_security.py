@@ -31,7 +31,7 @@ async def refuse(action: str, context: Context, _: Json) -> Json:
         refusals.refuse(context.report, action)
     else:
         context.note(f"not-passed-on-{action}", f"the backend's {action} is refused: that is Voltgate's business")
-    return _refusal(REFUSALS[action], has_info=action not in _WITHOUT_STATUS_INFO)
+    return refusal(REFUSALS[action], has_info=action not in _WITHOUT_STATUS_INFO)
 
 
 async def set_network_profile(context: Context, payload: Json) -> Json:
@@ -42,14 +42,14 @@ async def set_network_profile(context: Context, payload: Json) -> Json:
     else:
         told = f" {profile}" if profile in {0, 1, 2} else ""
         context.report(DOWNGRADE, f"the backend asks for security profile{told} by SetNetworkProfile; not passed on")
-    return _refusal("Rejected")
+    return refusal("Rejected")
 
 
 async def trigger_message(context: Context, payload: Json) -> Json:
     """TriggerMessage; where it asks for a CSR: Rejected, and a security event."""
     if payload["requestedMessage"] in _CERTIFICATE_TRIGGERS:
         refusals.refuse_csr(context.report, "TriggerMessage")
-        return _refusal("Rejected")
+        return refusal("Rejected")
     return await context.call_station("TriggerMessage", payload)
 
 
@@ -59,5 +59,6 @@ async def data_transfer(context: Context, payload: Json) -> Json:
     return await context.call_station("DataTransfer", payload) if refusal is None else refusal
 
 
-def _refusal(status: str, *, has_info: bool = True) -> Json:
+def refusal(status: str, *, has_info: bool = True) -> Json:
+    """Return the answer to a command that isn't passed on."""
     return {"status": status, **({"statusInfo": {"reasonCode": "UnsupportedRequest"}} if has_info else {})}

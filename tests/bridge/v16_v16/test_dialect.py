@@ -61,7 +61,6 @@ RELAYED_DOWN: dict[str, tuple[Json, Json]] = {
 RELAYED_UP: dict[str, tuple[Json, Json]] = {
     "DataTransfer": ({"vendorId": "acme", "messageId": "m", "data": "x"}, {"status": "UnknownVendorId"}),
     "DiagnosticsStatusNotification": ({"status": "Uploaded"}, {}),
-    "FirmwareStatusNotification": ({"status": "Idle"}, {}),
 }
 
 

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.bridge.ports import UNVERIFIED_FIRMWARE, PeerUnavailable
-from gateway.bridge.requests import Request, Work, begin
-from gateway.bridge.v201_v16.firmware import FIRMWARE_STATUSES
+from gateway.bridge.firmware_orders import FIRMWARE_STATUSES
+from gateway.bridge.ports import UNVERIFIED_FIRMWARE, PeerUnavailable, UpdateHeard
 from gateway.wire.errors import CallError, ErrorCode
+from tests.bridge.firmware_desk import FakeFirmwareDesk
 
 if TYPE_CHECKING:
     from tests.bridge.v201_v16.conftest import World
@@ -41,7 +41,7 @@ async def test_the_station_is_answered_while_the_backend_is_away(world: "World")
 
 @pytest.mark.parametrize("status", sorted(FIRMWARE_STATUSES))
 async def test_who_asked_by_signed_update_firmware_hears_all_fourteen(known_world: "World", status: str) -> None:
-    begin(known_world.books, Work.FIRMWARE, 501, Request("SignedUpdateFirmware", 7))
+    known_world.context.firmware = FakeFirmwareDesk(known={501: UpdateHeard("SignedUpdateFirmware", 7)})
 
     await known_world.from_station("FirmwareStatusNotification", {"status": status, "requestId": 501})
 
@@ -75,7 +75,41 @@ async def test_who_triggered_the_status_hears_it_once(
 UPDATE = {"location": "https://example.com/fw.bin", "retrieveDate": "2026-05-01T12:00:00Z", "retries": 3}
 
 
-async def test_no_firmware_of_the_backend_reaches_the_station(world: "World") -> None:
+SIGNED = {
+    "requestId": 7,
+    "firmware": {
+        "location": "https://example.com/fw.bin",
+        "retrieveDateTime": "2026-05-01T12:00:00Z",
+        "signingCertificate": "PEM",
+        "signature": "c2ln",
+    },
+}
+
+
+async def test_an_order_goes_to_the_desk(known_world: "World") -> None:
+    desk = known_world.context.firmware = FakeFirmwareDesk()
+
+    assert await known_world.from_backend("UpdateFirmware", UPDATE) == {}
+    assert await known_world.from_backend("SignedUpdateFirmware", SIGNED) == {"status": "Accepted"}
+
+    assert [(each.action, each.retries, each.request_id) for each in desk.orders] == [
+        ("UpdateFirmware", 3, None),
+        ("SignedUpdateFirmware", None, 7),
+    ]
+    assert desk.proceeded == 2
+    assert (known_world.dialogue, known_world.reports) == ([], [])
+
+
+async def test_without_a_desk_a_signed_one_is_rejected(known_world: "World") -> None:
+    assert await known_world.from_backend("SignedUpdateFirmware", SIGNED) == {"status": "Rejected"}
+
+    assert (known_world.dialogue, [kind for kind, _ in known_world.reports]) == ([], [UNVERIFIED_FIRMWARE])
+
+
+@pytest.mark.parametrize("desk", [None, FakeFirmwareDesk("Rejected")], ids=["no desk", "nobody can verify it"])
+async def test_what_is_not_verified_does_not_reach_the_station(world: "World", desk: FakeFirmwareDesk | None) -> None:
+    world.context.firmware = desk
+
     assert await world.from_backend("UpdateFirmware", UPDATE) == {}
 
     assert world.dialogue == [("backend", "FirmwareStatusNotification", {"status": "DownloadFailed"})]

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.bridge.books import Books, Json, Page, Transaction, TransactionState
 from gateway.bridge.ledger_words import enter_answer, judges_late
-from gateway.bridge.ports import PeerUnavailable
+from gateway.bridge.ports import FollowUp, PeerUnavailable
 from gateway.bridge.v201_v201 import V201ToV201
 from gateway.bridge.v201_v201.context import Context
 from gateway.wire.schemas import operation
@@ -136,6 +136,7 @@ class World:
         """The pages as they are on disk."""
         self.notes: dict[str, str] = {}
         self.reports: list[tuple[str, str]] = []
+        self.follow_ups: list[FollowUp] = []
         self.bridge = self._new_bridge()
 
     def _new_bridge(self) -> V201ToV201:
@@ -148,6 +149,7 @@ class World:
             report=lambda kind, detail: self.reports.append((kind, detail)),
             clock=lambda: NOW,
             save_page=self._save_page,
+            afterwards=self.follow_ups.append,
         )
 
     @property
