@@ -96,6 +96,9 @@ class FirmwareCampaignRow(Model):
     halt_after: Mapped[int]
     window_from: Mapped[int | None]
     window_until: Mapped[int | None]
+    installed_before: Mapped[int]
+    """Stations that were through when a person last let it go on: its halt goes by those that came after."""
+    failed_before: Mapped[int]
     state: Mapped[str]
     reason: Mapped[str | None]
     created_at: Mapped[datetime]
@@ -115,7 +118,7 @@ class CampaignStationRow(Model):
     )
     identity: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str]
-    """pending, ordered, installed, failed, skipped."""
+    """A CampaignStationState."""
     update_id: Mapped[int | None] = mapped_column(RowId, ForeignKey("firmware_updates.id", ondelete="SET NULL"))
     reason: Mapped[str | None]
     changed_at: Mapped[datetime]

@@ -40,13 +40,14 @@ def _images() -> None:
 
 
 def _campaigns() -> None:
+    numbers = ("batch_size", "halt_above", "halt_after", "installed_before", "failed_before")
     op.create_table(
         "firmware_campaigns",
         sa.Column("id", RowId, nullable=False),
         *_texts("name", "state", "created_by", "changed_by"),
         *_maybe(sa.Text(), "group", "reason"),
         sa.Column("image_id", RowId, nullable=False),
-        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("batch_size", "halt_above", "halt_after")),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in numbers),
         *_maybe(sa.BigInteger(), "window_from", "window_until"),
         *_times("created_at", "changed_at"),
         sa.PrimaryKeyConstraint("id", name="pk_firmware_campaigns"),
