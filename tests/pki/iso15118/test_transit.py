@@ -184,7 +184,7 @@ async def test_what_is_asked_for(standin: StandIn, connect: Connect) -> None:
         ({"data": {"signature": signed(b"x", key=ec.generate_private_key(ec.SECP256R1()))}}, "isn't by the key"),
         ({"data": {"signature": signed(b"x", version=4)}}, "isn't a signature of the key's version 3"),
         ({"data": {"signature": "vault:v3:AAAA"}}, "isn't by the key"),
-        ({"data": {"signature": "vault:v3:AAAAA"}}, "isn't a signature in base64url"),
+        ({"data": {"signature": "vault:v3:AAAAA"}}, "isn't a signature in base64"),
         ({"data": {"signature": signed(b"x").replace("v3:", "v3:MEQC")}}, "isn't by the key"),
         ({"data": {"signature": None}}, "isn't a signature of"),
         ({"data": {}}, "isn't a signature of"),
