@@ -9,14 +9,14 @@ import typer
 import yaml
 
 from gateway.cli.output import Failed, JsonOption, print_json, printable
-from gateway.cli.pki_plan import Generation, Wishes, administrator, approle_plan, plan_for, plug_and_charge
+from gateway.cli.pki_plan import Generation, KeyType, Wishes, administrator, approle_plan, chosen_engines, plan_for
 from pki.pem_files import PUBLIC_MODE, write_file
 from pki.vault.bootstrap import Outcome, authority_section, cps_section
 from pki.vault.bootstrap import bootstrap as set_up
 from pki.vault.bootstrap_authorities import Papers
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import Finding, State
-from pki.vault.bootstrap_plan import MOUNTS, ROOT_MOUNT, Plan, policy_names
+from pki.vault.bootstrap_plan import CPS_KEY_TYPES, MOUNTS, ROOT_MOUNT, Plan, policy_names
 
 MARKS: Final = {State.RIGHT: "right  ", State.CHANGED: "changed", State.ATTENTION: "look at"}
 WOULD_CHANGE: Final = "change "
@@ -48,13 +48,17 @@ CpsOption = Annotated[
         "--cps", help="A key that signs answers to vehicles of ISO 15118-2 or -20.", rich_help_panel=_CONTRACTS
     ),
 ]
+Firmware = Annotated[
+    KeyType | None,
+    typer.Option(help="A key that signs firmware, where you are the signer; the gateway's login may not use it."),
+]
 MobilityOperator = Annotated[
     str | None,
     typer.Option(help="The O of contract certificates; default: the operator.", rich_help_panel=_CONTRACTS),
 ]
 Mount = Annotated[
     list[str] | None,
-    typer.Option(help="contract=NAME, contract_20=NAME, cps=NAME; repeatable.", rich_help_panel=_NAMES),
+    typer.Option(help="contract=NAME, contract_20=NAME, cps=NAME, firmware=NAME; repeatable.", rich_help_panel=_NAMES),
 ]
 ServerName = Annotated[
     list[str] | None, typer.Option(help="The only host names of server certificates; repeatable; default: any.")
@@ -111,6 +115,7 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one for each option, as typer reads t
     contract: Contract = None,
     cps: CpsOption = None,
     mobility_operator: MobilityOperator = None,
+    firmware: Firmware = None,
     lifetime: Lifetime = None,
     public_url: PublicUrl = None,
     offline_root: OfflineRoot = False,
@@ -135,11 +140,12 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one for each option, as typer reads t
 
     It needs an administrator's token (VAULT_TOKEN, or what `vault login` has left). It deletes nothing.
     """
-    contracts, keys = plug_and_charge(contract or [], cps or [], mount or [])
+    contracts, keys, signing = chosen_engines(contract or [], cps or [], firmware, mount or [])
     mounts = {"station": stations_mount} | ({"v2g": v2g_mount} if v2g else {})
     mounts |= ({"server": server_mount} if server else {}) | contracts
     root, chains, lifetimes = None if offline_root else root_mount, intermediate or [], lifetime or []
-    wishes = Wishes(operator, mounts, root, chains, lifetimes, public_url, server_name or [], mobility_operator, keys)
+    names = server_name or []
+    wishes = Wishes(operator, mounts, root, chains, lifetimes, public_url, names, mobility_operator, keys, signing)
     terms = (approle_mount, token_ttl, token_max_ttl, secret_id_ttl, gateway_network or [])
     plan = plan_for(wishes, approle_plan(*terms) if approle else None)
     with administrator(address, cacert, namespace) as vault:
@@ -212,13 +218,18 @@ class _Run:
                 typer.echo(f"\nto be signed by the offline root ({use}: CA:TRUE, path length 0):\n{csr}", nl=False)
         for name, csr in outcome.papers.requests.items():
             if f"{name}.csr" not in written:
-                typer.echo(
-                    f"\nto be signed under the V2G root ({name}: DC=CPS, key usage digitalSignature):\n{csr}", nl=False
-                )
+                typer.echo(f"\nto be signed under {_signed_under(name)}:\n{csr}", nl=False)
         typer.echo("\n# voltgate.yaml\n" + yaml.safe_dump(section, sort_keys=False, allow_unicode=True), nl=False)
         if self.plan.approle is None:
             policies = ", ".join(policy_names(self.plan))
             typer.echo(f"# and under each, `auth`: a login whose tokens have the policies {policies}")
+
+
+def _signed_under(name: str) -> str:
+    """Return whose the signature under a CSR is to be, and what it must grant."""
+    if name in CPS_KEY_TYPES:
+        return f"the V2G root ({name}: DC=CPS, key usage digitalSignature)"
+    return f"the root of your firmware ({name}: key usage digitalSignature)"
 
 
 def _write_papers(folder: Path, papers: Papers) -> dict[str, Path]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
@@ -17,7 +17,18 @@ from gateway.config.values import ORGANIZATION_MAX
 from pki.profiles import HOST_NAME, as_ip, with_lifetime
 from pki.vault.bootstrap_connection import Administrator
 from pki.vault.bootstrap_findings import seconds
-from pki.vault.bootstrap_plan import CPS_MOUNT, MOUNTS, AppRolePlan, CpsKey, Plan, Use, checked_mount, use_named
+from pki.vault.bootstrap_plan import (
+    CPS_MOUNT,
+    FIRMWARE_MOUNT,
+    MOUNTS,
+    AppRolePlan,
+    CpsKey,
+    FirmwareKey,
+    Plan,
+    Use,
+    checked_mount,
+    use_named,
+)
 
 TOKEN_VARIABLES: Final = ("BAO_TOKEN", "VAULT_TOKEN")
 TOKEN_FILE: Final = ".vault-token"  # noqa: S105  # where it lies, not what it is
@@ -34,6 +45,16 @@ class Generation(enum.StrEnum):
     ISO_20 = "20"
 
 
+class KeyType(enum.StrEnum):
+    """Of the key that signs firmware, by Vault's names; RSA signs by PSS."""
+
+    P256 = "ecdsa-p256"
+    P384 = "ecdsa-p384"
+    P521 = "ecdsa-p521"
+    RSA_3072 = "rsa-3072"
+    RSA_4096 = "rsa-4096"
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """The options that say what is wanted."""
@@ -48,6 +69,7 @@ class Wishes:
     server_names: Sequence[str] = ()
     mobility_operator: str | None = None
     cps: tuple[CpsKey, ...] = ()
+    firmware: FirmwareKey | None = None
 
 
 def plan_for(wishes: Wishes, approle: AppRolePlan | None) -> Plan:
@@ -68,10 +90,11 @@ def plan_for(wishes: Wishes, approle: AppRolePlan | None) -> Plan:
     try:
         uses = [_use(name, mount, lifetimes.get(name), wishes) for name, mount in wishes.mounts.items()]
         root_mount = None if wishes.root_mount is None else checked_mount(wishes.root_mount)
-        cps_mounts = {checked_mount(key.mount) for key in wishes.cps}
+        key_mounts = [*{checked_mount(key.mount) for key in wishes.cps}]
+        key_mounts += [] if wishes.firmware is None else [checked_mount(wishes.firmware.mount)]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    names = [*wishes.mounts.values(), *([] if root_mount is None else [root_mount]), *cps_mounts]
+    names = [*wishes.mounts.values(), *([] if root_mount is None else [root_mount]), *key_mounts]
     if len(set(names)) != len(names):
         raise typer.BadParameter("each engine needs a name of its own")
     return Plan(
@@ -83,18 +106,29 @@ def plan_for(wishes: Wishes, approle: AppRolePlan | None) -> Plan:
         approle,
         cps=wishes.cps,
         mobility_operator=mobility_operator,
+        firmware=wishes.firmware,
     )
 
 
-def plug_and_charge(
-    contracts: Sequence[Generation], cps: Sequence[Generation], mounts: Sequence[str]
-) -> tuple[dict[str, str], tuple[CpsKey, ...]]:
-    """Return the engine of each kind of contract certificates, by use, and the keys of provisioning services.
+class Engines(NamedTuple):
+    """The engines that can have another name by ``--mount``."""
+
+    contracts: dict[str, str]
+    """By use: of each kind of contract certificates."""
+    cps: tuple[CpsKey, ...]
+    """The keys of provisioning services."""
+    firmware: FirmwareKey | None
+
+
+def chosen_engines(
+    contracts: Sequence[Generation], cps: Sequence[Generation], firmware: KeyType | None, mounts: Sequence[str]
+) -> Engines:
+    """Return what is wanted of Plug & Charge, and the key that signs firmware.
 
     ``mounts``: other names than Voltgate's, as ``contract=NAME``. Raises typer.BadParameter.
     """
     uses = [f"contract{_SUFFIXES[each]}" for each in sorted(set(contracts))]
-    known = [*uses, *(["cps"] if cps else [])]
+    known = [*uses, *(["cps"] if cps else []), *(["firmware"] if firmware else [])]
     named = dict(each.partition("=")[::2] for each in mounts)
     for use, mount in named.items():
         if not mount:
@@ -102,7 +136,8 @@ def plug_and_charge(
         if use not in known:
             raise typer.BadParameter(f"--mount: {use!r} isn't set up here; one of {', '.join(known) or 'none'}")
     keys = (CpsKey(f"cps{_SUFFIXES[each]}", named.get("cps", CPS_MOUNT)) for each in sorted(set(cps)))
-    return {use: named.get(use, MOUNTS[use]) for use in uses}, tuple(keys)
+    own = None if firmware is None else FirmwareKey(firmware.value, named.get("firmware", FIRMWARE_MOUNT))
+    return Engines({use: named.get(use, MOUNTS[use]) for use in uses}, tuple(keys), own)
 
 
 def approle_plan(
@@ -122,6 +157,11 @@ def approle_plan(
 
 def administrator(address: str, cacert: Path | None, namespace: str | None) -> Administrator:
     """Open the connection. Raises typer.BadParameter, and Failed where there is no token."""
+    return Administrator(checked_address(address, cacert), vault_token(), cacert=cacert, namespace=namespace or None)
+
+
+def checked_address(address: str, cacert: Path | None) -> str:
+    """Return Vault's URL, and look whether its root is there. Raises typer.BadParameter, Failed."""
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
         raise typer.BadParameter("the address must be a URL such as https://vault.example.com:8200 (VAULT_ADDR)")
@@ -129,11 +169,14 @@ def administrator(address: str, cacert: Path | None, namespace: str | None) -> A
         raise typer.BadParameter("the token would travel in clear over http; use https")
     if cacert is not None and not cacert.is_file():
         raise Failed(f"{cacert} is no file; name the root of Vault's own certificate (VAULT_CACERT)")
-    return Administrator(address.rstrip("/"), _token(), cacert=cacert, namespace=namespace or None)
+    return address.rstrip("/")
 
 
-def _token() -> str:
-    """An argument would stand in the shell's history and in every process list."""
+def vault_token() -> str:
+    """Return the caller's token: an argument would stand in the shell's history and in every process list.
+
+    Raises Failed.
+    """
     for name in TOKEN_VARIABLES:
         if token := os.environ.get(name, "").strip():
             return token

@@ -13,8 +13,8 @@ from typing import Any
 from pki.vault.bootstrap_access import Login, set_up_approle, set_up_policies, set_up_roles
 from pki.vault.bootstrap_authorities import Papers, set_up_authorities
 from pki.vault.bootstrap_connection import Administrator
-from pki.vault.bootstrap_cps import set_up_cps
 from pki.vault.bootstrap_findings import Finding, Findings, State
+from pki.vault.bootstrap_keys import set_up_keys
 from pki.vault.bootstrap_mounts import set_up_mounts
 from pki.vault.bootstrap_plan import Plan
 
@@ -62,7 +62,7 @@ def _findings(
     yield from set_up_mounts(vault, plan)
     yield from set_up_authorities(vault, plan, outcome.papers, now=now, look=look)
     yield from set_up_roles(vault, plan)
-    yield from set_up_cps(vault, plan, outcome.papers, look=look)
+    yield from set_up_keys(vault, plan, outcome.papers, look=look)
     yield from set_up_policies(vault, plan)
     if plan.approle is not None:
         yield from set_up_approle(vault, plan, plan.approle, outcome.login, secret_id_file, look=look)

@@ -6,7 +6,17 @@ from pathlib import Path
 from pki.pem_files import FOLDER_MODE, SECRET_MODE, write_file
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import Finding, Findings, change, right, settled
-from pki.vault.bootstrap_plan import TOKEN_POLICY, AppRolePlan, CpsKey, Plan, Use, policy_names, policy_text, role_body
+from pki.vault.bootstrap_plan import (
+    TOKEN_POLICY,
+    AppRolePlan,
+    CpsKey,
+    FirmwareKey,
+    Plan,
+    Use,
+    policy_names,
+    policy_text,
+    role_body,
+)
 
 
 @dataclass(slots=True)
@@ -27,7 +37,7 @@ def set_up_roles(vault: Administrator, plan: Plan) -> Findings:
 def set_up_policies(vault: Administrator, plan: Plan) -> Findings:
     """Yield what is found of each ACL policy."""
     yield _policy(vault, f"voltgate-{TOKEN_POLICY}", None)
-    for use in plan.granted:
+    for use in (*plan.granted, *(() if plan.firmware is None else (plan.firmware,))):
         yield _policy(vault, use.policy, use)
 
 
@@ -52,7 +62,7 @@ def set_up_approle(
         yield _secret_id(vault, approle, secret_id_file, look=look)
 
 
-def _policy(vault: Administrator, name: str, use: Use | CpsKey | None) -> Finding:
+def _policy(vault: Administrator, name: str, use: Use | CpsKey | FirmwareKey | None) -> Finding:
     path = f"sys/policies/acl/{name}"
     text = policy_text(use)
     found = vault.read(path)

@@ -31,7 +31,7 @@ class Papers:
     csrs: dict[str, str] = field(default_factory=dict)
     """Those that wait to be signed by an offline root."""
     requests: dict[str, str] = field(default_factory=dict)
-    """Those of provisioning services, to be signed under the V2G root that vehicles know."""
+    """Those of transit keys, to be signed elsewhere: under the V2G root that vehicles know, or your own."""
 
 
 def set_up_authorities(vault: Administrator, plan: Plan, papers: Papers, *, now: datetime, look: bool) -> Findings:

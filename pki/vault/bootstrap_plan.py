@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from pki.profiles import OF_USE, CertificateProfile, load_profile
 from pki.vault_roles import role_settings
 
@@ -23,6 +26,10 @@ MOUNTS: Final = {
 CPS_MOUNT: Final = "voltgate-cps"
 CPS_KEY_TYPES: Final = {"cps": "ecdsa-p256", "cps_20": "ecdsa-p521"}
 """The transit keys of provisioning services, by the key of the configuration that names each."""
+FIRMWARE_MOUNT: Final = "voltgate-firmware"
+FIRMWARE_KEY: Final = "firmware"
+NAME_MAX: Final = 64
+"""Characters of a common name (RFC 5280, ub-common-name)."""
 ROOT_MOUNT: Final = "voltgate-root"
 APPROLE: Final = "voltgate"
 TOKEN_POLICY: Final = "token"  # noqa: S105  # the policy's name
@@ -92,6 +99,11 @@ class CpsKey:
     mount: str = CPS_MOUNT
 
     @property
+    def kind(self) -> str:
+        """Vault's name of what it is."""
+        return CPS_KEY_TYPES[self.name]
+
+    @property
     def path(self) -> str:
         return f"{self.mount}/keys/{self.name}"
 
@@ -99,6 +111,39 @@ class CpsKey:
     def policy(self) -> str:
         """The name of its ACL policy."""
         return f"voltgate-{self.name}"
+
+    def subject(self, operator: str) -> dict[x509.ObjectIdentifier, str]:
+        """Return the names in its CSR; who signs that may give others."""
+        return {
+            NameOID.DOMAIN_COMPONENT: "CPS",
+            NameOID.ORGANIZATION_NAME: operator,
+            NameOID.COMMON_NAME: "Voltgate CPS",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareKey:
+    """The key that signs firmware, where the operator is the signer. ``kind``: Vault's name of what it is.
+
+    The gateway's own login may not use it: whoever takes the gateway over must not sign what stations install.
+    """
+
+    kind: str = "ecdsa-p256"
+    mount: str = FIRMWARE_MOUNT
+    name: str = FIRMWARE_KEY
+
+    @property
+    def path(self) -> str:
+        return f"{self.mount}/keys/{self.name}"
+
+    @property
+    def policy(self) -> str:
+        """The name of its ACL policy."""
+        return f"voltgate-{self.name}"
+
+    def subject(self, operator: str) -> dict[x509.ObjectIdentifier, str]:
+        """Return the names in its CSR; who signs that may give others."""
+        return {NameOID.ORGANIZATION_NAME: operator, NameOID.COMMON_NAME: f"{operator} firmware"[:NAME_MAX]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +162,12 @@ class Plan:
     cps: tuple[CpsKey, ...] = ()
     mobility_operator: str | None = None
     """The O of contract certificates; None: ``operator``."""
+    firmware: FirmwareKey | None = None
+
+    @property
+    def keys(self) -> tuple[CpsKey | FirmwareKey, ...]:
+        """All transit keys."""
+        return (*self.cps, *(() if self.firmware is None else (self.firmware,)))
 
     @property
     def granted(self) -> tuple[Use | CpsKey, ...]:
@@ -195,11 +246,14 @@ def url_settings(mount: str, public_url: str, *, is_issuer_named: bool = True) -
     }
 
 
-def policy_text(use: Use | CpsKey | None) -> str:
+def policy_text(use: Use | CpsKey | FirmwareKey | None) -> str:
     """Return the ACL policy of a use, for its mount; None: that of the gateway's own token."""
     name = TOKEN_POLICY if use is None else use.name
     text = (importlib.resources.files("policies") / "vault" / f"{name}.hcl").read_text(encoding="utf-8")
-    return text if use is None else text.replace(f'path "{MOUNTS.get(name, CPS_MOUNT)}/', f'path "{use.mount}/')
+    if use is None:
+        return text
+    own = MOUNTS.get(name, FIRMWARE_MOUNT if isinstance(use, FirmwareKey) else CPS_MOUNT)
+    return text.replace(f'path "{own}/', f'path "{use.mount}/')
 
 
 def policy_names(plan: Plan, had: Collection[str] = ()) -> list[str]:

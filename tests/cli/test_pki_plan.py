@@ -10,13 +10,14 @@ from gateway.cli.output import Failed
 from gateway.cli.pki_plan import (
     PEM_SIZE_MAX,
     Generation,
+    KeyType,
     Wishes,
     administrator,
     approle_plan,
+    chosen_engines,
     plan_for,
-    plug_and_charge,
 )
-from pki.vault.bootstrap_plan import CpsKey
+from pki.vault.bootstrap_plan import CpsKey, FirmwareKey, policy_names
 
 
 def wishes(**others: Any) -> Wishes:
@@ -113,15 +114,27 @@ def test_whom_to_ask_and_as_whom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_what_plug_and_charge_wants() -> None:
     two, twenty = Generation.ISO_2, Generation.ISO_20
 
-    assert plug_and_charge([], [], []) == ({}, ())
-    assert plug_and_charge([twenty, two, two], [twenty], []) == (
+    assert chosen_engines([], [], None, []) == ({}, (), None)
+    assert chosen_engines([twenty, two, two], [twenty], None, []) == (
         {"contract": "voltgate-contracts", "contract_20": "voltgate-contracts-20"},
         (CpsKey("cps_20"),),
+        None,
     )
-    assert plug_and_charge([two], [two, twenty], ["contract=mo", "cps=transit"]) == (
+    assert chosen_engines([two], [two, twenty], None, ["contract=mo", "cps=transit"]) == (
         {"contract": "mo"},
         (CpsKey("cps", "transit"), CpsKey("cps_20", "transit")),
+        None,
     )
+
+
+def test_a_key_for_firmware() -> None:
+    assert chosen_engines([], [], KeyType.RSA_3072, []).firmware == FirmwareKey("rsa-3072", "voltgate-firmware")
+    named = chosen_engines([], [], KeyType.P256, ["firmware=releases"]).firmware
+    assert named == FirmwareKey("ecdsa-p256", "releases")
+    plan = plan_for(wishes(firmware=named), None)
+    assert (plan.keys, "voltgate-firmware" in policy_names(plan)) == ((named,), False)
+    with pytest.raises(typer.BadParameter, match="each engine needs a name of its own"):
+        plan_for(wishes(firmware=FirmwareKey(mount="pki")), None)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +149,7 @@ def test_what_plug_and_charge_wants() -> None:
 )
 def test_engines_that_arent_wanted(mount: str, fault: str) -> None:
     with pytest.raises(typer.BadParameter, match=fault):
-        plug_and_charge([Generation.ISO_2], [Generation.ISO_2], [mount])
+        chosen_engines([Generation.ISO_2], [Generation.ISO_2], None, [mount])
 
 
 @pytest.mark.parametrize(

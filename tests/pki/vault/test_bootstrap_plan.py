@@ -4,14 +4,17 @@ import re
 from datetime import timedelta
 
 import pytest
+from cryptography.x509.oid import NameOID
 
 from pki.profiles import with_lifetime
 from pki.vault.bootstrap_plan import (
     CPS_KEY_TYPES,
     CRL_SETTINGS,
     MOUNTS,
+    NAME_MAX,
     AppRolePlan,
     CpsKey,
+    FirmwareKey,
     Plan,
     Use,
     checked_mount,
@@ -26,7 +29,7 @@ ORDER = ["voltgate-token", "voltgate-station", "voltgate-v2g", "voltgate-server"
 PATH = re.compile(r'path "([^"]+)"')
 
 
-def paths(use: Use | CpsKey | None) -> list[str]:
+def paths(use: Use | CpsKey | FirmwareKey | None) -> list[str]:
     return PATH.findall(policy_text(use))
 
 
@@ -80,6 +83,17 @@ def test_a_policy_names_one_key(name: str) -> None:
     text = policy_text(CpsKey(name))
     assert not re.search(r'path "[^"]*[*+{]', text)
     assert f'"hash_algorithm" = ["sha2-{256 if name == "cps" else 512}"]' in text
+
+
+def test_the_key_that_signs_firmware_is_not_the_gateways() -> None:
+    key = FirmwareKey("rsa-3072")
+    plan = Plan("Example CPO", (use_named("station"),), firmware=key)
+
+    assert paths(key) == ["voltgate-firmware/sign/firmware", "voltgate-firmware/keys/firmware"]
+    assert paths(FirmwareKey(mount="releases")) == ["releases/sign/firmware", "releases/keys/firmware"]
+    assert policy_names(plan, ["voltgate-firmware"]) == ["voltgate-token", "voltgate-station"]
+    assert (plan.keys, plan.granted) == ((key,), plan.uses)
+    assert len(key.subject("x" * 64)[NameOID.COMMON_NAME]) == NAME_MAX
 
 
 def test_whose_certificates_they_are() -> None:

@@ -1,4 +1,4 @@
-"""The keys of provisioning services: transit keys that nothing can export, and the CSRs for their certificates."""
+"""Keys that sign for vehicles, and firmware: transit keys that nothing can export, and CSRs for their certificates."""
 
 from typing import Final
 
@@ -6,24 +6,21 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from pki.issuing import distinguished_name
 from pki.vault.bootstrap_authorities import Papers
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import Finding, Findings, attention, change, right
-from pki.vault.bootstrap_plan import CPS_KEY_TYPES, CpsKey, Plan
+from pki.vault.bootstrap_plan import CpsKey, FirmwareKey, Plan
 
-COMMON_NAME: Final = "Voltgate CPS"
-"""In the CSR; who signs it may give another name."""
 _LOOSE: Final = ("exportable", "allow_plaintext_backup", "deletion_allowed")
 
 
-def set_up_cps(vault: Administrator, plan: Plan, papers: Papers, *, look: bool) -> Findings:
+def set_up_keys(vault: Administrator, plan: Plan, papers: Papers, *, look: bool) -> Findings:
     """Yield what is found of each engine and key. ``look``: nothing is asked that needs more than reading."""
-    for mount in dict.fromkeys(key.mount for key in plan.cps):
+    for mount in dict.fromkeys(key.mount for key in plan.keys):
         yield _engine(vault, mount)
-    for key in plan.cps:
+    for key in plan.keys:
         yield _key(vault, key)
         if not look:
             papers.requests[key.name] = _csr(vault, key, plan.operator)
@@ -33,15 +30,15 @@ def _engine(vault: Administrator, mount: str) -> Finding:
     subject = f"engine {mount}"
     found = (vault.read("sys/mounts") or {}).get(f"{mount}/")
     if found is None:
-        body = {"type": "transit", "description": "Voltgate: keys that sign answers to vehicles"}
+        body = {"type": "transit", "description": "Voltgate: keys that sign, and never leave"}
         return change(subject, "created: transit", vault.writing(f"sys/mounts/{mount}", body))
     if found.get("type") != "transit":
         raise BootstrapFailed(f"{mount} is an engine of type {found.get('type')}; name another one for Voltgate")
     return right(subject)
 
 
-def _key(vault: Administrator, key: CpsKey) -> Finding:
-    subject, kind = f"key {key.mount}/{key.name}", CPS_KEY_TYPES[key.name]
+def _key(vault: Administrator, key: CpsKey | FirmwareKey) -> Finding:
+    subject, kind = f"key {key.mount}/{key.name}", key.kind
     found = vault.read(key.path)
     if found is None:
         return change(subject, f"created: {kind}", vault.writing(key.path, {"type": kind}))
@@ -53,17 +50,13 @@ def _key(vault: Administrator, key: CpsKey) -> Finding:
     return right(subject)
 
 
-def _csr(vault: Administrator, key: CpsKey, operator: str) -> str:
+def _csr(vault: Administrator, key: CpsKey | FirmwareKey, operator: str) -> str:
     """Return a CSR by the newest version of the key: Vault puts its own key into the one that it is given.
 
     The subject alone: OpenBao 2.7 loses the values of extensions.
     """
-    name = {
-        NameOID.DOMAIN_COMPONENT: "CPS",
-        NameOID.ORGANIZATION_NAME: operator,
-        NameOID.COMMON_NAME: COMMON_NAME,
-    }
-    builder = x509.CertificateSigningRequestBuilder().subject_name(distinguished_name(name))
+    subject = distinguished_name(key.subject(operator))
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     template = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
     told = vault.write(f"{key.path}/csr", {"csr": template.public_bytes(Encoding.PEM).decode()})
     return str(told["csr"]).strip() + "\n"

@@ -1,4 +1,4 @@
-"""Keys of provisioning services on a real OpenBao, and what the gateway's login may do for Plug & Charge."""
+"""Keys that sign for vehicles, and firmware, on a real OpenBao; and what the gateway's login may do with them."""
 
 import base64
 import urllib.error
@@ -27,7 +27,7 @@ from pki.profiles import load_profile
 from pki.vault.bootstrap import Outcome, cps_section
 from pki.vault.bootstrap_connection import Administrator, BootstrapFailed
 from pki.vault.bootstrap_findings import State
-from pki.vault.bootstrap_plan import CpsKey, Plan
+from pki.vault.bootstrap_plan import CpsKey, FirmwareKey, Plan
 from pki.vault.connection import VaultConnection
 from pki.vault.inspection import role_faults, surplus
 from pki.vault.logins import AppRoleLogin
@@ -192,6 +192,23 @@ def test_the_csr_is_by_the_newest_version(vault: Administrator) -> None:
 
     keys = [x509.load_pem_x509_csr(csr.encode()).public_key() for csr in (first, second)]
     assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p521", "rsa-3072"])
+def test_the_key_that_signs_firmware_is_not_for_the_gateways_login(vault: Administrator, kind: str) -> None:
+    plan = plan_of("station", firmware=FirmwareKey(kind))
+
+    outcome, second = set_up(vault, plan), set_up(vault, plan)
+
+    told = changed(outcome.findings)
+    assert {f"key voltgate-firmware/firmware: created: {kind}", "policy voltgate-firmware: created"} < set(told)
+    assert [str(each) for each in second.findings if each.state is not State.RIGHT] == []
+    csr = x509.load_pem_x509_csr(second.papers.requests["firmware"].encode())
+    assert csr.is_signature_valid
+    assert csr.subject.rfc4514_string() == f"CN={OPERATOR} firmware,O={OPERATOR}"
+    role = vault.read("auth/approle/role/voltgate")
+    assert role is not None
+    assert role["token_policies"] == ["voltgate-token", "voltgate-station"]
 
 
 def test_a_key_that_can_leave_is_looked_at(vault: Administrator) -> None:
