@@ -263,6 +263,71 @@ class LogRecord:
         return self.state in {LogState.ASKED, LogState.RECEIVED}
 
 
+class Publisher(enum.Enum):
+    """Who is the local controller of a PublishFirmware (OCPP 2.0.1 L03)."""
+
+    GATEWAY = "gateway"
+    """Voltgate, in the station's place: the backend has asked."""
+    STATION = "station"
+    """The station itself: an operator has asked."""
+
+
+class PublicationState(enum.Enum):
+    """Where a publication stands: a PublishFirmwareStatus of 2.0.1, or what became of one that was published."""
+
+    DOWNLOAD_SCHEDULED = "DownloadScheduled"
+    DOWNLOADING = "Downloading"
+    DOWNLOADED = "Downloaded"
+    CHECKSUM_VERIFIED = "ChecksumVerified"
+    PUBLISHED = "Published"
+    DOWNLOAD_FAILED = "DownloadFailed"
+    DOWNLOAD_PAUSED = "DownloadPaused"
+    INVALID_CHECKSUM = "InvalidChecksum"
+    PUBLISH_FAILED = "PublishFailed"
+    IDLE = "Idle"
+    """A station's own word alone."""
+    UNPUBLISHED = "Unpublished"
+
+    @property
+    def is_open(self) -> bool:
+        """True while something is to come of it."""
+        return self in _GOING_ON
+
+
+_GOING_ON = frozenset(
+    {
+        PublicationState.DOWNLOAD_SCHEDULED,
+        PublicationState.DOWNLOADING,
+        PublicationState.DOWNLOADED,
+        PublicationState.DOWNLOAD_PAUSED,
+        PublicationState.CHECKSUM_VERIFIED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationRecord:
+    """One image that is published for all stations of a local controller. Times are aware, in UTC."""
+
+    id: int
+    identity: str
+    """The station on whose leg the backend asked, or which is the controller itself."""
+    publisher: Publisher
+    request_id: int
+    checksum: str | None
+    """The MD5 that was asked for, in lower-case hex; None: of a station."""
+    location: str | None
+    """As it was asked for; it may hold a password: never shown as it is. None: of a station."""
+    image_id: int | None
+    state: PublicationState
+    untold: bool
+    """True: it is over, and the backend has not heard so."""
+    published: tuple[str, ...]
+    """Where a station that is a controller has it; our own URLs aren't kept."""
+    created_at: datetime
+    changed_at: datetime
+
+
 class FirmwareUnknown(LookupError):
     """There is no such image, update, campaign or log; the text says so."""
 

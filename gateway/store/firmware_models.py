@@ -182,22 +182,26 @@ class FirmwarePublicationRow(Model):
 
     __tablename__ = "firmware_publications"
     __table_args__ = (
-        Index(None, "checksum", "state"),
         Index(None, "identity", "request_id"),
+        Index(None, "image_id", "state"),
+        Index(None, "state"),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     identity: Mapped[str]
-    """The station on whose leg the backend asked."""
+    """The station on whose leg the backend asked, or which is the local controller itself."""
+    publisher: Mapped[str]
+    """gateway or station."""
     image_id: Mapped[int | None] = mapped_column(RowId, ForeignKey("firmware_images.id"))
-    checksum: Mapped[str]
+    checksum: Mapped[str | None]
     """Lower-case hex."""
-    location: Mapped[str]
+    location: Mapped[str | None]
     request_id: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[str]
     """A PublishFirmwareStatus, or Unpublished."""
+    untold: Mapped[bool]
     published: Mapped[str | None]
-    """The URLs, as JSON."""
+    """The URLs of a station that is the controller, as JSON."""
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]

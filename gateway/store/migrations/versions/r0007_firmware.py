@@ -128,16 +128,17 @@ def _publications() -> None:
     op.create_table(
         "firmware_publications",
         sa.Column("id", RowId, nullable=False),
-        *_texts("identity", "checksum", "location", "state"),
+        *_texts("identity", "publisher", "state"),
         *_maybe(RowId, "image_id"),
-        *_maybe(sa.Text(), "published"),
+        *_maybe(sa.Text(), "checksum", "location", "published"),
         sa.Column("request_id", sa.BigInteger(), nullable=False),
+        sa.Column("untold", sa.Boolean(), nullable=False),
         *_times("created_at", "changed_at"),
         sa.PrimaryKeyConstraint("id", name="pk_firmware_publications"),
         _reference("firmware_publications", "image_id", "firmware_images", None),
         sqlite_autoincrement=True,
     )
-    _indices("firmware_publications", ["checksum", "state"], ["identity", "request_id"])
+    _indices("firmware_publications", ["identity", "request_id"], ["image_id", "state"], ["state"])
 
 
 def _texts(*names: str) -> list[sa.Column[str]]:
