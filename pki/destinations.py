@@ -5,7 +5,7 @@ Pure: :mod:`pki.fetching` asks here before it resolves a name, and again for eac
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -14,6 +14,8 @@ URL_LENGTH_MAX: Final = 2000
 """Characters (responderURL of OCPP 2.1; 2.0.1 has 512)."""
 PORTS: Final = {"http": 80, "https": 443}
 """The schemes that are spoken, and the port of each."""
+UPLOAD_PORTS: Final = {**PORTS, "ftp": 21, "ftps": 21}
+"""The same where files are sent to; TLS is begun on a connection in the clear (RFC 4217)."""
 DESTINATIONS_MAX: Final = 1024
 """Places of one allow-list."""
 
@@ -41,8 +43,8 @@ class Target:
     """At least ``/``, with the query."""
 
     @classmethod
-    def parse(cls, url: str) -> "Target":
-        """Read what somebody else wrote. Raises :class:`DestinationRefused`."""
+    def parse(cls, url: str, ports: Mapping[str, int] = PORTS) -> "Target":
+        """Read what somebody else wrote, of one of the schemes in ``ports``. Raises :class:`DestinationRefused`."""
         if len(url) > URL_LENGTH_MAX or not _VISIBLE.fullmatch(url) or "\\" in url:
             raise DestinationRefused(f"a URL has at most {URL_LENGTH_MAX} printable ASCII characters, and no backslash")
         try:
@@ -50,8 +52,8 @@ class Target:
             port = parts.port
         except ValueError:
             raise DestinationRefused("it isn't a URL") from None
-        if parts.scheme not in PORTS:
-            raise DestinationRefused("only http and https are spoken")
+        if parts.scheme not in ports:
+            raise DestinationRefused(f"only {' and '.join(', '.join(ports).rsplit(', ', 1))} are spoken")
         if "@" in parts.netloc:
             raise DestinationRefused("a URL with a user or a password is refused")
         if "#" in url:
@@ -62,7 +64,7 @@ class Target:
         if any(unquote(segment) in {".", ".."} for segment in re.split(r"/|%2f|%5c", parts.path, flags=re.IGNORECASE)):
             raise DestinationRefused("a path with . or .. is refused")
         query = f"?{parts.query}" if parts.query else ""
-        port = PORTS[parts.scheme] if port is None else port
+        port = ports[parts.scheme] if port is None else port
         return cls(parts.scheme, host, port, (parts.path or "/") + query)
 
     def __str__(self) -> str:
@@ -84,12 +86,15 @@ class Destination:
     """What the path begins with; it ends at a slash, or covers that one path."""
 
     @classmethod
-    def parse(cls, text: str) -> "Destination":
-        """Read ``host``, ``host:port``, ``*.example.com`` or the beginning of a URL. Raises ValueError."""
+    def parse(cls, text: str, ports: Mapping[str, int] = PORTS) -> "Destination":
+        """Read ``host``, ``host:port``, ``*.example.com`` or the beginning of a URL. Raises ValueError.
+
+        ``ports``: the schemes that a URL may have.
+        """
         star = "*." if text.startswith("*.") else ""
         is_url = "://" in text
         try:
-            target = Target.parse(text if is_url else f"http://{text.removeprefix('*.')}")
+            target = Target.parse(text if is_url else f"http://{text.removeprefix('*.')}", ports)
         except DestinationRefused as refused:
             raise ValueError(f"must be a host, host:port, *.example.com or the beginning of a URL: {refused}") from None
         if is_url:
@@ -110,7 +115,7 @@ class Destination:
                 return False
         elif target.host != self.host:
             return False
-        if self.scheme not in {None, target.scheme} or target.port != (self.port or PORTS[target.scheme]):
+        if self.scheme not in {None, target.scheme} or target.port != (self.port or UPLOAD_PORTS[target.scheme]):
             return False
         path, _, _ = target.path.partition("?")
         return path == self.path or path.startswith(self.path if self.path.endswith("/") else f"{self.path}/")
@@ -132,9 +137,12 @@ class AllowList:
         """Take these places instead; at most DESTINATIONS_MAX."""
         self._destinations = tuple(dict.fromkeys(destinations))[:DESTINATIONS_MAX]
 
-    def target(self, url: str) -> Target:
-        """Return the parts of ``url`` when it is on the list. Raises :class:`DestinationRefused`."""
-        target = Target.parse(url)
+    def target(self, url: str, ports: Mapping[str, int] = PORTS) -> Target:
+        """Return the parts of ``url`` when it is on the list. Raises :class:`DestinationRefused`.
+
+        ``ports``: the schemes that it may have.
+        """
+        target = Target.parse(url, ports)
         if not any(destination.covers(target) for destination in self._destinations):
             raise DestinationRefused(
                 f"{target.scheme}://{target.host}:{target.port} isn't on the list of those allowed"
