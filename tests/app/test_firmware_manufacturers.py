@@ -14,8 +14,10 @@ from gateway.app.firmware_manufacturers import FILE_MAX, Manufacturers
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from pki.firmware import Algorithm, FirmwareRefused, ImageDigest, Refusal
+from pki.issuing import Hierarchy, Issuer
 from tests.firmware_pki import DAY, crl_of, make_signer, manufacturer, pointers
 from tests.iso15118_pki import authority
+from tests.responders import GOOD, REVOKED, responding
 
 IMAGE: Final = b"firmware 1.2.3"
 DIGEST: Final = ImageDigest(len(IMAGE), hashlib.sha256(IMAGE).digest(), b"")
@@ -112,7 +114,11 @@ async def test_a_root_that_is_replaced(world: World) -> None:
     assert await refused(made, ACME.ec.pem) is Refusal.CERTIFICATE_UNTRUSTED
 
 
-@pytest.mark.parametrize("content", [None, b"x", ACME.ec.pem.encode(), b" " * (FILE_MAX + 1)])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"x", ACME.ec.pem.encode(), b" " * (FILE_MAX + 1)],
+    ids=["missing", "no PEM", "no CA", "too large"],
+)
 async def test_a_file_that_cant_be_used(world: World, content: bytes | None) -> None:
     file = world.folder / "acme" / "roots.pem"
     file.unlink() if content is None else file.write_bytes(content)
@@ -171,6 +177,28 @@ async def test_a_crl_that_the_certificate_names(world: World, named: Named) -> N
     named.crl = crl_of(named.root, [named.signer.certificate], now=ACME.now, number=2)
     again = world.manufacturers(tree={"ocsp": HERE}, crls=[], intermediates=None)
     assert await refused(again, named.signer.pem) is Refusal.CERTIFICATE_REVOKED
+
+
+async def test_the_responder_that_the_certificate_names(world: World) -> None:
+    root, issuing = (Issuer(each.certificate, each.key) for each in (ACME.root, ACME.sub))
+    async with responding(Hierarchy(root, issuing)) as responder:
+        place = responder.url.removeprefix("http://").removesuffix("/ocsp")
+        tree = {"ocsp": HERE | {"responders": [place]}}
+        for status, expected in ((GOOD, None), (REVOKED, Refusal.CERTIFICATE_REVOKED)):
+            signer = make_signer(
+                "Signer",
+                ACME.sub,
+                begins=ACME.now - DAY,
+                ends=ACME.now + DAY,
+                extensions=pointers(responder=responder.url),
+            )
+            responder.says = {"status": status}
+            made = world.manufacturers(tree=tree, crls=[])
+            if expected is None:
+                await (await made.verifier("acme")).check_signer(signer.pem)
+            else:
+                assert await refused(made, signer.pem) is expected
+        assert len(responder.asked) == 2
 
 
 @pytest.mark.parametrize("ocsp", [{}, HERE | {"responders": ["ocsp.example.com"]}], ids=["network", "place"])

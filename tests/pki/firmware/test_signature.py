@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 from typing import Final
 
 import pytest
@@ -80,6 +81,7 @@ def test_ecdsa_as_its_settings_have_it(curve: ec.EllipticCurve) -> None:
         (pkcs1(), PKCS1, Algorithm.RSA_PKCS1),
         (pkcs1(), BOTH, Algorithm.RSA_PKCS1),
     ],
+    ids=itertools.count(),  # what is signed is another text in each process
 )
 def test_rsa_as_its_settings_have_it(octets: bytes, scheme: Scheme, algorithm: Algorithm) -> None:
     assert checked(octets, RSA.public_key(), scheme) is algorithm
@@ -100,6 +102,7 @@ def test_rsa_as_its_settings_have_it(octets: bytes, scheme: Scheme, algorithm: A
         (pss(), RSA, EC_ALONE, r"rsa-pss-sha256, which isn't one of the manufacturer's algorithms (ecdsa-sha256)"),
         (ecdsa(), EC, BOTH, "ecdsa-sha256, which isn't one of"),
     ],
+    ids=itertools.count(),  # what is signed is another text in each process
 )
 def test_what_the_settings_dont_name(octets: bytes, key: ec.EllipticCurvePrivateKey, scheme: Scheme, said: str) -> None:
     refusal, why = refused(octets, key.public_key(), scheme)
@@ -175,6 +178,7 @@ R, S = numbers()
         EC.sign(IMAGE, ec.ECDSA(hashes.SHA1())),  # noqa: S303  # which is the point
         pss(),
     ],
+    ids=itertools.count(),  # what is signed is another text in each process
 )
 @pytest.mark.parametrize("scheme", [MOST, MOST_RAW])
 def test_ecdsa_that_isnt(octets: bytes, scheme: Scheme) -> None:
@@ -239,6 +243,7 @@ def test_the_shaping_makes_good_ones_where_nothing_is_bent() -> None:
         shaped(b"\0" * 384),
         ecdsa(),
     ],
+    ids=itertools.count(),  # what is signed is another text in each process
 )
 def test_rsa_that_isnt(octets: bytes) -> None:
     assert refused(octets, RSA.public_key(), MOST)[0] is Refusal.SIGNATURE_INVALID

@@ -170,6 +170,7 @@ async def test_an_impostor_of_the_sub_ca() -> None:
         PKI.ec.pem.ljust(CHARACTERS_MAX + 1),
         PKI.ec.pem * 6,
     ],
+    ids=["empty", "x", "cut off", "another label", "no certificate", "more behind it", "too long", "too many"],
 )
 async def test_what_is_no_certificate(pem: str) -> None:
     assert (await refused(TRUST, pem))[0] is Refusal.CERTIFICATE_MALFORMED
