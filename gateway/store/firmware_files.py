@@ -1,16 +1,16 @@
-"""The octets of images, on the disk by their SHA-256: what was checked is what is loaded (attacks B5)."""
+"""The octets of images, on the disk by their SHA-256, so that a file that was changed is no image any more."""
 
 import asyncio
-import os
 import re
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
+
+import structlog
 
 from gateway.store.firmware_incoming import Incoming, in_thread
 from gateway.store.firmware_parts import RESERVE, Part, Space, make_room, sweep, unwritable
@@ -20,13 +20,11 @@ from pki.firmware.digest import digest_file
 READERS: Final = 2
 """Images that are read whole at once: a disk and two cores do no more."""
 
-SETTLED: Final = 2_000_000_000
-"""Nanoseconds after which a change to a file has another time than the last one, on any file system."""
+log = structlog.get_logger(__name__)
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 T = TypeVar("T")
-_Stamp = tuple[int, int, int, int, int]
 
 
 class SharingFailed(Exception):
@@ -61,7 +59,6 @@ class FirmwareFiles:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="firmware")
         self._turn = threading.Lock()
         self._looks: dict[str, Future[ImageDigest | None]] = {}
-        self._checked: dict[str, _Stamp] = {}
 
     def close(self) -> None:
         """Let the threads end; what is being read is read to its end."""
@@ -73,52 +70,52 @@ class FirmwareFiles:
 
         Raises FirmwareRefused (NO_SPACE).
         """
-        part = await in_thread(self._open, key)
+        opening = asyncio.get_running_loop().run_in_executor(None, self._open, key)
+        try:
+            part = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close)
+            raise
         async with Incoming(part) as incoming:
             yield incoming
 
-    def path(self, sha256: str) -> Path:
-        """Return where an image lies or would lie. Raises ValueError where that is no SHA-256 in lower-case hex."""
-        if not _SHA256.fullmatch(sha256):
-            raise ValueError("an image is known by its SHA-256, in 64 lower-case hex digits")
-        return self._space.directory / sha256
+    async def path(self, sha256: str) -> Path | None:
+        """Return where an image lies, fetched from the shared place where it isn't here; None: it can't be had.
+
+        The log says why not. It is not read again: who sends it checks what he sends. Raises ValueError as
+        :meth:`check`.
+        """
+        place = self._place(sha256)
+        try:
+            return place if await in_thread(place.is_file) or await self.check(sha256) else None
+        except FirmwareRefused as refused:
+            log.warning("image_not_fetched", sha256=sha256, refusal=refused.refusal.value, reason=str(refused))
+            return None
 
     async def check(self, sha256: str) -> ImageDigest | None:
         """Read an image again, fetched from the shared place where it isn't here; None: it is nowhere.
 
         Those who ask for the same one meanwhile share the reading. Raises FirmwareRefused: CHANGED when its octets are
-        others, and what fetching it raises.
+        others, and what fetching it raises; ValueError where this is no SHA-256 in lower-case hex.
         """
-        path = self.path(sha256)
+        path = self._place(sha256)
         with self._turn:
             look = self._looks.get(sha256)
             if look is None:
                 look = self._looks[sha256] = self._readers.submit(self._look, sha256, path)
         return await asyncio.shield(asyncio.wrap_future(look))
 
-    async def checked_path(self, sha256: str) -> Path | None:
-        """Return where an image lies whose octets were checked and that nobody has touched since; None: it is nowhere.
-
-        It is read again only when the file isn't the one that was read, or was too new to tell. Raises as
-        :meth:`check`.
-        """
-        path = self.path(sha256)
-        if await in_thread(_stamp, path) != self._checked.get(sha256, ()) and await self.check(sha256) is None:
-            return None
-        return path
-
     async def keep(self, sha256: str) -> None:
         """Give an image that has just been verified to the shared place, if there is one. Raises SharingFailed."""
         if self._shared is not None:
-            await self._in_reader(self._shared.upload, sha256, self.path(sha256))
+            await self._in_reader(self._shared.upload, sha256, self._place(sha256))
 
     async def remove(self, sha256: str) -> None:
         """Drop an image here and in the shared place; it may be gone already.
 
         Raises FirmwareRefused (NO_SPACE: the disk doesn't let go of it) and SharingFailed.
         """
-        path = self.path(sha256)
-        self._checked.pop(sha256, None)
+        path = self._place(sha256)
         try:
             await in_thread(lambda: path.unlink(missing_ok=True))
         except OSError as error:
@@ -130,16 +127,24 @@ class FirmwareFiles:
         """Remove what a crash has left, and what nobody has resumed since ``before``; return how many."""
         return await in_thread(sweep, self._space.incoming, before.timestamp())
 
+    def _place(self, sha256: str) -> Path:
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError("an image is known by its SHA-256, in 64 lower-case hex digits")
+        return self._space.directory / sha256
+
     def _open(self, key: str) -> Part:
         try:
+            part = Part.open(self._space, key)
             make_room(self._space.incoming)
-            return Part.open(self._space, key)
         except OSError as error:
             raise unwritable(error) from error
+        return part
 
     def _look(self, sha256: str, path: Path) -> ImageDigest | None:
         try:
-            return self._read(sha256, path) if self._is_here(sha256, path) else None
+            if not path.exists() and not self._fetch(sha256):
+                return None
+            digest = digest_file(path)
         except OSError as error:
             raise FirmwareRefused(
                 Refusal.CHANGED, f"the file {sha256} in firmware.directory can't be read: {error.strerror or error}"
@@ -147,18 +152,8 @@ class FirmwareFiles:
         finally:
             with self._turn:
                 self._looks.pop(sha256, None)
-
-    def _is_here(self, sha256: str, path: Path) -> bool:
-        return path.exists() or self._fetch(sha256)
-
-    def _read(self, sha256: str, path: Path) -> ImageDigest:
-        before, began = _stamp(path), time.time_ns()
-        digest = digest_file(path)
-        if before is None or digest.sha256.hex() != sha256:
-            self._checked.pop(sha256, None)
+        if digest.sha256.hex() != sha256:
             raise _changed(f"the file {sha256} in firmware.directory")
-        if began - before[-1] > SETTLED:
-            self._checked[sha256] = before
         return digest
 
     def _fetch(self, sha256: str) -> bool:
@@ -181,16 +176,13 @@ class FirmwareFiles:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._readers, work, *args))
 
 
+def _close(opening: asyncio.Future[Part]) -> None:
+    """Close what was opened for somebody who has gone."""
+    if opening.exception() is None:
+        opening.result().close()
+
+
 def _changed(what: str) -> FirmwareRefused:
     return FirmwareRefused(
         Refusal.CHANGED, f"{what} has other octets than were verified; remove the image and add it again"
     )
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    """Return what changes when a file is replaced or written to; None: it isn't there."""
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

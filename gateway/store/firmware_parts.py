@@ -225,8 +225,8 @@ def sweep(folder: Path, before: float) -> int:
 
 
 def make_room(folder: Path) -> None:
-    """Remove the oldest of those that wait, so that PARTS_MAX are there when one more has come. Blocks."""
-    for path in _parts(folder)[: -PARTS_MAX + 1]:
+    """Remove the oldest of those that wait, so that PARTS_MAX are left. Blocks; raises OSError."""
+    for path in _parts(folder)[:-PARTS_MAX]:
         _remove_unless_held(path)
 
 

@@ -1,10 +1,8 @@
-"""Images by their SHA-256: what was checked is what is loaded, here or from where all gateways have them."""
+"""Images by their SHA-256, here or from where all gateways have them: nothing that hashes to something else."""
 
 import asyncio
 import hashlib
-import os
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ import pytest
 
 from gateway.store import firmware_files
 from gateway.store.firmware_files import FirmwareFiles
-from gateway.store.firmware_parts import Part
+from gateway.store.firmware_parts import Part, Space
 from pki.firmware import FirmwareRefused, ImageDigest, Refusal
 from pki.firmware.digest import digest_file
 
@@ -71,75 +69,37 @@ def left(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file()]
 
 
-def swap(path: Path, octets: bytes) -> None:
-    """Put other octets in a file, which looks as old as it was: who checks must notice all the same."""
-    was = path.stat()
-    path.chmod(0o600)
-    path.write_bytes(octets)
-    path.chmod(0o400)
-    while path.stat().st_ctime_ns == was.st_ctime_ns or path.stat().st_mtime_ns != was.st_mtime_ns:
-        os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an hour after the images came."""
-    now = time.time_ns() + 3_600_000_000_000
-    monkeypatch.setattr(time, "time_ns", lambda: now)
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Every file that was read whole."""
-    read: list[Path] = []
-
-    def watched(path: Path) -> ImageDigest:
-        read.append(path)
-        return digest_file(path)
-
-    monkeypatch.setattr(firmware_files, "digest_file", watched)
-    return read
-
-
-async def test_what_was_checked_is_what_is_loaded(files: FirmwareFiles, reads: list[Path], later: None) -> None:
+async def test_it_is_read_again_whenever_it_is_asked_for(files: FirmwareFiles) -> None:
     digest = await add(files)
     assert await files.check(SHA256) == digest
-    path = await files.checked_path(SHA256)
+    path = await files.path(SHA256)
     assert path is not None
-    assert path == files.path(SHA256)
     assert path.read_bytes() == IMAGE
-    assert reads == [path], "nobody has touched it meanwhile"
 
 
 @pytest.mark.parametrize("octets", [b"AN image", b"an", b"an image and more", b""])
-async def test_what_was_swapped_after_the_check(files: FirmwareFiles, octets: bytes, later: None) -> None:
+async def test_what_was_changed_is_no_image_any_more(files: FirmwareFiles, octets: bytes, tmp_path: Path) -> None:
     await add(files)
-    assert await files.checked_path(SHA256)
-    swap(files.path(SHA256), octets)
-    for ask in (files.checked_path, files.check, files.checked_path):
+    assert await files.check(SHA256)
+    (tmp_path / SHA256).chmod(0o600)
+    (tmp_path / SHA256).write_bytes(octets)
+    for _ in range(2):
         with pytest.raises(
             FirmwareRefused, match=f"the file {SHA256} in firmware.directory has other octets"
         ) as caught:
-            await ask(SHA256)
+            await files.check(SHA256)
         assert caught.value.refusal is Refusal.CHANGED
-
-
-async def test_what_is_too_new_is_read_each_time(files: FirmwareFiles, reads: list[Path]) -> None:
-    """Two changes within one tick of a file system's clock look like one."""
-    await add(files)
-    assert await files.checked_path(SHA256)
-    assert await files.checked_path(SHA256)
-    assert len(reads) == 2
 
 
 async def test_what_is_nowhere(files: FirmwareFiles, sharing: FirmwareFiles) -> None:
     for asked in (files, sharing):
         assert await asked.check(SHA256) is None
-        assert await asked.checked_path(SHA256) is None
+        assert await asked.path(SHA256) is None
 
 
-async def test_what_cannot_be_read(files: FirmwareFiles) -> None:
-    files.path(SHA256).mkdir()
+async def test_what_cannot_be_read(files: FirmwareFiles, tmp_path: Path) -> None:
+    (tmp_path / SHA256).mkdir()
+    assert await files.path(SHA256) is None
     with pytest.raises(FirmwareRefused, match="can't be read: Is a directory") as caught:
         await files.check(SHA256)
     assert caught.value.refusal is Refusal.CHANGED
@@ -148,7 +108,7 @@ async def test_what_cannot_be_read(files: FirmwareFiles) -> None:
 @pytest.mark.parametrize("name", ["", "..", "../../etc/passwd", SHA256.upper(), SHA256[1:], SHA256 + "\n", "g" * 64])
 async def test_what_is_no_sha256(files: FirmwareFiles, name: str) -> None:
     with pytest.raises(ValueError, match="64 lower-case hex digits"):
-        files.path(name)
+        await files.path(name)
     with pytest.raises(ValueError, match="64 lower-case hex digits"):
         await files.check(name)
 
@@ -156,11 +116,11 @@ async def test_what_is_no_sha256(files: FirmwareFiles, name: str) -> None:
 async def test_what_is_removed_is_gone_everywhere(sharing: FirmwareFiles, shared: Shared) -> None:
     await add(sharing)
     await sharing.keep(SHA256)
-    assert await sharing.checked_path(SHA256)
+    assert await sharing.path(SHA256)
     await sharing.remove(SHA256)
     await sharing.remove(SHA256)
     assert shared.images == {}
-    assert await sharing.checked_path(SHA256) is None
+    assert await sharing.path(SHA256) is None
 
 
 async def test_without_a_shared_place_it_is_kept_here_alone(files: FirmwareFiles) -> None:
@@ -171,7 +131,7 @@ async def test_without_a_shared_place_it_is_kept_here_alone(files: FirmwareFiles
 
 async def test_what_another_gateway_has_verified(sharing: FirmwareFiles, shared: Shared) -> None:
     shared.images[SHA256] = IMAGE
-    path = await sharing.checked_path(SHA256)
+    path = await sharing.path(SHA256)
     assert path is not None
     assert path.read_bytes() == IMAGE
     assert await sharing.check(SHA256)
@@ -183,6 +143,7 @@ async def test_what_was_changed_in_the_shared_place(sharing: FirmwareFiles, shar
     with pytest.raises(FirmwareRefused) as caught:
         await sharing.check(SHA256)
     assert caught.value.refusal is Refusal.CHANGED
+    assert await sharing.path(SHA256) is None
     assert left(tmp_path) == []
 
 
@@ -216,6 +177,34 @@ async def test_many_who_ask_share_one_reading(files: FirmwareFiles, monkeypatch:
     found = await asyncio.gather(elsewhere, *asked[1:])
     assert len({digest.sha256 for digest in found if digest}) == 1
     assert len(reads) <= 2, "who asks after the reading has ended has one of his own"
+
+
+async def test_who_is_cancelled_while_it_opens_leaves_nothing_open(
+    files: FirmwareFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    opened, is_closed = Part.open, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(space: Space, key: str) -> Part:
+        begun.set()
+        go_on.wait()
+        return opened(space, key)
+
+    def closed(part: Part) -> None:
+        part.discard()
+        loop.call_soon_threadsafe(is_closed.set)
+
+    monkeypatch.setattr(Part, "open", slow)
+    monkeypatch.setattr(Part, "close", closed)
+    adding = asyncio.ensure_future(add(files))
+    await asyncio.to_thread(begun.wait)
+    adding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await adding
+    go_on.set()
+    await is_closed.wait()
+    assert left(tmp_path) == []
 
 
 async def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:

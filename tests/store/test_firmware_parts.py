@@ -294,13 +294,22 @@ def test_the_sweep(space: Space) -> None:
 
 
 def test_few_wait_to_be_resumed(space: Space) -> None:
-    for number in range(PARTS_MAX):
+    for number in range(PARTS_MAX + 1):
         note = waiting(space, key=str(number))
         os.utime(note.with_suffix(".part"), (number, number))
     make_room(space.incoming)
-    assert len(list(space.incoming.glob("*.part"))) == PARTS_MAX - 1
+    assert len(list(space.incoming.glob("*.part"))) == PARTS_MAX
     assert Part.open(space, "0").offset == 0
     assert Part.open(space, "1").offset == 5
+
+
+def test_what_is_in_somebodys_hands_is_not_removed(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firmware_parts, "PARTS_MAX", 1)
+    part = begin(space, octets=b"first")
+    waiting(space, key="another")
+    make_room(space.incoming)
+    part.append(b"!")
+    assert part.commit(None).size == 6
 
 
 def test_a_link_in_its_place_is_not_followed(space: Space, tmp_path: Path) -> None:
