@@ -73,7 +73,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 lock: $(DEV)
 	$(COMPILE) pyproject.toml --all-extras -o requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra postgres -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --extra object-store --extra postgres -c requirements/dev.txt -o requirements/runtime.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/scanners.in -o requirements/scanners.txt
 	$(COMPILE) requirements/iso15118.in -o requirements/iso15118.txt

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import structlog
 
@@ -24,8 +24,6 @@ log = structlog.get_logger(__name__)
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
-T = TypeVar("T")
-
 
 class SharingFailed(Exception):
     """What all gateways share can't be written to now; the text says why. The image itself is as it was."""
@@ -39,7 +37,7 @@ class SharedImages(Protocol):
         ...
 
     def upload(self, sha256: str, path: Path) -> None:
-        """Take an image, in the place of what may be there. Raises SharingFailed."""
+        """Take an image, unless it is there. Raises SharingFailed."""
         ...
 
     def remove(self, sha256: str) -> None:
@@ -106,14 +104,18 @@ class FirmwareFiles:
         return await asyncio.shield(asyncio.wrap_future(look))
 
     async def keep(self, sha256: str) -> None:
-        """Give an image that has just been verified to the shared place, if there is one. Raises SharingFailed."""
+        """Give a verified image to the shared place, if there is one and it hasn't got it.
+
+        When that fails the log says so: the image is good here, and this is asked for again with the next order.
+        """
         if self._shared is not None:
-            await self._in_reader(self._shared.upload, sha256, self._place(sha256))
+            await self._sharing(self._shared.upload, sha256, self._place(sha256))
 
     async def remove(self, sha256: str) -> None:
         """Drop an image here and in the shared place; it may be gone already.
 
-        Raises FirmwareRefused (NO_SPACE: the disk doesn't let go of it) and SharingFailed.
+        Raises FirmwareRefused (NO_SPACE: the disk doesn't let go of it). What the shared place doesn't let go of stands
+        in the log.
         """
         path = self._place(sha256)
         try:
@@ -121,7 +123,7 @@ class FirmwareFiles:
         except OSError as error:
             raise unwritable(error) from error
         if self._shared is not None:
-            await self._in_reader(self._shared.remove, sha256)
+            await self._sharing(self._shared.remove, sha256)
 
     async def sweep(self, before: datetime) -> int:
         """Remove what a crash has left, and what nobody has resumed since ``before``; return how many."""
@@ -172,8 +174,11 @@ class FirmwareFiles:
             part.close()
         return is_there
 
-    async def _in_reader(self, work: Callable[..., T], *args: object) -> T:
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._readers, work, *args))
+    async def _sharing(self, work: Callable[..., None], sha256: str, *args: object) -> None:
+        try:
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._readers, work, sha256, *args))
+        except SharingFailed as failed:
+            log.warning("image_not_shared", sha256=sha256, reason=str(failed))
 
 
 def _close(opening: asyncio.Future[Part]) -> None:

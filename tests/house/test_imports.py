@@ -39,7 +39,7 @@ def declared() -> set[str]:
     """Return the names of the runtime dependencies, the extras of a deployment included."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    named = project["dependencies"] + extras["postgres"] + extras["otel"]
+    named = project["dependencies"] + extras["object-store"] + extras["postgres"] + extras["otel"]
     return {re.split(r"[^A-Za-z0-9-]", requirement)[0].lower() for requirement in named}
 
 

@@ -60,7 +60,7 @@ def test_dev_holds_it_at_the_same_versions(lock: str) -> None:
 def test_everything_declared_is_locked() -> None:
     groups = declared()
 
-    assert groups["runtime"] | groups["postgres"] <= pins("runtime.txt").keys()
+    assert groups["runtime"] | groups["object-store"] | groups["postgres"] <= pins("runtime.txt").keys()
     assert groups["build"] <= pins("build.txt").keys()
     assert set().union(*groups.values()) <= pins("dev.txt").keys()
 

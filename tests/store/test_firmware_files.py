@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.store import firmware_files
-from gateway.store.firmware_files import FirmwareFiles
+from gateway.store.firmware_files import FirmwareFiles, SharingFailed
 from gateway.store.firmware_parts import Part, Space
 from pki.firmware import FirmwareRefused, ImageDigest, Refusal
 from pki.firmware.digest import digest_file
@@ -121,6 +122,30 @@ async def test_what_is_removed_is_gone_everywhere(sharing: FirmwareFiles, shared
     await sharing.remove(SHA256)
     assert shared.images == {}
     assert await sharing.path(SHA256) is None
+
+
+async def test_a_shared_place_that_is_away(tmp_path: Path) -> None:
+    """The image is as good as it was, and gone when it is removed."""
+
+    class Away(Shared):
+        def upload(self, sha256: str, path: Path) -> None:
+            raise SharingFailed("gone")
+
+        def remove(self, sha256: str) -> None:
+            raise SharingFailed("gone, too")
+
+    away = FirmwareFiles(tmp_path, max_size=100, shared=Away(), reserve=0)
+    await add(away)
+    with capture_logs() as logs:
+        await away.keep(SHA256)
+        assert await away.check(SHA256)
+        await away.remove(SHA256)
+    away.close()
+    assert [(line["event"], line["sha256"], line["reason"]) for line in logs] == [
+        ("image_not_shared", SHA256, "gone"),
+        ("image_not_shared", SHA256, "gone, too"),
+    ]
+    assert left(tmp_path) == []
 
 
 async def test_without_a_shared_place_it_is_kept_here_alone(files: FirmwareFiles) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.store import firmware_parts
@@ -137,6 +137,7 @@ def test_a_file_that_is_shorter_than_noted(space: Space) -> None:
     assert Part.open(space, "key").offset == 3
 
 
+@settings(max_examples=40)
 @given(
     note=st.binary(max_size=50)
     | st.fixed_dictionaries(
