@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pki.destinations import AllowList, Destination
 from pki.downloading import ATTEMPTS_MAX, DOWNLOADS_MAX, REDIRECTS_MAX, WAITING_MAX, GuardedDownloads
@@ -246,6 +248,54 @@ async def test_another_version_each_time(site: Site, downloads: GuardedDownloads
     error = await refused(downloads, site.url, Sink())
     assert error.refusal is Refusal.FETCH_FAILED
     assert len(site.heard) == ATTEMPTS_MAX
+
+
+VERSIONS = {'"v1"': IMAGE, '"v2"': IMAGE[::-1] + b"!"}
+
+
+class Moody(Site):
+    """A server of many moods: each answer is of one version, breaks off somewhere, and may not know of ranges."""
+
+    def __init__(self, moods: list[tuple[str, int, bool]]) -> None:
+        super().__init__()
+        self.moods = moods
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        tag, until, knows_ranges = self.moods.pop(0) if self.moods else (TAG, 10_000, True)
+        asked = re.search(rf"Range: bytes=(\d+)-\r\nIf-Range: {tag}\r\n", head)
+        image = VERSIONS[tag]
+        whole = answer(image, ETag=tag) if asked is None or not knows_ranges else rest(int(asked[1]), image, ETag=tag)
+        if asked is not None and int(asked[1]) >= len(image):
+            whole = answer(b"", "416 Range Not Satisfiable")
+        writer.write(whole[: whole.index(b"\r\n\r\n") + 4 + until])
+        await writer.drain()
+        writer.close()
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    moods=st.lists(st.tuples(st.sampled_from(sorted(VERSIONS)), st.integers(0, 1100), st.booleans()), max_size=12),
+    here=st.tuples(st.sampled_from(sorted(VERSIONS)), st.integers(0, 1025)),
+)
+def test_whatever_happens_it_is_one_version_or_none(moods: list[tuple[str, int, bool]], here: tuple[str, int]) -> None:
+    async def download() -> None:
+        octets = VERSIONS[here[0]][: here[1]]
+        sink = Sink(octets, here[0] if octets else None)
+        refusal = None
+        async with Moody(moods).running() as site, to(f"127.0.0.1:{site.port}") as downloads:
+            try:
+                await downloads.download(site.url, sink)
+            except FirmwareRefused as refused:
+                refusal = refused.refusal
+        assert refusal in {None, Refusal.FETCH_FAILED}
+        if sink.octets:
+            whole = VERSIONS[sink.validator or ""]
+            assert whole.startswith(sink.octets), "what is here can be gone on with"
+        if refusal is None:
+            assert sink.octets == VERSIONS[sink.validator or ""]
+
+    asyncio.run(download())
 
 
 @pytest.mark.parametrize(
