@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import structlog
 from cryptography import x509
 
+from gateway.app.ca_files import read_cas
 from gateway.app.problems import StartFailed
 from gateway.config.plug_and_charge import PlugAndCharge
 from pki.iso15118.answers import AnswerVerifier
@@ -20,12 +21,9 @@ from pki.iso15118.messages import Action
 from pki.iso15118.provisioning import Provision, VerifiedRequest
 from pki.iso15118.trust import TrustedPaths
 from pki.iso15118.verification import RequestVerifier
-from pki.paths import load_roots
 
 LOOK_EVERY: Final = 60.0
 """Seconds between two looks at the files and authorities."""
-FILE_MAX: Final = 1_048_576
-"""Bytes of a file of CA certificates."""
 
 log = structlog.get_logger(__name__)
 
@@ -107,7 +105,7 @@ class ContractTrust:
 
     def _read(self, name: str, path: Path, complain: Callable[[str, str], None]) -> Certificates:
         try:
-            certificates = _certificates(path)
+            certificates = read_cas(path)
         except OSError as error:
             complain(name, f"{path}: {error.strerror}")
         except ValueError as error:
@@ -132,15 +130,6 @@ class ContractTrust:
         others = contracts if self._section.mo_roots is not None else None
         self.answers.verifier = AnswerVerifier(v2g, others, profiles=profiles)
         self.signed_answers.verifier = AnswerVerifier(v2g, contracts, profiles=profiles)
-
-
-def _certificates(path: Path) -> Certificates:
-    """Raises OSError and ValueError."""
-    with path.open("rb") as file:
-        content = file.read(FILE_MAX + 1)
-    if len(content) > FILE_MAX:
-        raise ValueError(f"has more than {FILE_MAX} bytes")
-    return tuple(load_roots(content))
 
 
 def _fail(name: str, complaint: str) -> None:

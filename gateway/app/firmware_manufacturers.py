@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from cryptography import x509
 
+from gateway.app.ca_files import read_cas
 from gateway.app.clock import now
+from gateway.app.crl_sources import CrlSources
 from gateway.app.problems import StartFailed
-from gateway.app.revocations import Revocations
 from gateway.config import Config
 from gateway.config.firmware import Manufacturer
 from pki.crl_points import CrlPoints, places_named_by
@@ -24,11 +24,7 @@ from pki.firmware.signers import SignerTrust
 from pki.firmware.verification import FirmwareVerifier
 from pki.ocsp.client import OcspClient
 from pki.ocsp.source import OcspSource
-from pki.paths import load_roots
 from pki.revocation import CrlStore
-
-FILE_MAX: Final = 1_048_576
-"""Bytes of one file of certificates."""
 
 
 @dataclass
@@ -37,7 +33,7 @@ class _Known:
 
     section: Manufacturer
     crls: CrlStore
-    listed: Revocations
+    listed: CrlSources
     """Reads ``crls`` of the configuration."""
     looked_at: float = float("-inf")
     """When those were read, by the monotonic clock."""
@@ -126,28 +122,12 @@ class Manufacturers:
         if path is None:
             return []
         try:
-            return await asyncio.to_thread(_certificates, path)
+            return [*await asyncio.to_thread(read_cas, path)]
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             raise FirmwareRefused(Refusal.CERTIFICATE_UNTRUSTED, f"{key}: {path}: {why}; nobody is trusted") from None
 
 
-class _NothingHere:
-    """No signer is revoked through Voltgate: its CA says so."""
-
-    async def revoked_fingerprints(self) -> frozenset[str]:
-        return frozenset()
-
-
 def _known(section: Manufacturer, clock: Callable[[], datetime]) -> _Known:
     crls = CrlStore(clock=clock)
-    return _Known(section, crls, Revocations(_NothingHere(), {}, section.crls, crls))
-
-
-def _certificates(path: Path) -> list[x509.Certificate]:
-    """Raises OSError and ValueError."""
-    with path.open("rb") as file:
-        content = file.read(FILE_MAX + 1)
-    if len(content) > FILE_MAX:
-        raise ValueError(f"has more than {FILE_MAX} bytes")
-    return load_roots(content)
+    return _Known(section, crls, CrlSources({}, section.crls, crls))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from gateway.app.contract_trust import FILE_MAX, ContractTrust
+from gateway.app.ca_files import FILE_MAX
+from gateway.app.contract_trust import ContractTrust
 from gateway.app.problems import StartFailed
 from gateway.config.plug_and_charge import PlugAndCharge
 from pki.iso15118.contract_authorities import ContractAuthorities

@@ -10,7 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.app.firmware_manufacturers import FILE_MAX, Manufacturers
+from gateway.app.ca_files import FILE_MAX
+from gateway.app.firmware_manufacturers import Manufacturers
 from gateway.app.problems import StartFailed
 from gateway.config import Config
 from pki.firmware import Algorithm, FirmwareRefused, ImageDigest, Refusal
