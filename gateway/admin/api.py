@@ -13,6 +13,7 @@ from gateway.admin.contract_certificates import (
     ContractProvisionings,
 )
 from gateway.admin.contracts import ContractEndpoints, Contracts
+from gateway.admin.firmware import Catalogue, FirmwareEndpoints
 from gateway.admin.pending_stations import PendingStationEndpoints
 from gateway.admin.policies import Policies, PolicyEndpoints
 from gateway.admin.ports import (
@@ -60,6 +61,8 @@ class Parts:
     contracts: Contracts
     contract_certificates: ContractCertificates
     contract_provisionings: ContractProvisionings
+    firmware: Catalogue | None = None
+    """None: the configuration has no ``firmware``."""
 
 
 def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
@@ -78,4 +81,5 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     ContractCertificateEndpoints(parts.contract_certificates, parts.contract_provisionings, parts.revoke).add_routes(
         router
     )
+    FirmwareEndpoints(parts.firmware).add_routes(router)
     PendingStationEndpoints(parts.registration, roster).add_routes(router)

@@ -10,8 +10,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from gateway.admin.firmware_metrics import firmware_metrics
 from gateway.admin.policy_metrics import PolicyInForce, policy_metrics
 from gateway.admin.provisioning_metrics import provisioning_metrics
+from gateway.session.firmware import ImageState
 from gateway.session.tally import Tally
 
 
@@ -48,6 +50,8 @@ class Levels:
     quarantined: Mapping[str, int] = field(default_factory=dict)
     """By state (held, released): messages in the quarantine."""
     policies: Iterable[PolicyInForce] = ()
+    firmware: Mapping[ImageState, int] = field(default_factory=dict)
+    """Images of the catalogue, by state."""
 
 
 class _GatewayCollector(Collector):
@@ -63,6 +67,7 @@ class _GatewayCollector(Collector):
         yield from self._counters()
         yield from policy_metrics(self._tally, levels.policies)
         yield from provisioning_metrics(self._tally)
+        yield from firmware_metrics(levels.firmware)
 
     def _gauges(self, levels: Levels) -> Iterable[Metric]:
         yield GaugeMetricFamily(

@@ -8,7 +8,9 @@ import gateway
 from gateway.admin.certificate_requests import RequestFilter, RequestRefusal
 from gateway.admin.certificates import CertificateFilter, Revocation
 from gateway.admin.contracts import BODIES as CONTRACT_BODIES
+from gateway.admin.firmware import BODIES as FIRMWARE_BODIES
 from gateway.admin.openapi_contracts import CONTRACT_SCHEMAS, contracts
+from gateway.admin.openapi_firmware import FIRMWARE_SCHEMAS, firmware
 from gateway.admin.openapi_operations import (
     errors,
     json_answer,
@@ -38,6 +40,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     Explanation,
     QuarantineRelease,
     *CONTRACT_BODIES,
+    *FIRMWARE_BODIES,
 )
 _IDENTITY: Final = {
     "name": "identity",
@@ -81,13 +84,14 @@ def document() -> dict[str, Any]:
                 _quarantine,
                 _trust,
                 contracts,
+                firmware,
                 _others,
             )
             for path, item in describe().items()
         },
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**SCHEMAS, **CONTRACT_SCHEMAS, **bodies},
+            "schemas": {**SCHEMAS, **CONTRACT_SCHEMAS, **FIRMWARE_SCHEMAS, **bodies},
         },
     }
 

@@ -12,6 +12,7 @@ from gateway.admin.problems import ApiRefusal
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.certificate_requests import NotWaiting
 from gateway.session.contracts import ContractInvalid, ContractRefused
+from gateway.session.firmware import FirmwareConflict, FirmwareInvalid
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused
 from gateway.session.quarantine import ReleaseRefused
 from gateway.session.upgrades import UpgradeUnderWay
@@ -72,9 +73,9 @@ def refusals(missing: str = "not_registered") -> Iterator[None]:
     """Turn what the parts refuse into ApiRefusal: 400, 404 (with the code ``missing``), 409, 502 or 504."""
     try:
         yield
-    except (RegistrationInvalid, ContractInvalid) as error:
+    except (RegistrationInvalid, ContractInvalid, FirmwareInvalid) as error:
         raise ApiRefusal(400, "invalid", str(error)) from None
-    except (RegistrationRefused, ContractRefused, Refused) as error:
+    except (RegistrationRefused, ContractRefused, FirmwareConflict, Refused) as error:
         raise ApiRefusal(409, "refused", str(error)) from None
     except ReleaseRefused as error:
         raise ApiRefusal(409, "not_decidable", str(error)) from None

@@ -54,4 +54,5 @@ def api_parts(
         contracts=Contracts(database),
         contract_certificates=ContractCertificates(database),
         contract_provisionings=ContractProvisionings(database),
+        firmware=None if services.firmware is None else services.firmware.catalogue,
     )

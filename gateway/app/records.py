@@ -23,6 +23,7 @@ from gateway.admin.shown import (
     upgrade_shown,
 )
 from gateway.app.authorities import not_configured, open_authority
+from gateway.app.noted import Noted
 from gateway.app.problems import StartFailed
 from gateway.app.routing import RoutesShown, Routing
 from gateway.app.trust_files import TrustFiles
@@ -41,7 +42,6 @@ from gateway.session.contract_lines import new_contract, read_csv
 from gateway.session.contracts import BatchRefused, ContractInvalid, ContractRefused
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.quarantine import UNDECIDED, ReleaseRefused, Selection, State
-from gateway.session.security import EventRow, SecurityEvent
 from gateway.session.trust import RotationUnderWay
 from gateway.store.books import StoredBooks
 from gateway.store.certificate_outbox import RevocationOutbox
@@ -133,7 +133,7 @@ async def records(config: Config) -> AsyncIterator[Records]:
     try:
         database = await Database.open(config.store.connect_url(), exclusive=False)
         try:
-            certificates, events, noted = Certificates(database), SecurityEvents(database), _Noted()
+            certificates, events, noted = Certificates(database), SecurityEvents(database), Noted()
             notices = AuthorityNotices(RevocationOutbox(database), _Authorities(config))
             try:
                 yield Records(
@@ -196,16 +196,6 @@ def password_rules() -> Passwords:
         hash=passwords.hash_password,
         generate_key=passwords.generate_authorization_key,
     )
-
-
-class _Noted:
-    """The security log of one command: its events are kept when it ends, however it does."""
-
-    def __init__(self) -> None:
-        self.rows: list[EventRow] = []
-
-    def note(self, event: SecurityEvent) -> None:
-        self.rows.append(EventRow(event))
 
 
 class _Authorities:

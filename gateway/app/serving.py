@@ -294,18 +294,20 @@ class _Gateway:
         return {"store": True, "listeners": self.is_ready, **certificates}
 
     def _levels(self) -> Levels:
+        services = self._services
         return Levels(
             stations_connected=sum(station.is_connected for station in self._directory),
             backends_up=self.factory.links_up,
             journal_entries=self.factory.journal_entries,
             quarantined={state.value: count for state, count in self.factory.released.counts.items()},
-            certificates=self._services.pki.upkeep.census,
-            trust=self._services.pki.trust.levels,
+            certificates=services.pki.upkeep.census,
+            trust=services.pki.trust.levels,
             stations_provisional=sum(
                 station.is_connected and station.provisional is not None for station in self._directory
             ),
-            expiring=self._services.pki.expiring(),
+            expiring=services.pki.expiring(),
             policies=self._ground.policies,
+            firmware={} if services.firmware is None else services.firmware.counts,
         )
 
     async def _save_registers(self) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from gateway.app.authorities import Authorities
 from gateway.app.clock import now
+from gateway.app.firmware import FirmwareParts, open_firmware
 from gateway.app.pki_services import PkiServices
 from gateway.app.problems import StartFailed
 from gateway.app.records import password_rules
@@ -51,6 +52,8 @@ class StationServices:
         is_connected: Callable[[str], bool],
     ) -> None:
         """Put them together. Raises StartFailed."""
+        self._config = config
+        self._database = database
         self._tasks = tasks
         self.events = SecurityEvents(database)
         self.security = SecurityEventLog(self.events, tally, keep=config.limits.security_events)
@@ -70,6 +73,8 @@ class StationServices:
             spawn=tasks.spawn,
         )
         self.pki.trust.is_upgrading = self.upgrades.is_under_way
+        self.firmware: FirmwareParts | None = None
+        """None: the configuration has no ``firmware``."""
 
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:
@@ -91,6 +96,7 @@ class StationServices:
     async def prepare(self, stack: AsyncExitStack) -> None:
         """Have what must be there before a station comes; ``stack`` closes it. Raises StartFailed."""
         await self.pki.prepare(stack)
+        self.firmware = await open_firmware(self._config, self._database, self.security, self._tasks, stack)
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
@@ -102,6 +108,8 @@ class StationServices:
         self._tasks.spawn(self.security.run(), "security events")
         self._tasks.spawn(self.upgrades.run(), "upgrades")
         self.pki.start()
+        if self.firmware is not None:
+            self.firmware.start(self._tasks)
 
     async def close(self) -> None:
         """End what is asked of others, and write down the last security events."""

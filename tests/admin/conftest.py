@@ -478,6 +478,7 @@ class Office:
         self.live: dict[str, LiveStation] = {}
         self.checks: dict[str, bool] = {"store": True, "listeners": True}
         self.tally = Tally()
+        self.firmware: Any = None
 
     async def readiness(self) -> Mapping[str, bool]:
         return self.checks
@@ -506,6 +507,7 @@ class Office:
             contracts=self.contracts,
             contract_certificates=self.contract_certificates,
             contract_provisionings=self.provisionings,
+            firmware=self.firmware,
         )
         metrics = Metrics(self.tally, lambda: Levels(len(self.live), 0, 1, 2))
         app = application(token=token, parts=parts, metrics=metrics, readiness=self.readiness)
