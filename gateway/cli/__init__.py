@@ -12,6 +12,7 @@ from gateway.cli import (
     contract,
     demo,
     events,
+    firmware,
     pki,
     policy,
     policy_quarantine,
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(station.app, name="station")
 app.add_typer(cert.app, name="cert")
 app.add_typer(contract.app, name="contract")
+app.add_typer(firmware.app, name="firmware")
 app.add_typer(pki.app, name="pki")
 app.add_typer(trust.app, name="trust")
 policy.app.add_typer(policy_quarantine.app, name="quarantine")
