@@ -8,6 +8,7 @@ from sqlalchemy import insert
 from gateway.session.firmware import FirmwareImage, ImageState
 from gateway.store.database import Database
 from gateway.store.firmware_models import FirmwareImageRow, FirmwareUpdateRow, StationLogRow
+from gateway.store.models import Model
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SHA256 = "ab" * 32
@@ -37,16 +38,25 @@ IMAGE = FirmwareImage(
 )
 
 
+_ANYTHING: dict[type, Any] = {bool: False, int: 0, str: "", object: NOW}
+"""By the type of a column: UtcTime has none of its own."""
+
+
+def _row(model: type[Model], /, **given: Any) -> dict[str, Any]:
+    """Return a row of which only the columns in ``given`` mean anything."""
+    columns = model.__table__.columns
+    anything = {column.key: None if column.nullable else _ANYTHING[column.type.python_type] for column in columns}
+    return anything | given
+
+
 async def keep(database: Database, image: FirmwareImage = IMAGE) -> None:
     """Put the image, the updates 1 and 2 and the logs 1 and 2 of station CS1 into the store."""
-    row = {column.key: getattr(image, column.key) for column in FirmwareImageRow.__table__.columns}
-    of = {"identity": "CS1", "by": "legacy", "created_at": NOW, "changed_at": NOW}
-    ordered = {**of, "source": "backend", "location": "", "state": "sent"}
-    asked = {**of, "action": "GetLog", "log_type": "SecurityLog", "state": "asked"}
+    fields = {field: getattr(image, field) for field in image.__dataclass_fields__}
 
     def work(connection: Any) -> None:
-        connection.execute(insert(FirmwareImageRow), row | {"state": image.state.value})
-        connection.execute(insert(FirmwareUpdateRow), [{**ordered, "id": number} for number in (1, 2)])
-        connection.execute(insert(StationLogRow), [{**asked, "id": number} for number in (1, 2)])
+        connection.execute(insert(FirmwareImageRow), _row(FirmwareImageRow, **fields | {"state": image.state.value}))
+        for number in (1, 2):
+            connection.execute(insert(FirmwareUpdateRow), _row(FirmwareUpdateRow, id=number, identity="CS1"))
+            connection.execute(insert(StationLogRow), _row(StationLogRow, id=number, identity="CS1"))
 
     await database.write(work)
