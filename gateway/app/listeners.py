@@ -127,7 +127,7 @@ class StationListener:
     def _tls_contexts(self, tls: ListenerTls) -> TlsContexts:
         roots = [path for path in (tls.station_roots, tls.factory_roots) if path is not None]
         try:
-            return TlsContexts(functools.partial(_files, tls), roots, static_rsa=tls.static_rsa)
+            return TlsContexts(functools.partial(certificate_files, tls), roots, static_rsa=tls.static_rsa)
         except (TlsRejected, SecretError) as error:
             raise StartFailed(f"{self._place}.tls: {error}") from None
 
@@ -193,7 +193,7 @@ def roots_of_stations(config: Config) -> list[x509.Certificate]:
 
 
 @contextmanager
-def _files(tls: ListenerTls) -> Iterator[Pairs]:
+def certificate_files(tls: ListenerTls) -> Iterator[Pairs]:
     """Give the chains and keys as files; keys that are no files lie in memory meanwhile. Raises TlsRejected."""
     if tls.issued is not None:
         try:

@@ -89,6 +89,10 @@ class Tally:
     """From such a request to its answer."""
     contracts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(certificateStatus, "chain", "hashes" or "none") -> contracts that stations have asked about (Authorize)."""
+    files: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(what, outcome) -> requests to the file endpoint that are over; both are our own words."""
+    file_octets: Counter[str] = field(default_factory=Counter)
+    """"download" or "upload" -> bytes of images that were sent, of logs that were taken."""
 
     def kept(self, rule: str, action: str) -> None:
         """Count one message that went into the quarantine. Rules come and go as policies are loaded anew."""
@@ -109,6 +113,12 @@ class Tally:
         self.provisionings[action, provider, outcome] += 1
         if seconds is not None:
             self.provisioning_seconds.add(seconds)
+
+    def file_moved(self, what: str, outcome: str, octets: int) -> None:
+        """Count one request to the file endpoint, and what it moved."""
+        self.files[what, outcome] += 1
+        if octets:
+            self.file_octets[what] += octets
 
     def call(self, leg: Leg, direction: str, action: str, outcome: Outcome) -> None:
         """Count one CALL that has ended."""

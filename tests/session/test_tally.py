@@ -74,3 +74,12 @@ def test_requests_that_were_not_looked_at_take_no_time() -> None:
     tally.provisioned("Install", "native", "Issued", 0.2)
     assert sum(tally.provisionings.values()) == 2
     assert sum(tally.provisioning_seconds.counts) == 1
+
+
+def test_files_are_counted_with_what_they_moved() -> None:
+    tally = Tally()
+    tally.file_moved("download", "done", 5)
+    tally.file_moved("download", "broken_off", 2)
+    tally.file_moved("unknown", "not_found", 0)
+    assert tally.files == {("download", "done"): 1, ("download", "broken_off"): 1, ("unknown", "not_found"): 1}
+    assert tally.file_octets == {"download": 7}
