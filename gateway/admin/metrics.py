@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from gateway.admin.file_metrics import file_metrics
 from gateway.admin.firmware_metrics import firmware_metrics
 from gateway.admin.policy_metrics import PolicyInForce, policy_metrics
 from gateway.admin.provisioning_metrics import provisioning_metrics
@@ -52,6 +53,8 @@ class Levels:
     policies: Iterable[PolicyInForce] = ()
     firmware: Mapping[ImageState, int] = field(default_factory=dict)
     """Images of the catalogue, by state."""
+    file_connections: int | None = None
+    """Of the file endpoint; None where there is none."""
 
 
 class _GatewayCollector(Collector):
@@ -68,6 +71,7 @@ class _GatewayCollector(Collector):
         yield from policy_metrics(self._tally, levels.policies)
         yield from provisioning_metrics(self._tally)
         yield from firmware_metrics(levels.firmware)
+        yield from file_metrics(self._tally, levels.file_connections)
 
     def _gauges(self, levels: Levels) -> Iterable[Metric]:
         yield GaugeMetricFamily(
