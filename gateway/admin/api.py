@@ -14,6 +14,7 @@ from gateway.admin.contract_certificates import (
 )
 from gateway.admin.contracts import ContractEndpoints, Contracts
 from gateway.admin.firmware import Catalogue, FirmwareEndpoints
+from gateway.admin.firmware_updates import FirmwareUpdateEndpoints, Updates
 from gateway.admin.pending_stations import PendingStationEndpoints
 from gateway.admin.policies import Policies, PolicyEndpoints
 from gateway.admin.ports import (
@@ -63,6 +64,8 @@ class Parts:
     contract_provisionings: ContractProvisionings
     firmware: Catalogue | None = None
     """None: the configuration has no ``firmware``."""
+    updates: Updates | None = None
+    """None: no station is updated."""
 
 
 def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
@@ -82,4 +85,5 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
         router
     )
     FirmwareEndpoints(parts.firmware).add_routes(router)
+    FirmwareUpdateEndpoints(roster, parts.updates).add_routes(router)
     PendingStationEndpoints(parts.registration, roster).add_routes(router)

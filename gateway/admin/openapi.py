@@ -9,8 +9,10 @@ from gateway.admin.certificate_requests import RequestFilter, RequestRefusal
 from gateway.admin.certificates import CertificateFilter, Revocation
 from gateway.admin.contracts import BODIES as CONTRACT_BODIES
 from gateway.admin.firmware import BODIES as FIRMWARE_BODIES
+from gateway.admin.firmware_updates import UpdateToOrder
 from gateway.admin.openapi_contracts import CONTRACT_SCHEMAS, contracts
 from gateway.admin.openapi_firmware import FIRMWARE_SCHEMAS, firmware
+from gateway.admin.openapi_firmware_updates import FIRMWARE_UPDATE_SCHEMAS, firmware_updates
 from gateway.admin.openapi_operations import (
     errors,
     json_answer,
@@ -41,6 +43,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     QuarantineRelease,
     *CONTRACT_BODIES,
     *FIRMWARE_BODIES,
+    UpdateToOrder,
 )
 _IDENTITY: Final = {
     "name": "identity",
@@ -85,15 +88,26 @@ def document() -> dict[str, Any]:
                 _trust,
                 contracts,
                 firmware,
+                _updates,
                 _others,
             )
             for path, item in describe().items()
         },
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**SCHEMAS, **CONTRACT_SCHEMAS, **FIRMWARE_SCHEMAS, **bodies},
+            "schemas": {
+                **SCHEMAS,
+                **CONTRACT_SCHEMAS,
+                **FIRMWARE_SCHEMAS,
+                **FIRMWARE_UPDATE_SCHEMAS,
+                **bodies,
+            },
         },
     }
+
+
+def _updates() -> dict[str, Any]:
+    return firmware_updates(_IDENTITY)
 
 
 def _stations() -> dict[str, Any]:

@@ -92,9 +92,12 @@ class UpdatedStation(ConnectedStation, Protocol):
     """A station's runtime, as far as updates need it."""
 
     boot: Json | None
-    turn: asyncio.Lock
     bridge: Bridge
     backend: Backend
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held while a CALL of the station is in hand, or something is told in its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

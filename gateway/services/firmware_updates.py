@@ -14,6 +14,7 @@ from gateway.services.firmware_refusals import final_status
 from gateway.services.firmware_steps import Surroundings, UpdateSteps, Watcher
 from gateway.session.firmware import (
     FirmwareConflict,
+    FirmwareInvalid,
     FirmwareUnknown,
     ImageState,
     NewUpdate,
@@ -57,9 +58,11 @@ class FirmwareUpdates:
     ) -> UpdateRecord:
         """Order an update, which goes on by itself; one of which the station has not heard yet is canceled for it.
 
-        Raises FirmwareUnknown for a station or an image that isn't there, FirmwareConflict for an image that isn't to
-        be installed, StoreAway.
+        Raises FirmwareUnknown for a station or an image that isn't there, FirmwareInvalid for times out of their order,
+        FirmwareConflict for an image that isn't to be installed, StoreAway.
         """
+        if install_at is not None and install_at < (retrieve_at or self._on.now()):
+            raise FirmwareInvalid("install_at: it can't be installed before it is loaded")
         image = await self._on.images.find(image_id)
         if image is None:
             raise FirmwareUnknown(f"there is no firmware image {image_id}")

@@ -475,6 +475,7 @@ class Office:
         self.quarantine = Quarantine()
         self.renewals = Renewals()
         self.events = Events()
+        self.updates: Any = None
         self.live: dict[str, LiveStation] = {}
         self.checks: dict[str, bool] = {"store": True, "listeners": True}
         self.tally = Tally()
@@ -508,6 +509,7 @@ class Office:
             contract_certificates=self.contract_certificates,
             contract_provisionings=self.provisionings,
             firmware=self.firmware,
+            updates=self.updates,
         )
         metrics = Metrics(self.tally, lambda: Levels(len(self.live), 0, 1, 2))
         app = application(token=token, parts=parts, metrics=metrics, readiness=self.readiness)

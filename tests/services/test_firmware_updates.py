@@ -1,13 +1,24 @@
 """Updates as those see them who order them, and as their stations tell of them."""
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.bridge.firmware_orders import FIRMWARE_STATUSES
 from gateway.services.firmware_updates import ENDS
-from gateway.session.firmware import FirmwareConflict, FirmwareUnknown, ImageState, UpdateSource, UpdateState
+from gateway.session.firmware import (
+    FirmwareConflict,
+    FirmwareInvalid,
+    FirmwareUnknown,
+    ImageState,
+    UpdateSource,
+    UpdateState,
+)
 from gateway.session.security import Kind
 from tests.services.conftest import settle
-from tests.services.firmware_town import Town, image_of
+from tests.services.firmware_town import NOW, Town, image_of
+
+HOUR = timedelta(hours=1)
 
 
 async def test_an_operators_order_is_looked_at_sent_and_followed() -> None:
@@ -39,6 +50,18 @@ async def test_an_image_that_is_not_to_be_installed_is_not_ordered(state: ImageS
 
     with pytest.raises(FirmwareConflict, match="it burns"):
         await town.operated()
+
+    assert town.book.records == {}
+
+
+async def test_nothing_is_installed_before_it_is_loaded() -> None:
+    town = Town()
+
+    for retrieve_at, install_at in ((NOW + HOUR, NOW), (None, NOW - HOUR)):
+        with pytest.raises(FirmwareInvalid, match="install_at"):
+            await town.updates.order(
+                "CS1", 1, source=UpdateSource.OPERATOR, by="api", retrieve_at=retrieve_at, install_at=install_at
+            )
 
     assert town.book.records == {}
 
