@@ -80,7 +80,7 @@ def _v16_v16(parts: _Parts) -> Bridge:
         security_extension=parts.settings.security_extension,
         authorize_offline=parts.settings.authorize_offline,
         recall=parts.recall,
-        firmware=parts.on.firmware(parts.station),
+        firmware=parts.on.firmware(parts.station, parts.backend),
         logs=parts.on.logs(parts.station),
     )
 
@@ -99,7 +99,7 @@ def _v201_v16(parts: _Parts) -> Bridge:
         afterwards=parts.afterwards,
         settings=parts.settings,
         recall=parts.recall,
-        firmware=parts.on.firmware(parts.station),
+        firmware=parts.on.firmware(parts.station, parts.backend),
         logs=parts.on.logs(parts.station),
     )
 
@@ -115,7 +115,7 @@ def _v201_v201(parts: _Parts) -> Bridge:
         report=parts.report,
         clock=now,
         afterwards=parts.afterwards,
-        firmware=parts.on.firmware(parts.station),
+        firmware=parts.on.firmware(parts.station, parts.backend),
         logs=parts.on.logs(parts.station),
     )
 

@@ -48,8 +48,11 @@ class Foundation:
     """Called when a station's WebSocket is open."""
     when_provisional: Callable[[Station], None]
     """Called when a station has been answered Pending because its certificate must be renewed."""
-    firmware: Callable[[Station], FirmwareDesk | None] = lambda _: None
-    """Returns where a station's firmware is seen to; None: no update reaches it."""
+    opened: Callable[[Station], None] = lambda _: None
+    """Called when a station has been accepted, and when it comes back as one that was."""
+    firmware: Callable[[Station, str], FirmwareDesk | None] = lambda _, __: None
+    """Returns where the firmware of a station is seen to, which has the backend of this name; None: no update
+    reaches it."""
     logs: Callable[[Station], LogDesk | None] = lambda _: None
     """Returns where its logs are received; None: they go to where its backend wants them."""
     quiet: float = QUIET

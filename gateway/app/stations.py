@@ -129,7 +129,7 @@ class StationFactory:
         ground = QuarantineGround(on.quarantine, spoken, ledger.release, on.tally.kept)
         station.quarantine = StationQuarantine(station, ground)
         station.when_accepted = ledger.nudge
-        station.when_open = lambda: self._settling.begin(station)
+        station.when_open = lambda: self._opened(station)
         station.when_provisional = lambda: on.when_provisional(station)
         station.report = functools.partial(self._report, station)
         station.bridge = bridge_for(
@@ -327,6 +327,10 @@ class StationFactory:
             security_extension=backend.security_extension,
             plug_and_charge=backend.knows_contracts,
         )
+
+    def _opened(self, station: Station) -> None:
+        self._settling.begin(station)
+        self._on.opened(station)
 
     def _backend(self, name: str) -> Backend:
         """Return the section of a backend; for one that isn't there any more the default one's says what to do."""
