@@ -1,6 +1,6 @@
 """What is next for a station of a campaign, decided from what is on record: no I/O."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -41,16 +41,18 @@ def may_order(campaign: CampaignAtWork, now: datetime) -> bool:
     return is_running and why_it_halts(campaign) is None and is_in_window(campaign.record.plan, now)
 
 
-def why_not_for_it(campaign: CampaignAtWork, vendors: Collection[str], boot: Json | None) -> str | None:
+def why_not_for_it(
+    campaign: CampaignAtWork, manufacturer_of: Callable[[str], str | None], boot: Json | None
+) -> str | None:
     """Return why a station will never be ordered by this campaign, or None; ``boot``: its last BootNotification.
 
-    ``vendors``: vendorName of the image's manufacturer. Of one that has not said what it is, nothing is known.
+    ``manufacturer_of``: the one that has a vendorName. Of a station that has not said what it is, nothing is known.
     """
     plate = nameplate(boot)
-    if plate.vendor is not None and plate.vendor not in vendors:
-        return f"it is of another vendor, {plate.vendor[:60]!a}: the image is {campaign.manufacturer}'s"
+    if plate.vendor is not None and manufacturer_of(plate.vendor) != campaign.manufacturer:
+        return f"its vendor is {plate.vendor[:60]!a}: the image is for stations of {campaign.manufacturer!a}"
     if campaign.model is not None and plate.model is not None and plate.model != campaign.model:
-        return f"it is of another model, {plate.model[:60]!a}: the image is for {campaign.model!a}"
+        return f"its model is {plate.model[:60]!a}: the image is for {campaign.model!a}"
     if plate.firmware is not None and plate.firmware == campaign.version:
         return f"it has version {campaign.version} already"
     return None

@@ -34,6 +34,7 @@ from gateway.session.firmware import (
     FirmwareUnknown,
     UpdateRecord,
     UpdateSource,
+    UpdateState,
 )
 from gateway.session.firmware_campaigns import (
     CampaignAtWork,
@@ -77,6 +78,9 @@ class CampaignBook(Protocol):
 
     async def move(self, campaign_id: int, changes: Collection[StationChange]) -> None:
         """Give stations their next state."""
+
+    async def installed_late(self, update_ids: Collection[int]) -> int:
+        """Of these updates, some had been taken for failed: correct it, and return how many."""
 
     async def halt(self, campaign_id: int, reason: str) -> bool:
         """Halt a campaign; False where it wasn't running."""
@@ -144,21 +148,23 @@ class CampaignScheduler:
         updates: Updates,
         *,
         live: Callable[[str], CampaignedStation | None],
-        vendors: Callable[[str], Collection[str]],
+        manufacturer_of: Callable[[str], str | None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``live``: a station's runtime, if it has one; ``vendors``: vendorName of a manufacturer's stations."""
+        """``live``: a station's runtime, if it has one; ``manufacturer_of``: who has a vendorName."""
         self._book = book
         self._updates = updates
         self._live = live
-        self._vendors = vendors
+        self._manufacturer_of = manufacturer_of
         self._now = now
         self._monotonic = monotonic
         self._clock = ClockWatch(now, monotonic)
         self._sleep = sleep
         self._known: dict[int, _Known] = {}
+        self._installed: set[int] = set()
+        """Updates that have ended well since the last look."""
         self.campaigns: Mapping[CampaignState, int] = {}
         """How many there are of those that aren't over, at the last look."""
 
@@ -174,6 +180,11 @@ class CampaignScheduler:
             await look_once(self.sweep, "firmware_campaigns_failed")
             await self._sleep(LOOK_EVERY)
 
+    def changed(self, update: UpdateRecord) -> None:
+        """An update has changed: one that had been silent for too long may have ended well after all."""
+        if update.campaign_id is not None and update.state is UpdateState.INSTALLED:
+            self._installed.add(update.id)
+
     async def sweep(self) -> None:
         """Look once at all campaigns. Raises StoreAway."""
         found = await self._book.at_work()
@@ -182,6 +193,10 @@ class CampaignScheduler:
         self._known = {number: known for number, known in self._known.items() if number in at_work}
         states = [each.record.state for each in found]
         self.campaigns = {state: states.count(state) for state in CampaignState}
+        installed, self._installed = self._installed, set()
+        if installed and await self._book.installed_late(installed):
+            for known in self._known.values():
+                known.progress = None
         for campaign in found:
             await self._advance(campaign, is_steady=is_steady)
 
@@ -230,11 +245,11 @@ class CampaignScheduler:
 
     async def _read_pending(self, campaign: CampaignAtWork, known: _Known) -> None:
         """Those that are not for this campaign are skipped at once, whether or not they are here."""
-        vendors, after = self._vendors(campaign.manufacturer), ""
+        after = ""
         while page := await self._book.pending(campaign.record.id, after):
             skipped = []
             for identity, is_registered, boot in page:
-                why = why_not_for_it(campaign, vendors, boot) if is_registered else NOT_REGISTERED
+                why = why_not_for_it(campaign, self._manufacturer_of, boot) if is_registered else NOT_REGISTERED
                 if why is None:
                     known.pending[identity] = None
                 else:
@@ -289,14 +304,13 @@ class CampaignScheduler:
 
     async def _order(self, campaign: CampaignAtWork, known: _Known, places: int) -> None:
         """Order as many as may be under way. Raises StoreAway."""
-        vendors = self._vendors(campaign.manufacturer)
         skipped: list[StationChange] = []
         for identity in list(islice(known.pending, LOOKED_AT)):
             if places <= 0:
                 break
             del known.pending[identity]  # and to the end, if it still waits
             station = self._live(identity) if self._is_here(identity) else None
-            why = None if station is None else why_not_for_it(campaign, vendors, station.boot)
+            why = None if station is None else why_not_for_it(campaign, self._manufacturer_of, station.boot)
             if why is not None:
                 skipped.append(StationChange(identity, _S.PENDING, _S.SKIPPED, reason=why))
             elif station is None or not await self._book.claim(campaign.record.id, identity):

@@ -99,6 +99,7 @@ _BUSY: Final = exists().where(_U.identity == bindparam("of_identity"), _U.state.
 _MOVE: Final = update(_S).where(
     _S.campaign_id == bindparam("of_id"), _S.identity == bindparam("of_identity"), _S.state == bindparam("was")
 )
+_LATE: Final = update(_S).where(_S.state == CampaignStationState.FAILED.value)
 _END: Final = update(_C).where(_C.id == bindparam("of_id"))
 
 
@@ -166,6 +167,19 @@ class CampaignRounds:
 
         if changes:
             await self._database.write(work)
+
+    async def installed_late(self, update_ids: Collection[int]) -> int:
+        """Of these updates, some had been silent and taken for failed: correct it, and return how many."""
+        now, numbers = self._clock(), sorted(update_ids)
+        chunks = [numbers[start : start + PAGE] for start in range(0, len(numbers), PAGE)]
+        values = {"state": CampaignStationState.INSTALLED.value, "reason": None, "changed_at": now}
+
+        def work(connection: Connection) -> int:
+            return sum(
+                connection.execute(_LATE.where(_S.update_id.in_(chunk)).values(values)).rowcount for chunk in chunks
+            )
+
+        return await self._database.write(work)
 
     async def halt(self, campaign_id: int, reason: str) -> bool:
         """Halt a campaign until a person has it go on; False where it wasn't running."""

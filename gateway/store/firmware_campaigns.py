@@ -95,7 +95,7 @@ class FirmwareCampaigns:
                 raise FirmwareConflict(f"{OPEN_MAX} campaigns are under way: cancel those that aren't needed any more")
             row = {column.key: getattr(plan, column.key) for column in PLAN_COLUMNS}
             stamps = {"created_at": now, "created_by": who, "changed_at": now, "changed_by": who}
-            start = {"state": CampaignState.RUNNING.value, "installed_before": 0, "failed_before": 0}
+            start = {"state": CampaignState.RUNNING.value}
             added = connection.execute(_ADD, {**row, **start, **stamps}).scalar_one()
             add_stations(connection, added, plan, now)
             return _found(connection, added)

@@ -96,9 +96,9 @@ class FirmwareCampaignRow(Model):
     halt_after: Mapped[int]
     window_from: Mapped[int | None]
     window_until: Mapped[int | None]
-    installed_before: Mapped[int]
+    installed_before: Mapped[int] = mapped_column(default=0)
     """Stations that were through when a person last let it go on: its halt goes by those that came after."""
-    failed_before: Mapped[int]
+    failed_before: Mapped[int] = mapped_column(default=0)
     state: Mapped[str]
     reason: Mapped[str | None]
     created_at: Mapped[datetime]
