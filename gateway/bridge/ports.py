@@ -153,7 +153,13 @@ class FirmwareDesk(Protocol):
         """
 
     async def publish(self, payload: Json) -> str:
-        """Handle PublishFirmware of a 2.0.1 backend as a local controller does (L03); return the GenericStatus."""
+        """Handle PublishFirmware of a 2.0.1 backend as a local controller does (L03); return the GenericStatus.
+
+        What becomes of it is told when the backend has been answered: :meth:`proceed`. Raises StoreAway.
+        """
+
+    async def publication(self) -> Json:
+        """Return PublishFirmwareStatusNotificationRequest as it stands (L03). Raises StoreAway."""
 
     async def unpublish(self, payload: Json) -> str:
         """Handle UnpublishFirmware (L04); return the UnpublishFirmwareStatus."""

@@ -53,6 +53,12 @@ class Publishing(Protocol):
     async def unpublish(self, station: UpdatedStation, payload: Json) -> str:
         """Handle UnpublishFirmware; return the UnpublishFirmwareStatus."""
 
+    async def publication(self, station: UpdatedStation) -> Json:
+        """Return PublishFirmwareStatusNotificationRequest as it stands."""
+
+    def proceed(self, identity: str) -> None:
+        """Its backend has been answered: do what it has asked to publish."""
+
 
 class NothingPublished:
     """Where nothing is published."""
@@ -64,6 +70,13 @@ class NothingPublished:
     async def unpublish(self, _: UpdatedStation, __: Json) -> str:
         """There is none."""
         return "NoFirmware"
+
+    async def publication(self, _: UpdatedStation) -> Json:
+        """Nothing goes on."""
+        return {"status": "Idle"}
+
+    def proceed(self, identity: str) -> None:
+        """There is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +125,7 @@ class StationFirmwareDesk:
     async def proceed(self) -> None:
         """The backend has been answered: do what it has ordered."""
         self.updates.progress.proceed(self.station.identity)
+        self.publishing.proceed(self.station.identity)
 
     async def heard(self, payload: Json) -> UpdateHeard | None:
         """Take note of a status notification; return whose update it is about. Raises StoreAway."""
@@ -128,6 +142,10 @@ class StationFirmwareDesk:
     async def unpublish(self, payload: Json) -> str:
         """UnpublishFirmware."""
         return await self.publishing.unpublish(self.station, payload)
+
+    async def publication(self) -> Json:
+        """What TriggerMessage asks for."""
+        return await self.publishing.publication(self.station)
 
     async def _image(self, ordered: UpdateOrdered) -> FirmwareImage | None:
         """Return what is ordered; None: nobody knows a signature for it. Raises FirmwareRefused, StoreAway."""

@@ -33,3 +33,6 @@ class FakeFirmwareDesk:
     async def unpublish(self, payload: Json) -> str:
         self.told.append(payload)
         return "NoFirmware"
+
+    async def publication(self) -> Json:
+        return {"status": "Idle"}

@@ -13,6 +13,7 @@ from gateway.bridge.v201_v201 import (
     commands,
     firmware,
     logs,
+    publishing,
     relaying,
     station_security,
     transactions,
@@ -47,12 +48,14 @@ FROM_BACKEND: Final[dict[str, Handler]] = {
     "GetLog": logs.get_log,
     "GetTransactionStatus": commands.get_transaction_status,
     "GetVariables": variables.get_variables,
+    "PublishFirmware": publishing.publish_firmware,
     "RequestStartTransaction": commands.request_start,
     "RequestStopTransaction": commands.request_stop,
     "SetChargingProfile": commands.set_charging_profile,
     "SetNetworkProfile": station_security.set_network_profile,
     "SetVariables": variables.set_variables,
-    "TriggerMessage": station_security.trigger_message,
+    "TriggerMessage": publishing.trigger_message,
+    "UnpublishFirmware": publishing.unpublish_firmware,
     "UpdateFirmware": firmware.update_firmware,
 }
 
