@@ -30,6 +30,7 @@ from gateway.admin.ports import (
     TrustAnchors,
     Upgrades,
 )
+from gateway.admin.publications import PublicationEndpoints, Publications
 from gateway.admin.quarantine import QuarantineEndpoints
 from gateway.admin.renewals import RenewalEndpoints
 from gateway.admin.roster import Roster
@@ -54,6 +55,7 @@ class Parts:
     certificate_requests: CertificateRequests
     revoke: Revoke
     renewals: Renewals
+    publications: Publications
     quarantine: Quarantine
     quarantine_decisions: QuarantineDecisions
     security_events: SecurityEvents
@@ -76,6 +78,7 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     CertificateEndpoints(parts.certificates, parts.revoke).add_routes(router)
     CertificateRequestEndpoints(parts.certificate_requests).add_routes(router)
     RenewalEndpoints(parts.renewals).add_routes(router)
+    PublicationEndpoints(parts.publications, roster).add_routes(router)
     QuarantineEndpoints(parts.quarantine, parts.quarantine_decisions).add_routes(router)
     SecurityEventEndpoints(parts.security_events).add_routes(router)
     TrustAnchorEndpoints(parts.trust).add_routes(router)

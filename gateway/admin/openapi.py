@@ -21,6 +21,7 @@ from gateway.admin.openapi_operations import (
     page_answer,
     without_definitions,
 )
+from gateway.admin.openapi_publications import publications
 from gateway.admin.openapi_schemas import SCHEMAS
 from gateway.admin.pending_stations import Approval
 from gateway.admin.policies import Explanation
@@ -154,6 +155,7 @@ def _stations() -> dict[str, Any]:
 
 def _commands() -> dict[str, Any]:
     return {
+        **publications(_IDENTITY),
         "stations/{identity}/calls": {
             "parameters": [_IDENTITY],
             "post": operation(

@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.admin.certificates import STATES
 from gateway.admin.openapi_policies import EXPLAINED, NUMBERS, POLICY, QUARANTINED
+from gateway.admin.openapi_publications import PUBLICATION_SCHEMAS
 from gateway.admin.openapi_words import TIME, a_text, a_version, an_object
 from gateway.session.trust import AnchorType
 
@@ -246,6 +247,7 @@ _ERROR: Final = an_object(
 )
 
 SCHEMAS: Final = {
+    **PUBLICATION_SCHEMAS,
     "Station": _STATION,
     "NewStationAnswer": {
         "allOf": [

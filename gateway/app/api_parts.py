@@ -15,6 +15,7 @@ from gateway.store.contract_certificates import ContractCertificates
 from gateway.store.contract_provisionings import ContractProvisionings
 from gateway.store.contracts import Contracts
 from gateway.store.database import Database
+from gateway.store.firmware_publications import FirmwarePublications
 from gateway.store.quarantine import Quarantine
 from gateway.store.quarantine_decisions import QuarantineDecisions
 from gateway.store.stations import Stations
@@ -39,6 +40,7 @@ def api_parts(
         certificate_requests=services.pki.requests,
         revoke=services.pki.revocation.revoke,
         renewals=services.pki.renewals,
+        publications=FirmwarePublications(database),
         quarantine=Quarantine(database),
         quarantine_decisions=QuarantineDecisions(database),
         security_events=services.events,

@@ -18,12 +18,15 @@ from gateway.bridge.books import Json
 from gateway.config import Config
 from gateway.services.credentials import CredentialRotation
 from gateway.services.security_events import SecurityEventLog
+from gateway.services.station_publications import ACTION as PUBLISH_FIRMWARE_STATUS
+from gateway.services.station_publications import StationPublications
 from gateway.services.upgrade_steps import UpgradeOffer, UpgradeSteps
 from gateway.services.upgrades import ProfileUpgrades
 from gateway.session.ports import StoreAway
 from gateway.session.station import Service, Station
 from gateway.session.tally import Tally
 from gateway.store.database import Database
+from gateway.store.firmware_publications import FirmwarePublications
 from gateway.store.security_events import SecurityEvents
 from gateway.store.stations import Stations
 from gateway.store.upgrades import Upgrades
@@ -72,6 +75,7 @@ class StationServices:
             is_connected=is_connected,
             spawn=tasks.spawn,
         )
+        self.publications = StationPublications(FirmwarePublications(database))
         self.pki.trust.is_upgrading = self.upgrades.is_under_way
         self.firmware: FirmwareParts | None = None
         """None: the configuration has no ``firmware``."""
@@ -81,6 +85,7 @@ class StationServices:
         """The actions of a station that the gateway answers itself."""
         return {
             **self.pki.by_action,
+            (Version.V201, PUBLISH_FIRMWARE_STATUS): self.publications.notified,
             **{(version, "SecurityEventNotification"): self._security_event for version in Version},
         }
 

@@ -14,7 +14,6 @@ import structlog
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.services.firmware_alarms import alarm_of
-from gateway.services.peer_text import printable
 from gateway.session.file_links import Links
 from gateway.session.firmware import (
     FirmwareImage,
@@ -24,7 +23,7 @@ from gateway.session.firmware import (
     PublicationState,
 )
 from gateway.session.nameplate import nameplate
-from gateway.session.ports import Backend, Bridge, StoreAway
+from gateway.session.ports import Backend, StoreAway
 from gateway.session.security import SecurityLog
 from gateway.wire.errors import CallError
 from pki.firmware import FirmwareRefused, Refusal
@@ -34,10 +33,6 @@ AT_ONCE: Final = 2
 """Stations on whose legs images are looked at at the same time; each look reads the whole file."""
 LOOK_EVERY: Final = 15.0
 """Seconds between two looks at whose backend can be told now."""
-REQUEST_ID_MAX: Final = 2**31 - 1
-"""A station's own requestId above it is none that anybody gave it."""
-URL_MAX: Final = 512
-"""Characters of a location (PublishFirmwareStatusNotificationRequest)."""
 SAME_MD5_MAX: Final = 10
 """Verified images of one MD5 that are looked at for one that fits."""
 
@@ -84,11 +79,6 @@ class PublicationBook(Protocol):
     async def told(self, publication_id: int) -> None:
         """The backend has heard how it ended."""
 
-    async def heard(
-        self, identity: str, request_id: int, state: PublicationState, published: Sequence[str] = ()
-    ) -> PublicationRecord:
-        """Keep what a station that is a local controller says."""
-
 
 class Images(Protocol):
     """The catalogue, as far as publishing needs it. Every method raises StoreAway."""
@@ -111,7 +101,6 @@ class PublishingStation(Protocol):
     """A station's runtime, as far as publishing needs it."""
 
     boot: Json | None
-    bridge: Bridge
     backend: Backend
 
     @property
@@ -193,17 +182,6 @@ class FirmwarePublishing:
         if record is None or record.state in _IDLE:
             return {"status": "Idle"}
         return {"status": record.state.value, "requestId": record.request_id}
-
-    async def notified(self, station: PublishingStation, payload: Json) -> Json:
-        """Handle PublishFirmwareStatusNotification of a station that is a local controller itself.
-
-        It is kept, and goes on to the backend where that is the one that asked. Raises StoreAway, CallError.
-        """
-        request_id = payload.get("requestId")
-        if request_id is not None and 0 <= request_id <= REQUEST_ID_MAX:
-            urls = [printable(each, URL_MAX) for each in payload.get("location", ())]
-            await self._on.book.heard(station.identity, request_id, PublicationState(payload["status"]), urls)
-        return await station.bridge.from_station(ACTION, payload)
 
     # --- for the composition root
 

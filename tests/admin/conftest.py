@@ -15,6 +15,7 @@ from gateway.admin.server import application
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.certificate_requests import CertificateRequest, NotWaiting, RequestState, RequestUnknown
 from gateway.session.contracts import ContractRecord, Imported, NewContract, ProvisioningRecord
+from gateway.session.firmware import PublicationRecord
 from gateway.session.ports import Provisional, RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.renewals import RenewalRecord
 from gateway.session.security import Source
@@ -458,6 +459,16 @@ class Provisionings:
         return self.kept[: wanted["limit"]]
 
 
+class Publications:
+    """What is on file, by station."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, list[PublicationRecord]] = {}
+
+    async def list(self, identity: str) -> Sequence[PublicationRecord]:
+        return self.records.get(identity, [])
+
+
 class Office:
     """Everything behind the API."""
 
@@ -474,6 +485,7 @@ class Office:
         self.requests = Requests()
         self.quarantine = Quarantine()
         self.renewals = Renewals()
+        self.publications = Publications()
         self.events = Events()
         self.updates: Any = None
         self.live: dict[str, LiveStation] = {}
@@ -500,6 +512,7 @@ class Office:
             certificate_requests=self.requests,
             revoke=self.inventory.revoke,
             renewals=self.renewals,
+            publications=self.publications,
             quarantine=self.quarantine,
             quarantine_decisions=self.quarantine,
             security_events=self.events,

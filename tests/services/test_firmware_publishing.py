@@ -11,8 +11,6 @@ from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
 from gateway.services.firmware_publishing import (
     ACTION,
-    REQUEST_ID_MAX,
-    URL_MAX,
     FirmwarePublishing,
     PublishingStation,
     Surroundings,
@@ -124,13 +122,6 @@ class Book:
         self._check()
         self._keep(replace(self.records[publication_id], untold=False))
 
-    async def heard(
-        self, identity: str, request_id: int, state: PublicationState, published: Sequence[str] = ()
-    ) -> PublicationRecord:
-        record = await self.add(identity, request_id, checksum="", location="")
-        assert record is not None
-        return self._keep(replace(record, publisher=Publisher.STATION, state=state, published=tuple(published)))
-
 
 def image(number: int = 1, md5: str | None = MD5) -> FirmwareImage:
     texts = dict.fromkeys(FirmwareImage.__slots__)
@@ -183,7 +174,7 @@ class FakeLinks:
 
 
 class Leg:
-    """A station with its backend, which writes down what it hears; ``bridge`` and ``backend`` are itself."""
+    """A station with its backend, which writes down what it hears; ``backend`` is itself."""
 
     def __init__(self, identity: str = "CS1") -> None:
         self.identity = identity
@@ -191,8 +182,7 @@ class Leg:
         self.is_up = True
         self.refuses = False
         self.heard: list[Json] = []
-        self.relayed: list[Json] = []
-        self.bridge = self.backend = cast("Any", self)
+        self.backend = cast("Any", self)
 
     async def call_backend(self, action: str, payload: Json) -> Json:
         assert action == ACTION
@@ -202,11 +192,6 @@ class Leg:
         self.heard.append(payload)
         if self.refuses:
             raise CallError(ErrorCode.INTERNAL_ERROR, "no")
-        return {}
-
-    async def from_station(self, action: str, payload: Json) -> Json:
-        assert action == ACTION
-        self.relayed.append(payload)
         return {}
 
     @property
@@ -484,24 +469,6 @@ async def test_one_that_is_unpublished_before_the_backend_has_heard_of_it_is_ove
     world.leg.is_up = True
     await world.look()
     assert world.leg.heard == []
-
-
-async def test_what_a_station_says_of_its_own_is_kept_and_goes_on(world: World) -> None:
-    urls = ["https://lc/fw", "https://lc/\x1b[2J" + "x" * URL_MAX]
-    payloads: list[Json] = [
-        {"status": "Published", "requestId": 9, "location": urls},
-        {"status": "Idle"},
-        {"status": "Downloading", "requestId": REQUEST_ID_MAX + 1},
-        {"status": "Downloading", "requestId": -1},
-    ]
-    for payload in payloads:
-        assert await world.publishing.notified(cast("PublishingStation", world.leg), payload) == {}
-
-    (record,) = world.book.records.values()
-    assert (record.request_id, record.state, record.publisher) == (9, PublicationState.PUBLISHED, Publisher.STATION)
-    assert record.published[0] == urls[0]
-    assert record.published[1].isprintable()
-    assert world.leg.relayed == payloads
 
 
 async def test_it_begins_with_the_gateway(world: World) -> None:
