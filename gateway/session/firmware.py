@@ -227,6 +227,20 @@ class LogState(enum.Enum):
     """It was here; its time is over."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLog:
+    """A log that a station is about to be asked for; the fields are those of LogRecord."""
+
+    identity: str
+    by: str
+    action: str
+    log_type: str
+    backend_request_id: int | None = None
+    request_id: int | None = None
+    destination: str | None = field(default=None, repr=False)
+    """None: an operator asks, and nobody else is to get it."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogRecord:
     """One log that a station was asked for. Times are aware, in UTC."""

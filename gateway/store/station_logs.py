@@ -1,16 +1,17 @@
 """The logs that stations were asked for: who asked, where each stands; the files themselves lie beside the store."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
-from gateway.session.firmware import REASON_MAX, FirmwareUnknown, LogRecord, LogState
+from gateway.session.firmware import REASON_MAX, FirmwareUnknown, LogRecord, LogState, NewLog
 from gateway.store.columns import bounded_text, utc_now
 from gateway.store.database import Database
 from gateway.store.firmware_models import StationLogRow
+from pki.uploading.places import shown
 
 ASKED_MAX: Final = 16
 """Logs of one station that are waited for at once; the oldest of more has failed."""
@@ -38,19 +39,6 @@ _UNTOLD: Final = _ALL.where(_OF_STATION, StationLogRow.is_told.is_(False), Stati
 _TOTAL: Final = select(func.sum(StationLogRow.size)).where(StationLogRow.sha256.is_not(None))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewLog:
-    """A log that a station is about to be asked for; the fields are those of LogRecord."""
-
-    identity: str
-    by: str
-    action: str
-    log_type: str
-    backend_request_id: int | None = None
-    request_id: int | None = None
-    destination: str | None = field(default=None, repr=False)
-
-
 class StationLogs:
     """The logs of all stations. They outlive their stations, for as long as ``logs.keep`` says."""
 
@@ -75,8 +63,7 @@ class StationLogs:
             for each in dropped:
                 connection.execute(_UPDATE, {"of_id": each, **failed})
             connection.execute(_PRUNE, key)
-            found = (connection.execute(_BY_ID, {"of_id": each}).mappings().one() for each in dropped)
-            return connection.execute(_BY_ID, {"of_id": added}).mappings().one(), [*found]
+            return _read(connection, added), [_read(connection, each) for each in dropped]
 
         added, dropped = await self._database.write(work)
         return _record(added), [_record(row) for row in dropped]
@@ -136,9 +123,10 @@ class StationLogs:
         is_here = (StationLogRow.sha256.is_not(None), StationLogRow.state != LogState.RECEIVED.value)
         return await self._rows(_ALL.where(*is_here).limit(limit))
 
-    async def total_size(self) -> int:
-        """Return the bytes of all files that are here. Raises StoreUnavailable."""
-        total = await self._database.read(lambda connection: connection.execute(_TOTAL).scalar_one())
+    async def total_size(self, states: Collection[LogState] | None = None) -> int:
+        """Return the bytes of all files that are here, or of those in these states. Raises StoreUnavailable."""
+        is_in = () if states is None else (StationLogRow.state.in_([state.value for state in states]),)
+        total = await self._database.read(lambda connection: connection.execute(_TOTAL.where(*is_in)).scalar_one())
         return int(total or 0)
 
     async def move(
@@ -146,6 +134,7 @@ class StationLogs:
     ) -> LogRecord | None:
         """Give a log its next state and other ``values``, durable on return; None when it isn't in one of ``was``.
 
+        What is over forgets user, password and query of where it was to go.
         Raises StoreUnavailable.
         """
         is_as_it_was = StationLogRow.state.in_([each.value for each in was])
@@ -183,10 +172,19 @@ class StationLogs:
         def work(connection: Connection) -> RowMapping | None:
             if not connection.execute(statement.values(**values), {"of_id": log_id}).rowcount:
                 return None
-            return connection.execute(_BY_ID, {"of_id": log_id}).mappings().one()
+            return _read(connection, log_id)
 
         row = await self._database.write(work)
         return None if row is None else _record(row)
+
+
+def _read(connection: Connection, log_id: int) -> RowMapping:
+    """Return a row that was changed; of one that is over, the secrets in its destination are forgotten for good."""
+    row = connection.execute(_BY_ID, {"of_id": log_id}).mappings().one()
+    if row["state"] in _WAITED_FOR or row["destination"] in {None, place := shown(row["destination"] or "")}:
+        return row
+    connection.execute(_UPDATE, {"of_id": log_id, "destination": place})
+    return connection.execute(_BY_ID, {"of_id": log_id}).mappings().one()
 
 
 def _record(row: RowMapping) -> LogRecord:

@@ -1,10 +1,12 @@
 """A URL that somebody wants a file sent to: user and password apart from what may be shown."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from pki.destinations import UPLOAD_PORTS, AllowList, DestinationRefused, Target, split_credentials
+
+_NO_URL: Final = "(not a URL)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ def shown(location: str) -> str:
         parts = urlsplit(location)
         port = "" if parts.port is None else f":{parts.port}"
     except ValueError:
-        return "(not a URL)"
-    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
+        return _NO_URL
+    if not parts.scheme or not parts.hostname:
+        return _NO_URL
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}{parts.path}"

@@ -1,7 +1,8 @@
 """A station as the services see it, with a script of answers, and a security log that keeps what it is told."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from gateway.session.ports import BootStatus, Proof, StationRecord
 from gateway.session.security import SecurityEvent
 from gateway.wire.schemas import operation
 from gateway.wire.versions import Version
+from tests.services.log_house import House, migrated
+from tests.services.log_house import log_house as open_log_house
 
 Answer = Json | Exception | Callable[[Json], Any]
 """What a station answers: a payload, an exception, or a function of the request (whose result may be awaitable)."""
@@ -185,3 +188,14 @@ def events() -> KeptEvents:
 @pytest.fixture
 def time() -> FakeTime:
     return FakeTime()
+
+
+@pytest.fixture(scope="session")
+def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated(tmp_path_factory.mktemp("migrated"))
+
+
+@pytest.fixture
+async def log_house(tmp_path: Path, migrated_store: Path) -> AsyncIterator[House]:
+    async with open_log_house(tmp_path, migrated_store) as house:
+        yield house

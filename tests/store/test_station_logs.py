@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.session.firmware import REASON_MAX, FirmwareUnknown, LogRecord, LogState
+from gateway.session.firmware import REASON_MAX, FirmwareUnknown, LogRecord, LogState, NewLog
 from gateway.store.database import Database
-from gateway.store.station_logs import ASKED_MAX, WITHOUT_FILE_MAX, NewLog, StationLogs
+from gateway.store.station_logs import ASKED_MAX, WITHOUT_FILE_MAX, StationLogs
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FTP = "ftp://user:secret@files.example.com/in"
@@ -81,10 +81,12 @@ async def test_a_log_moves_on_from_where_it_was(logs: StationLogs, clock: Clock)
     assert moved.changed_at == clock.now
     assert await logs.move(record.id, {LogState.ASKED}, LogState.FAILED, reason="late") is None
     assert await logs.move(record.id + 1, EVERY, LogState.FAILED) is None
+    assert moved.destination == FTP
     failed = await logs.move(record.id, {LogState.RECEIVED}, LogState.FAILED, reason="x\0" * REASON_MAX)
     assert failed is not None
     assert failed.reason is not None
     assert len(failed.reason) == REASON_MAX
+    assert failed.destination == "ftp://files.example.com/in"
 
 
 async def test_the_newest_is_found_one_that_is_waited_for_first(logs: StationLogs) -> None:
@@ -111,7 +113,8 @@ async def test_lists_are_filtered_and_cut(logs: StationLogs) -> None:
     assert await ids(states={LogState.ASKED}, limit=1) == [first.id]
     assert await ids(after_id=second.id) == [other.id]
     assert [each.id for each in await logs.oldest_files(limit=5)] == [second.id]
-    assert await logs.total_size() == 3
+    assert await logs.total_size() == await logs.total_size({LogState.KEPT}) == 3
+    assert await logs.total_size({LogState.RECEIVED}) == 0
 
 
 async def test_the_sum_of_nothing(logs: StationLogs) -> None:
@@ -135,6 +138,7 @@ async def test_what_is_waited_for_of_one_station_is_bounded(logs: StationLogs) -
 
     assert [each.id for each in dropped] == [records[0].id]
     assert dropped[0].state is LogState.FAILED
+    assert dropped[0].destination == "ftp://files.example.com/in"
     assert (await logs.add(new("CS2")))[1] == []
 
 

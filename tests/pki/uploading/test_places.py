@@ -68,7 +68,8 @@ def test_user_and_password_are_read_and_never_printed() -> None:
         ("ftp://u:secret@Files.example.com:2121/in?token=secret#secret", "ftp://files.example.com:2121/in"),
         ("https://[2001:db8::1]:8443/in", "https://[2001:db8::1]:8443/in"),
         ("http://h:secret/", "(not a URL)"),
-        ("secret", "://secret"),
+        ("secret", "(not a URL)"),
+        ("(not a URL)", "(not a URL)"),
     ],
 )
 def test_what_is_shown(location: str, text: str) -> None:
