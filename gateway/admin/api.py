@@ -15,6 +15,7 @@ from gateway.admin.contract_certificates import (
 from gateway.admin.contracts import ContractEndpoints, Contracts
 from gateway.admin.firmware import Catalogue, FirmwareEndpoints
 from gateway.admin.firmware_updates import FirmwareUpdateEndpoints, Updates
+from gateway.admin.logs import LogEndpoints, StationLogs
 from gateway.admin.pending_stations import PendingStationEndpoints
 from gateway.admin.policies import Policies, PolicyEndpoints
 from gateway.admin.ports import (
@@ -68,6 +69,8 @@ class Parts:
     """None: the configuration has no ``firmware``."""
     updates: Updates | None = None
     """None: no station is updated."""
+    logs: StationLogs | None = None
+    """None: the configuration has no ``logs``."""
 
 
 def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
@@ -89,4 +92,5 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     )
     FirmwareEndpoints(parts.firmware).add_routes(router)
     FirmwareUpdateEndpoints(roster, parts.updates).add_routes(router)
+    LogEndpoints(parts.logs, roster).add_routes(router)
     PendingStationEndpoints(parts.registration, roster).add_routes(router)

@@ -10,9 +10,11 @@ from gateway.admin.certificates import CertificateFilter, Revocation
 from gateway.admin.contracts import BODIES as CONTRACT_BODIES
 from gateway.admin.firmware import BODIES as FIRMWARE_BODIES
 from gateway.admin.firmware_updates import UpdateToOrder
+from gateway.admin.logs import LogRequest
 from gateway.admin.openapi_contracts import CONTRACT_SCHEMAS, contracts
 from gateway.admin.openapi_firmware import FIRMWARE_SCHEMAS, firmware
 from gateway.admin.openapi_firmware_updates import FIRMWARE_UPDATE_SCHEMAS, firmware_updates
+from gateway.admin.openapi_logs import LOG_SCHEMAS, logs
 from gateway.admin.openapi_operations import (
     errors,
     json_answer,
@@ -45,6 +47,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *CONTRACT_BODIES,
     *FIRMWARE_BODIES,
     UpdateToOrder,
+    LogRequest,
 )
 _IDENTITY: Final = {
     "name": "identity",
@@ -90,6 +93,7 @@ def document() -> dict[str, Any]:
                 contracts,
                 firmware,
                 _updates,
+                logs,
                 _others,
             )
             for path, item in describe().items()
@@ -101,6 +105,7 @@ def document() -> dict[str, Any]:
                 **CONTRACT_SCHEMAS,
                 **FIRMWARE_SCHEMAS,
                 **FIRMWARE_UPDATE_SCHEMAS,
+                **LOG_SCHEMAS,
                 **bodies,
             },
         },

@@ -81,6 +81,11 @@ class LogParts:
             **{(version, "LogStatusNotification"): self.service.log_status for version in Version},
         }
 
+    @property
+    def for_operators(self) -> "LogsForOperators":
+        """What the API reads and changes."""
+        return LogsForOperators(self)
+
     def desk(self, station: Station) -> LogDesk:
         """Return where one station's logs are received."""
         return self.service.desk(station)
@@ -111,6 +116,17 @@ class LogParts:
 
     async def _make_room(self) -> None:
         await look_once(self.upkeep.make_room, "no_room_made_for_logs")
+
+
+class LogsForOperators:
+    """Fulfils :class:`gateway.admin.logs.StationLogs`."""
+
+    def __init__(self, parts: LogParts) -> None:
+        self.list: Final = parts.book.list
+        self.find: Final = parts.book.find
+        self.delete: Final = parts.upkeep.delete
+        self.request: Final = parts.service.request
+        self.path: Final = parts.files.path
 
 
 def _uploading(config: Logs) -> Uploading:

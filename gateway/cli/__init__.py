@@ -13,6 +13,7 @@ from gateway.cli import (
     demo,
     events,
     firmware,
+    log,
     pki,
     policy,
     policy_quarantine,
@@ -36,6 +37,7 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(pki.app, name="pki")
 app.add_typer(trust.app, name="trust")
+app.add_typer(log.app, name="log")
 policy.app.add_typer(policy_quarantine.app, name="quarantine")
 app.add_typer(policy.app, name="policy")
 app.command("events")(events.events)

@@ -16,6 +16,7 @@ from gateway.config.check_authority import check_authority, embedded_chain
 from gateway.config.check_crls import check_crl
 from gateway.config.check_firmware import check_firmware
 from gateway.config.check_listener import check_listener
+from gateway.config.check_logs import check_logs
 from gateway.config.check_network import check_address, check_networks
 from gateway.config.check_plug_and_charge import check_plug_and_charge
 from gateway.config.check_tls import check_pair, check_roots
@@ -81,6 +82,7 @@ class _Looking:
         if (section := self.config.plug_and_charge) is not None:
             yield from check_plug_and_charge(section, self.secret, self.now, self.environ)
         yield from check_firmware(self.config, self.now)
+        yield from check_logs(self.config, self.now)
         yield from self.admin()
 
     def store(self) -> Iterator[Problem]:

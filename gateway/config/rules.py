@@ -12,6 +12,7 @@ from gateway.config.revocation import broken_by_revocation
 from gateway.config.rules_backend import broken_by_backend
 from gateway.config.rules_firmware import broken_by_firmware
 from gateway.config.rules_listener import broken_by_listener
+from gateway.config.rules_logs import broken_by_logs
 from gateway.config.rules_plug_and_charge import broken_by_plug_and_charge
 from gateway.config.rules_routes import broken_by_routing
 from gateway.config.secrets import IDENTITY
@@ -116,4 +117,5 @@ _RULES: Final[tuple[Callable[["Config"], Iterator[Fault]], ...]] = (
     _issued_have_an_authority,
     broken_by_plug_and_charge,
     broken_by_firmware,
+    broken_by_logs,
 )

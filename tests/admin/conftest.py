@@ -492,6 +492,7 @@ class Office:
         self.checks: dict[str, bool] = {"store": True, "listeners": True}
         self.tally = Tally()
         self.firmware: Any = None
+        self.logs: Any = None
 
     async def readiness(self) -> Mapping[str, bool]:
         return self.checks
@@ -523,6 +524,7 @@ class Office:
             contract_provisionings=self.provisionings,
             firmware=self.firmware,
             updates=self.updates,
+            logs=self.logs,
         )
         metrics = Metrics(self.tally, lambda: Levels(len(self.live), 0, 1, 2))
         app = application(token=token, parts=parts, metrics=metrics, readiness=self.readiness)

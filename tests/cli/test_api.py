@@ -1,5 +1,7 @@
 """The API as the commands reach it."""
 
+import hashlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.cli.api import request, station_path
+from gateway.cli.api import download, request, station_path
 from gateway.cli.output import Failed
 from gateway.config import load
 
@@ -86,3 +88,18 @@ async def test_the_identity_that_was_typed_is_the_one_that_is_asked_for(tmp_path
         await request(_config(tmp_path, f"127.0.0.1:{server.port}", "file:token"), "POST",
             station_path(typed, "certificate"), None)  # fmt: skip
     assert asked == [typed.replace("\udcff", "?")]
+
+
+async def test_a_file_is_downloaded(answering: Callable[..., Any]) -> None:
+    config, file = await answering(200, {"x": 1}), io.BytesIO()
+
+    assert await download(config, "logs/7/content", file) == hashlib.sha256(file.getvalue()).hexdigest()
+    assert file.getvalue() == b'{"x": 1}'
+
+
+async def test_what_is_refused_is_no_file(answering: Callable[..., Any]) -> None:
+    config, file = await answering(404, {"error": {"code": "no_file", "message": "log 7 has no file"}}), io.BytesIO()
+
+    with pytest.raises(Failed, match="log 7 has no file"):
+        await download(config, "logs/7/content", file)
+    assert file.getvalue() == b""
