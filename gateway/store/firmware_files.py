@@ -93,7 +93,7 @@ class FirmwareFiles:
     async def check(self, sha256: str) -> ImageDigest | None:
         """Read an image again, fetched from the shared place where it isn't here; None: it is nowhere.
 
-        Those who ask for the same one meanwhile share the reading. Raises FirmwareRefused: CHANGED when its octets are
+        Those who ask for the same one meanwhile share the reading, and there is no MD5 in it. Raises FirmwareRefused: CHANGED when its octets are
         others, and what fetching it raises; ValueError where this is no SHA-256 in lower-case hex.
         """
         path = self._place(sha256)
@@ -146,7 +146,7 @@ class FirmwareFiles:
         try:
             if not path.exists() and not self._fetch(sha256):
                 return None
-            digest = digest_file(path)
+            digest = digest_file(path, md5=False)
         except OSError as error:
             raise FirmwareRefused(
                 Refusal.CHANGED, f"the file {sha256} in firmware.directory can't be read: {error.strerror or error}"

@@ -96,13 +96,20 @@ async def add(parts: FirmwareParts, folder: Path, signer: Signer, octets: bytes 
     return await parts.catalogue.add(new(signer.sign(IMAGE), **more), "ann", folder / "fw.bin")
 
 
+async def where(parts: FirmwareParts, image: FirmwareImage) -> Path:
+    """The file of an image."""
+    path = await parts.files.path(image.sha256 or "")
+    assert path is not None
+    return path
+
+
 @pytest.mark.parametrize("kind", ["ec", "rsa"])
 async def test_an_image_of_the_manufacturer(parts: FirmwareParts, acme: FirmwarePki, tmp_path: Path, kind: str) -> None:
     signer = getattr(acme, kind)
     image = await add(parts, tmp_path, signer)
     assert (image.state, image.refusal, image.signer_fingerprint) == (ImageState.VERIFIED, None, signer.fingerprint)
     assert image.sha256 is not None
-    assert parts.files.path(image.sha256).read_bytes() == IMAGE
+    assert (await where(parts, image)).read_bytes() == IMAGE
     assert await parts.catalogue.prepare(image.id, **STATION) == image
 
 
@@ -154,8 +161,7 @@ async def test_a_leaf_without_its_chain(parts: FirmwareParts, foreign: FirmwareP
 
 async def test_swapped_after_the_check(parts: FirmwareParts, acme: FirmwarePki, tmp_path: Path) -> None:
     image = await add(parts, tmp_path, acme.ec)
-    assert image.sha256 is not None
-    path = parts.files.path(image.sha256)
+    path = await where(parts, image)
     path.chmod(0o600)
     path.write_bytes(IMAGE[:-1] + b"\0")
     with pytest.raises(FirmwareRefused) as caught:
