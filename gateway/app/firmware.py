@@ -15,6 +15,7 @@ from gateway.app.noted import Noted
 from gateway.app.problems import StartFailed
 from gateway.app.tasks import Tasks
 from gateway.config import Config
+from gateway.config.firmware import Firmware
 from gateway.config.secrets import SecretError
 from gateway.services.firmware_catalogue import FirmwareCatalogue
 from gateway.services.looking import look_once
@@ -28,8 +29,9 @@ from gateway.session.firmware import (
 )
 from gateway.session.security import SecurityLog
 from gateway.store.database import Database
-from gateway.store.firmware_files import FirmwareFiles
+from gateway.store.firmware_files import FirmwareFiles, SharedImages
 from gateway.store.firmware_images import FirmwareImages
+from gateway.store.firmware_object_store import ObjectStoreImages, ObjectStoreUnusable
 from gateway.store.security_events import SecurityEvents
 from gateway.store.unavailable import StoreUnavailable
 from pki.destinations import AllowList, Destination
@@ -72,6 +74,10 @@ class FirmwareParts:
     def start(self, tasks: Tasks) -> None:
         """Begin what goes on beside the stations."""
         tasks.spawn(self._count(), "firmware census")
+        tasks.spawn(self._resume(), "unfinished firmware")
+
+    async def _resume(self) -> None:
+        await look_once(self.catalogue.resume, "firmware_not_resumed")
 
     async def _count(self) -> None:
         while True:
@@ -95,13 +101,23 @@ async def open_firmware(
     stack.push_async_callback(downloads.close)
     manufacturers = await asyncio.to_thread(Manufacturers, config)
     stack.push_async_callback(manufacturers.close)
-    files = FirmwareFiles(section.directory, max_size=section.max_size)
+    files = FirmwareFiles(section.directory, max_size=section.max_size, shared=await _shared(section))
     stack.callback(files.close)
     images = FirmwareImages(database)
     catalogue = FirmwareCatalogue(
         images, FirmwareOctets(files, downloads), manufacturers, security=security, spawn=tasks.spawn, now=now
     )
     return FirmwareParts(catalogue, images, files, manufacturers, {})
+
+
+async def _shared(section: Firmware) -> SharedImages | None:
+    """Return where images lie for all gateways. Raises StartFailed."""
+    if section.object_store is None:
+        return None
+    try:
+        return await asyncio.to_thread(ObjectStoreImages.at, section.object_store)
+    except ObjectStoreUnusable as error:
+        raise StartFailed(str(error)) from None
 
 
 @asynccontextmanager

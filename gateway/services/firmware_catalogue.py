@@ -5,6 +5,7 @@ before that.
 """
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -130,6 +131,16 @@ class FirmwareCatalogue:
             await self.verify(image_id, by)
 
         self._spawn(work(), f"firmware image {image_id}")
+
+    async def resume(self) -> None:
+        """Verify, one after the other, the images of people that nobody has looked at to the end: a gateway stopped.
+
+        What orders bring is taken up again with its update.
+        """
+        for image in await self._images.list(state=ImageState.QUARANTINED):
+            if not image.from_order and image.refusal is None and (image.location or image.sha256):
+                with contextlib.suppress(FirmwareUnknown, FirmwareConflict):  # somebody has ended it meanwhile
+                    await self.verify(image.id, BY_GATEWAY)
 
     async def sign(self, image_id: int, signature: str, signing_certificate: str, by: str) -> FirmwareImage:
         """Give an image that isn't verified its signature (base64) and the signing certificate (PEM).

@@ -96,20 +96,13 @@ async def add(parts: FirmwareParts, folder: Path, signer: Signer, octets: bytes 
     return await parts.catalogue.add(new(signer.sign(IMAGE), **more), "ann", folder / "fw.bin")
 
 
-async def where(parts: FirmwareParts, image: FirmwareImage) -> Path:
-    """The file of an image."""
-    path = await parts.files.path(image.sha256 or "")
-    assert path is not None
-    return path
-
-
 @pytest.mark.parametrize("kind", ["ec", "rsa"])
 async def test_an_image_of_the_manufacturer(parts: FirmwareParts, acme: FirmwarePki, tmp_path: Path, kind: str) -> None:
     signer = getattr(acme, kind)
     image = await add(parts, tmp_path, signer)
     assert (image.state, image.refusal, image.signer_fingerprint) == (ImageState.VERIFIED, None, signer.fingerprint)
     assert image.sha256 is not None
-    assert (await where(parts, image)).read_bytes() == IMAGE
+    assert (tmp_path / "firmware" / image.sha256).read_bytes() == IMAGE
     assert await parts.catalogue.prepare(image.id, **STATION) == image
 
 
@@ -161,7 +154,8 @@ async def test_a_leaf_without_its_chain(parts: FirmwareParts, foreign: FirmwareP
 
 async def test_swapped_after_the_check(parts: FirmwareParts, acme: FirmwarePki, tmp_path: Path) -> None:
     image = await add(parts, tmp_path, acme.ec)
-    path = await where(parts, image)
+    assert image.sha256 is not None
+    path = tmp_path / "firmware" / image.sha256
     path.chmod(0o600)
     path.write_bytes(IMAGE[:-1] + b"\0")
     with pytest.raises(FirmwareRefused) as caught:
@@ -226,6 +220,31 @@ async def test_beside_a_gateway_events_are_kept(config: Config, acme: FirmwarePk
     (event,) = await SecurityEvents(database).list()
     await database.close()
     assert event.kind == Kind.INVALID_FIRMWARE_SIGNATURE
+
+
+@pytest.mark.parametrize("place", ["gs://", "s3://bucket/?key=x"])
+async def test_an_object_store_that_is_none(config: Config, place: str) -> None:
+    assert config.firmware is not None
+    elsewhere = config.firmware.model_copy(update={"object_store": place})
+    with pytest.raises(StartFailed, match=r"firmware.object_store: must be s3://"):
+        async with firmware_beside(config.model_copy(update={"firmware": elsewhere})):
+            pass
+
+
+async def test_what_was_begun_before_the_gateway_stopped_goes_on(
+    parts: FirmwareParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = asyncio.Event()
+
+    async def resume() -> None:
+        resumed.set()
+
+    monkeypatch.setattr(parts.catalogue, "resume", resume)
+    tasks = Tasks()
+    parts.start(tasks)
+    async with asyncio.timeout(10):
+        await resumed.wait()
+    await tasks.close()
 
 
 async def test_a_store_that_is_away(configured: Configured, tmp_path: Path) -> None:

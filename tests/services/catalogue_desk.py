@@ -22,6 +22,9 @@ SHA256 = hashlib.sha256(OCTETS).hexdigest()
 PLACE = "https://fw.example.com/a.bin"
 SIGNED = Signed("c2ln", "a certificate")
 
+_MIGRATED: list[bytes] = []
+"""A store with nothing in its tables, made once."""
+
 
 def digest_of(octets: bytes) -> ImageDigest:
     return ImageDigest(
@@ -150,7 +153,13 @@ class Desk:
 @asynccontextmanager
 async def firmware_desk(folder: Path) -> AsyncIterator[Desk]:
     """A desk while the context is open."""
-    database = await Database.open(f"sqlite+aiosqlite:///{folder}/voltgate.db", exclusive=True)
+    file = folder / "voltgate.db"
+    url = f"sqlite+aiosqlite:///{file}"
+    if not _MIGRATED:
+        await (await Database.open(url, exclusive=True)).close()
+        _MIGRATED.append(await asyncio.to_thread(file.read_bytes))
+    await asyncio.to_thread(file.write_bytes, _MIGRATED[0])
+    database = await Database.open(url, exclusive=True)
     desk = Desk(database)
     yield desk
     await desk.tasks.close()

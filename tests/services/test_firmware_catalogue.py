@@ -168,6 +168,23 @@ async def test_verifying_in_the_background(desk: Desk) -> None:
     assert desk.disk.fetched == [PLACE]
 
 
+async def test_what_a_stopped_gateway_left_is_looked_at_again(desk: Desk, file: Path) -> None:
+    fetched = await desk.catalogue.register(FETCHED, "api", has_octets=False)
+    uploaded = await desk.catalogue.register(replace(NEW, version="2"), "api", has_octets=True)
+    await desk.catalogue.receive(uploaded.id, file, "api")
+    empty = await desk.catalogue.register(replace(NEW, version="3"), "api", has_octets=True)
+    ordered = await expected(desk, f"{PLACE}?other")
+    await desk.restarted().resume()
+    states = {each.id: each.state for each in await desk.catalogue.list()}
+    assert states == {
+        fetched.id: ImageState.VERIFIED,
+        uploaded.id: ImageState.VERIFIED,
+        empty.id: ImageState.QUARANTINED,
+        ordered.id: ImageState.QUARANTINED,
+    }
+    assert desk.disk.fetched == [PLACE]
+
+
 async def test_withdrawn_is_for_good(desk: Desk, image: FirmwareImage, file: Path) -> None:
     with pytest.raises(FirmwareInvalid, match="say why"):
         await desk.catalogue.withdraw(image.id, " ", "ann")
