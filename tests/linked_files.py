@@ -42,7 +42,7 @@ _ANYTHING: dict[type, Any] = {bool: False, int: 0, str: "", object: NOW}
 """By the type of a column: UtcTime has none of its own."""
 
 
-def _row(model: type[Model], /, **given: Any) -> dict[str, Any]:
+def row_of(model: type[Model], /, **given: Any) -> dict[str, Any]:
     """Return a row of which only the columns in ``given`` mean anything."""
     columns = model.__table__.columns
     anything = {column.key: None if column.nullable else _ANYTHING[column.type.python_type] for column in columns}
@@ -54,9 +54,9 @@ async def keep(database: Database, image: FirmwareImage = IMAGE) -> None:
     fields = {field: getattr(image, field) for field in image.__dataclass_fields__}
 
     def work(connection: Any) -> None:
-        connection.execute(insert(FirmwareImageRow), _row(FirmwareImageRow, **fields | {"state": image.state.value}))
+        connection.execute(insert(FirmwareImageRow), row_of(FirmwareImageRow, **fields | {"state": image.state.value}))
         for number in (1, 2):
-            connection.execute(insert(FirmwareUpdateRow), _row(FirmwareUpdateRow, id=number, identity="CS1"))
-            connection.execute(insert(StationLogRow), _row(StationLogRow, id=number, identity="CS1"))
+            connection.execute(insert(FirmwareUpdateRow), row_of(FirmwareUpdateRow, id=number, identity="CS1"))
+            connection.execute(insert(StationLogRow), row_of(StationLogRow, id=number, identity="CS1"))
 
     await database.write(work)

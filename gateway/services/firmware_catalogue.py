@@ -126,11 +126,7 @@ class FirmwareCatalogue:
 
     def begin(self, image_id: int, by: str) -> None:
         """Verify an image in the background: its state will say what came of it."""
-
-        async def work() -> None:
-            await self.verify(image_id, by)
-
-        self._spawn(work(), f"firmware image {image_id}")
+        self._spawn(self._verified_or_gone(image_id, by), f"firmware image {image_id}")
 
     async def resume(self) -> None:
         """Verify, one after the other, the images of people that nobody has looked at to the end: a gateway stopped.
@@ -139,8 +135,7 @@ class FirmwareCatalogue:
         """
         for image in await self._images.list(state=ImageState.QUARANTINED):
             if not image.from_order and image.refusal is None and (image.location or image.sha256):
-                with contextlib.suppress(FirmwareUnknown, FirmwareConflict):  # somebody has ended it meanwhile
-                    await self.verify(image.id, BY_GATEWAY)
+                await self._verified_or_gone(image.id, BY_GATEWAY)
 
     async def sign(self, image_id: int, signature: str, signing_certificate: str, by: str) -> FirmwareImage:
         """Give an image that isn't verified its signature (base64) and the signing certificate (PEM).
@@ -291,6 +286,10 @@ class FirmwareCatalogue:
             said = "the station hasn't said its vendor" if vendor is None else f"no manufacturer has vendor {vendor!a}"
             raise FirmwareRefused(Refusal.MANUFACTURER_UNKNOWN, f"firmware.manufacturers: {said}")
         return manufacturer
+
+    async def _verified_or_gone(self, image_id: int, by: str) -> None:
+        with contextlib.suppress(FirmwareUnknown, FirmwareConflict):  # somebody has removed or withdrawn it meanwhile
+            await self.verify(image_id, by)
 
     async def _look(
         self, image_id: int, by: str, location: str | None, progress: Progress | None = None

@@ -33,8 +33,8 @@ class NewImage:
     version: str
     model: str | None = None
     """BootNotification's model; None: all models of the manufacturer."""
-    location: str | None = None
-    """Where it comes from: by this a backend's order is matched."""
+    location: str | None = field(default=None, repr=False)
+    """Where it comes from: by this a backend's order is matched. It may hold a password, which isn't kept."""
     signature: str | None = None
     """Base64."""
     signing_certificate: str | None = None
@@ -52,7 +52,7 @@ class FirmwareImage:
     manufacturer: str
     model: str | None
     version: str
-    location: str | None
+    location: str | None = field(repr=False)
     state: ImageState
     refusal: str | None
     """A value of :class:`pki.firmware.Refusal`, of the last look at it."""
@@ -118,7 +118,7 @@ class NewUpdate:
     image_id: int | None
     source: UpdateSource
     by: str
-    location: str
+    location: str = field(repr=False)
     campaign_id: int | None = None
     action: str | None = None
     backend_request_id: int | None = None
@@ -145,7 +145,7 @@ class UpdateRecord:
     """The backend's own requestId; UpdateFirmware of 1.6 has none."""
     request_id: int | None
     """The station's; None: it was told by the plain UpdateFirmware of 1.6."""
-    location: str
+    location: str = field(repr=False)
     """As it was ordered; it may hold a password: never shown as it is."""
     retrieve_at: datetime | None
     """None: at once."""
@@ -330,7 +330,7 @@ class PublicationRecord:
     request_id: int
     checksum: str | None
     """The MD5 that was asked for, in lower-case hex; None: of a station."""
-    location: str | None
+    location: str | None = field(repr=False)
     """As it was asked for; it may hold a password: never shown as it is. None: of a station."""
     image_id: int | None
     state: PublicationState

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,13 +130,16 @@ class Desk:
         self.signers = Signers()
         self.events: list[SecurityEvent] = []
         self.tasks = Tasks()
+        self.spawned: list[asyncio.Task[None]] = []
         self.catalogue = self.restarted()
 
     def restarted(self) -> FirmwareCatalogue:
         """Return a catalogue on the same store and disk, as another process has it."""
-        return FirmwareCatalogue(
-            self.images, self.disk, self.signers, security=self, spawn=self.tasks.spawn, now=lambda: NOW
-        )
+        return FirmwareCatalogue(self.images, self.disk, self.signers, security=self, spawn=self.spawn, now=lambda: NOW)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        self.spawned.append(self.tasks.spawn(work, name))
+        return self.spawned[-1]
 
     def note(self, event: SecurityEvent) -> None:
         self.events.append(event)

@@ -168,6 +168,14 @@ async def test_verifying_in_the_background(desk: Desk) -> None:
     assert desk.disk.fetched == [PLACE]
 
 
+async def test_what_is_removed_before_its_turn_is_no_trouble(desk: Desk) -> None:
+    registered = await desk.catalogue.register(FETCHED, "api", has_octets=False)
+    await desk.catalogue.remove(registered.id)
+    desk.catalogue.begin(registered.id, "api")
+    await asyncio.gather(*desk.spawned)
+    assert not desk.disk.fetched
+
+
 async def test_what_a_stopped_gateway_left_is_looked_at_again(desk: Desk, file: Path) -> None:
     fetched = await desk.catalogue.register(FETCHED, "api", has_octets=False)
     uploaded = await desk.catalogue.register(replace(NEW, version="2"), "api", has_octets=True)

@@ -1,6 +1,8 @@
 """Locations as they are compared and shown."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.session.firmware import LOCATION_MAX
 from gateway.session.firmware_locations import HIDDEN, comparable, file_name, location_shown
@@ -42,3 +44,16 @@ def test_what_is_no_location(location: str) -> None:
             read(location)
     assert location_shown(location) == HIDDEN
     assert location_shown(None) is None
+
+
+@given(st.text(max_size=60), st.text("aZ09.-_:/@[]%?#&=\\", max_size=40).map("https://".__add__))
+def test_any_text_is_a_location_or_none(text: str, url: str) -> None:
+    for each in (text, url, f"https://user:secret-word@h.example{url}?secret-word#secret-word"):
+        assert "secret-word" not in (location_shown(each) or "")
+        try:
+            kept = comparable(each)
+        except ValueError:
+            continue
+        assert comparable(kept) == kept
+        assert "@" not in kept.partition("://")[2].partition("/")[0]
+        assert file_name(each) is not None

@@ -19,6 +19,7 @@ from gateway.store import firmware_images
 from gateway.store.database import Database
 from gateway.store.firmware_images import FirmwareImages
 from gateway.store.firmware_models import FirmwareCampaignRow, FirmwareUpdateRow
+from tests.linked_files import row_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = "https://fw.example.com/a.bin"
@@ -31,16 +32,8 @@ def images(database: Database) -> FirmwareImages:
 
 
 async def update_of(database: Database, image_id: int, state: str) -> int:
-    row = {
-        "identity": "CS1",
-        "image_id": image_id,
-        "source": "backend",
-        "by": "legacy",
-        "location": PLACE,
-        "state": state,
-        "created_at": NOW,
-        "changed_at": NOW,
-    }
+    row = row_of(FirmwareUpdateRow, identity="CS1", image_id=image_id, state=state)
+    del row["id"]
     statement = insert(FirmwareUpdateRow).returning(FirmwareUpdateRow.id)
     added: int = await database.write(lambda connection: connection.execute(statement, row).scalar_one())
     return added
@@ -187,18 +180,7 @@ async def test_an_image_under_way_is_not_removed(images: FirmwareImages, databas
 
 async def test_a_campaigns_image_is_not_removed(images: FirmwareImages, database: Database) -> None:
     image = await images.add(NEW, "ann")
-    row = {
-        "name": "spring",
-        "image_id": image.id,
-        "batch_size": 1,
-        "halt_above": 1,
-        "halt_after": 1,
-        "state": "running",
-        "created_at": NOW,
-        "created_by": "ann",
-        "changed_at": NOW,
-        "changed_by": "ann",
-    }
+    row = row_of(FirmwareCampaignRow, name="spring", image_id=image.id, state="running")
     await database.write(lambda connection: connection.execute(insert(FirmwareCampaignRow), row))
     with pytest.raises(FirmwareConflict, match=r"is what campaign 'spring' installs \(running\): withdraw it instead"):
         await images.remove(image.id)
