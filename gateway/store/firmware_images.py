@@ -53,12 +53,13 @@ _BEST_FIRST: Final = case(
     (FirmwareImageRow.state == ImageState.QUARANTINED.value, 1),
     else_=2,
 )
+_OF_MODEL: Final = or_(FirmwareImageRow.model.is_(None), FirmwareImageRow.model == bindparam("model"))
 _FOR_STATION: Final = (
     select(*_COLUMNS)
     .where(
         FirmwareImageRow.location == bindparam("location"),
         FirmwareImageRow.manufacturer == bindparam("manufacturer"),
-        or_(FirmwareImageRow.model.is_(None), FirmwareImageRow.model == bindparam("model")),
+        _OF_MODEL,
         FirmwareImageRow.state != ImageState.WITHDRAWN.value,
     )
     .order_by(_BEST_FIRST, FirmwareImageRow.id.desc())
@@ -77,6 +78,7 @@ _SAME_ORDER: Final = (
         FirmwareImageRow.location == bindparam("location"),
         FirmwareImageRow.signature == bindparam("signature"),
         FirmwareImageRow.signing_certificate == bindparam("signing_certificate"),
+        _OF_MODEL,
     )
     .order_by(FirmwareImageRow.id.desc())
     .limit(1)
@@ -154,7 +156,7 @@ class FirmwareImages:
         return await self._database.write(work)
 
     async def expect(self, new: NewImage, by: str) -> FirmwareImage | None:
-        """Return the entry of this location, signature and certificate, in whatever state; where none is, a new one.
+        """Return the entry of this location, signature and certificate for this model, in whatever state, or a new one.
 
         It is for what a backend orders: of such entries that aren't verified only the latest UNVERIFIED_MAX stay.
         None: the catalogue is full.
@@ -168,6 +170,7 @@ class FirmwareImages:
                 "location": new.location,
                 "signature": new.signature,
                 "signing_certificate": new.signing_certificate,
+                "model": new.model,
             }
             row = connection.execute(_SAME_ORDER, key).mappings().first()
             if row is not None:

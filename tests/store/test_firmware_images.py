@@ -72,6 +72,12 @@ async def test_an_order_finds_its_entry_again(images: FirmwareImages) -> None:
     assert first is not None
     assert first.from_order
     assert await images.expect(NEW, "other") == first
+    assert await images.expect(replace(NEW, model="A"), "other") == first  # which is for all models
+    of_b = await images.expect(replace(NEW, location=f"{PLACE}?b", model="B"), "legacy")
+    of_a = await images.expect(replace(NEW, location=f"{PLACE}?b", model="A"), "legacy")
+    assert of_a is not None
+    assert of_b is not None
+    assert (of_a.model, of_b.model) == ("A", "B")
     for other in (replace(NEW, signature="eA=="), replace(NEW, signing_certificate="other")):
         found = await images.expect(other, "legacy")
         assert found is not None
