@@ -136,7 +136,10 @@ def test_firmware_and_logs(configured: Callable[..., Config], file: Path, tmp_pa
     for name in ("acme.pem", "acme.crl"):
         (tmp_path / name).write_text(name)
     acme = {"roots": "acme.pem", "crls": ["acme.crl", "http://acme.example.com/crl"]}
-    found = contents(configured(firmware={"manufacturers": {"acme": acme}}, logs={}), file)
+    config = configured(
+        firmware={"manufacturers": {"acme": acme}}, files={"public_url": "https://files.example.com:8444"}, logs={}
+    )
+    found = contents(config, file)
     assert {tmp_path / "acme.pem", tmp_path / "acme.crl"} <= set(found.files)
     assert found.folders == (tmp_path / "certs/dev/ca",)
     assert [line for line in found.elsewhere if ".directory" in line] == [
