@@ -14,6 +14,7 @@ from cryptography import x509
 
 from gateway.config.check_authority import check_authority, embedded_chain
 from gateway.config.check_crls import check_crl
+from gateway.config.check_files import check_files
 from gateway.config.check_firmware import check_firmware
 from gateway.config.check_listener import check_listener
 from gateway.config.check_logs import check_logs
@@ -83,6 +84,7 @@ class _Looking:
             yield from check_plug_and_charge(section, self.secret, self.now, self.environ)
         yield from check_firmware(self.config, self.now)
         yield from check_logs(self.config, self.now)
+        yield from check_files(self.config)
         yield from self.admin()
 
     def store(self) -> Iterator[Problem]:

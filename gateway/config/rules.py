@@ -10,6 +10,7 @@ from gateway.config.authorities import broken_by_authority
 from gateway.config.policies import broken_by_policies
 from gateway.config.revocation import broken_by_revocation
 from gateway.config.rules_backend import broken_by_backend
+from gateway.config.rules_files import broken_by_files
 from gateway.config.rules_firmware import broken_by_firmware
 from gateway.config.rules_listener import broken_by_listener
 from gateway.config.rules_logs import broken_by_logs
@@ -71,6 +72,7 @@ def _binds_are_apart(config: "Config") -> Iterator[Fault]:
     binds: list[tuple[KeyPath, Address]] = [
         *((("listeners", index, "bind"), listener.bind) for index, listener in enumerate(config.listeners)),
         (("admin", "bind"), config.admin.bind),
+        *([(("files", "bind"), config.files.bind)] if config.files is not None else []),
     ]
     for (first, address), (second, other) in combinations(binds, 2):
         if address.overlaps(other):
@@ -118,4 +120,5 @@ _RULES: Final[tuple[Callable[["Config"], Iterator[Fault]], ...]] = (
     broken_by_plug_and_charge,
     broken_by_firmware,
     broken_by_logs,
+    broken_by_files,
 )
