@@ -170,6 +170,9 @@ def test_what_the_defaults_make(chart: helm.Chart) -> None:
         ("config.store.url", "sqlite+aiosqlite:///voltgate.db"),
         ("config.store.url", "mysql://db"),
         ("config.admin.bind", "127.0.0.1:8081"),
+        ("config.files", {"bind": "8444", "public_url": "https://files.example.com"}),
+        ("config.firmware.directory", "firmware"),
+        ("config.logs", {"directory": "/tmp/logs"}),
         ("secretEnv.NAME", {"secretName": "only"}),
         ("secretFiles.Upper Case", {"secretName": "only"}),
         ("persistence.size", "2"),
@@ -197,6 +200,8 @@ def test_the_schema_refuses(chart: helm.Chart, path: str, value: object) -> None
         ("config.store.password", "hunter2"),
         ("config.backends.legacy.url", "wss://voltgate:hunter2@csms.example.com/{identity}"),
         ("config.backends.legacy.auth.basic.password", "hunter2"),
+        ("config.files.public_url", "https://me:hunter2@files.example.com"),
+        ("config.firmware", {"directory": "/var/lib/voltgate/fw", "object_store": "s3://key:hunter2@bucket"}),
         ("config.backends.legacy.tls.key", "-----BEGIN PRIVATE KEY-----"),
         (
             "config.listeners",
@@ -233,6 +238,8 @@ def test_the_schema_refuses(chart: helm.Chart, path: str, value: object) -> None
         "store-password",
         "backend-password-in-url",
         "backend-password",
+        "password-in-files-url",
+        "object-store-key",
         "backend-key",
         "listener-key",
         "password-in-public-url",
@@ -449,6 +456,24 @@ def test_ports_follow_the_listeners(chart: helm.Chart) -> None:
     station_ports = [port["port"] for port in objects["Service/edge-voltgate"]["spec"]["ports"]]
     assert station_ports == [8443, 9443]
     assert [port["containerPort"] for port in container_of(objects)["ports"]] == [8443, 9443, 8081]
+
+
+@pytest.mark.parametrize(
+    ("files", "ports"),
+    [
+        ({"public_url": "https://files.example.com:8444"}, [8443, 8444]),
+        ({"public_url": "https://files.example.com", "bind": "[::]:9444"}, [8443, 9444]),
+        ({"public_url": "https://localhost", "bind": "127.0.0.1:8444"}, [8443]),
+    ],
+    ids=["default", "named", "inside"],
+)
+def test_the_port_of_files_is_beside_the_stations(chart: helm.Chart, files: Values, ports: list[int]) -> None:
+    objects = rendered(chart, {"config": {"files": files}, "networkPolicy": {"enabled": True}})
+
+    assert [port["port"] for port in objects["Service/edge-voltgate"]["spec"]["ports"]] == ports
+    assert [port["containerPort"] for port in container_of(objects)["ports"]] == [*ports, 8081]
+    (rule,) = objects["NetworkPolicy/edge-voltgate"]["spec"]["ingress"]
+    assert [port["port"] for port in rule["ports"]] == ports
 
 
 def test_the_admin_port_is_never_in_the_stations_service(chart: helm.Chart) -> None:

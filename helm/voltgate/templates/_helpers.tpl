@@ -57,6 +57,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- uniq $ports | toJson -}}
 {{- end -}}
 
+{{- /* The port of the file endpoint, where there is one that is reachable from outside of the pod. */ -}}
+{{- define "voltgate.filesPort" -}}
+{{- with .Values.config.files -}}
+{{- $bind := .bind | default "0.0.0.0:8444" -}}
+{{- if not (regexMatch "^(127\\.|\\[::1\\]|localhost:)" $bind) -}}
+{{- include "voltgate.port" $bind -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* What the schema can't see, since it needs two values at once. */ -}}
 {{- define "voltgate.check" -}}
 {{- $token := .Values.config.admin.token | default "" -}}
