@@ -13,9 +13,9 @@ import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
 from gateway.edge.byte_ranges import ByteRange, Unsatisfiable, byte_range
+from gateway.edge.checked_images import CheckedImages, ImageChanged, OpenImage
 from gateway.edge.file_targets import Target, target_of
 from gateway.edge.log_bodies import STALL, BrokenBody, LogBody
-from gateway.edge.open_images import ImageChanged, OpenImage, open_image
 from gateway.edge.throttle import Lane, Lanes, TooMany
 from gateway.session.file_links import FileLink, Images, LinkKind, Upload, UploadRefusal, UploadRefused, Uploads
 from gateway.session.ports import StoreAway
@@ -61,7 +61,7 @@ class FileEndpoint:
     def __init__(self, find: Find, images: Images, uploads: Uploads | None, lanes: Lanes, count: Count) -> None:
         """``find`` raises StoreAway. Without ``uploads`` no log is taken."""
         self._find = find
-        self._images = images
+        self._images = CheckedImages(images)
         self._uploads = uploads
         self._lanes = lanes
         self._count = count
@@ -117,7 +117,7 @@ class FileEndpoint:
     # --- images
 
     async def _download(self, request: web.BaseRequest, link: FileLink, lane: Lane) -> web.StreamResponse:
-        image = await open_image(self._images, link.sha256) if link.sha256 is not None else None
+        image = await self._images.open(link.sha256) if link.sha256 is not None else None
         if image is None:
             self._count("download", "failed", 0)
             return _plain(404)

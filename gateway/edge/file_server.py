@@ -18,10 +18,12 @@ HANDSHAKE_MAX: Final = 10.0
 """Seconds from the accept to the end of the TLS handshake."""
 HEAD_MAX: Final = 10.0
 """Seconds from there to a whole request head."""
-LINGER: Final = 30.0
-"""Seconds that a peer may take to read the end of its answer, and who has no good link to read any."""
+LINGER: Final = 120.0
+"""Seconds that a peer may take to read what is left of its answer when all of it has been written."""
+UNSENT_MAX: Final = 65_536
+"""Bytes of a connection that wait to be sent, above which no more is written."""
 SHUTDOWN_MAX: Final = 5.0
-"""Seconds for TLS's goodbye."""
+"""Seconds for the end of what runs when the server closes."""
 BACKLOG: Final = 512
 """Connections that the kernel keeps until they are accepted."""
 ACCEPT_PAUSE: Final = 0.5
@@ -177,13 +179,14 @@ class FileServer:
         """See one connection through its handshake, its request and its end."""
         tls: dict[str, Any] = {}
         if self._tls is not None:
-            deadlines = {"ssl_handshake_timeout": HANDSHAKE_MAX, "ssl_shutdown_timeout": SHUTDOWN_MAX}
+            deadlines = {"ssl_handshake_timeout": HANDSHAKE_MAX, "ssl_shutdown_timeout": LINGER}
             tls = {"ssl": self._tls(), **deadlines}
         connection = _Connection(self._server, self._loop)
         try:
             transport, _ = await self._loop.connect_accepted_socket(lambda: connection, accepted, **tls)
         except OSError:  # what isn't TLS, or not ours, or too slow
             return
+        transport.set_write_buffer_limits(high=UNSENT_MAX)
         if (task := asyncio.current_task()) is not None:
             self._carried[task] = transport
         try:

@@ -71,10 +71,10 @@ class Links(Protocol):
 class Images(Protocol):
     """Where the octets of verified images lie. Any thread and any event loop may ask."""
 
-    async def checked_path(self, sha256: str) -> Path | None:
-        """Return the file whose octets were found to have this SHA-256 (lower-case hex); None: it is nowhere.
+    async def path(self, sha256: str) -> Path | None:
+        """Return the file that is kept under this SHA-256 (lower-case hex); None: it can't be had, as the log says.
 
-        Raises FirmwareRefused where they have another one, or it can't be had.
+        Who sends it checks what he sends.
         """
 
 

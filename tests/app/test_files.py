@@ -51,7 +51,7 @@ class Deployment:
             (self.folder / place).write_bytes(file.read_bytes())
         (self.folder / "gateway.key").chmod(0o600)
 
-    async def checked_path(self, sha256: str) -> Path | None:
+    async def path(self, sha256: str) -> Path | None:
         return self.folder / "image" if sha256 == VERIFIED.sha256 else None
 
     async def begin(self, log_id: int, identity: str, name: str | None, length: int | None) -> Kept:

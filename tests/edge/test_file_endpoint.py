@@ -106,7 +106,7 @@ async def test_a_swapped_image_is_not_served(opened: Street) -> None:
     with capture_logs() as logs:
         heard = await ask(opened.port, "GET", IMAGE)
     assert (heard.status, heard.body) == (404, b"")
-    assert [entry["event"] for entry in logs] == ["image_not_served"]
+    assert [entry["event"] for entry in logs] == ["image_changed_on_disk"]
     assert opened.counted["download", "failed"] == 1
 
 
