@@ -7,7 +7,6 @@ timer of 1 ms; what is printed is what a callback that becomes due at any one mi
 """
 
 import asyncio
-import gc
 import hashlib
 import json
 import logging
@@ -31,6 +30,7 @@ from bench import handshakes, road, servers
 from bench.storm import percentiles
 from gateway.app.file_urls import FileUrls
 from gateway.app.files import FilesEndpoint
+from gateway.app.interpreter import settle_down
 from gateway.app.policy_schemas import OfficialSchemas
 from gateway.config import Config, load
 from gateway.session.tally import Tally
@@ -74,7 +74,7 @@ class _Images:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def checked_path(self, sha256: str) -> Path | None:
+    async def path(self, sha256: str) -> Path | None:
         """Return the only one."""
         return self._path
 
@@ -146,8 +146,7 @@ async def _round(kind: type[FilesEndpoint], rates: dict[str, int]) -> dict[str, 
             watch, stop = Watch(), asyncio.Event()
             speaking = asyncio.create_task(_speak(stop), name="messages")
             await asyncio.sleep(1.0)
-            gc.collect()
-            gc.freeze()
+            settle_down()
             watch.start()
             quiet = time.monotonic()
             await asyncio.sleep(2.0)
