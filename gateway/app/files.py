@@ -39,7 +39,13 @@ class FilesEndpoint:
     """The endpoint of ``files``. It has a thread and an event loop of its own: docs/decisions/0019-files.md."""
 
     def __init__(
-        self, config: Config, files: Files, links: FileLinks, images: Images, uploads: Uploads | None, tally: Tally
+        self,
+        config: Config,
+        files: Files,
+        links: FileLinks,
+        images: Images | None,
+        uploads: Uploads | None,
+        tally: Tally,
     ) -> None:
         """Build it on the running loop, on which the store, ``images`` and ``uploads`` are used. Raises StartFailed."""
         self._config = files

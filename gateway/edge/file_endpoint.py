@@ -58,10 +58,10 @@ log = structlog.get_logger(__name__)
 class FileEndpoint:
     """Answers the requests of one endpoint; all of it runs on that endpoint's event loop."""
 
-    def __init__(self, find: Find, images: Images, uploads: Uploads | None, lanes: Lanes, count: Count) -> None:
-        """``find`` raises StoreAway. Without ``uploads`` no log is taken."""
+    def __init__(self, find: Find, images: Images | None, uploads: Uploads | None, lanes: Lanes, count: Count) -> None:
+        """``find`` raises StoreAway. Without ``images`` nothing is served, without ``uploads`` no log is taken."""
         self._find = find
-        self._images = CheckedImages(images)
+        self._images = CheckedImages(images) if images is not None else None
         self._uploads = uploads
         self._lanes = lanes
         self._count = count
@@ -117,7 +117,9 @@ class FileEndpoint:
     # --- images
 
     async def _download(self, request: web.BaseRequest, link: FileLink, lane: Lane) -> web.StreamResponse:
-        image = await self._images.open(link.sha256) if link.sha256 is not None else None
+        image = None
+        if self._images is not None and link.sha256 is not None:
+            image = await self._images.open(link.sha256)
         if image is None:
             self._count("download", "failed", 0)
             return _plain(404)

@@ -20,6 +20,7 @@ from gateway.config import Config
 from gateway.session.tally import Tally
 from gateway.store.database import Database
 from gateway.store.file_links import FileLinks
+from gateway.store.firmware_files import FirmwareFiles
 from tests.edge.file_street import CONTENT, PATIENCE, Heard, Kept, call
 from tests.linked_files import IMAGE, keep
 from tests.system.certificates import Authority
@@ -86,15 +87,17 @@ class Opened:
 
 @asynccontextmanager
 async def opened(
-    deployment: Deployment, configured: Callable[..., Config], files: dict[str, Any] = FILES, **keys: Any
+    deployment: Deployment, configured: Callable[..., Config], files: dict[str, Any] = FILES, **behind: Any
 ) -> AsyncIterator[Opened]:
-    config = configured(listeners=LISTENERS, files=files, **keys)
+    """``behind``: the images and uploads, in the place of the deployment's."""
+    config = configured(listeners=LISTENERS, files=files)
     assert config.files is not None
     database = await Database.open(f"sqlite+aiosqlite:///{deployment.folder}/voltgate.db", exclusive=False)
     try:
         await keep(database, VERIFIED)
         links, tally = FileLinks(database, config.files.link_lifetime), Tally()
-        endpoint = FilesEndpoint(config, config.files, links, deployment, deployment, tally)
+        parts = {"images": deployment, "uploads": deployment} | behind
+        endpoint = FilesEndpoint(config, config.files, links, parts["images"], parts["uploads"], tally)
         lines = list(await endpoint.start())
         try:
             yield Opened(endpoint, FileUrls(links, config.files.public_url), links, tally, lines)
@@ -135,6 +138,27 @@ async def test_an_ordered_image_is_loaded_and_a_log_comes(
     assert found.tally.files == {("download", "done"): 1, ("upload", "done"): 1}
     assert found.tally.file_octets == {"download": len(CONTENT), "upload": len(CONTENT)}
     assert found.endpoint.connections == 0
+
+
+async def test_an_image_of_the_folder_is_served(deployment: Deployment, configured: Callable[..., Config]) -> None:
+    folder = FirmwareFiles(deployment.folder / "firmware", max_size=len(CONTENT))
+    async with folder.incoming("image") as incoming:
+        await incoming.write(CONTENT)
+        await incoming.commit()
+    async with opened(deployment, configured, images=folder) as found:
+        heard = await ask(found, await found.urls.publish(VERIFIED), deployment.trusting())
+        assert (heard.status, heard.body) == (200, CONTENT)
+        await folder.remove(VERIFIED.sha256 or "")
+        assert (await ask(found, await found.urls.publish(VERIFIED), deployment.trusting())).status == 404
+    folder.close()
+
+
+async def test_without_firmware_or_logs_there_is_nothing(
+    deployment: Deployment, configured: Callable[..., Config]
+) -> None:
+    async with opened(deployment, configured, images=None, uploads=None) as found:
+        assert (await ask(found, await found.urls.publish(VERIFIED), deployment.trusting())).status == 404
+        assert (await ask(found, await found.urls.upload("CS1", 1), deployment.trusting(), "PUT")).status == 404
 
 
 async def test_a_link_that_was_closed_is_unknown(deployment: Deployment, configured: Callable[..., Config]) -> None:
