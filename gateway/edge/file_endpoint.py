@@ -50,7 +50,7 @@ _SENT: Final = {
 
 Find = Callable[[str, LinkKind], Awaitable[FileLink | None]]
 Count = Callable[[str, str, int], None]
-"""``count(what, outcome, octets)`` counts a request that is over: of ``download``, ``upload`` or ``unknown``."""
+"""``count(what, outcome, octets)`` counts a request that is over: ``download``, ``upload`` or ``unknown``."""
 
 log = structlog.get_logger(__name__)
 
@@ -77,9 +77,8 @@ class FileEndpoint:
                 return await self._answer(request)
         except StoreAway as away:
             log.error("file_links_unavailable", reason=str(away))  # noqa: TRY400 - the text says it all
+            self._count("unknown", "unavailable", 0)
             return _plain(503, later=True)
-        except TooMany:
-            return _plain(429, later=True)
         except (TimeoutError, ConnectionError):
             if transport is not None:
                 transport.abort()  # nothing more can be said to who doesn't read or write
@@ -103,10 +102,14 @@ class FileEndpoint:
             holder, most = f"station {link.identity}", TRANSFERS_OF_STATION
         else:
             holder, most = f"address {request.remote}", TRANSFERS_OF_ADDRESS
-        with self._lanes.lane(holder, most) as lane:
-            if link.kind is LinkKind.DOWNLOAD:
-                return await self._download(request, link, lane)
-            return await self._take(request, link, target, lane)
+        try:
+            with self._lanes.lane(holder, most) as lane:
+                if link.kind is LinkKind.DOWNLOAD:
+                    return await self._download(request, link, lane)
+                return await self._take(request, link, target, lane)
+        except TooMany:
+            self._count(link.kind.value, "too_many", 0)
+            return _plain(429, later=True)
 
     async def _link(self, request: web.BaseRequest, target: Target) -> FileLink | None:
         if request.method not in _METHODS[target.kind]:

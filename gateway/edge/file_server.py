@@ -61,6 +61,10 @@ class _Connection(web.RequestHandler):
 
 
 class _Request(web.BaseRequest):
+    def __repr__(self) -> str:
+        """Without the path, which may hold a secret."""
+        return f"<{self.method} of {self.remote}>"
+
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         """Say nothing of what answers."""
         response.headers.pop(hdrs.SERVER, None)

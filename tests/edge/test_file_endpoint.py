@@ -166,6 +166,7 @@ async def test_while_the_store_is_away_nobody_learns_anything(opened: Street) ->
     for path in (IMAGE, f"/firmware/{UNKNOWN}"):
         heard = await ask(opened.port, "GET", path)
         assert (heard.status, heard.headers["retry-after"]) == (503, "30")
+    assert opened.counted == {("unknown", "unavailable"): 2}
 
 
 async def test_no_secret_is_logged(opened: Street) -> None:
@@ -178,12 +179,19 @@ async def test_no_secret_is_logged(opened: Street) -> None:
     assert not any(secret in str(logs) for secret in (GOOD, LOG, UNKNOWN))
 
 
-async def test_a_defect_is_ours_and_bland(opened: Street) -> None:
-    opened.links = None  # type: ignore[assignment]  # the defect
+async def test_a_defect_is_ours_and_bland(opened: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def fail(request: object, tag: str) -> None:
+        shown.append(repr(request))
+        raise LookupError
+
+    monkeypatch.setattr(file_endpoint, "_asked", fail)
     with capture_logs() as logs:
         heard = await ask(opened.port, "GET", IMAGE)
     assert (heard.status, heard.body) == (500, b"")
     assert [entry["event"] for entry in logs] == ["file_request_failed"]
+    assert shown == ["<GET of 127.0.0.1>"]
 
 
 async def test_a_station_has_few_transfers_at_once(tmp_path: Path) -> None:
@@ -194,6 +202,7 @@ async def test_a_station_has_few_transfers_at_once(tmp_path: Path) -> None:
             await each.reader.readuntil(b"\r\n\r\n")
         refused = await ask(opened.port, "GET", IMAGE)
         assert (refused.status, refused.headers["retry-after"]) == (429, "30")
+        assert opened.counted == {("download", "too_many"): 1}
         assert (await ask(opened.port, "HEAD", f"/firmware/{PUBLISHED}")).status == 200
         for each in callers:
             each.writer.transport.abort()
