@@ -5,7 +5,7 @@ carries one request.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -26,6 +26,8 @@ TRANSFERS_OF_STATION: Final = 4
 """Transfers of one station at once."""
 TRANSFERS_OF_ADDRESS: Final = 64
 """The same of one address, under links that are published for all: there may be a site behind it."""
+ASKED_AGAIN_EVERY: Final = 10.0
+"""Seconds between two looks whether a link is still good while it is loaded from: what is withdrawn goes no further."""
 RETRY_AFTER: Final = 30
 """Seconds after which who was told to wait may come again."""
 LOOKUPS_AT_ONCE: Final = 16
@@ -53,6 +55,10 @@ Count = Callable[[str, str, int], None]
 """``count(what, outcome, octets)`` counts a request that is over: ``download``, ``upload`` or ``unknown``."""
 
 log = structlog.get_logger(__name__)
+
+
+class _LinkOver(Exception):
+    """The link that is loaded from isn't good any more."""
 
 
 class FileEndpoint:
@@ -105,7 +111,7 @@ class FileEndpoint:
         try:
             with self._lanes.lane(holder, most) as lane:
                 if link.kind is LinkKind.DOWNLOAD:
-                    return await self._download(request, link, lane)
+                    return await self._download(request, link, target, lane)
                 return await self._take(request, link, target, lane)
         except TooMany:
             self._count(link.kind.value, "too_many", 0)
@@ -119,7 +125,9 @@ class FileEndpoint:
 
     # --- images
 
-    async def _download(self, request: web.BaseRequest, link: FileLink, lane: Lane) -> web.StreamResponse:
+    async def _download(
+        self, request: web.BaseRequest, link: FileLink, target: Target, lane: Lane
+    ) -> web.StreamResponse:
         image = None
         if self._images is not None and link.sha256 is not None:
             image = await self._images.open(link.sha256)
@@ -143,35 +151,60 @@ class FileEndpoint:
             if request.method == hdrs.METH_HEAD:
                 self._count("download", "head", 0)
                 return response
-            await self._send(response, image, part, link, lane)
+            await self._send(response, image, part, link, self._pieces(image, part, target, lane))
             return response
 
     async def _send(
-        self, response: web.StreamResponse, image: OpenImage, part: ByteRange, link: FileLink, lane: Lane
+        self,
+        response: web.StreamResponse,
+        image: OpenImage,
+        part: ByteRange,
+        link: FileLink,
+        pieces: AsyncIterator[bytes],
     ) -> None:
-        at, end, outcome = part.first, part.last + 1, "broken_off"
+        octets, outcome = 0, "broken_off"
         try:
-            while at < end:
-                chunk = await image.read(at, min(self._lanes.chunk, end - at))
-                await lane.take(len(chunk))
+            async for piece in pieces:
                 async with asyncio.timeout(STALL):
-                    await response.write(chunk)
-                at += len(chunk)
+                    await response.write(piece)
+                octets += len(piece)
             outcome = "done"
+        except _LinkOver:
+            outcome = "link_over"
+            raise ConnectionResetError from None
         except ImageChanged:
             outcome = "failed"
             log.error("image_changed_on_disk", sha256=link.sha256, advice="remove it and add it again")  # noqa: TRY400 - the text says it
             raise ConnectionResetError from None
         finally:
-            self._count("download", outcome, at - part.first)
+            self._count("download", outcome, octets)
             log.info(
                 "firmware_loaded" if outcome == "done" else "firmware_load_ended",
                 **_named(link),
                 outcome=outcome,
                 first=part.first,
-                octets=at - part.first,
+                octets=octets,
                 size=image.size,
             )
+
+    async def _pieces(self, image: OpenImage, part: ByteRange, target: Target, lane: Lane) -> AsyncIterator[bytes]:
+        """Yield the part when it may pass. Raises ImageChanged, and _LinkOver when the link has ended meanwhile."""
+        clock = asyncio.get_running_loop().time
+        at, asked = part.first, clock()
+        while at <= part.last:
+            if clock() >= asked + ASKED_AGAIN_EVERY:
+                asked = clock()
+                await self._check(target)
+            piece = await image.read(at, min(self._lanes.chunk, part.last + 1 - at))
+            await lane.take(len(piece))
+            yield piece
+            at += len(piece)
+
+    async def _check(self, target: Target) -> None:
+        """Return while the link is good, or nobody knows. Raises _LinkOver."""
+        with suppress(StoreAway):
+            if await self._find(target.secret, target.kind) is None:
+                raise _LinkOver
 
     # --- logs
 

@@ -119,6 +119,21 @@ async def test_one_that_changes_on_the_way_is_cut_off(tmp_path: Path) -> None:
         assert opened.counted == {("download", "failed"): 1}
 
 
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_one_that_is_withdrawn_on_the_way_goes_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_away: bool
+) -> None:
+    monkeypatch.setattr(file_endpoint, "ASKED_AGAIN_EVERY", 0.0)
+    async with street(tmp_path, station_rate=500_000) as opened, await call(opened.port) as station:
+        station.say(f"GET {IMAGE} HTTP/1.1\r\nHost: files\r\n\r\n".encode())
+        await station.reader.readuntil(b"\r\n\r\n")
+        opened.links.clear()
+        opened.is_away = is_away  # then nobody knows, and what was good goes on
+        octets = await station.is_dropped()
+        assert (octets == CONTENT) is is_away
+        assert opened.counted == {("download", "done" if is_away else "link_over"): 1}
+
+
 # --- what isn't a link
 
 
