@@ -57,4 +57,5 @@ def api_parts(
         contract_certificates=ContractCertificates(database),
         contract_provisionings=ContractProvisionings(database),
         firmware=None if services.firmware is None else services.firmware.catalogue,
+        updates=None if services.delivery.updates is None else services.delivery.updates.updates,
     )

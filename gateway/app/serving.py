@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -78,6 +78,8 @@ async def serving(config: Config, announce: Announce) -> AsyncIterator[Callable[
         admin = await gateway.open_admin()
         gateway.resume()
         stack.push_async_callback(gateway.drain)
+        for line in await gateway.open_files():
+            announce(line)
         for listener in gateway.listeners:
             await gateway.open(listener, announce)
         for line in admin:
@@ -112,7 +114,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> "_Gateway":
         ground.stations,
         ground.tally,
         ground.tasks,
-        is_connected=lambda name: gateway.is_connected(name),  # noqa: PLW0108 - the gateway is made after it
+        live=lambda name: gateway.factory.live(name),  # noqa: PLW0108 - the gateway is made after it
     )
     stack.push_async_callback(services.close)
     await services.prepare(stack)
@@ -188,11 +190,6 @@ class _Gateway:
         self.is_ready = False
         self._resuming: asyncio.Task[None] | None = None
 
-    def is_connected(self, identity: str) -> bool:
-        """Return whether a station's WebSocket is open."""
-        station = self._directory.get(identity)
-        return station is not None and station.is_connected
-
     def _joined(self, station: Station) -> None:
         """A station's WebSocket is open."""
         if self.following.has_news:
@@ -210,6 +207,10 @@ class _Gateway:
         profiles = ",".join(str(profile) for profile in sorted(configured.security_profiles))
         for host, port in listener.transport.addresses:
             announce(f"listening {scheme}://{_authority(host, port)}{configured.path} security_profiles={profiles}")
+
+    async def open_files(self) -> Sequence[str]:
+        """Open where stations load from and upload to, and return what to announce. Raises StartFailed."""
+        return await self._services.delivery.open(self._stack)
 
     def look_at_policies(self) -> None:
         """Take over what has changed in the policies' files, now."""
@@ -308,6 +309,7 @@ class _Gateway:
             expiring=services.pki.expiring(),
             policies=self._ground.policies,
             firmware={} if services.firmware is None else services.firmware.counts,
+            file_connections=services.delivery.connections,
         )
 
     async def _save_registers(self) -> None:
@@ -341,6 +343,8 @@ def _factory(
             security=services.security,
             joined=joined,
             when_provisional=services.pki.renew_provisional,
+            opened=services.delivery.opened,
+            firmware=services.delivery.desk,
         )
     )
 

@@ -1,7 +1,7 @@
 """What the gateway does for its stations itself, put together: PKI, passwords, upgrades, the security log."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -10,6 +10,8 @@ import structlog
 from gateway.app.authorities import Authorities
 from gateway.app.clock import now
 from gateway.app.firmware import FirmwareParts, open_firmware
+from gateway.app.firmware_delivery import FirmwareDelivery
+from gateway.app.firmware_updates import Live
 from gateway.app.pki_services import PkiServices
 from gateway.app.problems import StartFailed
 from gateway.app.records import password_rules
@@ -52,12 +54,14 @@ class StationServices:
         tally: Tally,
         tasks: Tasks,
         *,
-        is_connected: Callable[[str], bool],
+        live: Live,
     ) -> None:
         """Put them together. Raises StartFailed."""
         self._config = config
         self._database = database
+        self._tally = tally
         self._tasks = tasks
+        self._live = live
         self.events = SecurityEvents(database)
         self.security = SecurityEventLog(self.events, tally, keep=config.limits.security_events)
         self.pki = PkiServices(config, authorities, database, self.security, tally, tasks)
@@ -72,13 +76,15 @@ class StationServices:
                 now=now,
             ),
             self.security,
-            is_connected=is_connected,
+            is_connected=lambda identity: _is_connected(live(identity)),
             spawn=tasks.spawn,
         )
         self.publications = StationPublications(FirmwarePublications(database))
         self.pki.trust.is_upgrading = self.upgrades.is_under_way
         self.firmware: FirmwareParts | None = None
         """None: the configuration has no ``firmware``."""
+        self.delivery: FirmwareDelivery
+        """There once all is prepared."""
 
     @property
     def by_action(self) -> Mapping[tuple[Version, str], Service]:
@@ -102,10 +108,14 @@ class StationServices:
         """Have what must be there before a station comes; ``stack`` closes it. Raises StartFailed."""
         await self.pki.prepare(stack)
         self.firmware = await open_firmware(self._config, self._database, self.security, self._tasks, stack)
+        self.delivery = FirmwareDelivery(
+            self._config, self._database, self.firmware, self.security, self._tally, self._tasks, live=self._live
+        )
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
         await self.upgrades.load()
+        await self.delivery.load()
         await self.pki.load()
 
     def start(self) -> None:
@@ -115,6 +125,7 @@ class StationServices:
         self.pki.start()
         if self.firmware is not None:
             self.firmware.start(self._tasks)
+        self.delivery.start()
 
     async def close(self) -> None:
         """End what is asked of others, and write down the last security events."""
@@ -146,6 +157,10 @@ class StationServices:
                 await asyncio.sleep(WELCOMED_AGAIN)
             else:
                 return
+
+
+def _is_connected(found: tuple[Station, str] | None) -> bool:
+    return found is not None and found[0].is_connected
 
 
 def offers(config: Config) -> Mapping[int, UpgradeOffer]:

@@ -75,7 +75,7 @@ class House:
         self.stations = Stations(database)
         self.requests = CertificateRequests(database)
         self.services = StationServices(
-            config, authorities, database, self.stations, Tally(), self.tasks, is_connected=lambda _: False
+            config, authorities, database, self.stations, Tally(), self.tasks, live=lambda _: None
         )
 
     async def idle(self) -> None:
