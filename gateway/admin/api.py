@@ -14,6 +14,7 @@ from gateway.admin.contract_certificates import (
 )
 from gateway.admin.contracts import ContractEndpoints, Contracts
 from gateway.admin.firmware import Catalogue, FirmwareEndpoints
+from gateway.admin.firmware_campaigns import Campaigns, FirmwareCampaignEndpoints
 from gateway.admin.firmware_updates import FirmwareUpdateEndpoints, Updates
 from gateway.admin.logs import LogEndpoints, StationLogs
 from gateway.admin.pending_stations import PendingStationEndpoints
@@ -71,6 +72,8 @@ class Parts:
     """None: no station is updated."""
     logs: StationLogs | None = None
     """None: the configuration has no ``logs``."""
+    campaigns: Campaigns | None = None
+    """None: the configuration has no ``firmware``."""
 
 
 def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
@@ -93,4 +96,5 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     FirmwareEndpoints(parts.firmware).add_routes(router)
     FirmwareUpdateEndpoints(roster, parts.updates).add_routes(router)
     LogEndpoints(parts.logs, roster).add_routes(router)
+    FirmwareCampaignEndpoints(parts.campaigns).add_routes(router)
     PendingStationEndpoints(parts.registration, roster).add_routes(router)

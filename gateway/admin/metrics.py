@@ -10,11 +10,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from gateway.admin.campaign_metrics import campaign_metrics
 from gateway.admin.file_metrics import file_metrics
 from gateway.admin.firmware_metrics import firmware_metrics
 from gateway.admin.policy_metrics import PolicyInForce, policy_metrics
 from gateway.admin.provisioning_metrics import provisioning_metrics
-from gateway.session.firmware import ImageState
+from gateway.session.firmware import CampaignState, ImageState
+from gateway.session.firmware_campaigns import CampaignStationState
 from gateway.session.tally import Tally
 
 
@@ -55,6 +57,10 @@ class Levels:
     """Images of the catalogue, by state."""
     file_connections: int | None = None
     """Of the file endpoint; None where there is none."""
+    campaigns: Mapping[CampaignState, int] = field(default_factory=dict)
+    """Firmware campaigns that go on, by state."""
+    campaign_stations: Mapping[CampaignStationState, int] = field(default_factory=dict)
+    """Stations of these campaigns, by where they stand."""
 
 
 class _GatewayCollector(Collector):
@@ -72,6 +78,7 @@ class _GatewayCollector(Collector):
         yield from provisioning_metrics(self._tally)
         yield from firmware_metrics(levels.firmware)
         yield from file_metrics(self._tally, levels.file_connections)
+        yield from campaign_metrics(levels.campaigns, levels.campaign_stations)
 
     def _gauges(self, levels: Levels) -> Iterable[Metric]:
         yield GaugeMetricFamily(

@@ -9,8 +9,10 @@ from gateway.admin.certificate_requests import RequestFilter, RequestRefusal
 from gateway.admin.certificates import CertificateFilter, Revocation
 from gateway.admin.contracts import BODIES as CONTRACT_BODIES
 from gateway.admin.firmware import BODIES as FIRMWARE_BODIES
+from gateway.admin.firmware_campaigns import CampaignToCreate
 from gateway.admin.firmware_updates import UpdateToOrder
 from gateway.admin.logs import LogRequest
+from gateway.admin.openapi_campaigns import CAMPAIGN_SCHEMAS, firmware_campaigns
 from gateway.admin.openapi_contracts import CONTRACT_SCHEMAS, contracts
 from gateway.admin.openapi_firmware import FIRMWARE_SCHEMAS, firmware
 from gateway.admin.openapi_firmware_updates import FIRMWARE_UPDATE_SCHEMAS, firmware_updates
@@ -48,6 +50,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *FIRMWARE_BODIES,
     UpdateToOrder,
     LogRequest,
+    CampaignToCreate,
 )
 _IDENTITY: Final = {
     "name": "identity",
@@ -94,6 +97,7 @@ def document() -> dict[str, Any]:
                 firmware,
                 _updates,
                 logs,
+                firmware_campaigns,
                 _others,
             )
             for path, item in describe().items()
@@ -106,6 +110,7 @@ def document() -> dict[str, Any]:
                 **FIRMWARE_SCHEMAS,
                 **FIRMWARE_UPDATE_SCHEMAS,
                 **LOG_SCHEMAS,
+                **CAMPAIGN_SCHEMAS,
                 **bodies,
             },
         },

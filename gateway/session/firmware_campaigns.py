@@ -147,6 +147,8 @@ def check_plan(plan: NewCampaign) -> None:
         )
     if (plan.group is None) is not bool(plan.stations):
         raise FirmwareInvalid("name either a group or stations")
+    if not all(each.isprintable() for each in (plan.group or "", *plan.stations)):
+        raise FirmwareInvalid("a group and stations are named by printable characters")
     if len(set(plan.stations)) != len(plan.stations):
         raise FirmwareInvalid("stations: one is named twice")
     if len(plan.stations) > STATIONS_MAX:

@@ -136,7 +136,7 @@ class CampaignRounds:
 
     async def progress(self, campaign_id: int) -> CampaignProgress:
         """Return how far it is."""
-        return await self._database.read(lambda connection: progress_of(connection, campaign_id))
+        return (await self._database.read(lambda connection: progress_of(connection, campaign_id)))[campaign_id]
 
     async def claim(self, campaign_id: int, identity: str) -> bool:
         """A station is ordered next: False where it may not be (any more).
@@ -197,7 +197,7 @@ class CampaignRounds:
             if not connection.execute(_LOCK, {"of_id": campaign_id}).rowcount:
                 return False
             if state is CampaignState.DONE:
-                progress = progress_of(connection, campaign_id)
+                progress = progress_of(connection, campaign_id)[campaign_id]
                 if progress.over < progress.total:
                     return False
             connection.execute(_END.values(stamps), {"of_id": campaign_id})

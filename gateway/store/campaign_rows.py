@@ -60,8 +60,8 @@ _ADD_GROUP: Final = insert(_S).from_select(
         bindparam("of_id", type_=_S.campaign_id.type), Station.identity, _PENDING, bindparam("at", type_=UtcTime())
     ).where(_MEMBER),
 )
-_COUNTS: Final = select(_S.state, func.count()).where(_S.campaign_id == bindparam("of_id")).group_by(_S.state)
-_BEFORE: Final = select(_C.installed_before, _C.failed_before).where(_C.id == bindparam("of_id"))
+_COUNTS: Final = select(_S.campaign_id, _S.state, func.count()).group_by(_S.campaign_id, _S.state)
+_BEFORE: Final = select(_C.id, _C.installed_before, _C.failed_before)
 
 
 def campaign_record(row: RowMapping) -> CampaignRecord:
@@ -71,12 +71,13 @@ def campaign_record(row: RowMapping) -> CampaignRecord:
     return CampaignRecord(plan=plan, **{**fields, "state": CampaignState(fields["state"])})
 
 
-def progress_of(connection: Connection, campaign_id: int) -> CampaignProgress:
-    """Count a campaign's stations by their state."""
-    key = {"of_id": campaign_id}
-    counts = {CampaignStationState(state): count for state, count in connection.execute(_COUNTS, key)}
-    before = connection.execute(_BEFORE, key).first()
-    return CampaignProgress(counts, *(before or (0, 0)))
+def progress_of(connection: Connection, *campaign_ids: int) -> dict[int, CampaignProgress]:
+    """Count the stations of campaigns by their state, by the campaign's number."""
+    counts: dict[int, dict[CampaignStationState, int]] = {each: {} for each in campaign_ids}
+    for number, state, count in connection.execute(_COUNTS.where(_S.campaign_id.in_(campaign_ids))):
+        counts[number][CampaignStationState(state)] = count
+    before = {number: seen for number, *seen in connection.execute(_BEFORE.where(_C.id.in_(campaign_ids)))}
+    return {number: CampaignProgress(found, *before.get(number, ())) for number, found in counts.items()}
 
 
 def check_image(connection: Connection, image_id: int) -> None:

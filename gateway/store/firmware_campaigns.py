@@ -140,9 +140,9 @@ class FirmwareCampaigns:
         rows = await self._database.read(lambda connection: connection.execute(statement, values).mappings().all())
         return [CampaignStation(**{**row, "state": CampaignStationState(row["state"])}) for row in rows]
 
-    async def progress(self, campaign_id: int) -> CampaignProgress:
-        """Return how far it is; of one that isn't there, nothing."""
-        return await self._database.read(lambda connection: progress_of(connection, campaign_id))
+    async def progress(self, *campaign_ids: int) -> Mapping[int, CampaignProgress]:
+        """Return how far campaigns are, by their number; of one that isn't there, nothing is counted."""
+        return await self._database.read(lambda connection: progress_of(connection, *campaign_ids))
 
     async def pause(self, campaign_id: int, by: str, reason: str | None = None) -> CampaignRecord:
         """Order no more stations; what a station has not heard of yet is taken back.
@@ -173,7 +173,7 @@ class FirmwareCampaigns:
                 )
             if record.state is CampaignState.PAUSED and not retry_failed:
                 return {}
-            reached = progress_of(connection, record.id)
+            reached = progress_of(connection, record.id)[record.id]
             return {
                 "installed_before": reached[CampaignStationState.INSTALLED],
                 "failed_before": reached[CampaignStationState.FAILED],

@@ -488,6 +488,7 @@ class Office:
         self.publications = Publications()
         self.events = Events()
         self.updates: Any = None
+        self.campaigns: Any = None
         self.live: dict[str, LiveStation] = {}
         self.checks: dict[str, bool] = {"store": True, "listeners": True}
         self.tally = Tally()
@@ -525,6 +526,7 @@ class Office:
             firmware=self.firmware,
             updates=self.updates,
             logs=self.logs,
+            campaigns=self.campaigns,
         )
         metrics = Metrics(self.tally, lambda: Levels(len(self.live), 0, 1, 2))
         app = application(token=token, parts=parts, metrics=metrics, readiness=self.readiness)

@@ -30,7 +30,11 @@ TICK = timedelta(microseconds=1)
 
 
 def row(
-    state: S, known: int | None, newest: int | None, update: U | None = None, reason: str | None = None
+    state: CampaignStationState,
+    known: int | None,
+    newest: int | None,
+    update: UpdateState | None = None,
+    reason: str | None = None,
 ) -> UnderWay:
     return UnderWay("CS1", state, known, newest, update, reason, None if update is None else NOON)
 
@@ -62,7 +66,7 @@ def row(
         (row(S.WITHDRAWING, None, None), (S.FAILED, None, "its update isn't on record any more")),
     ],
 )
-def test_what_is_next(found: UnderWay, expected: tuple[Any, ...] | None) -> None:
+def test_what_is_next(found: UnderWay, expected: Any) -> None:
     change = next_of(found, CAMPAIGN)
     if expected is None:
         assert change is None

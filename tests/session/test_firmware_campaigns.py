@@ -46,6 +46,8 @@ def test_what_can_be(changes: dict[str, Any]) -> None:
         ({"group": None}, "either a group or stations"),
         ({"stations": ("CS1",)}, "either a group or stations"),
         ({"group": None, "stations": ("CS1", "CS1")}, "named twice"),
+        ({"group": "de\0pot"}, "printable"),
+        ({"group": None, "stations": ("CS1", "CS\n2")}, "printable"),
         ({"batch_size": 0}, "batch_size"),
         ({"batch_size": BATCH_MAX + 1}, "batch_size"),
         ({"halt_above": -1}, "halt_above"),

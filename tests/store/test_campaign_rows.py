@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.session.firmware import CampaignState, NewCampaign
+from gateway.session.firmware_campaigns import CampaignProgress
 from gateway.store.campaign_rows import CAMPAIGN_COLUMNS, PLAN_COLUMNS, campaign_record, progress_of
 from gateway.store.database import Database
 from tests.campaigns import NOON
@@ -31,4 +32,4 @@ def test_each_field_of_a_plan_has_its_column_but_the_stations() -> None:
 
 
 async def test_of_no_campaign_nothing_is_counted(database: Database) -> None:
-    assert (await database.read(lambda connection: progress_of(connection, 1))).total == 0
+    assert await database.read(lambda connection: progress_of(connection, 1)) == {1: CampaignProgress()}

@@ -66,7 +66,11 @@ async def test_stations_can_be_named(desk: CampaignDesk, monkeypatch: pytest.Mon
     [
         ({"name": "12"}, FirmwareInvalid, "isn't a number"),
         ({"group": "nobody"}, FirmwareInvalid, "no station is in the group 'nobody'"),
-        ({"group": None, "stations": ("CS1", "X\n", "Y")}, FirmwareInvalid, r"stations: 'X\\n', 'Y' aren't registered"),
+        (
+            {"group": None, "stations": ("CS1", "\u00fc", "Y")},
+            FirmwareInvalid,
+            r"stations: '\\xfc', 'Y' aren't registered",
+        ),
         ({"group": None, "stations": tuple("ABCDEFG")}, FirmwareInvalid, "'E' and 2 more aren't registered"),
         ({"image_id": 9}, FirmwareUnknown, "there is no image 9"),
         ({"name": "autumn"}, FirmwareConflict, "there is a campaign 'autumn' already"),
@@ -182,13 +186,13 @@ async def test_what_failed_before_counts_no_more_after_a_halt_but_does_after_a_p
     await put(desk, created.id, CS1=S.INSTALLED, CS2=S.FAILED)
     await desk.campaigns.pause(created.id, "bob")
     await desk.campaigns.resume(created.id, "bob")
-    progress = await desk.campaigns.progress(created.id)
+    progress = (await desk.campaigns.progress(created.id))[created.id]
     assert (progress.installed_before, progress.failed_before) == (0, 0)
     assert progress.counts == {S.INSTALLED: 1, S.FAILED: 1, S.PENDING: 1}
 
     assert await CampaignRounds(desk.database, desk.now).halt(created.id, "too many")
     await desk.campaigns.resume(created.id, "bob")
-    progress = await desk.campaigns.progress(created.id)
+    progress = (await desk.campaigns.progress(created.id))[created.id]
     assert (progress.installed_before, progress.failed_before) == (1, 1)
 
 
@@ -202,9 +206,10 @@ async def test_who_has_failed_is_tried_again(desk: CampaignDesk) -> None:
     assert resumed.state is CampaignState.RUNNING
     assert await desk.states(created) == {"CS1": "installed", "CS2": "pending"}
     assert await desk.reasons(created) == {}
-    progress = await desk.campaigns.progress(created.id)
+    progress = (await desk.campaigns.progress(created.id))[created.id]
     assert (progress.installed_before, progress.failed_before) == (1, 0)
 
 
 async def test_progress_of_none_is_nothing(campaigns: FirmwareCampaigns) -> None:
-    assert (await campaigns.progress(9)).total == 0
+    assert (await campaigns.progress(9))[9].total == 0
+    assert await campaigns.progress() == {}
