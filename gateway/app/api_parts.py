@@ -15,6 +15,7 @@ from gateway.store.contract_certificates import ContractCertificates
 from gateway.store.contract_provisionings import ContractProvisionings
 from gateway.store.contracts import Contracts
 from gateway.store.database import Database
+from gateway.store.firmware_campaigns import FirmwareCampaigns
 from gateway.store.firmware_publications import FirmwarePublications
 from gateway.store.quarantine import Quarantine
 from gateway.store.quarantine_decisions import QuarantineDecisions
@@ -58,4 +59,5 @@ def api_parts(
         contract_provisionings=ContractProvisionings(database),
         firmware=None if services.firmware is None else services.firmware.catalogue,
         updates=None if services.delivery.updates is None else services.delivery.updates.updates,
+        campaigns=None if config.firmware is None else FirmwareCampaigns(database),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from gateway.admin.campaigns_shown import campaign_shown, campaign_station_shown
 from gateway.admin.certificates import STATES
 from gateway.admin.contracts_shown import contract_certificate_shown, contract_shown, provisioning_shown
 from gateway.admin.shown import (
@@ -36,10 +37,13 @@ from gateway.edge import passwords
 from gateway.services.authority_notices import AuthorityNotices
 from gateway.services.registration import Passwords, Registration
 from gateway.services.revocation import CertificateRevocation
+from gateway.session.campaign_windows import read_window
 from gateway.session.certificate_requests import OPEN as OPEN_REQUESTS
 from gateway.session.certificate_requests import NotWaiting
 from gateway.session.contract_lines import new_contract, read_csv
 from gateway.session.contracts import BatchRefused, ContractInvalid, ContractRefused
+from gateway.session.firmware import CampaignRecord, FirmwareConflict, FirmwareInvalid, NewCampaign
+from gateway.session.firmware_campaigns import CampaignStationState
 from gateway.session.ports import RegistrationInvalid, RegistrationRefused, StationRecord
 from gateway.session.quarantine import UNDECIDED, ReleaseRefused, Selection, State
 from gateway.session.trust import RotationUnderWay
@@ -52,6 +56,8 @@ from gateway.store.contract_certificates import ContractCertificates
 from gateway.store.contract_provisionings import ContractProvisionings
 from gateway.store.contracts import Contracts
 from gateway.store.database import Database
+from gateway.store.firmware_campaigns import OPEN as OPEN_CAMPAIGNS
+from gateway.store.firmware_campaigns import FirmwareCampaigns
 from gateway.store.pending_stations import PendingStations
 from gateway.store.quarantine import Quarantine
 from gateway.store.quarantine_decisions import QuarantineDecisions
@@ -66,12 +72,18 @@ from pki.authority import AuthorityUnavailable
 
 __all__ = [
     "EVERY_STATE",
+    "OPEN_CAMPAIGNS",
     "OPEN_REQUESTS",
     "STATES",
     "UNDECIDED",
     "BatchRefused",
+    "CampaignRecord",
+    "CampaignStationState",
     "ContractInvalid",
     "ContractRefused",
+    "FirmwareConflict",
+    "FirmwareInvalid",
+    "NewCampaign",
     "NotWaiting",
     "Records",
     "Registration",
@@ -81,6 +93,8 @@ __all__ = [
     "RotationUnderWay",
     "Selection",
     "Version",
+    "campaign_shown",
+    "campaign_station_shown",
     "certificate_shown",
     "contract_certificate_shown",
     "contract_shown",
@@ -91,6 +105,7 @@ __all__ = [
     "provisioning_shown",
     "quarantined_shown",
     "read_csv",
+    "read_window",
     "records",
     "registration",
     "renewal_shown",
@@ -122,6 +137,7 @@ class Records:
     contracts: Contracts
     contract_certificates: ContractCertificates
     contract_provisionings: ContractProvisionings
+    campaigns: FirmwareCampaigns
 
 
 @asynccontextmanager
@@ -151,6 +167,7 @@ async def records(config: Config) -> AsyncIterator[Records]:
                     contracts=Contracts(database),
                     contract_certificates=ContractCertificates(database),
                     contract_provisionings=ContractProvisionings(database),
+                    campaigns=FirmwareCampaigns(database),
                 )
             finally:
                 await events.add_many(noted.rows)

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from gateway.app.problems import StartFailed
-from gateway.cli import firmware_sign, firmware_updates
+from gateway.cli import firmware_campaigns, firmware_sign, firmware_updates
 from gateway.cli.on_records import who
 from gateway.cli.output import (
     DEFAULT_CONFIG,
@@ -49,6 +49,7 @@ app.command("sign")(firmware_sign.sign)
 app.command("update")(firmware_updates.update)
 app.command("updates")(firmware_updates.updates)
 app.command("cancel")(firmware_updates.cancel)
+app.add_typer(firmware_campaigns.app, name="campaign")
 
 ImageId = Annotated[int, typer.Argument(metavar="IMAGE", help="The image's number.", min=1, max=NUMBER_MAX)]
 
