@@ -1,6 +1,6 @@
 """Firmware campaigns, in the API's description."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.admin.firmware_campaigns import (
     STATES,
@@ -13,6 +13,9 @@ from gateway.admin.firmware_campaigns import (
 )
 from gateway.admin.openapi_operations import errors, json_answer, operation, page_answer
 from gateway.admin.openapi_words import TIME, a_text, an_object
+
+if TYPE_CHECKING:
+    from gateway.admin.requests import Query
 
 _NUMBER: Final = {"type": "integer"}
 _CAMPAIGN: Final = an_object(
@@ -57,15 +60,11 @@ _ID: Final = {
 }
 
 
+_ONE: Final = {"200": json_answer("FirmwareCampaign")}
+
+
 def firmware_campaigns() -> dict[str, Any]:
     """Return the paths."""
-    one = {"200": json_answer("FirmwareCampaign")}
-    stations = page_answer("stations", "FirmwareCampaignStation")
-    following = {
-        "type": ["string", "null"],
-        "description": "What after= begins the next page with; null: the last one.",
-    }
-    stations["content"]["application/json"]["schema"]["properties"]["next"] = following
     return {
         "firmware/campaigns": {
             "get": operation(
@@ -81,38 +80,41 @@ def firmware_campaigns() -> dict[str, Any]:
         },
         "firmware/campaigns/{id}": {
             "parameters": [_ID],
-            "get": operation("Show how far a campaign is.", {**one, **errors("404", "409")}),
+            "get": operation("Show how far a campaign is.", {**_ONE, **errors("404", "409")}),
         },
         "firmware/campaigns/{id}/stations": {
             "parameters": [_ID],
             "get": operation(
                 "List where its stations stand, in pages.",
-                {"200": stations, **errors("400", "404", "409")},
+                {"200": _stations(), **errors("400", "404", "409")},
                 query=CampaignStationFilter,
             ),
         },
-        "firmware/campaigns/{id}/pause": {
-            "parameters": [_ID],
-            "post": operation(
-                "Order no more stations; what a station has not heard of is taken back.",
-                {**one, **errors("400", "404", "409")},
-                query=CampaignStop,
-            ),
-        },
-        "firmware/campaigns/{id}/resume": {
-            "parameters": [_ID],
-            "post": operation(
-                "Let a campaign go on that is paused or halted, or try those again that failed.",
-                {**one, **errors("400", "404", "409")},
-                query=CampaignResumption,
-            ),
-        },
-        "firmware/campaigns/{id}/cancel": {
-            "parameters": [_ID],
-            "post": operation(
-                "End a campaign; stations that have heard of their update go on with it.",
-                {**one, **errors("400", "404", "409")},
-                query=CampaignStop,
-            ),
-        },
+        **_changes(),
     }
+
+
+def _changes() -> dict[str, Any]:
+    words: dict[str, tuple[type[Query], str]] = {
+        "pause": (CampaignStop, "Order no more stations; what a station has not heard of is taken back."),
+        "resume": (CampaignResumption, "Let one go on that is paused or halted, or try those again that failed."),
+        "cancel": (CampaignStop, "End a campaign; stations that have heard of their update go on with it."),
+    }
+    return {
+        f"firmware/campaigns/{{id}}/{word}": {
+            "parameters": [_ID],
+            "post": operation(summary, {**_ONE, **errors("400", "404", "409")}, query=query),
+        }
+        for word, (query, summary) in words.items()
+    }
+
+
+def _stations() -> dict[str, Any]:
+    """Its pages go by identity."""
+    answer = page_answer("stations", "FirmwareCampaignStation")
+    following = {
+        "type": ["string", "null"],
+        "description": "What after= begins the next page with; null: this is the last one.",
+    }
+    answer["content"]["application/json"]["schema"]["properties"]["next"] = following
+    return answer
