@@ -93,7 +93,7 @@ class CampaignDesk:
         self.ordered: list[str] = []
         self.refusals: dict[str, Exception] = {}
         self.killed: Callable[[str], None] | None = None
-        """Called before (``""``) and after an order is on record, with the identity; may raise Killed."""
+        """Called at ``order``, ``ordered`` (it is on record), ``cancel`` and ``canceled``; may raise Killed."""
         self.image_id = 0
         self.scheduler = self.opened()
 
@@ -122,8 +122,7 @@ class CampaignDesk:
         self, identity: str, image_id: int, *, source: UpdateSource, by: str, campaign_id: int | None = None
     ) -> UpdateRecord:
         """Put an update on record, as the updates do."""
-        if self.killed is not None:
-            self.killed("")
+        self._reached("order")
         if identity in self.refusals:
             raise self.refusals.pop(identity)
         place = "https://fw.example.com/a"
@@ -132,16 +131,21 @@ class CampaignDesk:
         )
         record, _ = await self.updates.add(new)
         self.ordered.append(identity)
-        if self.killed is not None:
-            self.killed(identity)
+        self._reached("ordered")
         return record
 
     async def cancel(self, update_id: int) -> object:
         """Take an update back, as the updates do."""
+        self._reached("cancel")
         moved = await self.updates.move(update_id, UpdateState.CANCELED, was=UNSENT, reason="canceled by an operator")
         if moved is None:
             raise FirmwareConflict("the station has it already")
+        self._reached("canceled")
         return moved
+
+    def _reached(self, moment: str) -> None:
+        if self.killed is not None:
+            self.killed(moment)
 
     # --- what a test does
 

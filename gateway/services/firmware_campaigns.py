@@ -48,7 +48,7 @@ from pki.firmware import FirmwareRefused
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at what people and stations have done."""
-PENDING_READ_EVERY: Final = 60.0
+PENDING_READ_EVERY: Final = 300.0
 """Seconds between two readings of who still waits: of those that aren't registered any more, too."""
 LOOKED_AT: Final = 5_000
 """Stations of one campaign that are considered in one look; the others have their turn in the next ones."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
 
 from gateway.session.firmware import (
     REASON_MAX,
@@ -39,6 +39,8 @@ from gateway.store.firmware_models import CampaignStationRow, FirmwareCampaignRo
 
 WHO_MAX: Final = 100
 """Characters kept of who did it."""
+KEPT_MAX: Final = 500
+"""Campaigns that are over and are kept; the oldest go when another one begins."""
 OPEN: Final = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.HALTED)
 """Where a campaign isn't over."""
 _C: Final = FirmwareCampaignRow
@@ -46,7 +48,6 @@ _S: Final = CampaignStationRow
 _OF_ID: Final = _C.id == bindparam("of_id")
 _FIND: Final = select(*CAMPAIGN_COLUMNS).where(_OF_ID)
 _NAMED: Final = select(*CAMPAIGN_COLUMNS).where(_C.name == bindparam("of_name"))
-_OPEN: Final = select(func.count()).where(_C.state.in_([each.value for each in OPEN]))
 _ADD: Final = insert(_C).returning(_C.id)
 _STATIONS: Final = (
     select(
@@ -67,6 +68,10 @@ _STATIONS: Final = (
 _CHANGE: Final = update(_C).where(_OF_ID)
 _LOCK: Final = _CHANGE.values(state=_C.state)
 """Locks a campaign before any of its stations, as the scheduler does."""
+_IS_OPEN: Final = _C.state.in_([each.value for each in OPEN])
+_OPEN: Final = select(func.count()).where(_IS_OPEN)
+_OLD: Final = select(_C.id).where(~_IS_OPEN).order_by(_C.id.desc()).offset(bindparam("kept"))
+_FORGET: Final = delete(_C).where(_C.id.in_(_OLD.scalar_subquery()))
 _OF_CAMPAIGN: Final = update(_S).where(_S.campaign_id == bindparam("of_id"), _S.state == bindparam("was"))
 
 
@@ -98,6 +103,7 @@ class FirmwareCampaigns:
             start = {"state": CampaignState.RUNNING.value}
             added = connection.execute(_ADD, {**row, **start, **stamps}).scalar_one()
             add_stations(connection, added, plan, now)
+            connection.execute(_FORGET, {"kept": KEPT_MAX})
             return _found(connection, added)
 
         return await self._database.write(work)

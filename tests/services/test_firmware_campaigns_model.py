@@ -137,10 +137,10 @@ class CampaignModel(RuleBasedStateMachine):
         except FirmwareConflict:
             pass  # it isn't so that this can be said
 
-    @rule(is_on_record=st.booleans())
-    def the_process_is_killed(self, *, is_on_record: bool) -> None:
+    @rule(when=st.sampled_from(["order", "ordered", "cancel", "canceled"]))
+    def the_process_is_killed(self, when: str) -> None:
         def kill(moment: str) -> None:
-            if bool(moment) is is_on_record:
+            if moment == when:
                 raise Killed
 
         self.desk.killed = kill

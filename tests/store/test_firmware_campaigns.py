@@ -113,6 +113,18 @@ async def test_so_many_are_open_and_no_more(desk: CampaignDesk, monkeypatch: pyt
     await desk.create("three")
 
 
+async def test_so_many_that_are_over_are_kept(desk: CampaignDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_MAX", 2)
+    await desk.add("CS1")
+    await desk.create("open")
+    for name in ("one", "two", "three"):
+        await desk.campaigns.cancel((await desk.create(name)).id, "ann")
+    assert [each.plan.name for each in await desk.campaigns.list()] == ["open", "one", "two", "three"]
+    last = await desk.create("four")
+    assert [each.plan.name for each in await desk.campaigns.list()] == ["open", "two", "three", "four"]
+    assert await desk.states(last) == {"CS1": "pending"}
+
+
 async def test_one_is_found_by_its_name_or_its_number(desk: CampaignDesk) -> None:
     await desk.add("CS1")
     created = await desk.create()
