@@ -59,11 +59,16 @@ class FilesEndpoint:
         """Why the last look at the certificates was in vain; empty when it wasn't."""
         self._thread = LoopThread("files")
         self._server: FileServer | None = None
+        self._endpoint: FileEndpoint | None = None
 
     @property
     def connections(self) -> int:
         """Return how many connections there are."""
         return self._server.connections if self._server is not None else 0
+
+    def is_loaded(self, image_id: int) -> bool:
+        """Return whether stations are just loading an image that is published for all."""
+        return self._endpoint is not None and self._endpoint.is_loaded(image_id)
 
     async def start(self) -> Sequence[str]:
         """Listen, and return a line for each address. Raises StartFailed."""
@@ -114,7 +119,7 @@ class FilesEndpoint:
 
     async def _open(self) -> FileServer:
         files = self._config
-        endpoint = FileEndpoint(
+        self._endpoint = FileEndpoint(
             self._find,
             self._images,
             _UploadsElsewhere(self._home, self._uploads) if self._uploads is not None else None,
@@ -122,7 +127,7 @@ class FilesEndpoint:
             self._count,
         )
         server = FileServer(
-            endpoint,
+            self._endpoint,
             connections=files.connections,
             tls=self._context if self._contexts is not None else None,
             networks=files.trusted_networks,

@@ -1,12 +1,12 @@
 """The updates of stations, put together: the catalogue, the links, the stations that are here."""
 
-from collections.abc import Callable
-
 from gateway.app.clock import now
+from gateway.app.firmware_publishing import Live, station_publishing
 from gateway.app.tasks import Tasks
 from gateway.config import Config
 from gateway.services.firmware_catalogue import FirmwareCatalogue
-from gateway.services.firmware_desk import NothingPublished, Publishing, StationFirmwareDesk
+from gateway.services.firmware_desk import Catalogue, StationFirmwareDesk
+from gateway.services.firmware_published import PublishedFirst
 from gateway.services.firmware_steps import Surroundings, UpdatedStation
 from gateway.services.firmware_updates import FirmwareUpdates
 from gateway.session.file_links import Links
@@ -17,8 +17,7 @@ from gateway.store.database import Database
 from gateway.store.firmware_updates import FirmwareUpdateRecords
 from gateway.store.stations import Stations
 
-Live = Callable[[str], tuple[Station, str] | None]
-"""Returns the runtime of a station and the name of the backend that it has, or None."""
+__all__ = ["Live", "StationUpdates"]
 
 
 class StationUpdates:
@@ -37,10 +36,9 @@ class StationUpdates:
     ) -> None:
         """``links``: None where stations load from the place that an image comes from."""
         self._config = config
-        self._catalogue = catalogue
+        self._catalogue: Catalogue = catalogue if links is None else PublishedFirst(catalogue, links)
         self._security = security
-        self.publishing: Publishing = NothingPublished()
-        """What PublishFirmware is answered by; given before the first station comes."""
+        self.publishing = station_publishing(database, catalogue, links, live=live, security=security, tasks=tasks)
 
         def runtime(identity: str) -> UpdatedStation | None:
             found = live(identity)
@@ -67,14 +65,17 @@ class StationUpdates:
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
         await self.updates.progress.load()
+        await self.publishing.load()
 
     def start(self) -> None:
         """Begin what goes on beside the stations."""
         self.updates.progress.start()
+        self.publishing.start()
 
     def opened(self, station: Station) -> None:
         """A station has been accepted, or has come back as one that was."""
         self.updates.progress.opened(station.identity)
+        self.publishing.proceed(station.identity)
 
     def _is_plain(self, record: StationRecord) -> bool:
         section = self._config.firmware

@@ -5,8 +5,9 @@ carries one request.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -74,6 +75,12 @@ class FileEndpoint:
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self.in_hand: Final[set[asyncio.BaseTransport]] = set()
         """The connections that have shown a good link."""
+        self._published: Final[Counter[int]] = Counter()
+        """How often each image is just being loaded under links that are for all."""
+
+    def is_loaded(self, image_id: int) -> bool:
+        """Return whether stations are just loading an image under a link that is for all. For any thread."""
+        return self._published[image_id] > 0
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; nothing but ConnectionError and a cancellation comes out of it."""
@@ -134,7 +141,7 @@ class FileEndpoint:
         if image is None:
             self._count("download", "failed", 0)
             return _plain(404)
-        with image:
+        with image, self._noted(link):
             headers = {**_SENT, hdrs.ETAG: f'"{link.sha256}"'}
             try:
                 part = byte_range(_asked(request, headers[hdrs.ETAG]), image.size)
@@ -153,6 +160,20 @@ class FileEndpoint:
                 return response
             await self._send(response, image, part, link, self._pieces(image, part, target, lane))
             return response
+
+    @contextmanager
+    def _noted(self, link: FileLink) -> Iterator[None]:
+        """Note that an image is being loaded, if it is published."""
+        if link.identity is not None or link.image_id is None:
+            yield
+            return
+        self._published[link.image_id] += 1
+        try:
+            yield
+        finally:
+            self._published[link.image_id] -= 1
+            if not self._published[link.image_id]:
+                del self._published[link.image_id]
 
     async def _send(
         self,

@@ -60,25 +60,6 @@ class Publishing(Protocol):
         """Its backend has been answered: do what it has asked to publish."""
 
 
-class NothingPublished:
-    """Where nothing is published."""
-
-    async def publish(self, _: UpdatedStation, __: Json) -> str:
-        """Refuse it."""
-        return "Rejected"
-
-    async def unpublish(self, _: UpdatedStation, __: Json) -> str:
-        """There is none."""
-        return "NoFirmware"
-
-    async def publication(self, _: UpdatedStation) -> Json:
-        """Nothing goes on."""
-        return {"status": "Idle"}
-
-    def proceed(self, identity: str) -> None:
-        """There is nothing to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class StationFirmwareDesk:
     """Where one station's firmware is seen to: fulfils :class:`gateway.bridge.ports.FirmwareDesk`."""

@@ -107,9 +107,6 @@ class PublishingStation(Protocol):
     def identity(self) -> str:
         """The identity in the station's URL."""
 
-    async def call_backend(self, action: str, payload: Json) -> Json:
-        """Send a CALL to its backend. Raises PeerUnavailable and CallError."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -123,8 +120,6 @@ class Surroundings:
     """Returns the runtime of a station, if it has one."""
     security: SecurityLog
     spawn: Callable[[Coroutine[Any, Any, None], str], object]
-    is_loaded: Callable[[int], bool] = lambda _: False
-    """Whether a station is just loading this image from the gateway (L04.FR.03)."""
 
 
 class FirmwarePublishing:
@@ -139,6 +134,8 @@ class FirmwarePublishing:
         self._urls: dict[int, str] = {}
         """Of publications of which the backend has not heard; a restart makes new ones."""
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self.is_loaded: Callable[[int], bool] = lambda _: False
+        """Whether stations are just loading this image from the gateway (L04.FR.03): the file endpoint comes later."""
 
     # --- for the desk
 
@@ -163,7 +160,7 @@ class FirmwarePublishing:
         if not records:
             return "NoFirmware"
         images = {each.image_id for each in records if each.image_id is not None}
-        if any(each.state.is_open for each in records) or any(map(self._on.is_loaded, images)):
+        if any(each.state.is_open for each in records) or any(map(self.is_loaded, images)):
             return "DownloadOngoing"
         for each in records:
             await self._on.book.move(each.id, PublicationState.UNPUBLISHED, was={PublicationState.PUBLISHED})
@@ -323,6 +320,6 @@ class FirmwarePublishing:
     async def _say(self, station: PublishingStation, state: PublicationState, request_id: int, **more: Any) -> None:
         payload = {"status": state.value, "requestId": request_id, **more}
         try:
-            await station.call_backend(ACTION, payload)
+            await station.backend.call(ACTION, payload)
         except CallError as error:
             log.warning("publication_refused", identity=station.identity, status=state.value, reason=str(error))

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -30,12 +29,13 @@ class Leg:
 
     identity = "CS1"
     boot: Json = BOOT
-    backend = SimpleNamespace(is_up=True)
+    is_up = True
 
     def __init__(self) -> None:
+        self.backend = self
         self.heard: list[Json] = []
 
-    async def call_backend(self, _: str, payload: Json) -> Json:
+    async def call(self, _: str, payload: Json) -> Json:
         self.heard.append(payload)
         return {}
 

@@ -223,6 +223,19 @@ async def test_a_station_has_few_transfers_at_once(tmp_path: Path) -> None:
             each.writer.transport.abort()
 
 
+@pytest.mark.parametrize(("secret", "is_noted"), [(PUBLISHED, True), (GOOD, False)])
+async def test_what_is_loaded_for_all_is_known_while_it_lasts(tmp_path: Path, secret: str, is_noted: bool) -> None:
+    async with street(tmp_path, station_rate=40_000) as opened:
+        async with await call(opened.port) as caller:
+            caller.say(f"GET /firmware/{secret} HTTP/1.1\r\nHost: files\r\n\r\n".encode())
+            await caller.reader.readuntil(b"\r\n\r\n")
+            assert opened.endpoint.is_loaded(1) is is_noted
+            assert not opened.endpoint.is_loaded(2)
+        async with asyncio.timeout(PATIENCE):
+            await opened.was_counted.wait()
+        assert not opened.endpoint.is_loaded(1)
+
+
 async def test_who_does_not_read_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_endpoint, "STALL", 0.05)
     async with street(tmp_path) as opened:

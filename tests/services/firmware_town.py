@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable, UpdateOrdered
-from gateway.services.firmware_desk import NothingPublished, StationFirmwareDesk
+from gateway.services.firmware_desk import StationFirmwareDesk
 from gateway.services.firmware_steps import UNSENT, Surroundings
 from gateway.services.firmware_updates import FirmwareUpdates
 from gateway.session.firmware import FirmwareImage, ImageState, NewUpdate, UpdateRecord, UpdateSource, UpdateState
@@ -49,6 +49,28 @@ def image_of(image_id: int = 1, **fields: Any) -> FirmwareImage:
         "changed_by": "api",
     }
     return FirmwareImage(**(values | fields))
+
+
+class Publishing:
+    """Who publishes: notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    async def publish(self, station: Any, _: Json) -> str:
+        self.asked.append(("publish", station.identity))
+        return "Accepted"
+
+    async def unpublish(self, station: Any, _: Json) -> str:
+        self.asked.append(("unpublish", station.identity))
+        return "Unpublished"
+
+    async def publication(self, station: Any) -> Json:
+        self.asked.append(("publication", station.identity))
+        return {"status": "Idle"}
+
+    def proceed(self, identity: str) -> None:
+        self.asked.append(("proceed", identity))
 
 
 class UpdatedStation(ScriptedStation):
@@ -240,6 +262,7 @@ class Town:
         self.book = Book()
         self.catalogue = Catalogue()
         self.links = FakeLinks()
+        self.publishing = Publishing()
         self.events = KeptEvents()
         self.owned = Owned()
         self.plain = plain
@@ -270,7 +293,7 @@ class Town:
 
     @property
     def desk(self) -> StationFirmwareDesk:
-        return StationFirmwareDesk(self.there, "old", self.updates, self.catalogue, NothingPublished(), self.events)
+        return StationFirmwareDesk(self.there, "old", self.updates, self.catalogue, self.publishing, self.events)
 
     async def ordered(self, ordered: UpdateOrdered = SIGNED) -> str:
         """The backend orders, and hears the answer; what follows it is done."""

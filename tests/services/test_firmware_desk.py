@@ -125,8 +125,13 @@ async def test_an_unsigned_order_of_an_image_that_is_known_is_as_good() -> None:
     assert payload["firmware"]["location"] != LOCATION
 
 
-async def test_nothing_is_published_where_nobody_sees_to_it() -> None:
-    desk = Town().desk
+async def test_what_is_to_be_published_goes_to_who_publishes() -> None:
+    town = Town()
+    desk = town.desk
 
-    assert await desk.publish({}) == "Rejected"
-    assert await desk.unpublish({}) == "NoFirmware"
+    assert await desk.publish({}) == "Accepted"
+    assert await desk.unpublish({}) == "Unpublished"
+    assert await desk.publication() == {"status": "Idle"}
+    await desk.proceed()
+
+    assert town.publishing.asked == [(each, "CS1") for each in ("publish", "unpublish", "publication", "proceed")]

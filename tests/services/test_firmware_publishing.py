@@ -184,7 +184,7 @@ class Leg:
         self.heard: list[Json] = []
         self.backend = cast("Any", self)
 
-    async def call_backend(self, action: str, payload: Json) -> Json:
+    async def call(self, action: str, payload: Json) -> Json:
         assert action == ACTION
         operation(Version.V201, action).request.check(payload)
         if not self.is_up:
@@ -225,7 +225,6 @@ class World:
                 live=cast("Callable[[str], PublishingStation | None]", self.live.get),
                 security=self.events,
                 spawn=self.owned.spawn,
-                is_loaded=self.loaded.__contains__,
             )
         )
 
@@ -456,6 +455,7 @@ async def test_it_is_published_until_the_last_leg_wants_it_no_more(world: World)
 
 async def test_what_a_station_is_loading_stays(world: World) -> None:
     await world.publish()
+    world.publishing.is_loaded = world.loaded.__contains__
     world.loaded.add(1)
     assert await world.unpublish() == "DownloadOngoing"
     world.loaded.clear()
