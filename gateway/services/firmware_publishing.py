@@ -31,6 +31,8 @@ from pki.firmware import FirmwareRefused, Refusal
 ACTION: Final = "PublishFirmwareStatusNotification"
 AT_ONCE: Final = 2
 """Stations on whose legs images are looked at at the same time; each look reads the whole file."""
+LEG_WITHIN: Final = 5.0
+"""Seconds that a station's leg to its backend may take to open; then the next look finds it."""
 LOOK_EVERY: Final = 15.0
 """Seconds between two looks at whose backend can be told now."""
 SAME_MD5_MAX: Final = 10
@@ -234,6 +236,9 @@ class FirmwarePublishing:
         station = self._on.live(identity)
         if station is None:
             return False  # who is to be told comes with it
+        await station.backend.begun(LEG_WITHIN)
+        if not station.backend.is_up:
+            return False
         for record in await self._on.book.unfinished(identity):
             ended = record
             if record.state.is_open or (record.state is PublicationState.PUBLISHED and record.id not in self._urls):

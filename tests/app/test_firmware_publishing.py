@@ -35,6 +35,9 @@ class Leg:
         self.backend = self
         self.heard: list[Json] = []
 
+    async def begun(self, _: float) -> None:
+        """It is up."""
+
     async def call(self, _: str, payload: Json) -> Json:
         self.heard.append(payload)
         return {}

@@ -137,6 +137,7 @@ class Catalogue:
         self.of_place: dict[str, FirmwareImage] = {PUBLISH["location"]: image()}
         self.of_md5: list[FirmwareImage] = []
         self.found: dict[int, Exception] = {}
+        self.when_prepared: Callable[[], None] = lambda: None
         self.prepared: list[tuple[int, str | None, str | None, str | None]] = []
 
     async def for_order(self, location: str, vendor: str | None, model: str | None) -> FirmwareImage | None:
@@ -153,6 +154,7 @@ class Catalogue:
         self, image_id: int, *, vendor: str | None, model: str | None, location: str | None = None
     ) -> FirmwareImage:
         self.prepared.append((image_id, vendor, model, location))
+        self.when_prepared()
         if image_id in self.found:
             raise self.found[image_id]
         return next(each for each in [*self.of_place.values(), *self.of_md5] if each.id == image_id)
@@ -180,9 +182,18 @@ class Leg:
         self.identity = identity
         self.boot: Json | None = BOOT
         self.is_up = True
+        self.is_coming = False
+        """Its leg is only being opened."""
         self.refuses = False
         self.heard: list[Json] = []
         self.backend = cast("Any", self)
+
+    async def begun(self, _: float) -> None:
+        self.is_up |= self.is_coming
+
+    def goes(self) -> None:
+        """The backend is lost."""
+        self.is_up = False
 
     async def call(self, action: str, payload: Json) -> Json:
         assert action == ACTION
@@ -343,19 +354,30 @@ async def test_one_that_was_removed_meanwhile(world: World) -> None:
 
 
 async def test_how_it_ended_is_told_when_the_backend_is_back(world: World) -> None:
-    world.leg.is_up = False
+    world.catalogue.when_prepared = world.leg.goes
     await world.publish()
     await world.look()
-    assert world.leg.heard == []
+    assert world.leg.said == ["Downloading"]
     assert await world.stands() == {"status": "Idle"}
 
     world.leg.is_up = True
     await world.look()
     await world.look()
 
-    assert [(each["status"], each["location"][0][-15:]) for each in world.leg.heard] == [
-        ("Published", "secret-1/fw.bin")
-    ]
+    assert world.leg.said == ["Downloading", "Published"]
+    assert world.leg.heard[-1]["location"][0].endswith("secret-1/fw.bin")
+    assert len(world.catalogue.prepared) == 1
+
+
+async def test_nothing_is_begun_without_the_backend_but_its_leg_may_be_on_its_way(world: World) -> None:
+    world.leg.is_up = False
+    await world.publish()
+    assert (world.leg.heard, world.catalogue.prepared) == ([], [])
+
+    world.leg.is_coming = True
+    world.publishing.proceed("CS1")
+    await settle()
+    assert world.leg.said == WAY
 
 
 async def test_a_backend_that_refuses_to_hear_it_is_not_asked_again(world: World) -> None:
@@ -366,9 +388,11 @@ async def test_a_backend_that_refuses_to_hear_it_is_not_asked_again(world: World
 
 
 async def test_a_restart_goes_on_and_makes_a_new_link(world: World) -> None:
-    world.leg.is_up = False
+    world.catalogue.when_prepared = world.leg.goes
     await world.publish()
     world.leg.is_up = True
+    world.leg.heard.clear()
+    world.catalogue.when_prepared = lambda: None
 
     await world.restart()
 
@@ -379,9 +403,11 @@ async def test_a_restart_goes_on_and_makes_a_new_link(world: World) -> None:
 
 
 async def test_after_a_restart_it_is_looked_at_again(world: World) -> None:
-    world.leg.is_up = False
+    world.catalogue.when_prepared = world.leg.goes
     await world.publish()
     world.leg.is_up = True
+    world.leg.heard.clear()
+    world.catalogue.when_prepared = lambda: None
     world.catalogue.found[1] = FirmwareRefused(Refusal.WITHDRAWN, "withdrawn")
 
     await world.restart()
@@ -463,12 +489,12 @@ async def test_what_a_station_is_loading_stays(world: World) -> None:
 
 
 async def test_one_that_is_unpublished_before_the_backend_has_heard_of_it_is_over(world: World) -> None:
-    world.leg.is_up = False
+    world.catalogue.when_prepared = world.leg.goes
     await world.publish()
     assert await world.unpublish() == "Unpublished"
     world.leg.is_up = True
     await world.look()
-    assert world.leg.heard == []
+    assert world.leg.said == ["Downloading"]
 
 
 async def test_it_begins_with_the_gateway(world: World) -> None:
