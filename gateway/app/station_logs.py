@@ -8,6 +8,7 @@ from gateway.app.clock import now
 from gateway.app.problems import StartFailed
 from gateway.app.tasks import Tasks
 from gateway.bridge.ports import LogDesk
+from gateway.config import Config
 from gateway.config.firmware import Logs
 from gateway.services.log_hand_over import LogHandOver
 from gateway.services.log_upkeep import LogUpkeep
@@ -25,6 +26,9 @@ from gateway.wire.versions import Version
 from pki.destinations import UPLOAD_PORTS, AllowList, Destination
 from pki.uploading.sending import Uploading
 
+Live = Callable[[str], tuple[Station, str] | None]
+"""Returns the runtime of a station and the name of the backend that it has, or None."""
+
 
 class LogParts:
     """What the section ``logs`` makes of a gateway."""
@@ -37,7 +41,7 @@ class LogParts:
         security: SecurityLog,
         tasks: Tasks,
         *,
-        live: Callable[[str], Station | None],
+        live: Live,
     ) -> None:
         """Put them together. Raises StartFailed."""
         self._config = config
@@ -53,7 +57,7 @@ class LogParts:
             received=self._received,
         )
         self.service: Final = StationLogs(
-            self.book, links, live=live, spawn=tasks.spawn, is_coming=self._uploads.is_coming
+            self.book, links, live=_runtime(live), spawn=tasks.spawn, is_coming=self._uploads.is_coming
         )
         self._hand_over = LogHandOver(
             self.book, self.files, self._uploading, security, over=self.service.over, spawn=tasks.spawn
@@ -118,6 +122,27 @@ class LogParts:
         await look_once(self.upkeep.make_room, "no_room_made_for_logs")
 
 
+async def open_logs(
+    config: Config,
+    database: Database,
+    links: Links | None,
+    security: SecurityLog,
+    tasks: Tasks,
+    stack: AsyncExitStack,
+    *,
+    live: Live,
+) -> LogParts | None:
+    """Return it where the configuration has ``logs``, and ``files``, whose ``links`` are; ``stack`` closes it.
+
+    Raises StartFailed.
+    """
+    if config.logs is None or links is None:
+        return None
+    parts = LogParts(config.logs, database, links, security, tasks, live=live)
+    await parts.prepare(stack)
+    return parts
+
+
 class LogsForOperators:
     """Fulfils :class:`gateway.admin.logs.StationLogs`."""
 
@@ -135,3 +160,11 @@ def _uploading(config: Logs) -> Uploading:
         return Uploading(AllowList(places, config.trusted_networks), roots=config.roots)
     except (OSError, ValueError) as error:
         raise StartFailed(f"logs.roots: {config.roots}: {error}") from None
+
+
+def _runtime(live: Live) -> Callable[[str], Station | None]:
+    def runtime(identity: str) -> Station | None:
+        found = live(identity)
+        return None if found is None else found[0]
+
+    return runtime

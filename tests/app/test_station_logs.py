@@ -70,7 +70,9 @@ class Gateway:
         self.station: Any = FakeStation()
         self.tasks = Tasks()
         self.security = Noted()
-        self.parts = LogParts(config, database, Links(), self.security, self.tasks, live=lambda _: self.station)
+        self.parts = LogParts(
+            config, database, Links(), self.security, self.tasks, live=lambda _: (self.station, "csms")
+        )
 
     async def idle(self) -> None:
         async with asyncio.timeout(PATIENCE):
