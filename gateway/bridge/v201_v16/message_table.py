@@ -108,14 +108,17 @@ FROM_BACKEND: Final[dict[str, Row]] = {
         "what 1.6 replaces, by stack level, purpose and connector, is cleared first",
         ("ClearChargingProfile", "SetChargingProfile"),
     ),
-    "SignedUpdateFirmware": Row("answered Rejected, and a security event: Voltgate can't verify it"),
+    "SignedUpdateFirmware": Row(
+        "with the sections `firmware` and `files` Voltgate verifies the image and orders the update itself; else answered "
+        "Rejected, and a security event"
+    ),
     "TriggerMessage": Row("StatusNotification without a connector: each connector in turn", ("TriggerMessage",)),
     "UnlockConnector": Row(
         "a transaction that keeps it locked is stopped first", ("UnlockConnector", "RequestStopTransaction")
     ),
     "UpdateFirmware": Row(
-        "never passed on, and a security event: DownloadFailed follows the answer; with `security_extension: true` "
-        "answered with the CALLERROR NotSupported",
+        "the same, where the catalogue knows the location; else never passed on, and a security event: DownloadFailed "
+        "follows the answer; with `security_extension: true` answered with the CALLERROR NotSupported",
         asks=("FirmwareStatusNotification",),
     ),
 }
