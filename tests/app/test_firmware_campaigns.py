@@ -35,7 +35,9 @@ async def test_a_campaign_orders_updates_and_hears_of_them(tmp_path: Path) -> No
         )
         here = cast("Any", {"CS1": Here(boot_of("Acme Corp"))})
         manufacturers = cast("Manufacturers", SimpleNamespace(of_vendor={"Acme Corp": "acme", "ACME": "acme"}.get))
-        scheduler = campaign_scheduler(database, updates.updates, manufacturers, live=here.get)
+        scheduler = campaign_scheduler(
+            database, updates.updates, manufacturers, live=lambda name: (here[name], "legacy") if name in here else None
+        )
         await scheduler.sweep()
         (ordered,) = await desk.open()
         assert (ordered.identity, ordered.campaign_id, ordered.state) == ("CS1", campaign.id, UpdateState.PREPARING)
