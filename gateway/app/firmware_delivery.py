@@ -77,6 +77,8 @@ class FirmwareDelivery:
         lines = await self._endpoint.start()
         stack.push_async_callback(self._endpoint.close)
         self._tasks.spawn(self._endpoint.run(), "file endpoint")
+        if self.updates is not None:
+            self.updates.publishing.is_loaded = self._endpoint.is_loaded
         return lines
 
     async def load(self) -> None:
