@@ -57,6 +57,7 @@ def api_parts(
         contracts=Contracts(database),
         contract_certificates=ContractCertificates(database),
         contract_provisionings=ContractProvisionings(database),
+        logs=None if services.logs is None else services.logs.for_operators,
         firmware=None if services.firmware is None else services.firmware.catalogue,
         updates=None if services.delivery.updates is None else services.delivery.updates.updates,
         campaigns=None if config.firmware is None else FirmwareCampaigns(database),

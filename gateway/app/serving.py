@@ -345,6 +345,7 @@ def _factory(
             when_provisional=services.pki.renew_provisional,
             opened=services.delivery.opened,
             firmware=services.delivery.desk,
+            logs=services.log_desk,
         )
     )
 

@@ -15,8 +15,10 @@ from gateway.app.firmware_updates import Live
 from gateway.app.pki_services import PkiServices
 from gateway.app.problems import StartFailed
 from gateway.app.records import password_rules
+from gateway.app.station_logs import LogParts, open_logs
 from gateway.app.tasks import Tasks
 from gateway.bridge.books import Json
+from gateway.bridge.ports import LogDesk
 from gateway.config import Config
 from gateway.services.credentials import CredentialRotation
 from gateway.services.security_events import SecurityEventLog
@@ -83,6 +85,8 @@ class StationServices:
         self.pki.trust.is_upgrading = self.upgrades.is_under_way
         self.firmware: FirmwareParts | None = None
         """None: the configuration has no ``firmware``."""
+        self.logs: LogParts | None = None
+        """None: the configuration has no ``logs``."""
         self.delivery: FirmwareDelivery
         """There once all is prepared."""
 
@@ -91,6 +95,7 @@ class StationServices:
         """The actions of a station that the gateway answers itself."""
         return {
             **self.pki.by_action,
+            **({} if self.logs is None else self.logs.by_action),
             (Version.V201, PUBLISH_FIRMWARE_STATUS): self.publications.notified,
             **{(version, "SecurityEventNotification"): self._security_event for version in Version},
         }
@@ -111,11 +116,17 @@ class StationServices:
         self.delivery = FirmwareDelivery(
             self._config, self._database, self.firmware, self.security, self._tally, self._tasks, live=self._live
         )
+        self.logs = await open_logs(
+            self._config, self._database, self.delivery.links, self.security, self._tasks, stack, live=self._live
+        )
+        self.delivery.uploads = None if self.logs is None else self.logs.uploads
 
     async def load(self) -> None:
         """Take up what an earlier run left. Raises StoreAway."""
         await self.upgrades.load()
         await self.delivery.load()
+        if self.logs is not None:
+            await self.logs.load()
         await self.pki.load()
 
     def start(self) -> None:
@@ -126,6 +137,8 @@ class StationServices:
         if self.firmware is not None:
             self.firmware.start(self._tasks)
         self.delivery.start()
+        if self.logs is not None:
+            self.logs.start()
 
     async def close(self) -> None:
         """End what is asked of others, and write down the last security events."""
@@ -138,7 +151,13 @@ class StationServices:
     def joined(self, station: Station) -> None:
         """A station's WebSocket is open."""
         self.pki.joined(station)
+        if self.logs is not None:
+            self.logs.joined(station)
         self._tasks.spawn(self._welcome(station), f"welcome {station.identity}")
+
+    def log_desk(self, station: Station) -> LogDesk | None:
+        """Return where the logs of a station are received; None: they go to where its backend wants them."""
+        return None if self.logs is None else self.logs.desk(station)
 
     async def _welcome(self, station: Station) -> None:
         """Go on with what was begun for this station, and note which certificate it uses."""
