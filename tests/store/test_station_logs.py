@@ -1,11 +1,14 @@
 """What is on record of stations' logs, on either database."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from gateway.session.firmware import REASON_MAX, FirmwareUnknown, LogRecord, LogState, NewLog
 from gateway.store.database import Database
+from gateway.store.firmware_models import StationLogRow
 from gateway.store.station_logs import ASKED_MAX, WITHOUT_FILE_MAX, StationLogs
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -142,12 +145,12 @@ async def test_what_is_waited_for_of_one_station_is_bounded(logs: StationLogs) -
     assert (await logs.add(new("CS2")))[1] == []
 
 
-async def test_what_is_on_record_without_a_file_is_bounded(logs: StationLogs) -> None:
+async def test_what_is_on_record_without_a_file_is_bounded(logs: StationLogs, database: Database) -> None:
     kept = await add(logs)
     await logs.move(kept.id, EVERY, LogState.KEPT, sha256="ab", size=1)
-    for _ in range(WITHOUT_FILE_MAX + 3):
-        record = await add(logs)
-        await logs.move(record.id, EVERY, LogState.FAILED)
+    failed = {**asdict(new()), "state": "failed", "is_told": True, "created_at": NOW, "changed_at": NOW}
+    rows = [failed] * (WITHOUT_FILE_MAX + 3)
+    await database.write(lambda connection: connection.execute(insert(StationLogRow), rows))
     await add(logs)
 
     found = await logs.list(identity="CS1")
