@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import end_to_end, exi, firmware, handshakes, outage, policy, road, signing, storm
+from bench import end_to_end, exi, firmware, firmware_serving, handshakes, outage, policy, road, signing, storm
 
 if __name__ == "__main__":
     road.main()
@@ -14,4 +14,5 @@ if __name__ == "__main__":
         outage.main()
         handshakes.main()
         signing.main()
+        firmware_serving.main()
         firmware.main()

@@ -47,6 +47,8 @@ MESSAGES: Final = 300
 """TransactionEvents a second on the loop."""
 ROUNDS: Final = 3
 PORT: Final = 18_444
+GENERATOR: Final = "stations"
+"""The argument that makes this the process of the stations."""
 RATES: Final[dict[str, dict[str, int]]] = {"default": {}, "none": {"rate": 1 << 40, "station_rate": 1 << 40}}
 
 
@@ -151,7 +153,7 @@ async def _round(kind: type[FilesEndpoint], rates: dict[str, int]) -> dict[str, 
             quiet = time.monotonic()
             await asyncio.sleep(2.0)
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bench.firmware_serving", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                sys.executable, "-m", "bench.firmware_serving", GENERATOR, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
             began, cpu = time.monotonic(), time.process_time()
             said, _ = await process.communicate(json.dumps(urls).encode())
@@ -216,7 +218,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.stdin.isatty() or not (given := sys.stdin.read()):
-        main()
+    if sys.argv[1:] == [GENERATOR]:
+        print(json.dumps(uvloop.run(_stations(json.loads(sys.stdin.read())))))
     else:
-        print(json.dumps(uvloop.run(_stations(json.loads(given)))))
+        main()
