@@ -172,7 +172,7 @@ def test_what_the_defaults_make(chart: helm.Chart) -> None:
         ("config.admin.bind", "127.0.0.1:8081"),
         ("config.files", {"bind": "8444", "public_url": "https://files.example.com"}),
         ("config.firmware.directory", "firmware"),
-        ("config.logs", {"directory": "/tmp/logs"}),
+        ("config.logs", {"directory": "/srv/logs"}),
         ("secretEnv.NAME", {"secretName": "only"}),
         ("secretFiles.Upper Case", {"secretName": "only"}),
         ("persistence.size", "2"),
