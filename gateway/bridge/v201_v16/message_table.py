@@ -109,8 +109,8 @@ FROM_BACKEND: Final[dict[str, Row]] = {
         ("ClearChargingProfile", "SetChargingProfile"),
     ),
     "SignedUpdateFirmware": Row(
-        "with the sections `firmware` and `files` Voltgate verifies the image and orders the update itself; else answered "
-        "Rejected, and a security event"
+        "with the sections `firmware` and `files` Voltgate verifies the image and orders the update itself; else "
+        "answered Rejected, and a security event"
     ),
     "TriggerMessage": Row("StatusNotification without a connector: each connector in turn", ("TriggerMessage",)),
     "UnlockConnector": Row(
