@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.app.file_urls import FileUrls
@@ -48,9 +47,7 @@ class FirmwareDelivery:
             self.links = FileUrls(self._links, files.public_url)
         self.uploads: Uploads | None = None
         """Who takes the logs of stations; given before :meth:`open`."""
-        self._images: Images = _NoImages()
-        if parts is not None:
-            self._images = parts.files
+        self._images: Images | None = None if parts is None else parts.files
         self.updates: StationUpdates | None = None
         """None: no station is updated."""
         self._endpoint: FilesEndpoint | None = None
@@ -74,6 +71,8 @@ class FirmwareDelivery:
         self._endpoint = FilesEndpoint(
             self._config, self._config.files, self._links, self._images, self.uploads, self._tally
         )
+        if self.updates is not None:
+            self.updates.publishing.is_loaded = self._endpoint.is_loaded
         lines = await self._endpoint.start()
         stack.push_async_callback(self._endpoint.close)
         self._tasks.spawn(self._endpoint.run(), "file endpoint")
@@ -100,11 +99,3 @@ class FirmwareDelivery:
     def connections(self) -> int | None:
         """Return how many connections the endpoint has; None where there is none."""
         return None if self._endpoint is None else self._endpoint.connections
-
-
-class _NoImages:
-    """Where there is no catalogue."""
-
-    async def path(self, sha256: str) -> Path | None:  # noqa: ARG002 - the endpoint's Protocol
-        """There is none."""
-        return None

@@ -249,6 +249,9 @@ class FakeLinks:
     async def close_update(self, update_id: int) -> None:
         self.closed.append(update_id)
 
+    async def image_at(self, location: str) -> int | None:
+        return None if location.startswith("http") else 1
+
 
 class Town:
     """One station CS1, one image, and the updates."""
