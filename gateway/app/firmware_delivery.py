@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.app.file_urls import FileUrls
 from gateway.app.files import FilesEndpoint
 from gateway.app.firmware import FirmwareParts
+from gateway.app.firmware_campaigns import campaign_scheduler
 from gateway.app.firmware_updates import Live, StationUpdates
 from gateway.app.tasks import Tasks
 from gateway.config import Config
@@ -18,6 +19,7 @@ from gateway.store.database import Database
 from gateway.store.file_links import FileLinks
 
 if TYPE_CHECKING:
+    from gateway.services.firmware_campaigns import CampaignScheduler
     from gateway.session.file_links import Images, Links, Uploads
 
 
@@ -50,6 +52,8 @@ class FirmwareDelivery:
         self._images: Images | None = None if parts is None else parts.files
         self.updates: StationUpdates | None = None
         """None: no station is updated."""
+        self.campaigns: CampaignScheduler | None = None
+        """None: no campaign goes on."""
         self._endpoint: FilesEndpoint | None = None
         if parts is None or config.firmware is None:
             return
@@ -59,6 +63,7 @@ class FirmwareDelivery:
             self.updates = StationUpdates(
                 config, database, parts.catalogue, links, live=live, security=security, tasks=tasks
             )
+            self.campaigns = campaign_scheduler(database, self.updates.updates, parts.manufacturers, live=live)
 
     def desk(self, station: Station, backend: str) -> StationFirmwareDesk | None:
         """Return where the firmware of a station is seen to, whose backend has this name; None: nowhere."""
@@ -89,6 +94,8 @@ class FirmwareDelivery:
         """Begin what goes on beside the stations."""
         if self.updates is not None:
             self.updates.start()
+        if self.campaigns is not None:
+            self._tasks.spawn(self.campaigns.run(), "firmware campaigns")
 
     def opened(self, station: Station) -> None:
         """A station has been accepted, or has come back as one that was."""

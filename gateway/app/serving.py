@@ -296,6 +296,7 @@ class _Gateway:
 
     def _levels(self) -> Levels:
         services = self._services
+        campaigns = services.delivery.campaigns
         return Levels(
             stations_connected=sum(station.is_connected for station in self._directory),
             backends_up=self.factory.links_up,
@@ -310,6 +311,8 @@ class _Gateway:
             policies=self._ground.policies,
             firmware={} if services.firmware is None else services.firmware.counts,
             file_connections=services.delivery.connections,
+            campaigns={} if campaigns is None else campaigns.campaigns,
+            campaign_stations={} if campaigns is None else campaigns.stations,
         )
 
     async def _save_registers(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -25,6 +26,7 @@ class Parts:
     """A catalogue, as far as it matters here."""
 
     catalogue = Catalogue()
+    manufacturers: Any = SimpleNamespace(of_vendor=lambda _: None)
     files: Any = None
 
 
@@ -64,6 +66,7 @@ async def test_what_there_is(
     station = cast("Any", UpdatedStation())
 
     assert (made.updates is not None, made.links is not None) == (updates, links)
+    assert (made.campaigns is not None) is updates
     assert (made.desk(station, "legacy") is not None) is updates
     await made.load()
     made.opened(station)
