@@ -93,8 +93,9 @@ class FirmwareFiles:
     async def check(self, sha256: str) -> ImageDigest | None:
         """Read an image again, fetched from the shared place where it isn't here; None: it is nowhere.
 
-        Those who ask for the same one meanwhile share the reading, and there is no MD5 in it. Raises FirmwareRefused: CHANGED when its octets are
-        others, and what fetching it raises; ValueError where this is no SHA-256 in lower-case hex.
+        Those who ask for the same one meanwhile share the reading, and there is no MD5 in it. Raises FirmwareRefused:
+        CHANGED when its octets are others, and what fetching it raises; ValueError where this is no SHA-256 in
+        lower-case hex.
         """
         path = self._place(sha256)
         with self._turn:

@@ -34,6 +34,7 @@ def test_the_actions_of_both_versions_that_never_reach_a_backend(house: House) -
     assert set(house.services.by_action) == {
         *((version, action) for version in Version for action in ("SignCertificate", "SecurityEventNotification")),
         (Version.V201, "GetCertificateStatus"),
+        (Version.V201, "PublishFirmwareStatusNotification"),
         (Version.V16, "DataTransfer"),
     }
 
