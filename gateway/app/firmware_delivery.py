@@ -76,8 +76,6 @@ class FirmwareDelivery:
         self._endpoint = FilesEndpoint(
             self._config, self._config.files, self._links, self._images, self.uploads, self._tally
         )
-        if self.updates is not None:
-            self.updates.publishing.is_loaded = self._endpoint.is_loaded
         lines = await self._endpoint.start()
         stack.push_async_callback(self._endpoint.close)
         self._tasks.spawn(self._endpoint.run(), "file endpoint")

@@ -103,6 +103,7 @@ async def open_house(config: Config, folder: Path) -> AsyncIterator[House]:
     database = await Database.open(f"sqlite+aiosqlite:///{folder}/voltgate.db", exclusive=True)
     async with AsyncExitStack() as stack:
         made = House(config, await open_authorities(config, stack), database)
+        await made.services.prepare(stack)
         if await made.stations.find("CS1") is None:
             await made.stations.add("CS1", profile=2, serial="SN1", backend=None, password_hash=None)
         yield made
