@@ -134,6 +134,10 @@ class FirmwareProgress:
         if registered is None:
             await self._steps.end(update, UpdateState.CANCELED, FAILED, "the station isn't registered", tell=False)
             return
+        station = self._on.live(update.identity)
+        is_here = station is not None and _is_open(station)
+        if update.state is UpdateState.WAITING and not is_here:
+            return  # it was looked at, and is once more when the station is there
         try:
             image = await self._look_at(update, self._plate(registered))
         except FirmwareRefused as refused:

@@ -109,6 +109,18 @@ async def test_who_is_away_is_told_when_it_is_back_and_after_another_look() -> N
     assert len(town.there.calls) == 1
 
 
+async def test_while_it_is_away_the_image_is_not_read_again_and_again() -> None:
+    town = Town()
+    town.there.is_connected = False
+    await town.ordered()
+
+    for _ in range(3):
+        town.updates.progress.proceed("CS1")
+        await settle()
+
+    assert (town.last.state, len(town.catalogue.prepared)) == (UpdateState.WAITING, 1)
+
+
 async def test_an_image_that_goes_bad_meanwhile_is_not_sent() -> None:
     town = Town()
     town.there.is_connected = False
