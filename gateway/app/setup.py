@@ -17,12 +17,23 @@ __all__ = ["DEFAULT_BACKEND_URL", "problems", "scaffold"]
 
 
 def scaffold(
-    directory: Path, *, backend_url: str, operator: str, names: Sequence[str], plug_and_charge: bool = False
+    directory: Path,
+    *,
+    backend_url: str,
+    operator: str,
+    names: Sequence[str],
+    plug_and_charge: bool = False,
+    firmware: bool = False,
 ) -> list[Path]:
     """Write a ready-to-run configuration. Raises :class:`StartFailed` with one clear line."""
     try:
         return write_scaffold(
-            directory, backend_url=backend_url, operator=operator, names=names, plug_and_charge=plug_and_charge
+            directory,
+            backend_url=backend_url,
+            operator=operator,
+            names=names,
+            plug_and_charge=plug_and_charge,
+            firmware=firmware,
         )
     except (ScaffoldRefused, AuthorityError, OSError) as error:
         raise StartFailed(str(error)) from None

@@ -23,6 +23,9 @@ def init(
     plug_and_charge: Annotated[
         bool, typer.Option("--plug-and-charge", help="Also issue contract certificates to vehicles (ISO 15118).")
     ] = False,
+    firmware: Annotated[
+        bool, typer.Option("--firmware", help="Also update stations with signed firmware, and take their logs.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented configuration and a development PKI that `voltgate serve` runs as they are."""
@@ -33,6 +36,7 @@ def init(
             operator=operator,
             names=name or [],
             plug_and_charge=plug_and_charge,
+            firmware=firmware,
         )
     except StartFailed as failure:
         raise Failed(str(failure)) from None

@@ -17,6 +17,7 @@ from gateway.config.source import spell
 from gateway.config.tree import DEFAULT_OPERATOR, Config
 from gateway.config.values import ip_address
 from pki.development import check_names, write_development_pki
+from pki.firmware.development import write_firmware_pki
 from pki.iso15118.development import write_plug_and_charge_pki
 from pki.pem_files import FOLDER_MODE, PUBLIC_MODE, SECRET_MODE, write_file
 from pki.profiles import HOST_NAME
@@ -27,6 +28,10 @@ TOKEN_FILE: Final = "secrets/admin-token"  # noqa: S105  # where it lies, not wh
 TOKEN_BYTES: Final = 32
 IGNORED: Final = ("certs/dev/", "secrets/", "voltgate.db*")
 """What must never be committed."""
+IGNORED_FILES: Final = ("firmware/", "logs/")
+"""What nobody wants to commit: images, and what stations have uploaded."""
+MANUFACTURER: Final = "Example Chargers"
+"""Who signs firmware in the development PKI: its O, and the vendorName of its stations."""
 
 _TEMPLATE: Final = """\
 # Voltgate's configuration. Every key but `backends` has a default; relative paths start at this file's folder.
@@ -105,7 +110,7 @@ default_backend: legacy
 # Who signs station certificates: the embedded CA, in this folder.
 authority:
   station: {{local: {{dir: certs/dev/ca}}}}
-{plug_and_charge}
+{plug_and_charge}{firmware}
 # Certificates that another CA has revoked; what was revoked with `voltgate cert revoke` needs no entry here.
 # revocation:
 #   crls: [certs/stations.crl, "http://ca.example.com/stations.crl"]
@@ -172,6 +177,40 @@ plug_and_charge:
 _NO_PLUG_AND_CHARGE: Final = """\
   # And contract certificates of vehicles; `voltgate init --plug-and-charge` writes an example.
 """
+_FIRMWARE: Final = """\
+
+# Firmware: what a manufacturer hasn't signed is installed nowhere. `voltgate firmware add FILE|URL` puts an image into
+# the catalogue, with its signature and signing certificate; `voltgate firmware update STATION IMAGE` has it installed.
+firmware:
+  manufacturers:
+    # Of the development PKI, which no real station trusts. It signs, too:
+    #   voltgate firmware sign FILE --certificate certs/dev/firmware.pem --key certs/dev/firmware.key
+    own:
+      # What its stations call themselves: vendorName in their BootNotification.
+      vendors: [{manufacturer}]
+      roots: certs/dev/firmware-roots.pem
+      intermediates: certs/dev/firmware-intermediates.pem
+      # The development CA has no CRL. A manufacturer has: leave this away, and it must say that the signer holds.
+      revocation: available
+  # Where images may be fetched from that are ordered or added by a URL:
+  # sources: [firmware.example.com]
+
+# From here stations load images, and here they upload logs, with the certificates of the listener above.
+files:
+  bind: "0.0.0.0:8444"
+  public_url: {files_url}
+
+# What stations upload is kept here. To have it sent on to where your backend wants it, name the places:
+logs:
+  hand_over: false
+  # hand_over: true
+  # destinations: [files.example.com]
+"""
+_NO_FIRMWARE: Final = """\
+
+# Firmware that is verified before a station hears of it, and logs that stations upload: sections firmware, files and
+# logs; `voltgate init --firmware` writes an example.
+"""
 
 
 class ScaffoldRefused(Exception):
@@ -185,12 +224,14 @@ def scaffold(
     operator: str = DEFAULT_OPERATOR,
     names: Sequence[str] = (),
     plug_and_charge: bool = False,
+    firmware: bool = False,
 ) -> list[Path]:
     """Write a configuration, a development PKI and an administration token into ``directory``.
 
-    With ``plug_and_charge`` also what it takes to issue contract certificates. ``names`` are those under which stations
-    reach the gateway (default: this machine's). Returns what was written, the configuration first. Raises
-    :class:`ScaffoldRefused` where there is a configuration already, or for values that it can't bear; OSError.
+    With ``plug_and_charge`` also what it takes to issue contract certificates, with ``firmware`` to update stations.
+    ``names`` are those under which stations reach the gateway (default: this machine's). Returns what was written, the
+    configuration first. Raises :class:`ScaffoldRefused` where there is a configuration already, or for values that it
+    can't bear; OSError.
     """
     names = list(names) or default_names()
     config = directory / CONFIG_FILE
@@ -201,15 +242,18 @@ def scaffold(
     written = write_development_pki(pki, operator=operator, names=names)
     if plug_and_charge:
         written += write_plug_and_charge_pki(pki, operator=operator)
-    written += [_write_token(directory), _write_ignored(directory)]
+    if firmware:
+        written += write_firmware_pki(pki, manufacturer=MANUFACTURER)
+    written += [_write_token(directory), _write_ignored(directory, (*IGNORED, *(IGNORED_FILES if firmware else ())))]
     text = _TEMPLATE.format(
         operator=_quoted(operator),
         names=", ".join(names),
-        public_url=_quoted(_public_url(names[0])),
+        public_url=_quoted(_public_url("wss", names[0], 8443) + "/ocpp"),
         backend_url=_quoted(backend_url),
         trusted=", ".join(_quoted(network) for network in trusted),
         token_file=TOKEN_FILE,
         plug_and_charge=_PLUG_AND_CHARGE if plug_and_charge else _NO_PLUG_AND_CHARGE,
+        firmware=_firmware(names[0]) if firmware else _NO_FIRMWARE,
     )
     # Last: a configuration that is there has everything that it refers to.
     write_file(config, text.encode(), PUBLIC_MODE)
@@ -251,8 +295,12 @@ def _trusted_networks(backend_url: str) -> list[str]:
     return [str(ipaddress.ip_network(address))]
 
 
-def _public_url(name: str) -> str:
-    return f"wss://[{name}]:8443/ocpp" if ":" in name else f"wss://{name}:8443/ocpp"
+def _public_url(scheme: str, name: str, port: int) -> str:
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
+
+
+def _firmware(name: str) -> str:
+    return _FIRMWARE.format(manufacturer=MANUFACTURER, files_url=_quoted(_public_url("https", name, 8444)))
 
 
 def _quoted(text: str) -> str:
@@ -268,9 +316,9 @@ def _write_token(directory: Path) -> Path:
     return path
 
 
-def _write_ignored(directory: Path) -> Path:
+def _write_ignored(directory: Path, ignored: Sequence[str]) -> Path:
     path = directory / ".gitignore"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    lines += [line for line in IGNORED if line not in lines]
+    lines += [line for line in ignored if line not in lines]
     write_file(path, "".join(f"{line}\n" for line in lines).encode(), PUBLIC_MODE)
     return path

@@ -1,5 +1,6 @@
 """What `voltgate init` writes is what `voltgate serve` runs: it loads, and there is nothing to report of it."""
 
+import hashlib
 import re
 import shutil
 import socket
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from gateway.app.firmware_manufacturers import Manufacturers
 from gateway.config import load
 from gateway.config.check import check
-from gateway.config.scaffold import DEFAULT_BACKEND_URL, ScaffoldRefused, default_names, scaffold
+from gateway.config.scaffold import DEFAULT_BACKEND_URL, MANUFACTURER, ScaffoldRefused, default_names, scaffold
+from pki.firmware import ImageDigest
+from pki.firmware.signing import FileSigner, SigningCertificate
 
 SECURE = "wss://csms.example.com/ocpp/{identity}"
 
@@ -110,6 +114,59 @@ def test_without_a_word_there_is_no_plug_and_charge(scaffolded: tuple[Path, list
     config = load(scaffolded[0] / "voltgate.yaml", {})
     assert config.plug_and_charge is None
     assert config.authority.contract is None
+
+
+def test_firmware_is_ready_to_run(tmp_path: Path) -> None:
+    written = scaffold(tmp_path, firmware=True, names=["gateway.example.com"])
+
+    config = load(tmp_path / "voltgate.yaml", {})
+    assert check(config, environ={}) == []
+    assert config.firmware is not None
+    assert config.firmware.manufacturers["own"].vendors == (MANUFACTURER,)
+    assert config.files is not None
+    assert config.files.public_url == "https://gateway.example.com:8444"
+    assert config.logs is not None
+    assert not config.logs.hand_over
+    named = {path.relative_to(tmp_path).as_posix() for path in written}
+    assert named >= {"certs/dev/firmware-roots.pem", "certs/dev/firmware.pem", "certs/dev/firmware.key"}
+    assert {"firmware/", "logs/", "secrets/"} <= set((tmp_path / ".gitignore").read_text().split())
+
+
+def test_the_comments_on_firmware_show_what_is_read(tmp_path: Path) -> None:
+    scaffold(tmp_path, firmware=True)
+    text = (tmp_path / "voltgate.yaml").read_text().replace("  hand_over: false\n", "")
+    shown, count = re.subn(r"^( *)# ((?:sources|hand_over|destinations):)", r"\1\2", text, flags=re.MULTILINE)
+    (tmp_path / "voltgate.yaml").write_text(shown)
+
+    config = load(tmp_path / "voltgate.yaml", {})
+
+    assert count == 3
+    assert config.firmware is not None
+    assert config.firmware.sources == ("firmware.example.com",)
+    assert config.logs is not None
+    assert (config.logs.hand_over, config.logs.destinations) == (True, ("files.example.com",))
+
+
+async def test_what_the_development_manufacturer_signs_is_verified(tmp_path: Path) -> None:
+    """By the revocation that the configuration has, too."""
+    scaffold(tmp_path, firmware=True)
+    certs, digest = tmp_path / "certs" / "dev", ImageDigest(5, hashlib.sha256(b"image").digest(), b"")
+    config = load(tmp_path / "voltgate.yaml", {})
+    certificate = SigningCertificate((certs / "firmware.pem").read_text())
+    signed = await FileSigner(certificate, (certs / "firmware.key").read_bytes()).sign(digest)
+
+    manufacturers = Manufacturers(config)
+    try:
+        verified = await (await manufacturers.verifier("own")).verify(digest, signed)
+    finally:
+        await manufacturers.close()
+
+    assert verified.signer == f"CN={MANUFACTURER} firmware,O={MANUFACTURER}"
+
+
+def test_without_a_word_there_is_no_firmware(scaffolded: tuple[Path, list[Path]]) -> None:
+    config = load(scaffolded[0] / "voltgate.yaml", {})
+    assert (config.firmware, config.files, config.logs) == (None, None, None)
 
 
 def test_what_is_written(scaffolded: tuple[Path, list[Path]]) -> None:
