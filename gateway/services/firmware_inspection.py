@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from gateway.session.firmware import FirmwareImage, ImageState, NewImage
+from gateway.session.firmware import FirmwareConflict, FirmwareImage, ImageState, NewImage
 from gateway.session.firmware_locations import location_shown
 from pki.firmware import FirmwareRefused, ImageDigest, Refusal, Signed, Verified
 
@@ -22,6 +22,8 @@ PASSING: Final = frozenset(
     }
 )
 """What says nothing about the image: its state stays as it is."""
+_LOOKED_AT: Final = ("sha256", "signature", "signing_certificate")
+"""What an image must have still when it is found to be verified: others may change it meanwhile."""
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here, and how many it will be, if that is known."""
@@ -57,9 +59,15 @@ class Images(Protocol):
         """Return the best one of this location."""
 
     async def change(
-        self, image_id: int, by: str, changes: Mapping[str, Any], *, unless: Collection[ImageState] = ()
+        self,
+        image_id: int,
+        by: str,
+        changes: Mapping[str, Any],
+        *,
+        unless: Collection[ImageState] = (),
+        while_it_has: Mapping[str, Any] | None = None,
     ) -> FirmwareImage:
-        """Change one, unless it is in such a state. Raises FirmwareUnknown."""
+        """Change one, unless it is in such a state, or hasn't these values any more. Raises FirmwareUnknown."""
 
     async def withdrawn(self, manufacturer: str, sha256: str) -> int | None:
         """Return the entry by which these octets are withdrawn."""
@@ -157,9 +165,20 @@ class Inspection:
         await verifier.check_signer(signed.signing_certificate, signed_at=image.signed_at)
 
     async def keep(self, image: FirmwareImage, digest: ImageDigest, by: str) -> FirmwareImage:
-        """Write down which octets are an image's."""
-        found = {"sha256": digest.sha256.hex(), "md5": digest.md5.hex(), "size": digest.size}
-        return await self.images.change(image.id, by, found, unless={ImageState.WITHDRAWN})
+        """Write down which octets are an image's, in the place of those that it had.
+
+        Raises FirmwareConflict when others have come meanwhile: nobody's take the place of what was verified.
+        """
+        sha256 = digest.sha256.hex()
+        found = {"sha256": sha256, "md5": digest.md5.hex(), "size": digest.size}
+        kept = await self.images.change(
+            image.id, by, found, unless={ImageState.WITHDRAWN}, while_it_has={"sha256": image.sha256}
+        )
+        if kept.sha256 != sha256:
+            await self.forget_octets(sha256)
+            if kept.state is not ImageState.WITHDRAWN:
+                raise FirmwareConflict(f"image {image.id} got its octets meanwhile: add a new one for others")
+        return kept
 
     async def forget_octets(self, sha256: str | None) -> None:
         """Delete octets that no entry has."""
@@ -185,7 +204,10 @@ class Inspection:
                 f"its file was gone, and {location_shown(image.location)} gives other octets than those that were "
                 "verified",
             )
-        return await self.keep(image, digest, by), digest
+        try:
+            return await self.keep(image, digest, by), digest
+        except FirmwareConflict as conflict:
+            raise FirmwareRefused(Refusal.FETCH_FAILED, str(conflict)) from None
 
     async def _check_content(self, image: FirmwareImage, digest: ImageDigest) -> None:
         _check_not_withdrawn(image)  # meanwhile
@@ -205,10 +227,18 @@ class Inspection:
         if all(getattr(image, name) == value for name, value in found.items()):
             return image
         log.info("firmware_verified", image=image.id, sha256=digest.sha256.hex(), signer=verified.signer, by=by)
+        looked_at = {name: getattr(image, name) for name in _LOOKED_AT}
         changed = await self.images.change(
-            image.id, by, {**found, "verified_at": self.now()}, unless={ImageState.WITHDRAWN}
+            image.id,
+            by,
+            {**found, "verified_at": self.now()},
+            unless={ImageState.WITHDRAWN},
+            while_it_has=looked_at,
         )
         _check_not_withdrawn(changed)
+        if any(getattr(changed, name) != value for name, value in looked_at.items()):
+            text = f"image {image.id} was given another signature while it was looked at: look at it again"
+            raise FirmwareRefused(Refusal.CHANGED, text)
         return changed
 
     async def _refused(self, image: FirmwareImage, refused: FirmwareRefused, by: str) -> None:

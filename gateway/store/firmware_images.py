@@ -226,11 +226,17 @@ class FirmwareImages:
         return None if row is None else _image(row)
 
     async def change(
-        self, image_id: int, by: str, changes: Mapping[str, Any], *, unless: Collection[ImageState] = ()
+        self,
+        image_id: int,
+        by: str,
+        changes: Mapping[str, Any],
+        *,
+        unless: Collection[ImageState] = (),
+        while_it_has: Mapping[str, Any] | None = None,
     ) -> FirmwareImage:
         """Change fields of an image and return it; in a state of ``unless`` it stays as it is.
 
-        Raises FirmwareUnknown.
+        So it does when it hasn't these values of ``while_it_has`` any more. Raises FirmwareUnknown.
         """
         values: dict[str, Any] = {
             name: value.value if isinstance(value, ImageState) else value for name, value in changes.items()
@@ -240,8 +246,11 @@ class FirmwareImages:
         values |= {"changed_at": self._clock(), "changed_by": bounded_text(by, BY_MAX)}
         key = {"of_id": image_id, "from_states": [state.value for state in ImageState if state not in unless]}
 
+        columns = FirmwareImageRow.__table__.columns
+        still = [columns[name].is_not_distinct_from(value) for name, value in (while_it_has or {}).items()]
+
         def work(connection: Connection) -> FirmwareImage:
-            connection.execute(_CHANGE.values(**values), key)
+            connection.execute(_CHANGE.where(*still).values(**values), key)
             return _image(_row(connection, image_id))
 
         return await self._database.write(work)

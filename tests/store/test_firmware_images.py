@@ -133,6 +133,10 @@ async def test_changes(images: FirmwareImages) -> None:
     assert (changed.state, changed.reason, changed.sha256) == (ImageState.REFUSED, "x" * REASON_MAX, "ab")
     assert (changed.changed_by, changed.added_by) == ("bob", "ann")
     assert await images.change(image.id, "eve", {"sha256": "cd"}, unless={ImageState.REFUSED}) == changed
+    for gone in ({"sha256": None}, {"sha256": "ab", "signature": "another"}):
+        assert await images.change(image.id, "eve", {"sha256": "cd"}, while_it_has=gone) == changed
+    still = {"sha256": "ab", "signer": None}
+    assert (await images.change(image.id, "eve", {"sha256": "cd"}, while_it_has=still)).sha256 == "cd"
     with pytest.raises(FirmwareUnknown, match="there is no firmware image 99"):
         await images.change(99, "bob", {})
 
