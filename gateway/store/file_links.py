@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, null, or_, select
+from sqlalchemy import Connection, RowMapping, bindparam, delete, exists, insert, null, or_, select
+from sqlalchemy.orm import aliased
 
 from gateway.session.file_links import FileLink, LinkKind
 from gateway.session.firmware import FirmwareImage, ImageState
@@ -23,6 +24,13 @@ UNTIL_UNPUBLISHED: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 _INSERT: Final = insert(FileLinkRow)
 _COLUMNS: Final = [column for column in FileLinkRow.__table__.columns if column.key not in {"token", "created_at"}]
+_Twin: Final = aliased(FirmwareImageRow)
+_IS_WITHDRAWN: Final = exists().where(
+    _Twin.sha256 == FileLinkRow.sha256,
+    _Twin.manufacturer == FirmwareImageRow.manufacturer,
+    _Twin.state == ImageState.WITHDRAWN.value,
+)
+"""By whichever of its entries: an order, or another model, may have brought the same octets under another one."""
 _FIND: Final = (
     select(*_COLUMNS)
     .outerjoin(FirmwareImageRow, FirmwareImageRow.id == FileLinkRow.image_id)
@@ -32,7 +40,9 @@ _FIND: Final = (
         # What has been withdrawn, or is another file by now, is loaded by nobody.
         or_(
             FileLinkRow.image_id.is_(null()),
-            (FirmwareImageRow.state == ImageState.VERIFIED.value) & (FirmwareImageRow.sha256 == FileLinkRow.sha256),
+            (FirmwareImageRow.state == ImageState.VERIFIED.value)
+            & (FirmwareImageRow.sha256 == FileLinkRow.sha256)
+            & ~_IS_WITHDRAWN,
         ),
     )
 )

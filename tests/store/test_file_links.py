@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from gateway.session.file_links import FileLink, LinkKind
 from gateway.store.database import Database
 from gateway.store.file_links import SECRET_LENGTH, UNTIL_UNPUBLISHED, UPLOAD_LIFETIME, FileLinks
 from gateway.store.firmware_models import FileLinkRow, FirmwareImageRow
-from tests.linked_files import IMAGE, NOW, SHA256, keep
+from tests.linked_files import IMAGE, NOW, SHA256, keep, row_of
 
 WEEK = timedelta(days=7)
 
@@ -121,6 +121,24 @@ async def test_what_is_not_the_verified_image_any_more_is_not_to_be_had(
     made = [await links.download("CS1", IMAGE, 1), await links.publish(IMAGE)]
     await set_image(database, **values)
     assert [await links.find(secret, LinkKind.DOWNLOAD) for secret in made] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("twin", "is_over"),
+    [
+        ({"state": "withdrawn"}, True),
+        ({"state": "refused"}, False),
+        ({"state": "withdrawn", "sha256": "cd" * 32}, False),
+        ({"state": "withdrawn", "manufacturer": "another"}, False),
+    ],
+)
+async def test_what_is_withdrawn_as_another_image_is_not_to_be_had(
+    links: FileLinks, database: Database, twin: dict[str, str], is_over: bool
+) -> None:
+    made = [await links.download("CS1", IMAGE, 1), await links.publish(IMAGE)]
+    row = row_of(FirmwareImageRow, **{"id": 2, "manufacturer": IMAGE.manufacturer, "sha256": SHA256, **twin})
+    await database.write(lambda connection: connection.execute(insert(FirmwareImageRow), row))
+    assert [await links.find(secret, LinkKind.DOWNLOAD) is None for secret in made] == [is_over, is_over]
 
 
 async def test_closing_ends_the_links_of_one_update_log_or_publication(links: FileLinks) -> None:
