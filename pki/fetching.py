@@ -7,6 +7,7 @@ seconds, connections to one place and in all. What fetches the operator's own UR
 """
 
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -165,6 +166,8 @@ def reason_of(error: Exception) -> str:
         return f"can't connect to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
     if isinstance(error, aiohttp.ClientResponseError):
         return "it doesn't answer in HTTP"
+    if isinstance(error, aiohttp.ClientOSError):  # of a body that can't be sent its text names the URL
+        return os.strerror(error.errno) if error.errno else "the connection broke off"
     return str(error) or type(error).__name__
 
 

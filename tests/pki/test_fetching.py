@@ -1,11 +1,13 @@
 """The guarded fetch: what it refuses, whatever a name resolves to, and what it bounds."""
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -18,6 +20,7 @@ from pki.fetching import (
     GuardedHttp,
     TooManyFetches,
     UselessAnswer,
+    reason_of,
 )
 
 TYPE = "application/ocsp-response"
@@ -212,3 +215,10 @@ async def test_more_than_can_wait_are_refused_at_once(site: Site, http: GuardedH
     site.gate.set()
     await asyncio.gather(*fetches)
     assert await fetch(http, site.url) == b"yes", "there is room again"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(None, "the connection broke off"), (errno.ECONNRESET, "Connection reset by peer")]
+)
+def test_a_reason_has_no_url_in_it(number: int | None, words: str) -> None:
+    assert reason_of(aiohttp.ClientOSError(number, "Can not write request body for http://h/?sig=secret")) == words

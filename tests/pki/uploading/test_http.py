@@ -1,5 +1,6 @@
 """A file sent by HTTP to a real server: what it gets, and what its answers mean."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -106,6 +107,23 @@ async def test_nobody_is_there(log: Path) -> None:
         await send(site, log, "/in")
 
     assert not failed.value.is_final
+
+
+async def test_a_server_that_goes_away_in_the_middle_brings_no_secret_into_the_reason(tmp_path: Path) -> None:
+    async def go_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1_000_000)
+        writer.transport.abort()
+
+    log = tmp_path / "long.log"
+    log.write_bytes(bytes(30_000_000))
+    site = Site()
+    async with await asyncio.start_server(go_away, "127.0.0.1", 0) as server:
+        site.port = server.sockets[0].getsockname()[1]
+        with pytest.raises(UploadFailed) as failed:
+            await send(site, log, "/in/?sig=secret")
+
+    assert not failed.value.is_final
+    assert "/in" not in str(failed.value)
 
 
 async def test_a_file_that_is_gone_is_said_so(tmp_path: Path) -> None:
