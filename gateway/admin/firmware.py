@@ -29,8 +29,8 @@ class Catalogue(Protocol):
     async def receive(self, image_id: int, octets: AsyncIterable[bytes], by: str) -> FirmwareImage:
         """Keep an image's octets. Raises FirmwareConflict and FirmwareRefused."""
 
-    def begin(self, image_id: int, by: str) -> None:
-        """Verify an image in the background."""
+    def begin(self, image_id: int, by: str, location: str | None = None) -> None:
+        """Verify an image in the background; ``location`` is its own, with what the entry doesn't hold."""
 
     async def verify(self, image_id: int, by: str) -> FirmwareImage:
         """Look at an image again. Raises FirmwareConflict."""
@@ -150,7 +150,7 @@ class FirmwareEndpoints:
         with refusals():
             added = await self._catalogue.register(wanted.read(), BY_API, has_octets=wanted.upload)
         if not wanted.upload:
-            self._catalogue.begin(added.id, BY_API)
+            self._catalogue.begin(added.id, BY_API, wanted.location)
         return web.json_response(image_shown(added), status=201)
 
     async def show(self, request: web.Request) -> web.Response:

@@ -124,9 +124,9 @@ class FirmwareCatalogue:
                 self._security.note(alarm)
             return await self._known(image_id)
 
-    def begin(self, image_id: int, by: str) -> None:
-        """Verify an image in the background: its state will say what came of it."""
-        self._spawn(self._verified_or_gone(image_id, by), f"firmware image {image_id}")
+    def begin(self, image_id: int, by: str, location: str | None = None) -> None:
+        """Verify an image in the background, as :meth:`verify` does: its state will say what came of it."""
+        self._spawn(self._verified_or_gone(image_id, by, location), f"firmware image {image_id}")
 
     async def resume(self) -> None:
         """Verify, one after the other, the images of people that nobody has looked at to the end: a gateway stopped.
@@ -287,9 +287,9 @@ class FirmwareCatalogue:
             raise FirmwareRefused(Refusal.MANUFACTURER_UNKNOWN, f"firmware.manufacturers: {said}")
         return manufacturer
 
-    async def _verified_or_gone(self, image_id: int, by: str) -> None:
+    async def _verified_or_gone(self, image_id: int, by: str, location: str | None = None) -> None:
         with contextlib.suppress(FirmwareUnknown, FirmwareConflict):  # somebody has removed or withdrawn it meanwhile
-            await self.verify(image_id, by)
+            await self.verify(image_id, by, location=location)
 
     async def _look(
         self, image_id: int, by: str, location: str | None, progress: Progress | None = None

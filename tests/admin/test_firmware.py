@@ -43,8 +43,8 @@ class Catalogue:
         self.heard.append(b"".join([each async for each in octets]))
         return self._look(image_id)
 
-    def begin(self, image_id: int, by: str) -> None:
-        self.heard.append(("begin", image_id))
+    def begin(self, image_id: int, by: str, location: str | None = None) -> None:
+        self.heard.append(("begin", image_id, location))
 
     async def verify(self, image_id: int, by: str) -> FirmwareImage:
         return self._look(image_id)
@@ -82,17 +82,18 @@ async def test_show_and_list(catalogue: Catalogue, client: Any) -> None:
 
 
 async def test_add_what_is_fetched(catalogue: Catalogue, client: Any) -> None:
-    answer = await client.post("/api/v1/firmware", json={**NEW, "signed_at": "2026-03-01T12:00:00Z"})
+    wanted = {**NEW, "location": "https://u:p@h/a", "signed_at": "2026-03-01T12:00:00Z"}
+    answer = await client.post("/api/v1/firmware", json=wanted)
     assert (answer.status, (await answer.json())["id"]) == (201, 1)
     (new, by, has_octets), begun = catalogue.heard
     assert (new.manufacturer, new.location, new.signed_at.year, by, has_octets) == (
         "acme",
-        "https://h/a",
+        "https://u:p@h/a",
         2026,
         "API",
         False,
     )
-    assert begun == ("begin", 1)
+    assert begun == ("begin", 1, "https://u:p@h/a"), "the catalogue doesn't keep the password"
 
 
 async def test_add_what_is_uploaded(catalogue: Catalogue, client: Any) -> None:

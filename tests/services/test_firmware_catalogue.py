@@ -168,6 +168,17 @@ async def test_verifying_in_the_background(desk: Desk) -> None:
     assert desk.disk.fetched == [PLACE]
 
 
+async def test_the_background_has_the_password_that_is_not_kept(desk: Desk) -> None:
+    place = PLACE.replace("//", "//user:secret@")
+    desk.disk.places = {place: OCTETS}
+    registered = await desk.catalogue.register(replace(NEW, location=place), "api", has_octets=False)
+    desk.catalogue.begin(registered.id, "api", place)
+    await asyncio.gather(*desk.spawned)
+    found = await desk.catalogue.find(registered.id)
+    assert found is not None
+    assert (found.state, found.location, desk.disk.fetched) == (ImageState.VERIFIED, PLACE, [place])
+
+
 async def test_what_is_removed_before_its_turn_is_no_trouble(desk: Desk) -> None:
     registered = await desk.catalogue.register(FETCHED, "api", has_octets=False)
     await desk.catalogue.remove(registered.id)
