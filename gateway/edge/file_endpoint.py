@@ -6,9 +6,9 @@ carries one request.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
@@ -54,6 +54,8 @@ _SENT: Final = {
 Find = Callable[[str, LinkKind], Awaitable[FileLink | None]]
 Count = Callable[[str, str, int], None]
 """``count(what, outcome, octets)`` counts a request that is over: ``download``, ``upload`` or ``unknown``."""
+
+Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
@@ -234,23 +236,21 @@ class FileEndpoint:
             return _plain(404)
         if hdrs.CONTENT_RANGE in request.headers:  # RFC 9110 14.4
             return _plain(400)
-        octets, outcome = 0, "broken_off"
-        upload: Upload | None = None
+        octets, outcome, taken = 0, "broken_off", _Taken()
         try:
             body = LogBody(request)
             if body.is_form:
                 _go_on(request)
                 await body.begin()
-            upload = await self._uploads.begin(link.log_id, link.identity, body.name or target.name, body.length)
+            begun = self._uploads.begin(link.log_id, link.identity, body.name or target.name, body.length)
+            upload = await _to_its_end(taken.begin(begun))
             if not body.is_form:  # who isn't to send it is spared to
                 _go_on(request)
             async for piece in body.pieces():
                 await lane.take(len(piece))
-                await upload.write(piece)
+                await _to_its_end(upload.write(piece))
                 octets += len(piece)
-            finished, upload = upload, None
-            await finished.finish()
-            outcome = "done"
+            await _to_its_end(taken.finish(upload))
             return _plain(201)
         except UploadRefused as refused:
             outcome = refused.refusal.value
@@ -261,11 +261,40 @@ class FileEndpoint:
             log.warning("log_malformed", **_named(link), reason=str(broken))
             return _plain(400)
         finally:
-            if upload is not None:
+            if taken.open is not None:
                 with suppress(StoreAway):
-                    await upload.abort(f"the upload ended early ({outcome})")
+                    await taken.open.abort(f"the upload ended early ({outcome})")
+            outcome = "done" if taken.is_done else outcome
             self._count("upload", outcome, octets)
             log.info("log_uploaded" if outcome == "done" else "log_upload_ended", **_named(link), octets=octets)
+
+
+class _Taken:
+    """What has become of an upload, whether or not somebody has waited to hear it."""
+
+    def __init__(self) -> None:
+        self.open: Upload | None = None
+        """The one that is to be aborted if it goes no further."""
+        self.is_done = False
+
+    async def begin(self, begun: Awaitable[Upload]) -> Upload:
+        self.open = await begun
+        return self.open
+
+    async def finish(self, upload: Upload) -> None:
+        self.open = None
+        await upload.finish()
+        self.is_done = True
+
+
+async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what ``work`` returns. It isn't left half done by who leaves: the cancellation waits for its end."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def _asked(request: web.BaseRequest, tag: str) -> str | None:

@@ -29,6 +29,20 @@ PATIENCE = 10.0
 
 
 @dataclass
+class Held:
+    """Something that an upload does takes its time."""
+
+    what: str
+    is_under_way: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pass_by(self, what: str) -> None:
+        if what == self.what:
+            self.is_under_way.set()
+            await self.goes_on.wait()
+
+
+@dataclass
 class Kept:
     """One upload; fulfils Upload."""
 
@@ -43,14 +57,19 @@ class Kept:
     aborted: str | None = None
     writing: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    held_at: "Held | None" = None
 
     async def write(self, chunk: bytes) -> None:
+        if self.held_at is not None:
+            await self.held_at.pass_by("write")
         if self.refuses is not None:
             raise self.refuses
         self.content += chunk
         self.writing.set()
 
     async def finish(self) -> None:
+        if self.held_at is not None:
+            await self.held_at.pass_by("finish")
         if self.refuses is not None:
             raise self.refuses
         self.is_finished = True
@@ -79,6 +98,7 @@ class Street:
         """What the next upload hears at once."""
         self.refuses_later: UploadRefused | None = None
         """What the next upload hears when it writes."""
+        self.held_at: Held | None = None
         self.counted: Counter[tuple[str, str]] = Counter()
         self.octets: Counter[str] = Counter()
         self.was_counted = asyncio.Event()
@@ -96,7 +116,9 @@ class Street:
     async def begin(self, log_id: int, identity: str, name: str | None, length: int | None) -> Kept:
         if self.refuses is not None:
             raise self.refuses
-        self.uploads.append(Kept(log_id, identity, name, length, self.refuses_later))
+        if self.held_at is not None:
+            await self.held_at.pass_by("begin")
+        self.uploads.append(Kept(log_id, identity, name, length, self.refuses_later, held_at=self.held_at))
         self.began.set()
         return self.uploads[-1]
 

@@ -18,6 +18,7 @@ from tests.edge.file_street import (
     PUBLISHED,
     SHA256,
     UNKNOWN,
+    Held,
     Street,
     ask,
     call,
@@ -345,6 +346,27 @@ async def test_half_a_log_is_none(opened: Street) -> None:
         await opened.uploads[0].over.wait()
     assert not opened.uploads[0].is_finished
     assert opened.uploads[0].aborted is not None
+
+
+@pytest.mark.parametrize(
+    ("what", "sent", "outcome"),
+    [("begin", b"", "broken_off"), ("write", b"log", "broken_off"), ("finish", b"log", "done")],
+)
+async def test_a_station_that_leaves_leaves_nothing_half_done(
+    opened: Street, what: str, sent: bytes, outcome: str
+) -> None:
+    opened.held_at = held = Held(what)
+    async with await call(opened.port) as station, asyncio.timeout(PATIENCE):
+        station.say(f"PUT {UPLOAD} HTTP/1.1\r\nHost: files\r\nContent-Length: 3\r\n\r\n".encode() + sent)
+        await held.is_under_way.wait()
+    async with asyncio.timeout(PATIENCE):
+        while opened.server.connections:
+            await asyncio.wait(list(opened.server._carried))
+        held.goes_on.set()
+        await opened.was_counted.wait()
+    (kept,) = opened.uploads
+    assert (kept.is_finished, kept.aborted is None) == (outcome == "done", outcome == "done")
+    assert opened.counted == {("upload", outcome): 1}
 
 
 async def test_a_part_of_a_log_is_not_taken(opened: Street) -> None:
