@@ -2,10 +2,14 @@
 
 import logging
 import sys
-from typing import Final
+import warnings
+from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+WARNING_MAX: Final = 300
+"""Characters of a library's warning: it may be a peer's text."""
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -31,6 +35,13 @@ def configure(level: str, form: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    warnings.showwarning = _warned
+
+
+def _warned(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+    """Log what a library warns of as any other event."""
+    where = f"{filename}:{lineno}"
+    structlog.get_logger(__name__).warning("warned", of=category.__name__, text=str(message)[:WARNING_MAX], where=where)
 
 
 def _printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

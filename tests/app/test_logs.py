@@ -3,17 +3,20 @@
 import io
 import json
 import sys
+import warnings
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from gateway.app.logs import configure
+from gateway.app.logs import WARNING_MAX, configure
 
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
+    shown = warnings.showwarning
     yield
+    warnings.showwarning = shown
     structlog.reset_defaults()
 
 
@@ -48,3 +51,16 @@ def test_a_traceback_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     configure("info", "json")
     structlog.get_logger("test").error("failed", exc_info=RuntimeError("a \x1b defect"))
     assert r"RuntimeError: a \x1b defect" in json.loads(stream.getvalue())["exception"]
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_librarys_warning_is_an_event_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure("info", "json")
+    # As a form of a station's makes aiohttp warn.
+    warnings.warn(RuntimeWarning("filename*=\x9b31m\n" + "A" * 4_000), stacklevel=1)
+    event = json.loads(stream.getvalue())
+    assert (event["event"], event["of"]) == ("warned", "RuntimeWarning")
+    assert event["text"].startswith(r"filename*=\x9b31m\nAAA")
+    assert len(event["text"]) < WARNING_MAX + 10
