@@ -1,14 +1,16 @@
 """The demo's old backend: ``python -m gateway.demo.backend``, an OCPP 1.6-J central system on `ocpp` and websockets.
 
 It is strict: HTTP Basic, the subprotocol ocpp1.6, BootNotification before anything else, schemas in both directions,
-books that must add up. What breaks a rule is told as ``fault``. The one command on stdin (``json_lines``) is
-``remote_start`` (station, connector, id_tag).
+books that must add up. What breaks a rule is told as ``fault``. The commands on stdin (``json_lines``) are
+``remote_start`` (station, connector, id_tag), ``update_firmware`` and ``get_diagnostics`` (station, location).
 """
 
 import argparse
 import asyncio
 import base64
 import hmac
+from contextlib import AsyncExitStack
+from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +22,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from gateway.demo.accounts import AccountFault, Accounts
+from gateway.demo.backend_files import BackendFiles
 from gateway.demo.charging import now
 from gateway.demo.json_lines import Command, Tell, commands, lines_of_stdin, tell
 from gateway.demo.typed_ocpp import ChargePoint16, FaultHandler, OCPPError, call16, on, result16
@@ -52,16 +55,22 @@ class Backend:
         )
 
     async def obey(self, command: Command) -> None:
-        """Start a session remotely, as the operator's app would, and tell the charge point's answer."""
-        if command["command"] != "remote_start":
-            raise ValueError(f"no such command: {command['command']!r}")
-        request = call16.RemoteStartTransaction(id_tag=command["id_tag"], connector_id=command["connector"])
+        """Send what the operator's app would, and tell the charge point's answer."""
+        match name := command["command"]:
+            case "remote_start":
+                request = call16.RemoteStartTransaction(id_tag=command["id_tag"], connector_id=command["connector"])
+            case "update_firmware":
+                request = call16.UpdateFirmware(location=command["location"], retrieve_date=now())
+            case "get_diagnostics":
+                request = call16.GetDiagnostics(location=command["location"])
+            case unknown:
+                raise ValueError(f"no such command: {unknown!r}")
         try:
             answer = await self._ask(command["station"], request)
         except (OCPPError, TimeoutError) as error:
-            self.tell("fault", text=f"remote_start: {type(error).__name__}: {error}")
+            self.tell("fault", text=f"{name}: {type(error).__name__}: {error}")
             return
-        self.tell("remote_start", station=command["station"], status=answer.status)
+        self.tell(name, station=command["station"], **asdict(answer))
 
     async def _ask(self, station: str, request: Any) -> Any:
         """Call a charge point once it is connected, again on its next connection when this one breaks off.
@@ -72,7 +81,7 @@ class Backend:
             async with self._changed:
                 await self._changed.wait_for(lambda: station in self._charge_points)
                 charge_point = self._charge_points[station]
-            asking = asyncio.create_task(charge_point.call(request, suppress=False), name="remote start")
+            asking = asyncio.create_task(charge_point.call(request, suppress=False), name="call")
             breaking = asyncio.create_task(charge_point.gone(), name="connection")
             try:
                 await asyncio.wait({asking, breaking}, return_when=asyncio.FIRST_COMPLETED)
@@ -145,6 +154,7 @@ class CentralPeer(ChargePoint16):  # type: ignore[misc]  # `ocpp` ships no types
             vendor=charge_point_vendor,
             model=charge_point_model,
             serial=rest.get("charge_point_serial_number"),
+            firmware=rest.get("firmware_version"),
         )
         return result16.BootNotification(current_time=now(), interval=HEARTBEAT_INTERVAL, status="Accepted")
 
@@ -160,6 +170,20 @@ class CentralPeer(ChargePoint16):  # type: ignore[misc]  # `ocpp` ships no types
         self._check_booted("StatusNotification")
         self._tell("status", connector=connector_id, status=status, error_code=error_code)
         return result16.StatusNotification()
+
+    @on("FirmwareStatusNotification")
+    def firmware_status(self, status: str) -> Any:
+        """Note how far an update is."""
+        self._check_booted("FirmwareStatusNotification")
+        self._tell("firmware_status", status=status)
+        return result16.FirmwareStatusNotification()
+
+    @on("DiagnosticsStatusNotification")
+    def diagnostics_status(self, status: str) -> Any:
+        """Note how far an upload is."""
+        self._check_booted("DiagnosticsStatusNotification")
+        self._tell("diagnostics_status", status=status)
+        return result16.DiagnosticsStatusNotification()
 
     @on("Authorize")
     def authorize(self, id_tag: str) -> Any:
@@ -235,8 +259,13 @@ async def work(arguments: argparse.Namespace, reader: asyncio.StreamReader) -> N
         id_tags=frozenset(arguments.id_tag), password=password, accounts=Accounts(lose=arguments.lose_wh), tell=tell
     )
     FaultHandler(lambda text: tell("fault", text=text)).install()
-    async with await backend.listen(arguments.port) as server, asyncio.TaskGroup() as group:
-        tell("listening", port=server.sockets[0].getsockname()[1])
+    async with AsyncExitStack() as stack:
+        files = None
+        if arguments.files is not None:
+            files = await stack.enter_async_context(BackendFiles(arguments.files, tell).listen())
+        server = await stack.enter_async_context(await backend.listen(arguments.port))
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        tell("listening", port=server.sockets[0].getsockname()[1], files=files)
         async for command in commands(reader):
             group.create_task(backend.obey(command), name=command["command"])
 
@@ -249,6 +278,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--password-file", type=Path, help="Basic password of every charge point; absent: none is asked"
     )
+    parser.add_argument("--files", type=Path, help="the folder of a file server: images in firmware, logs in logs")
     parser.add_argument("--lose-wh", type=int, default=0, help=argparse.SUPPRESS)  # for the test of the comparison
     return parser.parse_args(words)
 

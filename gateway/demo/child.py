@@ -112,6 +112,10 @@ class Talker(Child):
         """Wait for an event with these facts and return it, once. Raises DemoFailed on a fault or its end."""
         return await self.until(lambda: self._take(event, facts))
 
+    def has_told(self, event: str) -> bool:
+        """Return whether there is such an event that nobody has waited for."""
+        return any(told["event"] == event for told in self._events)
+
     def check(self) -> None:
         """Raise DemoFailed if the process has told a fault."""
         if self._fault is not None:
@@ -140,8 +144,11 @@ class Talker(Child):
         return await self._wait()
 
 
-async def output_of(name: str, words: Sequence[str], *, environ: Mapping[str, str]) -> str:
-    """Run a command to its end and return its stdout. Raises DemoFailed with its last word when it fails."""
+async def output_of(name: str, words: Sequence[str], *, environ: Mapping[str, str], may_refuse: bool = False) -> str:
+    """Run a command to its end and return its stdout. Raises DemoFailed with its last word when it fails.
+
+    ``may_refuse``: that it fails and says on stdout what it found is an answer, too.
+    """
     process = await asyncio.create_subprocess_exec(
         *words,
         stdin=asyncio.subprocess.DEVNULL,
@@ -156,7 +163,7 @@ async def output_of(name: str, words: Sequence[str], *, environ: Mapping[str, st
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode:
+    if process.returncode and not (may_refuse and out):
         last_words = " | ".join(err.decode(errors="replace").strip().splitlines()[-LAST_WORDS:])
         raise DemoFailed(f"`{name}` failed with status {process.returncode}: {last_words}")
     return out.decode()

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import re
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ VOLTGATE: Final = (sys.executable, "-m", "gateway")
 API: Final = "/api/v1"
 API_TIMEOUT: Final = 15.0
 """Seconds."""
+API_AGAIN: Final = 0.1
+"""Seconds until the API is asked again for what it doesn't know yet: events are written behind."""
 HOST: Final = "localhost"
 """The name in the gateway's certificate, by which the station calls it."""
 
@@ -51,6 +54,14 @@ def endpoints(lines: list[str]) -> Endpoints | None:
     port = int(tls["port"])
     plain = int(found["ws"]["port"]) if "ws" in found else None
     return Endpoints(f"wss://{HOST}:{port}{path}", port, plain, int(found["http"]["port"]))
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody has at this moment: stations are told one before the gateway opens it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class Deployment:
@@ -94,6 +105,21 @@ class Deployment:
             "VOLTGATE__BACKENDS__LEGACY__AUTH__BASIC__PASSWORD": f"file:{password_file}",
         }
 
+    def use_files(self, vendor: str, site_port: int, policy: Path) -> None:
+        """The same for firmware and logs: whose stations they are, and the backend's file server on this machine."""
+        site, port = f"127.0.0.1:{site_port}", free_port()
+        self._overrides |= {
+            "VOLTGATE__FIRMWARE__MANUFACTURERS__OWN__VENDORS": json.dumps([vendor]),
+            "VOLTGATE__FIRMWARE__SOURCES": json.dumps([site]),
+            "VOLTGATE__FIRMWARE__TRUSTED_NETWORKS": "[127.0.0.0/8]",
+            "VOLTGATE__FILES__BIND": f"127.0.0.1:{port}",
+            "VOLTGATE__FILES__PUBLIC_URL": f"https://{HOST}:{port}",
+            "VOLTGATE__LOGS__HAND_OVER": "true",
+            "VOLTGATE__LOGS__DESTINATIONS": json.dumps([site]),
+            "VOLTGATE__LOGS__TRUSTED_NETWORKS": "[127.0.0.0/8]",
+            "VOLTGATE__POLICY": str(policy),
+        }
+
     async def serve(self) -> Endpoints:
         """Start the gateway and wait until it is ready. Raises DemoFailed when it ends instead."""
         words = (*VOLTGATE, "serve", "--config", str(self.config))
@@ -124,6 +150,31 @@ class Deployment:
         """Say which contract a vehicle is entitled to."""
         await self._command("contract", "add", pcid, emaid, "--config", str(self.config))
 
+    async def sign_firmware(self, image: Path, certificate: Path, key: Path, out: Path) -> dict[str, Any]:
+        """Sign an image as its manufacturer does, into ``out``."""
+        words = ("sign", str(image), "--certificate", str(certificate), "--key", str(key), "--out", str(out), "--json")
+        answer: dict[str, Any] = json.loads(await self._command("firmware", *words))
+        return answer
+
+    async def add_firmware(self, url: str, version: str, signature: Path, certificate: Path) -> dict[str, Any]:
+        """Add an image to the catalogue, and return what came of it: it may well be refused."""
+        signed = ("--signature", str(signature), "--certificate", str(certificate))
+        words = ("add", url, "--manufacturer", "own", "--version", version, *signed, "--json")
+        answer: dict[str, Any] = json.loads(
+            await self._command("firmware", *words, "--config", str(self.config), may_refuse=True)
+        )
+        return answer
+
+    async def security_event(self, identity: str, kind: str) -> dict[str, Any]:
+        """Wait until the API tells a security event of a station, and return it."""
+        while True:
+            path = f"/security-events?identity={identity}&type={kind}"
+            answer = await asyncio.to_thread(self._api, "GET", path, 200)
+            if answer["security_events"]:
+                event: dict[str, Any] = answer["security_events"][0]
+                return event
+            await asyncio.sleep(API_AGAIN)
+
     async def renew_certificate(self, identity: str) -> None:
         """Ask, over the API, that a station renews its certificate."""
         await asyncio.to_thread(self._api, "POST", f"/stations/{identity}/certificate", 202)
@@ -136,8 +187,9 @@ class Deployment:
         """End the gateway with SIGTERM and return its exit status; None if it was never started."""
         return None if self.process is None else await self.process.terminate()
 
-    async def _command(self, *words: str) -> str:
-        return await output_of(f"voltgate {words[0]}", (*VOLTGATE, *words), environ=clean_environ(self.settings()))
+    async def _command(self, *words: str, may_refuse: bool = False) -> str:
+        environ = clean_environ(self.settings())
+        return await output_of(f"voltgate {words[0]}", (*VOLTGATE, *words), environ=environ, may_refuse=may_refuse)
 
     def _api(self, method: str, path: str, expected: int) -> dict[str, Any]:
         """Ask the API, blocking. Raises DemoFailed for any other status than ``expected``."""

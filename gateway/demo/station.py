@@ -23,6 +23,7 @@ from gateway.demo.device_model import (
 )
 from gateway.demo.json_lines import Command, Tell, commands, lines_of_stdin, tell
 from gateway.demo.meter import Meter
+from gateway.demo.station_files import StationFiles
 from gateway.demo.station_folder import StationFolder
 from gateway.demo.station_link import Pause, StationLink
 from gateway.demo.station_peer import SIGN_TRIGGER, StationPeer
@@ -32,6 +33,9 @@ from pki.iso15118.exi import Schema
 
 FIRST_REGISTER: Final = 1_234_567
 """Wh on the meter before the first session: it has served before, and isn't round."""
+VENDOR: Final = "Voltgate Demo"
+FIRST_VERSION: Final = "1.0.0"
+"""Of the firmware that it left its factory with."""
 BOOT_RETRY: Final = 10
 """Seconds to the next BootNotification where the answer leaves it to the station (B02.FR.08)."""
 
@@ -59,6 +63,8 @@ class Station:
         self._pause = pause
         self._vehicle = vehicle
         self._link = StationLink(identity, folder, tell, pause)
+        self._files = StationFiles(folder, self._link, tell)
+        self._version = FIRST_VERSION
         self._meter = Meter(FIRST_REGISTER)
         self._accepted = False
         self._session: ChargingSession | None = None
@@ -110,10 +116,10 @@ class Station:
     async def _boot(self, reason: str) -> int:
         """Send BootNotification until it is accepted, and return the heartbeat interval in seconds."""
         station = {
-            "vendor_name": "Voltgate Demo",
+            "vendor_name": VENDOR,
             "model": "Two-Oh-One",
             "serial_number": self._serial,
-            "firmware_version": "1.0.0",
+            "firmware_version": self._version,
         }
         while True:
             answer = await self._link.call(call201.BootNotification(charging_station=station, reason=reason))
@@ -192,10 +198,40 @@ class Station:
     def certificate_refused(self, why: str) -> None:
         """Report a certificate that was refused (A02.FR.07)."""
         self._certificate_came.set()
-        event = call201.SecurityEventNotification(
-            type="InvalidChargingStationCertificate", timestamp=now(), tech_info=why[:255]
-        )
-        self._link.spawn(self._send(event), "SecurityEventNotification")
+        self._report("InvalidChargingStationCertificate", why)
+
+    def _report(self, event: str, why: str) -> None:
+        notification = call201.SecurityEventNotification(type=event, timestamp=now(), tech_info=why[:255])
+        self._link.spawn(self._send(notification), "SecurityEventNotification")
+
+    # --- firmware and logs: L01, N01
+
+    def update(self, request_id: int, firmware: dict[str, Any]) -> None:
+        """Install what is ordered, if it is signed."""
+        self._link.spawn(self._update(request_id, firmware), "UpdateFirmware")
+
+    async def _update(self, request_id: int, firmware: dict[str, Any]) -> None:
+        version = await self._files.update(request_id, firmware)
+        if version is None:
+            return
+        self._version = version
+        await self._boot("FirmwareUpdate")
+        await self._files.firmware_status("Installed", request_id)
+
+    def signer_refused(self, why: str) -> None:
+        """Report a signing certificate that was refused (L01.FR.02)."""
+        self._report("InvalidFirmwareSigningCertificate", why)
+
+    def upload_log(self, request_id: int, location: str) -> None:
+        """Upload what may help to find a fault."""
+        diagnostics = {
+            "identity": self.identity,
+            "serial_number": self._serial,
+            "firmware_version": self._version,
+            "register": self._meter.register,
+            "variables": self.variables.report(),
+        }
+        self._link.spawn(self._files.upload_log(request_id, location, diagnostics), "GetLog")
 
     async def _send(self, payload: Any) -> None:
         await self._link.call(payload)

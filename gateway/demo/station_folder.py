@@ -3,19 +3,24 @@
 password             Basic password, given by the installer
 csms-root.pem        whom it trusts to be the CSMS
 cso-root.pem         the operator's CA, whose certificates it accepts for itself
+firmware-roots.pem   its manufacturer's root, and firmware-cas.pem the CAs below it: what they let sign, it installs
 station.key|.pem     its key and certificate chain, once it has them
 pending.key          the key of the CSR that is under way; it becomes station.key (A02.FR.02: fresh each time)
 """
 
+import base64
 import os
 import ssl
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -36,6 +41,22 @@ class CertificateRefused(Exception):
     def __init__(self, text: str, reason_code: str = "InvalidCertificate") -> None:
         super().__init__(text)
         self.reason_code = reason_code
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareSigner:
+    """Somebody who signs for the station's manufacturer."""
+
+    name: str
+    key: ec.EllipticCurvePublicKey
+
+    def has_signed(self, sha256: bytes, signature: str) -> bool:
+        """Return whether a signature in base64 is its own over the image of this digest (L01.FR.12)."""
+        try:
+            self.key.verify(base64.b64decode(signature), sha256, ec.ECDSA(Prehashed(hashes.SHA256())))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
 
 
 class StationFolder:
@@ -97,28 +118,46 @@ class StationFolder:
             raise CertificateRefused("the certificate is for another key than the CSR's")
         _check_subject(leaf, NameOID.COMMON_NAME, self._serial)
         _check_subject(leaf, NameOID.ORGANIZATION_NAME, self._operator)
-        self._check_path(leaf, intermediates)
+        _check_path(leaf, intermediates, self._certificates("cso-root.pem"))
         _write_secret(self._path / "station.pem", chain_pem.encode())
         pending.replace(self._path / "station.key")
         return leaf
 
-    def _check_path(self, leaf: x509.Certificate, intermediates: list[x509.Certificate]) -> None:
-        """Build the path to the operator's root, valid now (RFC 5280 6; A02.FR.06).
-
-        A station certificate has neither SAN nor EKU by right (A00.FR.511, FR.514): of the leaf, the path alone counts.
-        """
-        roots = x509.load_pem_x509_certificates((self._path / "cso-root.pem").read_bytes())
-        verifier = (
-            PolicyBuilder()
-            .store(Store(roots))
-            .time(datetime.now(UTC))
-            .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all())
-            .build_client_verifier()
-        )
+    def firmware_signer(self, pem: str) -> FirmwareSigner:
+        """Check a signing certificate (L01.FR.11), and return whose it is. Raises :class:`CertificateRefused`."""
+        if not (self._path / "firmware-roots.pem").exists():
+            raise CertificateRefused("the station knows no manufacturer's root")
         try:
-            verifier.verify(leaf, intermediates)
-        except VerificationError as error:
-            raise CertificateRefused(f"no valid path to the operator's root: {error}") from None
+            leaf = x509.load_pem_x509_certificate(pem.encode())
+        except ValueError:
+            raise CertificateRefused("the signing certificate isn't one in PEM") from None
+        _check_path(leaf, self._certificates("firmware-cas.pem"), self._certificates("firmware-roots.pem"))
+        key = leaf.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise CertificateRefused("the station verifies ECDSA alone")
+        return FirmwareSigner(leaf.subject.rfc4514_string(), key)
+
+    def _certificates(self, name: str) -> list[x509.Certificate]:
+        return x509.load_pem_x509_certificates((self._path / name).read_bytes())
+
+
+def _check_path(leaf: x509.Certificate, intermediates: list[x509.Certificate], roots: list[x509.Certificate]) -> None:
+    """Build the path to a root, valid now (RFC 5280 6; A02.FR.06). Raises :class:`CertificateRefused`.
+
+    A station's certificate has neither SAN nor EKU by right (A00.FR.511, FR.514), nor has a firmware signer's: of the
+    leaf, the path alone counts.
+    """
+    verifier = (
+        PolicyBuilder()
+        .store(Store(roots))
+        .time(datetime.now(UTC))
+        .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all())
+        .build_client_verifier()
+    )
+    try:
+        verifier.verify(leaf, intermediates)
+    except VerificationError as error:
+        raise CertificateRefused(f"no valid path to a root that counts: {error}") from None
 
 
 def _check_subject(leaf: x509.Certificate, attribute: x509.ObjectIdentifier, expected: str) -> None:

@@ -6,12 +6,14 @@ from typing import Any, Final, Protocol
 from gateway.demo.charging import RemoteStart
 from gateway.demo.device_model import DeviceModel
 from gateway.demo.json_lines import Tell
+from gateway.demo.station_files import LOG_FILE
 from gateway.demo.station_folder import CertificateRefused, StationFolder
 from gateway.demo.typed_ocpp import ChargePoint201, after, on, result201
 
 CALL_TIMEOUT: Final = 10.0
 """Seconds that the station waits for an answer (OCPPCommCtrlr.MessageTimeout)."""
 FULL_INVENTORY: Final = "FullInventory"
+DIAGNOSTICS: Final = "DiagnosticsLog"
 SIGN_TRIGGER: Final = "SignChargingStationCertificate"
 TRIGGERS: Final = frozenset({SIGN_TRIGGER, "BootNotification", "Heartbeat", "StatusNotification"})
 """What TriggerMessage may ask for."""
@@ -48,6 +50,15 @@ class StationSide(Protocol):
 
     def certificate_refused(self, why: str) -> None:
         """Report a certificate that was refused (A02.FR.07)."""
+
+    def signer_refused(self, why: str) -> None:
+        """Report a signing certificate that was refused (L01.FR.02)."""
+
+    def update(self, request_id: int, firmware: dict[str, Any]) -> None:
+        """UpdateFirmware was agreed to: do it."""
+
+    def upload_log(self, request_id: int, location: str) -> None:
+        """GetLog was agreed to: do it."""
 
 
 class StationPeer(ChargePoint201):  # type: ignore[misc]  # `ocpp` ships no types: its class is Any
@@ -97,6 +108,39 @@ class StationPeer(ChargePoint201):  # type: ignore[misc]  # `ocpp` ships no type
             self._station.certificate_installed()
         else:
             self._station.certificate_refused(self._refused)
+
+    @on("UpdateFirmware")
+    async def answer_update(self, firmware: dict[str, Any], **_: object) -> Any:
+        """Agree where the manufacturer lets this signer sign (L01.FR.01, FR.21); what it has signed is seen later."""
+        try:
+            await asyncio.to_thread(self._station.folder.firmware_signer, firmware.get("signing_certificate", ""))
+        except CertificateRefused as refused:
+            self._refused = str(refused)
+            self._station.tell("update_firmware", status="InvalidCertificate", why=self._refused)
+            return result201.UpdateFirmware(status="InvalidCertificate")
+        self._refused = None
+        self._station.tell("update_firmware", status="Accepted")
+        return result201.UpdateFirmware(status="Accepted")
+
+    @after("UpdateFirmware")
+    def follow_update(self, request_id: int, firmware: dict[str, Any], **_: object) -> None:
+        """Do it, or report the signer."""
+        if self._refused is None:
+            self._station.update(request_id, firmware)
+        else:
+            self._station.signer_refused(self._refused)
+
+    @on("GetLog")
+    def answer_get_log(self, log_type: str, **_: object) -> Any:
+        """Agree to hand out the diagnostics (N01); there is no security log."""
+        status = "Accepted" if log_type == DIAGNOSTICS else "Rejected"
+        return result201.GetLog(status=status, filename=LOG_FILE if status == "Accepted" else None)
+
+    @after("GetLog")
+    def follow_get_log(self, log_type: str, request_id: int, log: dict[str, Any], **_: object) -> None:
+        """Upload them."""
+        if log_type == DIAGNOSTICS:
+            self._station.upload_log(request_id, log["remote_location"])
 
     @on("RequestStartTransaction")
     def answer_remote_start(self, id_token: dict[str, Any], remote_start_id: int, **_: object) -> Any:

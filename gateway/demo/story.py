@@ -45,7 +45,7 @@ class Story:
         self._timeline = timeline
         self._backend_options = backend_options
         self._backend_password = folder / "backend-password"
-        self._backend_port = 0
+        self._listening: dict[str, Any] = {}
         self._talkers: dict[str, Talker] = {}
 
     @property
@@ -87,17 +87,20 @@ class Story:
     async def _start_everybody(self) -> None:
         _write_secret(self._backend_password, secrets.token_urlsafe(24))
         self.station_folder.mkdir(mode=0o700)
-        await _together(self._start_backend(), self._init())
-        self.gateway.use_backend(self._backend_port, self._backend_password)
-        await _together(self._serve(), self._register(), self._start_station())
+        await together(self._start_backend(), self._init())
+        self._configure()
+        await together(self._serve(), self._register(), self._start_station())
+
+    def _configure(self) -> None:
+        """Lay what is known of the others by now over the configuration."""
+        self.gateway.use_backend(self._listening["port"], self._backend_password)
 
     async def _start_backend(self) -> None:
         async with self._step("backend", "", "old OCPP 1.6 central system listens", START_DEADLINE) as step:
             options = ("--id-tag", self.id_tag, "--password-file", str(self._backend_password), *self._backend_options)
             backend = await self._start("backend", *options)
-            listening = await backend.expect("listening")
-            self._backend_port = listening["port"]
-            step.detail = f"ws://127.0.0.1:{self._backend_port}, Basic auth, one password"
+            self._listening = await backend.expect("listening")
+            step.detail = f"ws://127.0.0.1:{self._listening['port']}, Basic auth, one password"
 
     async def _start_station(self) -> None:
         async with self._step("station", "", "OCPP 2.0.1 station powers up", START_DEADLINE) as step:
@@ -230,7 +233,7 @@ class Story:
         return talker
 
 
-async def _together(*steps: Coroutine[Any, Any, None]) -> None:
+async def together(*steps: Coroutine[Any, Any, None]) -> None:
     """Run steps side by side: most of their time is the start of a process. The first failure ends the others."""
     try:
         async with asyncio.TaskGroup() as group:
