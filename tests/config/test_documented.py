@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from pydantic import BaseModel
 
@@ -15,6 +16,11 @@ from gateway.config.rules import broken_rules
 
 PAGE = Path(__file__).parents[2] / "docs/configuration.md"
 PLUG_AND_CHARGE = PAGE.with_name("plug-and-charge.md")
+LISTENER = {
+    "bind": "127.0.0.1:8443",
+    "security_profiles": [2],
+    "tls": {"certificates": [{"chain": "chain.pem", "key": "file:key.pem"}]},
+}
 
 
 def _keys(annotation: Any, place: str) -> Iterator[str]:
@@ -61,10 +67,25 @@ def test_every_key_and_no_other() -> None:
     assert {key for key in documented if "/" not in key} == known
 
 
-def test_the_examples_of_plug_and_charge_keep_the_rules() -> None:
-    examples = re.findall(r"^```yaml\n(.*?)^```", PLUG_AND_CHARGE.read_text(), re.DOTALL | re.MULTILINE)
+def _examples(page: Path) -> list[str]:
+    examples = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
     assert examples
-    for example in examples:
+    return examples
+
+
+def test_the_examples_of_plug_and_charge_keep_the_rules() -> None:
+    for example in _examples(PLUG_AND_CHARGE):
         authority = {"contract": {"local": {"dir": "mo-ca"}}} if "own:" in example else {}
         whole = {"backends": {"legacy": {"url": "wss://csms.example.com/{identity}"}}, "authority": authority}
+        assert list(broken_rules(Config.model_validate(whole | yaml.safe_load(example)))) == []
+
+
+@pytest.mark.parametrize("page", ["firmware.md", "logs.md"])
+def test_the_examples_of_firmware_and_logs_keep_the_rules(page: str) -> None:
+    for example in _examples(PAGE.with_name(page)):
+        whole = {
+            "backends": {"legacy": {"url": "wss://csms.example.com/{identity}"}},
+            "listeners": [LISTENER],
+            "files": {"public_url": "https://files.example.com:8444"},
+        }
         assert list(broken_rules(Config.model_validate(whole | yaml.safe_load(example)))) == []

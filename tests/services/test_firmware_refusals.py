@@ -1,10 +1,16 @@
 """What a backend hears of an image that isn't taken."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from gateway.bridge.firmware_orders import FIRMWARE_STATUSES
+from gateway.services.firmware_alarms import alarm_of
 from gateway.services.firmware_refusals import answer_of, final_status, statuses
-from pki.firmware import Refusal
+from pki.firmware import FirmwareRefused, Refusal
+
+PAGE = Path(__file__).parents[2] / "docs/firmware.md"
 
 
 @pytest.mark.parametrize("refusal", list(Refusal))
@@ -41,3 +47,16 @@ def test_what_was_not_loaded_is_told_apart_from_what_is_not_good(refusal: Refusa
 )
 def test_a_bad_signing_certificate_is_told_at_once(refusal: Refusal, answer: str | None) -> None:
     assert answer_of(refusal) == answer
+
+
+def test_the_page_says_for_every_refusal_what_the_backend_hears_and_what_the_event_is() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|([^|]*)\|([^|]*)\|[^|]*\|$", PAGE.read_text(), re.MULTILINE)
+    told = {name: (set(re.findall(r"`(\w+)`", heard)), re.findall(r"`(\w+)`", event)) for name, heard, event in rows}
+    for refusal in Refusal:
+        if refusal.value == "wrong_checksum":  # PublishFirmware's, whose words are others
+            continue
+        heard, event = told.pop(refusal.value)
+        assert heard == {each for each in (final_status(refusal), answer_of(refusal)) if each is not None}
+        alarm = alarm_of(FirmwareRefused(refusal, "why"), "image 7")
+        assert event == ([] if alarm is None else [alarm.kind])
+    assert told == {}
