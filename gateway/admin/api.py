@@ -80,7 +80,9 @@ def add_api(router: web.UrlDispatcher, parts: Parts) -> None:
     """Add the endpoints of all aggregates."""
     roster = Roster(parts.registration, parts.routes, parts.live, parts.upgrades, parts.renewals)
     StationEndpoints(parts.registration, roster).add_routes(router)
-    StationCommandEndpoints(roster, parts.commands, parts.upgrades).add_routes(router)
+    StationCommandEndpoints(
+        roster, parts.commands, parts.upgrades, verifies_firmware=parts.firmware is not None
+    ).add_routes(router)
     CertificateEndpoints(parts.certificates, parts.revoke).add_routes(router)
     CertificateRequestEndpoints(parts.certificate_requests).add_routes(router)
     RenewalEndpoints(parts.renewals).add_routes(router)

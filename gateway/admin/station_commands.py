@@ -21,6 +21,8 @@ _CHECK_DIRECTION: Final[Mapping[Version, Callable[[str], None]]] = {
     Version.V16: v16_v16.dialect.check_direction,
     Version.V201: v201_v16.dialect.check_direction,
 }
+_OF_FIRMWARE: Final = frozenset({"SignedUpdateFirmware", "UpdateFirmware"})
+"""Actions that aren't sent as they are where the gateway verifies firmware."""
 
 
 class StationCall(Request):
@@ -49,7 +51,11 @@ class Rotation(Query):
 class StationCommandEndpoints:
     """The endpoints that want the station to be connected, and the state of its upgrade."""
 
-    def __init__(self, roster: Roster, commands: StationCommands, upgrades: Upgrades) -> None:
+    def __init__(
+        self, roster: Roster, commands: StationCommands, upgrades: Upgrades, *, verifies_firmware: bool
+    ) -> None:
+        """``verifies_firmware``: updates are ordered elsewhere, where what they install is looked at (attack B5)."""
+        self._verifies_firmware = verifies_firmware
         self._roster = roster
         self._commands = commands
         self._upgrades = upgrades
@@ -67,6 +73,12 @@ class StationCommandEndpoints:
     async def call(self, request: web.Request) -> web.Response:
         """POST stations/{identity}/calls: send a CALL and return the payload of its CALLRESULT."""
         wanted = await read_body(request, StationCall)
+        if self._verifies_firmware and wanted.action in _OF_FIRMWARE:
+            text = (
+                f"{wanted.action} would install what nobody has verified: add the image to the catalogue, and order it "
+                "by stations/{identity}/firmware"
+            )
+            raise ApiRefusal(409, "unverified_firmware", text)
         station = await self._roster.connected(request)
         try:
             operation(station.version, wanted.action).request.check(wanted.payload)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+import structlog
+
 from gateway.bridge.books import Json
 from gateway.bridge.ports import UpdateHeard, UpdateOrdered
 from gateway.bridge.timestamps import backend_utc
@@ -20,6 +22,8 @@ from pki.firmware import FirmwareRefused
 SIGNER_WITHIN: Final = 10.0
 """Seconds in which the backend's answer waits for what is found of a signing certificate; what is found later is told
 by a status."""
+
+log = structlog.get_logger(__name__)
 
 
 class Catalogue(Protocol):
@@ -85,6 +89,7 @@ class StationFirmwareDesk:
                 self.security.note(alarm)
             answer = answer_of(error.refusal)
             if answer is not None:
+                log.warning("firmware_order_refused", identity=self.station.identity, answer=answer, reason=str(error))
                 return answer
             image, refused = None, error
         new = NewUpdate(

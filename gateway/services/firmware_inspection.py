@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from gateway.session.firmware import FirmwareConflict, FirmwareImage, ImageState, NewImage
+from gateway.session.firmware import FirmwareConflict, FirmwareImage, FirmwareUnknown, ImageState, NewImage
 from gateway.session.firmware_locations import location_shown
 from pki.firmware import FirmwareRefused, ImageDigest, Refusal, Signed, Verified
 
@@ -167,13 +167,18 @@ class Inspection:
     async def keep(self, image: FirmwareImage, digest: ImageDigest, by: str) -> FirmwareImage:
         """Write down which octets are an image's, in the place of those that it had.
 
-        Raises FirmwareConflict when others have come meanwhile: nobody's take the place of what was verified.
+        Raises FirmwareUnknown, and FirmwareConflict when others have come meanwhile: nobody's take the place of what
+        was verified.
         """
         sha256 = digest.sha256.hex()
         found = {"sha256": sha256, "md5": digest.md5.hex(), "size": digest.size}
-        kept = await self.images.change(
-            image.id, by, found, unless={ImageState.WITHDRAWN}, while_it_has={"sha256": image.sha256}
-        )
+        try:
+            kept = await self.images.change(
+                image.id, by, found, unless={ImageState.WITHDRAWN}, while_it_has={"sha256": image.sha256}
+            )
+        except FirmwareUnknown:
+            await self.forget_octets(sha256)  # removed while they came
+            raise
         if kept.sha256 != sha256:
             await self.forget_octets(sha256)
             if kept.state is not ImageState.WITHDRAWN:

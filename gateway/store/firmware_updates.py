@@ -1,6 +1,6 @@
 """The updates of stations: what was ordered outlives the process, whoever ordered it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +17,8 @@ KEPT_MAX: Final = 50
 """Updates of one station that are kept, the open ones among them."""
 REPLACED: Final = "another update took its place"
 """Why an update is canceled of which the station has not heard."""
+FAILED: Final = "DownloadFailed"
+"""What a backend hears of its order when somebody else's has taken its place."""
 
 UNSENT: Final = frozenset({UpdateState.PREPARING, UpdateState.WAITING})
 """States in which the station has not heard of it."""
@@ -69,7 +71,8 @@ class FirmwareUpdateRecords:
     ) -> tuple[UpdateRecord, Sequence[UpdateRecord]]:
         """Keep a new update, durable on return, under a requestId that its station has not had.
 
-        One of which the station has not heard yet is canceled for it. ``told``: its status, reason and untold, of one
+        One of which the station has not heard yet is canceled for it, and its backend is to hear of it unless it has
+        ordered this one, too. ``told``: its status, reason and untold, of one
         that is over at once. Return it, and those that it replaces as they are now.
         """
         now = self._clock()
@@ -88,8 +91,8 @@ class FirmwareUpdateRecords:
         canceled = {"state": UpdateState.CANCELED.value, "reason": REPLACED, "changed_at": now}
 
         def work(connection: Connection) -> tuple[RowMapping, Sequence[RowMapping]]:
-            older = [each["id"] for each in connection.execute(_UNSENT_OF_STATION, key).mappings()]
-            replaced = [_changed(connection, each, canceled) for each in older]
+            older = connection.execute(_UNSENT_OF_STATION, key).mappings().all()
+            replaced = [_changed(connection, each["id"], {**canceled, **_to_tell(each, row)}) for each in older]
             request_id = next_id(connection.execute(_LAST_REQUEST, key).scalar() or 0, now)
             added = connection.execute(_ADD, {**row, "request_id": request_id}).scalar_one()
             connection.execute(_PRUNE, key)
@@ -155,7 +158,10 @@ class FirmwareUpdateRecords:
         return await self._change(update_id, {"untold": False}, FirmwareUpdateRow.untold.is_(True))
 
     async def cancel_sent(self, identity: str, before: int) -> Sequence[UpdateRecord]:
-        """A station has agreed to the update ``before``: cancel the older ones that it had agreed to; return them."""
+        """A station has agreed to the update ``before``: cancel the older ones that it had agreed to; return them.
+
+        As with :meth:`add`, the backend hears whose order has made place for another's.
+        """
         statement = _ALL.where(
             FirmwareUpdateRow.identity == identity,
             FirmwareUpdateRow.id < before,
@@ -164,8 +170,9 @@ class FirmwareUpdateRecords:
         values = {"state": UpdateState.CANCELED.value, "reason": REPLACED, "changed_at": self._clock()}
 
         def work(connection: Connection) -> Sequence[RowMapping]:
-            older = [each["id"] for each in connection.execute(statement).mappings()]
-            return [_changed(connection, each, values) for each in older]
+            older = connection.execute(statement).mappings().all()
+            newer = connection.execute(_BY_ID, {"of_id": before}).mappings().one()
+            return [_changed(connection, each["id"], {**values, **_to_tell(each, newer)}) for each in older]
 
         return [_record(row) for row in await self._database.write(work)]
 
@@ -192,6 +199,14 @@ class FirmwareUpdateRecords:
 def _changed(connection: Connection, update_id: int, values: dict[str, Any]) -> RowMapping:
     connection.execute(_UPDATE, {"of_id": update_id, **values})
     return connection.execute(_BY_ID, {"of_id": update_id}).mappings().one()
+
+
+def _to_tell(replaced: RowMapping, newer: Mapping[str, Any]) -> dict[str, Any]:
+    """A backend knows what it has replaced itself; of another's order in the place of its own it hears."""
+    is_backends = replaced["source"] == UpdateSource.BACKEND.value
+    if not is_backends or (newer["source"], newer["by"]) == (replaced["source"], replaced["by"]):
+        return {}
+    return {"untold": True, "status": FAILED}
 
 
 def _bounded(values: dict[str, Any]) -> dict[str, Any]:

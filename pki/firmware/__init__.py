@@ -41,8 +41,6 @@ class Refusal(enum.Enum):
     NO_SPACE = "no_space"
     CHANGED = "changed"
     """The octets aren't those that were verified before."""
-    WRONG_CHECKSUM = "wrong_checksum"
-    """Not the MD5 that PublishFirmware names (L03.FR.03)."""
     WRONG_STATION = "wrong_station"
     """It is for another vendor's or another model's stations."""
     WITHDRAWN = "withdrawn"

@@ -34,6 +34,15 @@ async def test_a_call_that_breaks_the_schema_is_not_sent(client: Any, station: A
     assert station.asked == []
 
 
+@pytest.mark.parametrize("version", [Version.V16, Version.V201])
+async def test_firmware_that_nobody_has_verified_is_not_sent(client: Any, station: Any, version: Version) -> None:
+    station.version = version
+    for action in ("UpdateFirmware", "SignedUpdateFirmware"):
+        answer = await client.post(f"{STATIONS}/CS1/calls", json={"action": action, "payload": {}})
+        assert (answer.status, (await answer.json())["error"]["code"]) == (409, "unverified_firmware")
+    assert station.asked == []
+
+
 async def test_a_station_that_does_not_answer_or_refuses(client: Any, station: Any, no_answer: Exception) -> None:
     body = {"action": "Reset", "payload": {"type": "OnIdle"}}
     station.answer = no_answer

@@ -26,7 +26,6 @@ KINDS = {
     Refusal.FETCH_FAILED: None,
     Refusal.TOO_LARGE: None,
     Refusal.NO_SPACE: None,
-    Refusal.WRONG_CHECKSUM: None,
 }
 
 

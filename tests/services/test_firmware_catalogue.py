@@ -233,6 +233,19 @@ async def test_withdrawn_while_it_is_fetched(desk: Desk) -> None:
     assert (found.state, found.reason) == (ImageState.WITHDRAWN, "no")
 
 
+async def test_removed_while_it_is_fetched(desk: Desk) -> None:
+    desk.disk.go.clear()
+    image = await expected(desk)
+    preparing = asyncio.ensure_future(desk.catalogue.prepare(image.id, **STATION))
+    await desk.disk.began.wait()
+    await desk.catalogue.remove(image.id)
+    desk.disk.go.set()
+    with pytest.raises(FirmwareUnknown):
+        await preparing
+    assert desk.disk.fetched
+    assert not desk.disk.here
+
+
 async def test_remove_takes_the_octets_that_nobody_else_has(desk: Desk, image: FirmwareImage, file: Path) -> None:
     twin = await desk.catalogue.add(replace(NEW, model="B"), "ann", file)
     await desk.catalogue.remove(image.id)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.bridge.ports import UpdateHeard
 from gateway.services import firmware_desk
@@ -59,8 +60,12 @@ async def test_a_bad_signing_certificate_is_told_at_once(refusal: Refusal, answe
     town = Town()
     town.catalogue.signer_refused = FirmwareRefused(refusal, "no")
 
-    assert await town.ordered() == answer
+    with capture_logs() as lines:
+        assert await town.ordered() == answer
 
+    assert [(line["event"], line["answer"], line["reason"]) for line in lines] == [
+        ("firmware_order_refused", answer, "no")
+    ]
     assert (town.book.records, town.there.calls, town.there.told) == ({}, [], [])
     assert [(event.kind, event.identity) for event in town.events.noted] == [(Kind.INVALID_FIRMWARE_CERTIFICATE, "CS1")]
 

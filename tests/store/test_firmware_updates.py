@@ -142,6 +142,37 @@ async def test_what_the_station_agreed_to_later_ends_what_it_agreed_to_before(up
     assert [each.id for each in await updates.list(states=[UpdateState.SENT])] == [other.id, second.id]
 
 
+@pytest.mark.parametrize(
+    ("older", "newer", "hears"),
+    [
+        ({}, {}, False),
+        ({}, {"by": "new"}, True),
+        ({}, {"source": UpdateSource.OPERATOR, "by": "old"}, True),
+        ({"source": UpdateSource.CAMPAIGN}, {}, False),
+    ],
+)
+@pytest.mark.parametrize("has_heard", [True, False])
+async def test_a_backend_hears_when_anothers_order_takes_the_place_of_its_own(
+    updates: FirmwareUpdateRecords,
+    older: dict[str, Any],
+    newer: dict[str, Any],
+    *,
+    hears: bool,
+    has_heard: bool,
+) -> None:
+    first, _ = await updates.add(new(**older))
+    if has_heard:
+        await updates.move(first.id, UpdateState.SENT, was=UNSENT)
+    second, replaced = await updates.add(new(**newer))
+    if has_heard:
+        replaced = await updates.cancel_sent("CS1", second.id)
+
+    assert [(each.id, each.state) for each in replaced] == [(first.id, UpdateState.CANCELED)]
+    assert [(each.id, each.status) for each in await updates.untold("CS1")] == (
+        [(first.id, "DownloadFailed")] if hears else []
+    )
+
+
 async def test_those_of_which_nothing_is_heard_any_more(updates: FirmwareUpdateRecords, clock: Time) -> None:
     silent = await sent(updates)
     later, _ = await updates.add(new("CS2", retrieve_at=NOW + timedelta(days=5)))
