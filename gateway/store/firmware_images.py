@@ -29,7 +29,7 @@ from gateway.store.firmware_models import (
 IMAGES_MAX: Final = 10_000
 """Entries of the catalogue."""
 UNVERIFIED_MAX: Final = 500
-"""Entries that backends' orders brought and that aren't verified: the oldest go when another comes."""
+"""Entries that backends' orders brought, unverified and without a file: the oldest go when another comes."""
 BY_MAX: Final = 100
 """Characters kept of who added or changed an image."""
 
@@ -104,6 +104,7 @@ _OLD_UNVERIFIED: Final = (
     .where(
         FirmwareImageRow.from_order,
         FirmwareImageRow.state.in_((ImageState.QUARANTINED.value, ImageState.REFUSED.value)),
+        FirmwareImageRow.sha256.is_(None),  # else its file would stay, with nobody who knows of it
         FirmwareImageRow.id.not_in(_IN_UPDATES),
         FirmwareImageRow.id.not_in(_IN_CAMPAIGNS),
     )
@@ -158,7 +159,7 @@ class FirmwareImages:
     async def expect(self, new: NewImage, by: str) -> FirmwareImage | None:
         """Return the entry of this location, signature and certificate for this model, in whatever state, or a new one.
 
-        It is for what a backend orders: of such entries that aren't verified only the latest UNVERIFIED_MAX stay.
+        It is for what a backend orders: of such entries, unverified and without octets, the latest UNVERIFIED_MAX stay.
         None: the catalogue is full.
         """
         now = self._clock()

@@ -99,6 +99,18 @@ async def test_what_orders_bring_unverified_is_bounded(
     assert left == {kept.id, expected[0].id, expected[2].id, *(each.id for each in later)}
 
 
+async def test_an_order_removes_no_image_whose_file_would_stay(
+    images: FirmwareImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firmware_images, "_OLD_UNVERIFIED", firmware_images._OLD_UNVERIFIED.offset(None).offset(1))
+    once_verified = await expect(images, 0)
+    await images.change(once_verified.id, "gateway", {"state": ImageState.REFUSED, "sha256": "ab"})
+    for number in (1, 2, 3):
+        await expect(images, number)
+    assert await images.is_used("ab")
+    assert len(await images.list()) == 3
+
+
 async def expect(images: FirmwareImages, number: int) -> FirmwareImage:
     found = await images.expect(replace(NEW, location=f"{PLACE}?{number}"), "legacy")
     assert found is not None
