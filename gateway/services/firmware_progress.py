@@ -68,6 +68,12 @@ class FirmwareProgress:
         """There is something to do for a station, when :meth:`proceed` says so, or at the next look but one."""
         self._unfinished[identity] = asyncio.get_running_loop().time() + LOOK_EVERY
 
+    def missed(self, identity: str) -> None:
+        """The backend of a station has not heard how an update ended: it is told after the next look."""
+        self.expect(identity)
+        if identity in self._running:
+            self._again.add(identity)
+
     def opened(self, identity: str) -> None:
         """The station has been accepted, or has come back as one that was."""
         if identity in self._unfinished:
@@ -235,20 +241,23 @@ class FirmwareProgress:
             self._on.security.note(SecurityEvent(Kind.INVALID_FIRMWARE_CERTIFICATE, detail, update.identity))
 
     async def _tell(self, update: UpdateRecord) -> None:
-        """Tell the backend that ordered it how it ended, as its station would."""
+        """Tell the backend that ordered it how it ended, as its station would, or has while the backend was away."""
         station = self._on.live(update.identity)
         if station is None or not station.backend.is_up:
             return
         named = {} if update.request_id is None else {"requestId": update.request_id}
         is_signed = station.version is Version.V16 and named
         action = "SignedFirmwareStatusNotification" if is_signed else "FirmwareStatusNotification"
-        for status in statuses(update.status or FAILED):
+        final = update.status or FAILED
+        # Of what the station has begun its backend has heard, but for the end.
+        for status in statuses(final) if update.state is UpdateState.REFUSED else (final,):
             try:
                 async with station.turn:
                     await station.bridge.from_station(action, {"status": status, **named})
             except (CallError, PeerUnavailable) as error:
                 log.warning("firmware_status_not_told", identity=update.identity, status=status, reason=str(error))
-        await self._on.book.told(update.id)
+        if station.backend.is_up:  # else it may not have heard
+            await self._on.book.told(update.id)
 
     # --- stations that say nothing any more
 

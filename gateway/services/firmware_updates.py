@@ -143,11 +143,19 @@ class FirmwareUpdates:
         if record is None or status == "Idle" or record.state not in _MAY_BE_HEARD_OF:
             return record
         next_state = ENDS.get(status, UpdateState.SENT)
-        moved = await self._steps.move(record, next_state, was=_MAY_BE_HEARD_OF, status=status)
+        told = {"untold": True} if not next_state.is_open and self._is_missed(record) else {}
+        moved = await self._steps.move(record, next_state, was=_MAY_BE_HEARD_OF, status=status, **told)
+        if told:
+            self.progress.missed(identity)
         if moved is not None and status == "InvalidSignature":
             detail = f"the station finds no valid signature on firmware that was verified here (update {record.id})"
             self._on.security.note(SecurityEvent(Kind.INVALID_FIRMWARE_SIGNATURE, detail, identity))
         return moved or record
+
+    def _is_missed(self, record: UpdateRecord) -> bool:
+        """Return whether the backend that ordered it is away: how it ended is told when it is back."""
+        station = self._on.live(record.identity)
+        return record.source is UpdateSource.BACKEND and (station is None or not station.backend.is_up)
 
 
 def _not_cancelable(record: UpdateRecord) -> FirmwareConflict:

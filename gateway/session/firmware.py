@@ -160,7 +160,8 @@ class UpdateRecord:
     created_at: datetime
     changed_at: datetime
     untold: bool = False
-    """True: the backend that ordered it has not heard ``status`` yet, which was found in the station's place."""
+    """True: the backend that ordered it has not heard ``status`` yet: found in the station's place, or told while the
+    backend was away."""
 
 
 class CampaignState(enum.Enum):

@@ -201,6 +201,81 @@ async def test_what_the_backend_missed_it_hears_when_it_is_back(monkeypatch: pyt
     assert len(town.there.told) == 1
 
 
+@pytest.mark.parametrize("final", ["Installed", "InvalidSignature"])
+async def test_how_it_ended_while_the_backend_was_away_it_hears_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch, final: str
+) -> None:
+    for pause in ("LOOK_EVERY", "TRIED_AGAIN"):
+        monkeypatch.setattr(f"gateway.services.firmware_progress.{pause}", 0.0)
+    town = Town()
+    await town.ordered()
+    town.there.is_up = False
+    await town.says("Downloading")
+    assert not town.last.untold
+    await town.says(final)
+    town.updates.progress.look()
+    await settle()
+    assert (town.there.told, town.last.untold) == ([], True)
+
+    progress = town.restarted().progress
+    await progress.load()
+    town.there.is_up = True
+    progress.look()
+    await settle()
+
+    assert town.there.told == [("FirmwareStatusNotification", {"status": final, "requestId": 501})]
+    assert not town.last.untold
+
+
+async def test_an_operators_order_that_ends_meanwhile_is_nothing_that_it_missed() -> None:
+    town = Town()
+    await town.operated()
+    town.there.is_up = False
+
+    await town.says("Installed")
+
+    assert not town.last.untold
+
+
+async def test_who_goes_while_it_is_told_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.services.firmware_progress.TRIED_AGAIN", 0.0)
+    town = Town()
+    hear = town.there.from_station
+
+    async def cut(action: str, payload: Json) -> Json:
+        town.there.is_up = False
+        return await hear(action, payload)
+
+    monkeypatch.setattr(town.there, "from_station", cut)
+    town.catalogue.refuses = FirmwareRefused(Refusal.FETCH_FAILED, "no")
+    await town.ordered()
+    assert town.last.untold
+
+    monkeypatch.setattr(town.there, "from_station", hear)
+    town.there.is_up = True
+    town.updates.progress.look()
+    await settle()
+
+    assert (town.there.statuses, town.last.untold) == (["DownloadFailed"] * 2, False)
+
+
+async def test_what_ends_amid_a_round_is_told_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.services.firmware_progress.TRIED_AGAIN", 0.0)
+    town = Town()
+    await town.ordered()
+    town.catalogue.gate.clear()
+    await town.ordered()
+    town.there.is_up = False
+    await town.says("Installed", 501)
+    town.there.says("UpdateFirmware", {"status": "Accepted"})
+
+    town.there.is_up = True
+    town.catalogue.gate.set()
+    await settle()
+
+    assert ("FirmwareStatusNotification", {"status": "Installed", "requestId": 501}) in town.there.told
+
+
 @pytest.mark.parametrize("answer", ["Accepted", "AcceptedCanceled"])
 async def test_a_later_one_ends_the_one_under_way(answer: str) -> None:
     town = Town()
