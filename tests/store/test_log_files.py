@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.session.file_links import UploadRefusal, UploadRefused
+from gateway.store.firmware_parts import RESERVE
 from gateway.store.log_files import LogFiles
 
 TEXT = b"a station's words"
@@ -77,6 +78,22 @@ async def test_a_full_disk_leaves_nothing(files: LogFiles) -> None:
     await incoming.abort()
 
     assert refused.value.refusal is UploadRefusal.NO_SPACE
+    assert list(files.directory.iterdir()) == []
+
+
+async def test_the_disk_keeps_what_the_journal_needs(tmp_path: Path) -> None:
+    free = RESERVE + 20
+    files = LogFiles(tmp_path, max_size=100, free=lambda _: free)
+    with pytest.raises(UploadRefused) as announced:
+        await files.begin(7, 21)
+    incoming = await files.begin(7, None)
+    await incoming.write(bytes(20))
+    free = RESERVE
+    with pytest.raises(UploadRefused) as sent:
+        await incoming.write(b"x")
+    await incoming.abort()
+
+    assert announced.value.refusal is sent.value.refusal is UploadRefusal.NO_SPACE
     assert list(files.directory.iterdir()) == []
 
 
