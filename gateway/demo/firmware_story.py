@@ -5,6 +5,7 @@ import secrets
 import shutil
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,20 @@ from pki.firmware.development import (
 GOOD: Final = "1.1.0"
 ALTERED: Final = "1.1.1"
 FOREIGN: Final = "1.1.2"
+
+
+@dataclass(frozen=True, slots=True)
+class Forgery:
+    """What is wrong with an image, and what the security team hears of it."""
+
+    what: str
+    event: str
+
+
+FORGED: Final = {
+    ALTERED: Forgery("one octet changed", "InvalidFirmwareSignature"),
+    FOREIGN: Forgery("signed by another manufacturer", "InvalidFirmwareSigningCertificate"),
+}
 SIZE: Final = 1_000_000
 """Octets of an image, about."""
 STRANGER: Final = "Another Manufacturer"
@@ -61,17 +76,19 @@ class FirmwareStory(Story):
     async def _renew(self) -> None:
         await super()._renew()
         await together(self._sign(), self._sign_elsewhere())
+        await together(self._add(), self._add_forged(ALTERED), self._add_forged(FOREIGN))
         await self._install()
-        await self._refuse(ALTERED, "one octet changed", self.gateway.development_pki, "InvalidFirmwareSignature")
-        await self._refuse(FOREIGN, "another manufacturer's", self._stranger, "InvalidFirmwareSigningCertificate")
+        for version in FORGED:
+            await self._refuse(version)
+        for version in FORGED:
+            await self._alarm(version)
         await self._hand_over_log()
 
     # --- the steps
 
     async def _sign(self) -> None:
         async with self._step("manufacturer", "", "voltgate firmware sign", START_DEADLINE) as step:
-            image = f"Two-Oh-One {GOOD}\n".encode() + secrets.token_bytes(SIZE)
-            self._image(GOOD).write_bytes(image)
+            image = await asyncio.to_thread(self._make, GOOD)
             self._image(ALTERED).write_bytes(image[:-1] + bytes([image[-1] ^ 1]))
             signed = await self._signed(GOOD, self.gateway.development_pki)
             shutil.copy(self._signature(GOOD), self._signature(ALTERED))
@@ -79,17 +96,27 @@ class FirmwareStory(Story):
 
     async def _sign_elsewhere(self) -> None:
         async with self._step("stranger", "", "voltgate firmware sign", START_DEADLINE) as step:
-            self._image(FOREIGN).write_bytes(f"Two-Oh-One {FOREIGN}\n".encode() + secrets.token_bytes(SIZE))
+            await asyncio.to_thread(self._make, FOREIGN)
             await asyncio.to_thread(write_firmware_pki, self._stranger, manufacturer=STRANGER)
             signed = await self._signed(FOREIGN, self._stranger)
             step.detail = f"as good a signature, by {signed['signer']}"
 
-    async def _install(self) -> None:
-        async with self._step("operator", "voltgate", "voltgate firmware add", START_DEADLINE) as step:
+    async def _add(self) -> None:
+        async with self._step("operator", "voltgate", f"voltgate firmware add, {GOOD}", START_DEADLINE) as step:
             added = await self._added(GOOD, self.gateway.development_pki)
             if added["state"] != "verified":
                 raise DemoFailed(f"the image isn't verified: {added['reason']}")
             step.detail = f"fetched from {self._place}, signature and signer verified"
+
+    async def _add_forged(self, version: str) -> None:
+        what, signer = FORGED[version].what, self._stranger if version == FOREIGN else self.gateway.development_pki
+        async with self._step("operator", "voltgate", f"voltgate firmware add, {version}", START_DEADLINE) as step:
+            added = await self._added(version, signer)
+            if added["state"] != "refused":
+                raise DemoFailed(f"the image is {added['state']}, though it is {what}")
+            step.detail = f"{what}: refused, {added['refusal']}"
+
+    async def _install(self) -> None:
         async with self._step("backend", "station", "UpdateFirmware -> UpdateFirmware, signed") as step:
             await self._order(GOOD)
             ordered = await self.station.expect("update_firmware")
@@ -106,18 +133,16 @@ class FirmwareStory(Story):
             await self.backend.expect("boot", station=IDENTITY, firmware=GOOD)
             step.detail = f"{', '.join(heard)}; it boots with {GOOD}"
 
-    async def _refuse(self, version: str, what: str, signer: Path, event: str) -> None:
-        async with self._step("operator", "voltgate", f"voltgate firmware add: {what}", START_DEADLINE) as step:
-            added = await self._added(version, signer)
-            if added["state"] != "refused":
-                raise DemoFailed(f"the image is {added['state']}, though it is {what}")
-            step.detail = f"refused, {added['refusal']}"
-        async with self._step("backend", "voltgate", "UpdateFirmware all the same") as step:
+    async def _refuse(self, version: str) -> None:
+        async with self._step("backend", "voltgate", f"UpdateFirmware all the same, {version}") as step:
             await self._order(version)
             heard = await self._statuses("firmware_status", "InstallationFailed")
             self._check_that_the_station_heard_nothing()
             step.detail = f"{', '.join(heard)}; the station has heard nothing"
-        async with self._step("voltgate", "operator", "security event") as step:
+
+    async def _alarm(self, version: str) -> None:
+        event = FORGED[version].event
+        async with self._step("voltgate", "operator", f"security event, {version}") as step:
             told = await self.gateway.security_event(IDENTITY, event)
             step.detail = f"{event}: {textwrap.shorten(told['detail'], DETAIL_MAX, placeholder=' ...')}"
 
@@ -147,6 +172,12 @@ class FirmwareStory(Story):
 
     def _image(self, version: str) -> Path:
         return self._site / IMAGES / f"two-oh-one-{version}.bin"
+
+    def _make(self, version: str) -> bytes:
+        """Make an image, and put it where the backend has its images."""
+        image = f"Two-Oh-One {version}\n".encode() + secrets.token_bytes(SIZE)
+        self._image(version).write_bytes(image)
+        return image
 
     def _signature(self, version: str) -> Path:
         return self._folder / f"two-oh-one-{version}.sig"

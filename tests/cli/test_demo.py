@@ -20,3 +20,17 @@ def test_the_exit_status(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatc
     assert run("demo").exit_code == status
     assert run("demo", "--keep").exit_code == status
     assert asked == [False, True]
+
+
+def test_which_story(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[bool, bool]] = []
+
+    async def told(*, plug_and_charge: bool, firmware: bool, **_: Any) -> bool:
+        asked.append((plug_and_charge, firmware))
+        return True
+
+    monkeypatch.setattr(gateway.demo, "run", told)
+    assert run("demo", "--plug-and-charge").exit_code == 0
+    assert run("demo", "--firmware").exit_code == 0
+    assert run("demo", "--firmware", "--plug-and-charge").exit_code == 2
+    assert asked == [(True, False), (False, True)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trustme
+from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,11 +23,13 @@ from websockets.typing import Subprotocol
 from gateway.demo.charging import now
 from gateway.demo.station_folder import StationFolder
 from gateway.demo.typed_ocpp import ChargePoint201, on, result201
+from tests.firmware_pki import FirmwarePki, manufacturer
 
 IDENTITY = "CS001"
 SERIAL = "SN-1"
 OPERATOR = "Example CPO"
 PASSWORD = "correct-horse-battery"
+IMAGE = b"Two-Oh-One 1.1.0\n" + bytes(100_000)
 
 
 class Told:
@@ -178,6 +181,14 @@ class CsmsPeer(ChargePoint201):  # type: ignore[misc]  # `ocpp` ships no types: 
         usual = result201.SecurityEventNotification()
         return self.csms.answer("SecurityEventNotification", usual, type=type, tech_info=tech_info)
 
+    @on("FirmwareStatusNotification")
+    def firmware_status(self, **payload: Any) -> Any:
+        return self.csms.answer("FirmwareStatusNotification", result201.FirmwareStatusNotification(), **payload)
+
+    @on("LogStatusNotification")
+    def log_status(self, **payload: Any) -> Any:
+        return self.csms.answer("LogStatusNotification", result201.LogStatusNotification(), **payload)
+
     @on("Authorize")
     def authorize(self, id_token: dict[str, Any]) -> Any:
         usual = result201.Authorize(id_token_info={"status": "Accepted"})
@@ -186,6 +197,26 @@ class CsmsPeer(ChargePoint201):  # type: ignore[misc]  # `ocpp` ships no types: 
     @on("TransactionEvent")
     def transaction_event(self, **payload: Any) -> Any:
         return self.csms.answer("TransactionEvent", result201.TransactionEvent(), **payload)
+
+
+class Place:
+    """The CSMS's file server: it offers ``image``, and takes logs."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.image = IMAGE
+        self.status = 201
+        self.taken: list[tuple[str, bytes]] = []
+
+    def url(self, path: str) -> str:
+        return f"https://localhost:{self.port}/{path}"
+
+    async def load(self, _: web.Request) -> web.Response:
+        return web.Response(body=self.image)
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.taken.append((request.path, await request.read()))
+        return web.Response(status=self.status)
 
 
 @pytest.fixture
@@ -218,6 +249,35 @@ def folder(tmp_path: Path, operator_ca: OperatorCa, web_ca: trustme.CA) -> Stati
     (tmp_path / "cso-root.pem").write_bytes(operator_ca.root_pem)
     web_ca.cert_pem.write_to_path(tmp_path / "csms-root.pem")
     return StationFolder(tmp_path, serial=SERIAL, operator=OPERATOR)
+
+
+@pytest.fixture(scope="session")
+def maker() -> FirmwarePki:
+    """The station's manufacturer."""
+    return manufacturer("Maker")
+
+
+@pytest.fixture
+def maker_known(folder: StationFolder, tmp_path: Path, maker: FirmwarePki) -> StationFolder:
+    """The folder of a station that left its factory with its manufacturer's root."""
+    (tmp_path / "firmware-roots.pem").write_bytes(maker.roots_pem)
+    (tmp_path / "firmware-cas.pem").write_bytes(maker.intermediates_pem)
+    return folder
+
+
+@pytest.fixture
+async def place(web_ca: trustme.CA) -> AsyncIterator[Place]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    web_ca.issue_cert("localhost").configure_cert(context)
+    place, app = Place(), web.Application()
+    app.router.add_get("/firmware/s3cret", place.load)
+    app.router.add_put("/logs/s3cret/{name:.*}", place.take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    place.port = runner.addresses[0][1]
+    yield place
+    await runner.cleanup()
 
 
 @pytest.fixture

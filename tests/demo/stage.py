@@ -3,6 +3,8 @@
 import asyncio
 import io
 import stat
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +21,28 @@ TOKEN = {"id_token": ID_TAG, "type": "ISO14443"}
 
 
 class Actor:
-    """Tells what is expected of it, but for the lines that a test gave it otherwise. ``None``: it never says that."""
+    """Tells what is expected of it, but for the lines that a test gave it otherwise, one for always or an iterator.
 
-    def __init__(self, name: str, script: dict[str, Any], log: list[str]) -> None:
+    ``None``: it never says that. What is in ``told`` it has told without being asked.
+    """
+
+    def __init__(self, name: str, script: dict[str, Any], log: list[str], told: AbstractSet[str] = frozenset()) -> None:
         self.name = name
         self.last: dict[str, Any] = {}
         self.script = script
         self.log = log
         self.fault: str | None = None
+        self._told = told
+
+    def has_told(self, event: str) -> bool:
+        return f"{self.name}.{event}" in self._told
 
     async def expect(self, event: str, **facts: Any) -> dict[str, Any]:
         lines = self.script.get(f"{self.name}.{event}", {})
         if lines is None:
             await asyncio.Event().wait()
+        if isinstance(lines, Iterator):
+            lines = next(lines)
         self.last = {"event": event, **lines, **facts}
         return self.last
 
@@ -57,6 +68,10 @@ class Gateway:
         self.development_pki = folder / "dev"
         self.endpoints: Endpoints | None = None
         self.profile = 3
+        self.images: dict[str, dict[str, Any]] = {}
+        """Version -> what comes of an image when it is added."""
+        self.is_silent = False
+        """True: there are no security events."""
 
     async def init(self, operator: str, *options: str) -> None:
         self.log.append(" ".join(["init", operator, *options]))
@@ -65,6 +80,26 @@ class Gateway:
     def use_backend(self, port: int, password_file: Path) -> None:
         assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
         self.log.append(f"backend {port}")
+
+    def use_files(self, vendor: str, site_port: int, policy: Path) -> None:
+        assert policy.is_file()
+        self.log.append(f"files {vendor} {site_port}")
+
+    async def sign_firmware(self, image: Path, certificate: Path, key: Path, out: Path) -> dict[str, Any]:
+        check_files(image, certificate, key)
+        self.log.append(f"sign {image.name} by {certificate.relative_to(self.home)}")
+        await asyncio.to_thread(out.write_text, image.name)
+        return {"algorithm": "ecdsa-sha256", "sha256": "ab" * 32, "signer": "CN=Signer"}
+
+    async def add_firmware(self, url: str, version: str, signature: Path, certificate: Path) -> dict[str, Any]:
+        check_files(signature, certificate)
+        self.log.append(f"add {url} {version}")
+        return self.images[version]
+
+    async def security_event(self, identity: str, kind: str) -> dict[str, Any]:
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return {"identity": identity, "type": kind, "detail": f"firmware: {kind}"}
 
     async def serve(self) -> Endpoints:
         self.endpoints = Endpoints("wss://localhost:1/ocpp", 1, 2, 3)
@@ -88,6 +123,11 @@ class Gateway:
         return 0
 
 
+def check_files(*paths: Path) -> None:
+    """A command is given files that are there."""
+    assert all(path.is_file() for path in paths)
+
+
 class Stage:
     """A story with its actors."""
 
@@ -107,6 +147,8 @@ class Stage:
             "station.transaction": {"account": ACCOUNT},
         }
         self.folder = folder
+        self.told: AbstractSet[str] = frozenset()
+        """ACTOR.EVENT that is told without being waited for."""
         self.actors: dict[str, Actor] = {}
         self.screen = io.StringIO()
         self.timeline = Timeline(Console(file=self.screen, width=200))
@@ -117,5 +159,5 @@ class Stage:
 
     async def start(self, name: str, words: tuple[str, ...], **_: object) -> Actor:
         self.log.append(f"start {name} {' '.join(words[3:])}".replace(str(self.folder), "."))
-        self.actors[name] = Actor(name, self.script, self.log)
+        self.actors[name] = Actor(name, self.script, self.log, self.told)
         return self.actors[name]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -20,6 +21,7 @@ from gateway.demo.charging import now
 from gateway.demo.typed_ocpp import ChargePoint16, call16, on, result16
 
 PASSWORD = "s3cret"
+LOCATION = "http://files.example.com/two"
 SUBPROTOCOLS = [Subprotocol("ocpp1.6")]
 
 
@@ -35,6 +37,16 @@ class ChargePoint(ChargePoint16):  # type: ignore[misc]  # `ocpp` ships no types
         return result16.RemoteStartTransaction(
             status="Accepted" if (id_tag, connector_id) == ("TAG", 1) else "Rejected"
         )
+
+    @on("UpdateFirmware")
+    def update_firmware(self, location: str, **_: object) -> Any:
+        assert location == LOCATION
+        return result16.UpdateFirmware()
+
+    @on("GetDiagnostics")
+    def get_diagnostics(self, location: str) -> Any:
+        assert location == LOCATION
+        return result16.GetDiagnostics(file_name="log.zip")
 
 
 @pytest.fixture
@@ -205,6 +217,30 @@ async def test_a_callerror_to_a_remote_start_is_a_fault(backend: tuple[Backend, 
     assert "remote_start: InternalError" in (await told.until("fault"))["text"]
 
 
+@pytest.mark.parametrize(
+    ("command", "answer"), [("update_firmware", {}), ("get_diagnostics", {"file_name": "log.zip"})]
+)
+async def test_firmware_and_diagnostics_are_asked_for_by_a_location(
+    backend: tuple[Backend, int], told: Any, command: str, answer: dict[str, str]
+) -> None:
+    system, port = backend
+    async with charge_point(port):
+        await system.obey({"command": command, "station": "CS001", "location": LOCATION})
+
+    await told.until(command, station="CS001", **answer)
+
+
+async def test_how_far_updates_and_uploads_are(port: int, told: Any) -> None:
+    async with charge_point(port) as peer:
+        await boot(peer)
+        await peer.call(call16.FirmwareStatusNotification(status="Downloading"), suppress=False)
+        await peer.call(call16.DiagnosticsStatusNotification(status="Uploaded"), suppress=False)
+
+    await told.until("firmware_status", station="CS001", status="Downloading")
+    await told.until("diagnostics_status", station="CS001", status="Uploaded")
+    assert "fault" not in [event["event"] for event in told.events]
+
+
 async def test_an_unknown_command_is_an_error(backend: tuple[Backend, int]) -> None:
     with pytest.raises(ValueError, match="'dance'"):
         await backend[0].obey({"command": "dance"})
@@ -227,10 +263,15 @@ async def test_it_works_until_its_director_goes(tmp_path: Path, told: Any, monke
     monkeypatch.setattr("gateway.demo.backend.tell", told)
     (tmp_path / "password").write_text(PASSWORD)
     reader = asyncio.StreamReader()
-    arguments = parse(["--id-tag", "TAG", "--password-file", str(tmp_path / "password")])
+    arguments = parse(
+        ["--id-tag", "TAG", "--password-file", str(tmp_path / "password"), "--files", str(tmp_path / "files")]
+    )
     working = asyncio.create_task(work(arguments, reader), name="backend")
 
-    async with charge_point((await told.until("listening"))["port"]):
+    listening = await told.until("listening")
+    async with charge_point(listening["port"]):
+        async with ClientSession() as session, session.put(f"http://127.0.0.1:{listening['files']}/logs/a") as taken:
+            assert taken.status == 201
         command = {"command": "remote_start", "station": "CS001", "connector": 1, "id_tag": "OTHER"}
         reader.feed_data(json.dumps(command).encode() + b"\n")
         await told.until("remote_start", status="Rejected")

@@ -58,6 +58,11 @@ async def test_a_dialogue(start: Start) -> None:
     assert (await parrot.expect("meter"))["register"] == 1, "events wait until they are asked for"
     assert (await parrot.expect("meter", register=2))["register"] == 2
     assert parrot.last == {"event": "status", "of": "connector"}
+    assert not parrot.has_told("meter")
+    await parrot.say("meter", register=3)
+    await parrot.say("status")
+    await parrot.expect("status")
+    assert parrot.has_told("meter")
     parrot.check()
     assert await parrot.dismiss() == 3
 
@@ -120,6 +125,16 @@ async def test_the_output_of_a_command() -> None:
             (sys.executable, "-c", "import sys; print('no such station', file=sys.stderr); sys.exit(2)"),
             environ=clean_environ({}),
         )
+
+
+async def test_a_refusal_that_is_explained_on_stdout_may_be_the_answer() -> None:
+    words = (sys.executable, "-c", "import sys; print('refused'); sys.exit(1)")
+
+    assert await output_of("voltgate", words, environ=clean_environ({}), may_refuse=True) == "refused\n"
+    with pytest.raises(DemoFailed, match="status 1"):
+        await output_of("voltgate", words, environ=clean_environ({}))
+    with pytest.raises(DemoFailed, match="status 3"):
+        await output_of("v", (sys.executable, "-c", "exit(3)"), environ=clean_environ({}), may_refuse=True)
 
 
 async def test_a_command_that_takes_too_long_leaves_no_process(tmp_path: Path) -> None:

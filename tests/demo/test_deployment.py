@@ -97,6 +97,40 @@ async def test_nothing_runs_nothing_stops_and_no_api(gateway: Deployment) -> Non
         await gateway.station("CS001")
 
 
+async def test_firmware_is_laid_over_signed_and_added(gateway: Deployment, tmp_path: Path) -> None:
+    gateway.use_backend(4711, tmp_path / "password")
+    gateway.use_files("Voltgate Demo", 4712, tmp_path / "policy.yaml")
+    image, signature, signer, key = (tmp_path / name for name in ("image", "image.sig", "signer.pem", "signer.key"))
+
+    signed = await gateway.sign_firmware(image, signer, key, signature)
+    added = await gateway.add_firmware("http://127.0.0.1:4712/image", "1.1.0", signature, signer)
+
+    config = ["--config", str(gateway.config)]
+    by = ["--certificate", str(signer)]
+    assert signed["words"] == [
+        "firmware",
+        "sign",
+        str(image),
+        *by,
+        "--key",
+        str(key),
+        "--out",
+        str(signature),
+        "--json",
+    ]
+    assert added["words"] == [
+        *("firmware", "add", "http://127.0.0.1:4712/image", "--manufacturer", "own", "--version", "1.1.0"),
+        *("--signature", str(signature), *by, "--json", *config),
+    ]
+    environ = added["environ"]
+    assert environ["VOLTGATE__FIRMWARE__MANUFACTURERS__OWN__VENDORS"] == '["Voltgate Demo"]'
+    assert environ["VOLTGATE__FIRMWARE__SOURCES"] == environ["VOLTGATE__LOGS__DESTINATIONS"] == '["127.0.0.1:4712"]'
+    port = environ["VOLTGATE__FILES__BIND"].removeprefix("127.0.0.1:")
+    assert int(port) > 1024
+    assert environ["VOLTGATE__FILES__PUBLIC_URL"] == f"https://localhost:{port}"
+    assert environ["VOLTGATE__POLICY"] == str(tmp_path / "policy.yaml")
+
+
 def test_which_roots_the_station_is_given(tmp_path: Path) -> None:
     gateway = Deployment(tmp_path, tmp_path / "log")
 
@@ -105,15 +139,16 @@ def test_which_roots_the_station_is_given(tmp_path: Path) -> None:
 
 
 class Api:
-    """Answers every request with ``answer`` and keeps it."""
+    """Answers every request with ``answer``, but for the ``first`` ones, and keeps it."""
 
     def __init__(self) -> None:
         self.answer = b""
+        self.first: list[bytes] = []
         self.heard = b""
 
     async def live(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.heard = await reader.readuntil(b"\r\n\r\n")
-        writer.write(self.answer)
+        writer.write(self.first.pop(0) if self.first else self.answer)
         writer.close()
         await writer.wait_closed()
 
@@ -145,6 +180,17 @@ async def test_what_the_api_tells_of_a_station(gateway: Deployment, api: Api) ->
     api.answer = http_answer("200 OK", {"identity": "CS001", "profile": 3})
 
     assert await gateway.station("CS001") == {"identity": "CS001", "profile": 3}
+
+
+async def test_a_security_event_is_waited_for(gateway: Deployment, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployment, "API_AGAIN", 0)
+    event = {"type": "InvalidFirmwareSignature", "detail": "firmware update 2"}
+    api.first = [http_answer("200 OK", {"security_events": []})]
+    api.answer = http_answer("200 OK", {"security_events": [event]})
+
+    assert await gateway.security_event("CS001", "InvalidFirmwareSignature") == event
+    assert api.first == []
+    assert b"/security-events?identity=CS001&type=InvalidFirmwareSignature " in api.heard
 
 
 async def test_a_refusal_and_a_break_off(gateway: Deployment, api: Api) -> None:

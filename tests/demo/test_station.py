@@ -12,10 +12,13 @@ import pytest
 
 from gateway.demo.charging import now
 from gateway.demo.device_model import AUTHORIZE_REMOTE_START, SIGNING_REPEATS, SIGNING_WAIT, DeviceModel
-from gateway.demo.station import BOOT_RETRY, FIRST_REGISTER, Station, live, parse
+from gateway.demo.station import BOOT_RETRY, FIRST_REGISTER, FIRST_VERSION, Station, live, parse
 from gateway.demo.station_folder import StationFolder
 from gateway.demo.station_link import Pause
 from gateway.demo.typed_ocpp import call201, result201
+from pki.firmware import Signed
+from tests.demo.conftest import IMAGE, PASSWORD, Place
+from tests.firmware_pki import FirmwarePki, manufacturer
 
 TOKEN = {"id_token": "D0A1B2C3", "type": "ISO14443"}
 Start = Callable[..., Awaitable[Station]]
@@ -252,6 +255,77 @@ async def test_unplugging_ends_a_session_and_nothing_charges_without_one(start: 
 
     await told.until("status", connector="Available")
     assert steps(csms.told.events) == ["Started CablePluggedIn", "Ended EVDeparted"]
+
+
+async def order_update(csms: Any, signed: Signed, location: str) -> str:
+    """Order an update; ``signed`` is what is said of its image."""
+    firmware = {
+        "location": location,
+        "retrieve_date_time": now(),
+        "signing_certificate": signed.signing_certificate,
+        "signature": signed.signature,
+    }
+    answer = await csms.peer.call(call201.UpdateFirmware(request_id=7, firmware=firmware), suppress=False)
+    return str(answer.status)
+
+
+async def statuses(csms: Any, action: str, last: str) -> list[str]:
+    """Return what the CSMS hears until ``last``."""
+    heard: list[str] = []
+    while not heard or heard[-1] != last:
+        heard.append((await csms.told.until(action, request_id=7))["status"])
+    return heard
+
+
+async def test_an_update_is_verified_and_booted(
+    start: Start, csms: Any, place: Place, maker_known: StationFolder, maker: FirmwarePki
+) -> None:
+    await start()
+    await csms.told.until("BootNotification")
+
+    assert await order_update(csms, maker.ec.sign(IMAGE), place.url("firmware/s3cret")) == "Accepted"
+
+    heard = await statuses(csms, "FirmwareStatusNotification", "Installing")
+    assert heard == ["Downloading", "Downloaded", "SignatureVerified", "Installing"]
+    boot = await csms.told.until("BootNotification", reason="FirmwareUpdate")
+    assert boot["station"]["firmware_version"] == "1.1.0"
+    assert await statuses(csms, "FirmwareStatusNotification", "Installed") == ["Installed"]
+
+
+async def test_an_update_that_isnt_signed_changes_nothing(
+    start: Start, csms: Any, place: Place, told: Any, maker_known: StationFolder, maker: FirmwarePki
+) -> None:
+    station = await start()
+
+    assert await order_update(csms, maker.ec.sign(b"another"), place.url("firmware/s3cret")) == "Accepted"
+
+    assert (await statuses(csms, "FirmwareStatusNotification", "InvalidSignature"))[-1] == "InvalidSignature"
+    station.triggered("BootNotification")
+    boot = await csms.told.until("BootNotification", reason="Triggered")
+    assert boot["station"]["firmware_version"] == FIRST_VERSION
+
+
+async def test_a_foreign_signer_is_a_security_event(start: Start, csms: Any, maker_known: StationFolder) -> None:
+    await start()
+
+    answer = await order_update(csms, manufacturer("Another").ec.sign(IMAGE), "https://localhost/fw")
+
+    assert answer == "InvalidCertificate"
+    await csms.told.until("SecurityEventNotification", type="InvalidFirmwareSigningCertificate")
+
+
+async def test_its_diagnostics(start: Start, csms: Any, place: Place) -> None:
+    await start()
+
+    log = {"remote_location": place.url("logs/s3cret/")}
+    answer = await csms.peer.call(call201.GetLog(log=log, log_type="DiagnosticsLog", request_id=7), suppress=False)
+
+    assert (answer.status, answer.filename) == ("Accepted", "diagnostics.json")
+    assert await statuses(csms, "LogStatusNotification", "Uploaded") == ["Uploading", "Uploaded"]
+    ((_, octets),) = place.taken
+    diagnostics = json.loads(octets)
+    assert (diagnostics["serial_number"], diagnostics["firmware_version"]) == ("SN-1", FIRST_VERSION)
+    assert PASSWORD not in octets.decode()
 
 
 def test_an_unknown_command_is_an_error(folder: StationFolder, told: Any) -> None:

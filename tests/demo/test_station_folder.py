@@ -1,5 +1,6 @@
 """What the station keeps, and which certificates it takes."""
 
+import hashlib
 import ssl
 import stat
 from pathlib import Path
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.demo.station_folder import CHAIN_MAX, CertificateRefused, StationFolder
+from tests.firmware_pki import FirmwarePki, manufacturer
 
 
 def test_the_csr_names_serial_number_and_operator_and_is_signed_by_a_fresh_key(folder: StationFolder) -> None:
@@ -73,6 +75,33 @@ def test_the_refusals_bear_the_standards_reason(folder: StationFolder) -> None:
         folder.install("-" * (CHAIN_MAX + 1))
 
     assert refused.value.reason_code == "TooLargeElement"
+
+
+def test_whom_the_manufacturer_lets_sign(maker_known: StationFolder, maker: FirmwarePki) -> None:
+    signer = maker_known.firmware_signer(maker.ec.pem)
+
+    assert signer.name == maker.ec.certificate.subject.rfc4514_string()
+    digest = hashlib.sha256(b"image").digest()
+    assert signer.has_signed(digest, maker.ec.sign(b"image").signature)
+    for signature in (maker.ec.sign(b"imagf").signature, maker.other.sign(b"image").signature, "", "!", "é"):
+        assert not signer.has_signed(digest, signature)
+
+
+def test_which_signers_are_refused(folder: StationFolder, maker_known: StationFolder, maker: FirmwarePki) -> None:
+    for pem, reason in {
+        manufacturer("Another").ec.pem: "no valid path",
+        maker.expired.pem: "no valid path",
+        maker.not_yet.pem: "no valid path",
+        maker.rsa.pem: "ECDSA alone",
+        "no certificate": "isn't one in PEM",
+    }.items():
+        with pytest.raises(CertificateRefused, match=reason):
+            maker_known.firmware_signer(pem)
+
+
+def test_without_a_manufacturers_root_nobody_may_sign(folder: StationFolder, maker: FirmwarePki) -> None:
+    with pytest.raises(CertificateRefused, match="knows no manufacturer"):
+        folder.firmware_signer(maker.ec.pem)
 
 
 def test_its_repr_tells_no_secret(folder: StationFolder) -> None:

@@ -100,7 +100,7 @@ async def test_calls_go_out_and_callerrors_and_breaks_are_faults(folder: Station
     link = StationLink("CS001", folder, told)
 
     async def unsupported() -> None:
-        await link.call(call201.FirmwareStatusNotification(status="Idle"))
+        await link.call(call201.PublishFirmwareStatusNotification(status="Idle"))
 
     with pytest.raises(NotConnected):
         await link.call(call201.Heartbeat())

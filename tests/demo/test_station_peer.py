@@ -9,6 +9,7 @@ from gateway.demo.charging import RemoteStart
 from gateway.demo.device_model import DeviceModel
 from gateway.demo.station_folder import StationFolder
 from gateway.demo.station_peer import StationPeer
+from tests.firmware_pki import FirmwarePki, Signer, manufacturer
 
 
 class Wire:
@@ -55,6 +56,15 @@ class Side:
 
     def certificate_refused(self, why: str) -> None:
         self.done.append(why)
+
+    def signer_refused(self, why: str) -> None:
+        self.done.append(why)
+
+    def update(self, request_id: int, firmware: dict[str, Any]) -> None:
+        self.done.append(f"update {request_id} {firmware['location']}")
+
+    def upload_log(self, request_id: int, location: str) -> None:
+        self.done.append(f"log {request_id} {location}")
 
 
 @pytest.fixture
@@ -140,6 +150,48 @@ async def test_variables(side: Side) -> None:
 
     assert written == {"setVariableResult": [named | {"attributeStatus": "Accepted"}]}
     assert read == {"getVariableResult": [named | {"attributeStatus": "Accepted", "attributeValue": "false"}]}
+
+
+def update_firmware(signer: Signer) -> dict[str, Any]:
+    signed = signer.sign(b"image")
+    firmware = {
+        "location": "https://localhost/fw",
+        "retrieveDateTime": "2026-01-01T00:00:00Z",
+        "signingCertificate": signed.signing_certificate,
+        "signature": signed.signature,
+    }
+    return {"requestId": 7, "firmware": firmware}
+
+
+async def test_an_update_by_a_signer_of_its_manufacturer(side: Side, maker_known: Any, maker: FirmwarePki) -> None:
+    assert await asked(side, "UpdateFirmware", update_firmware(maker.ec)) == {"status": "Accepted"}
+    assert side.done == ["update 7 https://localhost/fw"]
+
+
+@pytest.mark.parametrize("wrong", ["foreign", "expired", "missing"])
+async def test_an_update_by_anybody_else(
+    side: Side, told: Any, maker_known: Any, maker: FirmwarePki, wrong: str
+) -> None:
+    order = update_firmware(manufacturer("Another").ec if wrong == "foreign" else maker.expired)
+    if wrong == "missing":
+        del order["firmware"]["signingCertificate"]
+
+    assert await asked(side, "UpdateFirmware", order) == {"status": "InvalidCertificate"}
+    assert side.done == [told.events[0]["why"]]
+
+
+@pytest.mark.parametrize(
+    ("log_type", "answer", "done"),
+    [
+        ("DiagnosticsLog", {"status": "Accepted", "filename": "diagnostics.json"}, ["log 7 https://localhost/l/"]),
+        ("SecurityLog", {"status": "Rejected"}, []),
+    ],
+)
+async def test_get_log(side: Side, log_type: str, answer: dict[str, str], done: list[str]) -> None:
+    order = {"logType": log_type, "requestId": 7, "log": {"remoteLocation": "https://localhost/l/"}}
+
+    assert await asked(side, "GetLog", order) == answer
+    assert side.done == done
 
 
 async def test_what_it_does_not_know(side: Side) -> None:

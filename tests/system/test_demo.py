@@ -64,6 +64,21 @@ def test_a_vehicle_gets_a_contract_and_charges_with_it(tmp_path: Path) -> None:
     assert left_behind(tmp_path) == []
 
 
+def test_what_the_manufacturer_signed_is_installed_and_nothing_else(tmp_path: Path) -> None:
+    with demo(tmp_path, "gateway", "demo", "--firmware") as running:
+        shown, _ = running.communicate(timeout=2 * DEADLINE)  # it runs twice as many commands
+
+    assert running.returncode == 0, shown
+    assert "FAILED" not in shown
+    assert "Downloading, Downloaded, Installing, Installing, Installed; it boots with 1.1.0" in shown
+    assert shown.count("Downloading, Downloaded, InstallationFailed; the station has heard nothing") == 2
+    assert "InvalidFirmwareSignature: " in shown
+    assert "InvalidFirmwareSigningCertificate: " in shown
+    assert "diagnostics.json; the backend hears Uploading, Uploaded" in shown
+    assert "ledger and meter agree to the Wh" in shown
+    assert left_behind(tmp_path) == []
+
+
 def test_a_backend_that_books_short_fails_the_demo(tmp_path: Path) -> None:
     with demo(tmp_path, "gateway.demo", "--lose-wh", "1") as running:
         shown, _ = running.communicate(timeout=DEADLINE)
