@@ -201,7 +201,7 @@ def _changed(connection: Connection, update_id: int, values: dict[str, Any]) -> 
     return connection.execute(_BY_ID, {"of_id": update_id}).mappings().one()
 
 
-def _to_tell(replaced: RowMapping, newer: Mapping[str, Any]) -> dict[str, Any]:
+def _to_tell(replaced: RowMapping, newer: RowMapping | Mapping[str, Any]) -> dict[str, Any]:
     """A backend knows what it has replaced itself; of another's order in the place of its own it hears."""
     is_backends = replaced["source"] == UpdateSource.BACKEND.value
     if not is_backends or (newer["source"], newer["by"]) == (replaced["source"], replaced["by"]):

@@ -35,8 +35,16 @@ async def test_a_call_that_breaks_the_schema_is_not_sent(client: Any, station: A
 
 
 @pytest.mark.parametrize("version", [Version.V16, Version.V201])
-async def test_firmware_that_nobody_has_verified_is_not_sent(client: Any, station: Any, version: Version) -> None:
-    station.version = version
+async def test_firmware_that_nobody_has_verified_is_not_sent(office: Any, version: Version) -> None:
+    office.firmware = object()
+    async with office.client() as client:
+        await client.post(STATIONS, json={"identity": "CS1", "profile": 2})
+        station = office.connect("CS1")
+        station.version = version
+        await _sends_no_update(client, station)
+
+
+async def _sends_no_update(client: Any, station: Any) -> None:
     for action in ("UpdateFirmware", "SignedUpdateFirmware"):
         answer = await client.post(f"{STATIONS}/CS1/calls", json={"action": action, "payload": {}})
         assert (answer.status, (await answer.json())["error"]["code"]) == (409, "unverified_firmware")
