@@ -66,7 +66,7 @@ def decode_signature(signature: str) -> bytes:
         octets = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
         octets = b""
-    if base64.b64encode(octets) != signature.encode():
+    if base64.b64encode(octets).decode() != signature:
         raise FirmwareRefused(Refusal.SIGNATURE_MALFORMED, "the signature isn't base64, in one line (RFC 4648 4)")
     return octets
 

@@ -278,7 +278,7 @@ def test_the_longest_signature_and_one_past_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["=", "A", "AAA", "AA==A", "AAAA\n", " AAAA", "A-_A", "AAAA====", "AB==", "é" * 4, "\0"]
+    "written", ["=", "A", "AAA", "AA==A", "AAAA\n", " AAAA", "A-_A", "AAAA====", "AB==", "é" * 4, "\0", "\ud800"]
 )
 def test_what_isnt_base64(written: str) -> None:
     with pytest.raises(FirmwareRefused) as caught:
