@@ -144,8 +144,9 @@ class FirmwareProgress:
         is_here = station is not None and _is_open(station)
         if update.state is UpdateState.WAITING and not is_here:
             return  # it was looked at, and is once more when the station is there
+        plate = self._plate(registered)
         try:
-            image = await self._look_at(update, self._plate(registered))
+            image = await self._look_at(update, plate)
         except FirmwareRefused as refused:
             await self._refuse(update, refused)
             return
@@ -154,7 +155,7 @@ class FirmwareProgress:
         if update.state is UpdateState.PREPARING:
             await self._steps.move(update, UpdateState.WAITING)
         station = self._on.live(update.identity)
-        if station is not None and _is_open(station):
+        if station is not None and _is_open(station) and _is_same_kind(nameplate(station.boot), plate):
             await self._send(station, registered, update, image)
 
     def _plate(self, registered: StationRecord) -> Nameplate:
@@ -274,6 +275,11 @@ class FirmwareProgress:
         for update in await self._on.book.silent(self._on.now() - SILENT_FOR):
             reason = f"the station has told nothing of it for {SILENT_FOR.days} days"
             await self._steps.move(update, UpdateState.FAILED, was={UpdateState.SENT}, reason=reason)
+
+
+def _is_same_kind(plate: Nameplate, looked_at: Nameplate) -> bool:
+    """Return whether it is what the image was looked at for: while gigabytes come, a station may be exchanged."""
+    return (plate.vendor, plate.model) == (looked_at.vendor, looked_at.model)
 
 
 def _is_open(station: UpdatedStation) -> bool:

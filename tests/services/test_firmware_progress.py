@@ -474,3 +474,20 @@ async def test_many_stations_are_seen_to_a_few_at_a_time() -> None:
     await asyncio.gather(*town.owned.tasks)
 
     assert (under_way, len(town.catalogue.prepared)) == (4, 10)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_station_that_was_exchanged_meanwhile_is_not_sent_what_was_the_other_ones(plain: bool) -> None:
+    town = Town(Version.V16, plain=plain)
+    town.catalogue.gate.clear()
+    await town.ordered(PLAIN)
+    town.there.boot = {"chargePointVendor": "Acme", "chargePointModel": "Two"}
+    town.catalogue.gate.set()
+    await settle()
+    assert (town.there.calls, town.last.state) == ([], UpdateState.WAITING)
+
+    town.catalogue.refuses = FirmwareRefused(Refusal.WRONG_STATION, "image 1 is for other stations")
+    town.updates.progress.opened("CS1")
+    await settle()
+    assert [model for _, _, model, _ in town.catalogue.prepared] == ["One", "Two"]
+    assert (town.there.calls, town.last.state) == ([], UpdateState.REFUSED)
