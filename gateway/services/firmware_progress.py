@@ -127,11 +127,15 @@ class FirmwareProgress:
     async def _round(self, identity: str) -> bool:
         """Return whether nothing is left to do for the station. Raises StoreAway."""
         self._unlooked.discard(identity)
+        await self._tell_all(identity)  # of what is over, before there is anything to hear of the next one
         for update in await self._on.book.list(identity=identity, states=UNSENT):
             await self._advance(update)
+        await self._tell_all(identity)
+        return not (await self._on.book.list(identity=identity, states=UNSENT) or await self._on.book.untold(identity))
+
+    async def _tell_all(self, identity: str) -> None:
         for update in await self._on.book.untold(identity):
             await self._tell(update)
-        return not (await self._on.book.list(identity=identity, states=UNSENT) or await self._on.book.untold(identity))
 
     # --- one update
 

@@ -62,7 +62,7 @@ class UpdateBook(Protocol):
     async def told(self, update_id: int) -> UpdateRecord | None:
         """Its backend has heard its status."""
 
-    async def cancel_sent(self, identity: str, before: int) -> Sequence[UpdateRecord]:
+    async def cancel_sent(self, agreed: UpdateRecord) -> Sequence[UpdateRecord]:
         """Cancel what the station had agreed to before this one; return them."""
 
 
@@ -161,7 +161,7 @@ class UpdateSteps:
     async def agreed(self, record: UpdateRecord) -> None:
         """Its station has agreed: what it had agreed to before is over."""
         await self.move(record, UpdateState.SENT)
-        for each in await self._book.cancel_sent(record.identity, record.id):
+        for each in await self._book.cancel_sent(record):
             await self._changed(each)
 
     async def _changed(self, record: UpdateRecord) -> None:

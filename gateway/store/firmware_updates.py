@@ -1,6 +1,6 @@
 """The updates of stations: what was ordered outlives the process, whoever ordered it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -17,8 +17,8 @@ KEPT_MAX: Final = 50
 """Updates of one station that are kept, the open ones among them."""
 REPLACED: Final = "another update took its place"
 """Why an update is canceled of which the station has not heard."""
-FAILED: Final = "DownloadFailed"
-"""What a backend hears of its order when somebody else's has taken its place."""
+NEVER_DONE: Final = "DownloadFailed"
+"""What a backend hears of its order when one that isn't its own took its place: nobody has told it so by an answer."""
 
 UNSENT: Final = frozenset({UpdateState.PREPARING, UpdateState.WAITING})
 """States in which the station has not heard of it."""
@@ -88,11 +88,10 @@ class FirmwareUpdateRecords:
             **_bounded(told),
         }
         key = {"of_identity": new.identity}
-        canceled = {"state": UpdateState.CANCELED.value, "reason": REPLACED, "changed_at": now}
 
         def work(connection: Connection) -> tuple[RowMapping, Sequence[RowMapping]]:
             older = connection.execute(_UNSENT_OF_STATION, key).mappings().all()
-            replaced = [_changed(connection, each["id"], {**canceled, **_to_tell(each, row)}) for each in older]
+            replaced = [_changed(connection, each["id"], _replaced(each, new, now)) for each in older]
             request_id = next_id(connection.execute(_LAST_REQUEST, key).scalar() or 0, now)
             added = connection.execute(_ADD, {**row, "request_id": request_id}).scalar_one()
             connection.execute(_PRUNE, key)
@@ -157,22 +156,18 @@ class FirmwareUpdateRecords:
         """Its backend has heard its status; None when it had already."""
         return await self._change(update_id, {"untold": False}, FirmwareUpdateRow.untold.is_(True))
 
-    async def cancel_sent(self, identity: str, before: int) -> Sequence[UpdateRecord]:
-        """A station has agreed to the update ``before``: cancel the older ones that it had agreed to; return them.
-
-        As with :meth:`add`, the backend hears whose order has made place for another's.
-        """
+    async def cancel_sent(self, agreed: UpdateRecord) -> Sequence[UpdateRecord]:
+        """A station has agreed to an update: cancel the older ones that it had agreed to; return them."""
         statement = _ALL.where(
-            FirmwareUpdateRow.identity == identity,
-            FirmwareUpdateRow.id < before,
+            FirmwareUpdateRow.identity == agreed.identity,
+            FirmwareUpdateRow.id < agreed.id,
             FirmwareUpdateRow.state == UpdateState.SENT.value,
         )
-        values = {"state": UpdateState.CANCELED.value, "reason": REPLACED, "changed_at": self._clock()}
+        now = self._clock()
 
         def work(connection: Connection) -> Sequence[RowMapping]:
             older = connection.execute(statement).mappings().all()
-            newer = connection.execute(_BY_ID, {"of_id": before}).mappings().one()
-            return [_changed(connection, each["id"], {**values, **_to_tell(each, newer)}) for each in older]
+            return [_changed(connection, each["id"], _replaced(each, agreed, now)) for each in older]
 
         return [_record(row) for row in await self._database.write(work)]
 
@@ -201,12 +196,16 @@ def _changed(connection: Connection, update_id: int, values: dict[str, Any]) -> 
     return connection.execute(_BY_ID, {"of_id": update_id}).mappings().one()
 
 
-def _to_tell(replaced: RowMapping, newer: RowMapping | Mapping[str, Any]) -> dict[str, Any]:
-    """A backend knows what it has replaced itself; of another's order in the place of its own it hears."""
-    is_backends = replaced["source"] == UpdateSource.BACKEND.value
-    if not is_backends or (newer["source"], newer["by"]) == (replaced["source"], replaced["by"]):
-        return {}
-    return {"untold": True, "status": FAILED}
+def _replaced(row: RowMapping, by: NewUpdate | UpdateRecord, now: datetime) -> dict[str, Any]:
+    """Return what becomes of an update whose place another one took; a backend that didn't order that hears of it."""
+    values = {"state": UpdateState.CANCELED.value, "reason": REPLACED, "changed_at": now}
+    is_backends = row["source"] == UpdateSource.BACKEND.value
+    is_its_own = by.source is UpdateSource.BACKEND and by.by == row["by"]
+    # Without a requestId it hears the statuses of the other one as its own, and is amid them.
+    is_amid = row["state"] == UpdateState.SENT.value and row["backend_request_id"] is None
+    if not is_backends or is_its_own or is_amid:
+        return values
+    return {**values, "status": NEVER_DONE, "untold": True}
 
 
 def _bounded(values: dict[str, Any]) -> dict[str, Any]:

@@ -168,8 +168,8 @@ class Book:
     async def told(self, update_id: int) -> UpdateRecord | None:
         return self._keep(replace(self.records[update_id], untold=False))
 
-    async def cancel_sent(self, identity: str, before: int) -> Sequence[UpdateRecord]:
-        older = [each for each in self._of(identity) if each.id < before and each.state is UpdateState.SENT]
+    async def cancel_sent(self, agreed: UpdateRecord) -> Sequence[UpdateRecord]:
+        older = [each for each in self._of(agreed.identity) if each.id < agreed.id and each.state is UpdateState.SENT]
         return [self._keep(replace(each, state=UpdateState.CANCELED)) for each in older]
 
     def _of(self, identity: str) -> Sequence[UpdateRecord]:

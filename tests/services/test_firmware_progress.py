@@ -276,6 +276,28 @@ async def test_what_ends_amid_a_round_is_told_by_the_next(monkeypatch: pytest.Mo
     assert ("FirmwareStatusNotification", {"status": "Installed", "requestId": 501}) in town.there.told
 
 
+async def test_that_another_took_its_place_is_told_before_anything_is_heard_of_that() -> None:
+    town = Town()
+    town.there.is_connected = town.there.is_up = False
+    await town.ordered()
+    waiting = town.last
+    await town.operated()
+    town.book.records[waiting.id] = replace(town.book.records[waiting.id], status="DownloadFailed", untold=True)
+    told_at: list[int] = []
+    hear = town.there.from_station
+
+    async def note(action: str, payload: Json) -> Json:
+        told_at.append(len(town.there.calls))
+        return await hear(action, payload)
+
+    town.there.from_station = note  # type: ignore[method-assign]  # the bridge of this test
+    town.there.is_connected = town.there.is_up = True
+    town.updates.progress.opened("CS1")
+    await settle()
+
+    assert (town.there.statuses, told_at, len(town.there.calls)) == (["DownloadFailed"], [0], 1)
+
+
 @pytest.mark.parametrize("answer", ["Accepted", "AcceptedCanceled"])
 async def test_a_later_one_ends_the_one_under_way(answer: str) -> None:
     town = Town()

@@ -136,41 +136,41 @@ async def test_what_a_backend_has_not_heard_is_told_once(updates: FirmwareUpdate
 async def test_what_the_station_agreed_to_later_ends_what_it_agreed_to_before(updates: FirmwareUpdateRecords) -> None:
     first, other, second = await sent(updates), await sent(updates, "CS2"), await sent(updates)
 
-    canceled = await updates.cancel_sent("CS1", second.id)
+    canceled = await updates.cancel_sent(second)
 
     assert [(each.id, each.state) for each in canceled] == [(first.id, UpdateState.CANCELED)]
     assert [each.id for each in await updates.list(states=[UpdateState.SENT])] == [other.id, second.id]
 
 
 @pytest.mark.parametrize(
-    ("older", "newer", "hears"),
+    ("source", "by", "told"),
     [
-        ({}, {}, False),
-        ({}, {"by": "new"}, True),
-        ({}, {"source": UpdateSource.OPERATOR, "by": "old"}, True),
-        ({"source": UpdateSource.CAMPAIGN}, {}, False),
+        (UpdateSource.BACKEND, "old", (None, False)),
+        (UpdateSource.BACKEND, "new", ("DownloadFailed", True)),
+        (UpdateSource.OPERATOR, "old", ("DownloadFailed", True)),
+        (UpdateSource.CAMPAIGN, "c", ("DownloadFailed", True)),
     ],
 )
-@pytest.mark.parametrize("has_heard", [True, False])
-async def test_a_backend_hears_when_anothers_order_takes_the_place_of_its_own(
-    updates: FirmwareUpdateRecords,
-    older: dict[str, Any],
-    newer: dict[str, Any],
-    *,
-    hears: bool,
-    has_heard: bool,
+async def test_a_backend_is_to_hear_that_anothers_update_took_the_place_of_its_own(
+    updates: FirmwareUpdateRecords, source: UpdateSource, by: str, told: tuple[str | None, bool]
 ) -> None:
-    first, _ = await updates.add(new(**older))
-    if has_heard:
-        await updates.move(first.id, UpdateState.SENT, was=UNSENT)
-    second, replaced = await updates.add(new(**newer))
-    if has_heard:
-        replaced = await updates.cancel_sent("CS1", second.id)
+    signed, _ = await updates.add(new(backend_request_id=7))
+    await updates.move(signed.id, UpdateState.SENT, was=UNSENT)
+    plain, (unheard, _) = await sent(updates), await updates.add(new())
 
-    assert [(each.id, each.state) for each in replaced] == [(first.id, UpdateState.CANCELED)]
-    assert [(each.id, each.status) for each in await updates.untold("CS1")] == (
-        [(first.id, "DownloadFailed")] if hears else []
-    )
+    later, (replaced,) = await updates.add(new(source=source, by=by))
+    canceled = await updates.cancel_sent(later)
+
+    assert (replaced.id, replaced.status, replaced.untold) == (unheard.id, *told)
+    assert [(each.id, each.status, each.untold) for each in canceled] == [(signed.id, *told), (plain.id, None, False)]
+
+
+async def test_no_backend_hears_of_an_operators_update_that_was_replaced(updates: FirmwareUpdateRecords) -> None:
+    await updates.add(new(source=UpdateSource.OPERATOR, by="api"))
+
+    _, (replaced,) = await updates.add(new())
+
+    assert (replaced.state, replaced.untold) == (UpdateState.CANCELED, False)
 
 
 async def test_those_of_which_nothing_is_heard_any_more(updates: FirmwareUpdateRecords, clock: Time) -> None:
