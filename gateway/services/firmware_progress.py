@@ -7,6 +7,7 @@ from typing import Any, Final
 import structlog
 
 from gateway.bridge.ports import NotSent, PeerUnavailable
+from gateway.bridge.request_ids import next_id
 from gateway.services.firmware_alarms import alarm_of
 from gateway.services.firmware_refusals import final_status, statuses
 from gateway.services.firmware_sending import AGREED, CERTIFICATE_REFUSED, send_plain, send_signed
@@ -196,9 +197,10 @@ class FirmwareProgress:
             await self._refuse(update, refused)
             return
         is_plain = station.version is Version.V16 and self._on.without_signature(registered)
-        own_id: dict[str, Any] = {"request_id": None} if is_plain else {}
-        if await self._steps.move(update, UpdateState.WAITING, **own_id) is None:
+        moved = await self._steps.move(update, UpdateState.WAITING, **await self._own_id(update, is_plain=is_plain))
+        if moved is None:
             return  # another one has taken its place meanwhile
+        update = moved
         try:
             if is_plain:
                 reply = await send_plain(station, update, location, self._on.now())
@@ -212,6 +214,18 @@ class FirmwareProgress:
             await self._steps.agreed(update)
         else:
             await self._not_agreed(station, update, reply)
+
+    async def _own_id(self, update: UpdateRecord, *, is_plain: bool) -> dict[str, Any]:
+        """Return what changes of its requestId: the plain message has none, and what was to be sent so may not be now.
+
+        Raises StoreAway.
+        """
+        if is_plain:
+            return {"request_id": None}
+        if update.request_id is not None:
+            return {}
+        others = await self._on.book.list(identity=update.identity)
+        return {"request_id": next_id(max((each.request_id or 0 for each in others), default=0), self._on.now())}
 
     async def _location(self, update: UpdateRecord, image: FirmwareImage) -> str:
         """Return where the station loads it. Raises FirmwareRefused."""

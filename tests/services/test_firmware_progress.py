@@ -8,6 +8,7 @@ import pytest
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import NotSent
+from gateway.bridge.request_ids import next_id
 from gateway.services.firmware_progress import ATTEMPTS_MAX, SILENT_FOR
 from gateway.session.firmware import UpdateSource, UpdateState
 from gateway.session.ports import BootStatus
@@ -357,6 +358,21 @@ async def test_the_plain_one_where_the_configuration_says_so() -> None:
     assert town.there.actions == ["UpdateFirmware"]
     assert len(town.catalogue.prepared) == 1
     assert town.last.state is UpdateState.INSTALLED
+
+
+async def test_one_that_may_be_sent_plainly_no_more_gets_a_request_id() -> None:
+    town = Town(Version.V16, plain=True)
+    town.there.says("UpdateFirmware", GONE)
+    await town.operated()
+    assert (town.last.state, town.last.request_id) == (UpdateState.WAITING, None)
+
+    town.plain = False
+    town.updates.progress.opened("CS1")
+    await settle()
+
+    action, payload = town.there.calls[-1]
+    assert (action, town.last.state) == ("SignedUpdateFirmware", UpdateState.SENT)
+    assert payload["requestId"] == town.last.request_id == next_id(0, NOW)
 
 
 async def test_that_a_plain_one_failed_is_told_plainly() -> None:
