@@ -11,12 +11,14 @@ from gateway.bridge.request_ids import next_id
 from gateway.session.firmware import REASON_MAX, NewUpdate, UpdateRecord, UpdateSource, UpdateState
 from gateway.store.columns import UtcTime, bounded_text, utc_now
 from gateway.store.database import Database
-from gateway.store.firmware_models import FirmwareUpdateRow
+from gateway.store.firmware_models import FileLinkRow, FirmwareUpdateRow
 
 KEPT_MAX: Final = 50
 """Updates of one station that are kept, the open ones among them."""
 REPLACED: Final = "another update took its place"
 """Why an update is canceled of which the station has not heard."""
+REMOVED: Final = "the station was removed"
+"""Why an update is canceled that was open then: who gets its identity next may be another device."""
 NEVER_DONE: Final = "DownloadFailed"
 """What a backend hears of its order when one that isn't its own took its place: nobody has told it so by an answer."""
 
@@ -57,6 +59,20 @@ _OLD: Final = (
     .scalar_subquery()
 )
 _PRUNE: Final = delete(FirmwareUpdateRow).where(FirmwareUpdateRow.id.in_(_OLD), FirmwareUpdateRow.state.not_in(_OPEN))
+_REMOVED: Final = update(FirmwareUpdateRow).where(_OF_STATION, FirmwareUpdateRow.state.in_(_OPEN))
+_UNTELL: Final = update(FirmwareUpdateRow).where(_OF_STATION).values(untold=False)
+_CLOSE_LINKS: Final = delete(FileLinkRow).where(
+    FileLinkRow.identity == bindparam("of_identity"), FileLinkRow.update_id.is_not(None)
+)
+
+
+def end_with_station(connection: Connection, identity: str, now: datetime) -> None:
+    """A station is removed: its open updates are canceled, its links to firmware end, and nobody is told."""
+    key = {"of_identity": identity}
+    values = {"state": UpdateState.CANCELED.value, "reason": REMOVED, "changed_at": now}
+    connection.execute(_REMOVED.values(values), key)
+    connection.execute(_UNTELL, key)
+    connection.execute(_CLOSE_LINKS, key)
 
 
 class FirmwareUpdateRecords:

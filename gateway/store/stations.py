@@ -28,6 +28,7 @@ from gateway.session.ports import BootStatus, RegistrationRefused, StaleEpoch, S
 from gateway.store import password_rotation, registry
 from gateway.store.columns import json_text, utc_now
 from gateway.store.database import Database
+from gateway.store.firmware_updates import end_with_station
 from gateway.store.models import PendingStationRow, Station, TransactionRow
 from gateway.store.station_rows import STATION_COLUMNS, station_record, station_row, version_text
 from gateway.wire.versions import Version
@@ -171,6 +172,8 @@ class Stations:
     async def remove(self, identity: str, *, force: bool = False) -> None:
         """Remove the station with its transactions, connectors and journal; certificates and set-aside messages stay.
 
+        Updates of its firmware that are open are canceled.
+
         Raises :class:`NotRegistered`; :class:`PendingMessages` and :class:`RunningSessions` unless ``force``.
         """
 
@@ -187,6 +190,7 @@ class Stations:
                 raise RunningSessions(identity, running)
             epoch = connection.execute(_DELETE, {"of_identity": identity}).scalar_one()
             registry.raise_epoch_floor(connection, epoch)
+            end_with_station(connection, identity, utc_now())
 
         await self._database.write(work)
 

@@ -5,11 +5,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from gateway.bridge.request_ids import next_id
+from gateway.session.file_links import LinkKind
 from gateway.session.firmware import REASON_MAX, NewUpdate, UpdateRecord, UpdateSource, UpdateState
 from gateway.store.database import Database
+from gateway.store.file_links import FileLinks
+from gateway.store.firmware_models import FirmwareImageRow
 from gateway.store.firmware_updates import KEPT_MAX, REPLACED, UNSENT, FirmwareUpdateRecords
+from gateway.store.stations import Stations
+from tests.linked_files import IMAGE, row_of
 from tests.store.conftest import NOW
 
 OPEN = [state for state in UpdateState if state.is_open]
@@ -171,6 +177,32 @@ async def test_no_backend_hears_of_an_operators_update_that_was_replaced(updates
     _, (replaced,) = await updates.add(new())
 
     assert (replaced.state, replaced.untold) == (UpdateState.CANCELED, False)
+
+
+async def test_a_station_that_is_removed_leaves_no_update_to_its_successor(
+    database: Database, updates: FirmwareUpdateRecords
+) -> None:
+    image = row_of(FirmwareImageRow, id=IMAGE.id, state=IMAGE.state.value, sha256=IMAGE.sha256)
+    await database.write(lambda connection: connection.execute(insert(FirmwareImageRow), image))
+    stations, links = Stations(database), FileLinks(database, timedelta(days=1))
+    await stations.add("CS1", profile=1, serial=None, backend=None, password_hash=None)
+    told, _ = await updates.add(new(), state=UpdateState.REFUSED, status="DownloadFailed", untold=True)
+    agreed, elsewhere = await sent(updates), await sent(updates, "CS2")
+    waiting, _ = await updates.add(new())
+    its, anothers = [await links.download(each.identity, IMAGE, each.id) for each in (agreed, elsewhere)]
+
+    await stations.remove("CS1")
+
+    left = await updates.list(identity="CS1")
+    assert [(each.id, each.state, each.untold) for each in left] == [
+        (told.id, UpdateState.REFUSED, False),
+        (agreed.id, UpdateState.CANCELED, False),
+        (waiting.id, UpdateState.CANCELED, False),
+    ]
+    assert await updates.unfinished() == []
+    assert [each.id for each in await updates.list(states=OPEN)] == [elsewhere.id]
+    assert await links.find(its, LinkKind.DOWNLOAD) is None
+    assert await links.find(anothers, LinkKind.DOWNLOAD) is not None
 
 
 async def test_those_of_which_nothing_is_heard_any_more(updates: FirmwareUpdateRecords, clock: Time) -> None:
