@@ -166,10 +166,12 @@ def _told() -> "Iterator[None]":
         raise UploadFailed(f"it answered {str(error)[:3]}", is_final=True) from None
     except ftplib.error_temp as error:
         raise UploadFailed(f"it answered {str(error)[:3]}", is_final=False) from None
-    except ftplib.Error:
+    except DestinationRefused:
+        raise
+    except (ftplib.Error, ValueError):  # numbers that are none, or endless; octets that aren't UTF-8
         raise UploadFailed("it doesn't speak FTP as it should", is_final=False) from None
     except TimeoutError as error:
         raise UploadFailed(str(error), is_final=False) from None
-    except (OSError, EOFError, UnicodeError) as error:
+    except (OSError, EOFError) as error:
         text = getattr(error, "strerror", None) or type(error).__name__
         raise UploadFailed(f"the connection failed: {text}", is_final=False) from None

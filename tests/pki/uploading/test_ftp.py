@@ -123,7 +123,7 @@ class Liar:
 
     def _session(self, connection: socket.socket, stack: ExitStack) -> None:
         for answer in self._answers:
-            connection.sendall(f"{answer}\r\n".encode())
+            connection.sendall(f"{answer}\r\n".encode(errors="surrogateescape"))
             line = connection.recv(1024).decode().strip()
             if line == "AUTH TLS" and self._tls is not None:
                 connection.sendall(b"234 go on\r\n")
@@ -181,6 +181,8 @@ async def test_no_service_of_the_machine_gets_the_data(log: Path) -> None:
         (("220 hello", ""), "it doesn't speak FTP as it should", False),
         (("220-" + "x\r\n" * LINES_MAX,), "it doesn't speak FTP as it should", False),
         (("220-" + "x" * 9000,), "it doesn't speak FTP as it should", False),
+        ((*LOGIN, "200 binary", f"227 (127,0,0,1,{'9' * 5000},1)"), "it doesn't speak FTP as it should", False),
+        (("220 hello", "331 \udcff"), "it doesn't speak FTP as it should", False),
     ],
 )
 async def test_a_servers_words_are_not_told(log: Path, answers: tuple[str, ...], text: str, is_final: bool) -> None:
