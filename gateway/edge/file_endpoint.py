@@ -236,6 +236,8 @@ class FileEndpoint:
             return _plain(404)
         if hdrs.CONTENT_RANGE in request.headers:  # RFC 9110 14.4
             return _plain(400)
+        if not {hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING} & request.headers.keys():
+            return _plain(411)  # nothing would come of it, and a log of nothing would be all that is ever taken
         octets, outcome, taken = 0, "broken_off", _Taken()
         try:
             body = LogBody(request)

@@ -374,6 +374,11 @@ async def test_a_part_of_a_log_is_not_taken(opened: Street) -> None:
     assert opened.uploads == []
 
 
+async def test_an_upload_that_does_not_say_how_long_it_is_is_no_empty_log(opened: Street) -> None:
+    assert (await ask(opened.port, "PUT", UPLOAD)).status == 411
+    assert opened.uploads == []
+
+
 async def test_where_no_logs_are_taken_the_link_is_unknown(tmp_path: Path) -> None:
     async with street(tmp_path, takes_logs=False) as opened:
         assert (await ask(opened.port, "PUT", UPLOAD, b"log")).status == 404
