@@ -189,14 +189,22 @@ class FileServer:
         try:
             transport, _ = await self._loop.connect_accepted_socket(lambda: connection, accepted, **tls)
         except OSError:  # what isn't TLS, or not ours, or too slow
+            connection.connection_lost(None)  # it and its parser know each other, and nobody else tells it
             return
+        except asyncio.CancelledError:
+            connection.connection_lost(None)
+            raise
         transport.set_write_buffer_limits(high=UNSENT_MAX)
-        if (task := asyncio.current_task()) is not None:
-            self._carried[task] = transport
+        self._has_transport(transport)
         try:
             await self._watch(transport, connection)
         finally:
             transport.abort()
+
+    def _has_transport(self, transport: asyncio.BaseTransport) -> None:
+        """Note it of the task that runs, which mustn't know itself: a cancelled one would stay, with what it has."""
+        if (task := asyncio.current_task()) is not None:
+            self._carried[task] = transport
 
     async def _watch(self, transport: asyncio.BaseTransport, connection: _Connection) -> None:
         """Return when the connection is over, or should be."""

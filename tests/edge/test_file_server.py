@@ -1,12 +1,14 @@
 """Who gets in at the file endpoint, and for how long."""
 
 import asyncio
+import gc
 import socket
 import ssl
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from gateway.edge import file_server
@@ -101,6 +103,29 @@ async def test_without_tls_only_trusted_networks_come_in(tmp_path: Path) -> None
             station.say(IMAGE)
             assert await station.is_dropped() == b""
             assert opened.server.connections == 0
+
+
+@pytest.mark.parametrize("has_tls", [True, False])
+def test_strangers_leave_nothing_that_must_be_looked_for(tmp_path: Path, tls: ssl.SSLContext, has_tls: bool) -> None:
+    """What only the collector of cyclic garbage finds stays as long as no station leaves (gateway.app.interpreter)."""
+
+    async def come_and_go() -> list[object]:
+        opening = street(tmp_path, connections=1, tls=lambda: tls) if has_tls else street(tmp_path, connections=1)
+        async with opening as opened:
+            for _ in range(3):
+                async with await call(opened.port) as stranger:
+                    stranger.say(b"" if has_tls else b"GET /firm")
+                    async with await call(opened.port):
+                        await stranger.is_dropped()
+            await gone(opened.server)
+            return [each for each in gc.get_objects() if isinstance(each, file_server._Connection)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert uvloop.run(come_and_go()) == []
+    finally:
+        gc.enable()
 
 
 async def test_a_newcomer_takes_the_place_of_the_oldest_stranger(tmp_path: Path) -> None:
