@@ -36,6 +36,9 @@ CERTIFICATE_MAX: Final = 5500
 BY_GATEWAY: Final = "gateway"
 """Who changes an image when an update is ordered."""
 
+_PEM_IN_BASE64: Final = "LS0tLS1CRUdJTi"
+"""How a PEM file begins in base64: one was named in the place of a signature, maybe the key."""
+
 Spawn = Callable[[Coroutine[Any, Any, None], str], Any]
 
 
@@ -361,3 +364,5 @@ def _malformed(signature: str | None, signing_certificate: str | None) -> Iterat
     ):
         if text is not None and not (0 < len(text) <= longest and text.isascii() and "\0" not in text):
             yield refusal, f"{name}: must have 1 to {longest} ASCII characters, as many as OCPP can carry"
+        elif text is not None and ("PRIVATE KEY-----" in text or text.startswith(_PEM_IN_BASE64)):
+            yield refusal, f"{name}: it isn't one but a private key, or a PEM file that may hold one: none is kept"

@@ -1,6 +1,7 @@
 """The catalogue: what comes in, what an order finds, and what no station hears of."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from pki.firmware import FirmwareRefused, Refusal
 from tests.services.catalogue_desk import NOW, OCTETS, PLACE, SHA256, SIGNED, Desk, firmware_desk
 
 NEW = NewImage("acme", "1.0", signature=SIGNED.signature, signing_certificate=SIGNED.signing_certificate)
+KEY = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n"
 FETCHED = replace(NEW, location=PLACE)
 STATION: dict[str, Any] = {"vendor": "ACME Ltd", "model": "A"}
 
@@ -126,6 +128,8 @@ async def test_a_file_that_is_not_there_leaves_no_entry(desk: Desk, tmp_path: Pa
         ({"signature": "x" * (SIGNATURE_MAX + 1)}, "signature: must have 1 to 800"),
         ({"signature": "a\0"}, "signature: must have"),
         ({"signing_certificate": "x" * (CERTIFICATE_MAX + 1)}, "certificate: must have 1 to 5500"),
+        ({"signing_certificate": f"PEM\n{KEY}"}, "certificate: it isn't one but a private key"),
+        ({"signature": base64.b64encode(KEY.encode()).decode()}, "signature: it isn't one but a private key"),
         ({}, "location: without a file"),
         ({"location": "https://elsewhere.example/a"}, "location: it isn't on the list"),
     ],
