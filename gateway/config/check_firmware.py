@@ -1,15 +1,15 @@
 """What ``firmware`` points to: manufacturers' roots and CRLs, the folder of the images, the roots of their places."""
 
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.config.check_crls import check_crl
+from gateway.config.check_folder import check_folder
 from gateway.config.check_network import check_networks
 from gateway.config.check_tls import check_roots
-from gateway.config.firmware import Firmware, Manufacturer
+from gateway.config.firmware import Manufacturer
 from gateway.config.problems import Problem
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def check_firmware(config: "Config", now: datetime) -> Iterator[Problem]:
         yield Problem.warning("firmware.manufacturers", text)
     for name, manufacturer in section.manufacturers.items():
         yield from _check_manufacturer(f"firmware.manufacturers.{name}", manufacturer, now)
-    yield from _check_directory(section)
+    yield from check_folder("firmware.directory", section.directory)
     if section.roots is not None:
         yield from check_roots("firmware.roots", section.roots, now)[0]
     yield from check_networks("firmware.trusted_networks", section.trusted_networks)
@@ -53,14 +53,3 @@ def _check_manufacturer(place: str, manufacturer: Manufacturer, now: datetime) -
     if "rsa-pkcs1v15-sha256" in manufacturer.algorithms:
         text = "takes PKCS #1 v1.5, which OCPP doesn't know: stations may refuse what Voltgate lets pass"
         yield Problem.warning(f"{place}.algorithms", text)
-
-
-def _check_directory(section: Firmware) -> Iterator[Problem]:
-    there = section.directory
-    if there.exists() and not there.is_dir():
-        yield Problem.error("firmware.directory", f"{there} isn't a folder; name another")
-        return
-    while not there.exists():
-        there = there.parent
-    if not os.access(there, os.W_OK | os.X_OK):
-        yield Problem.error("firmware.directory", f"{there} can't be written by this user")

@@ -1,10 +1,10 @@
 """What ``logs`` points to: the folder, the roots of the places that logs are sent on to."""
 
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from gateway.config.check_folder import check_folder
 from gateway.config.check_network import check_networks
 from gateway.config.check_tls import check_roots
 from gateway.config.problems import Problem
@@ -18,13 +18,7 @@ def check_logs(config: "Config", now: datetime) -> Iterator[Problem]:
     section = config.logs
     if section is None:
         return
-    folder = section.directory
-    if folder.exists() and not folder.is_dir():
-        yield Problem.error("logs.directory", f"{folder} isn't a folder; name another")
-    else:
-        there = next(each for each in (folder, *folder.parents) if each.exists())
-        if not os.access(there, os.W_OK | os.X_OK):
-            yield Problem.error("logs.directory", f"{there} can't be written by this user")
+    yield from check_folder("logs.directory", section.directory)
     if section.hand_over and not section.destinations:
         text = "is empty: no log is sent on, and backends hear that the upload has failed; or turn hand_over off"
         yield Problem.warning("logs.destinations", text)
