@@ -87,7 +87,7 @@ class FirmwareStory(Story):
     # --- the steps
 
     async def _sign(self) -> None:
-        async with self._step("manufacturer", "", "voltgate firmware sign", START_DEADLINE) as step:
+        async with self._step("operator", "", "voltgate firmware sign", START_DEADLINE) as step:
             image = await asyncio.to_thread(self._make, GOOD)
             self._image(ALTERED).write_bytes(image[:-1] + bytes([image[-1] ^ 1]))
             signed = await self._signed(GOOD, self.gateway.development_pki)
