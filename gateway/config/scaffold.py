@@ -190,7 +190,7 @@ firmware:
       vendors: [{manufacturer}]
       roots: certs/dev/firmware-roots.pem
       intermediates: certs/dev/firmware-intermediates.pem
-      # The development CA has no CRL. A manufacturer has: leave this away, and it must say that the signer holds.
+      # The development CA has no CRL. Of a real manufacturer remove this line: then revocation must be known.
       revocation: available
   # Where images may be fetched from that are ordered or added by a URL:
   # sources: [firmware.example.com]
