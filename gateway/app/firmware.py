@@ -101,6 +101,10 @@ async def open_firmware(
     stack.push_async_callback(downloads.close)
     manufacturers = await asyncio.to_thread(Manufacturers, config)
     stack.push_async_callback(manufacturers.close)
+    try:
+        await asyncio.to_thread(section.directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartFailed(f"firmware.directory: {section.directory}: {error.strerror}") from None
     files = FirmwareFiles(section.directory, max_size=section.max_size, shared=await _shared(section))
     stack.callback(files.close)
     images = FirmwareImages(database)

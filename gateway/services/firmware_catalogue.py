@@ -154,8 +154,8 @@ class FirmwareCatalogue:
 
     async def withdraw(self, image_id: int, reason: str, by: str) -> FirmwareImage:
         """Serve an image no more, for good. Raises FirmwareUnknown and FirmwareInvalid."""
-        if not reason.strip():
-            raise FirmwareInvalid("reason: say why it is withdrawn")
+        if not reason.strip() or not reason.isprintable():
+            raise FirmwareInvalid("reason: say why it is withdrawn, in one line of printable characters")
         changes = {"state": ImageState.WITHDRAWN, "refusal": Refusal.WITHDRAWN.value, "reason": reason}
         return await self._images.change(image_id, by, changes, unless={ImageState.WITHDRAWN})
 

@@ -33,6 +33,10 @@ SILENT_FOR: Final = timedelta(days=7)
 """A station that has agreed, and tells nothing for so long after it was to load or to install, has failed."""
 SILENT_EVERY: Final = 600.0
 """Seconds between two looks for such stations."""
+UNANSWERED: Final = "it was sent, and no answer has come"
+"""Noted before it is sent: over a ``kill -9`` the station may have it, and be at it."""
+BUSY: Final = "Rejected"
+"""What a station may say of the request that it is at already (L01.FR.27)."""
 FAILED: Final = "DownloadFailed"
 """What a backend hears of an order that its station doesn't take."""
 
@@ -197,10 +201,11 @@ class FirmwareProgress:
             await self._refuse(update, refused)
             return
         is_plain = station.version is Version.V16 and self._on.without_signature(registered)
-        moved = await self._steps.move(update, UpdateState.WAITING, **await self._own_id(update, is_plain=is_plain))
+        own_id = await self._own_id(update, is_plain=is_plain)
+        moved = await self._steps.move(update, UpdateState.WAITING, reason=UNANSWERED, **own_id)
         if moved is None:
             return  # another one has taken its place meanwhile
-        update = moved
+        was_sent, update = update.reason == UNANSWERED, moved
         try:
             if is_plain:
                 reply = await send_plain(station, update, location, self._on.now())
@@ -210,7 +215,7 @@ class FirmwareProgress:
             await self._unanswered(update, away)
             return
         self._attempts.pop(update.id, None)
-        if reply.status in AGREED:
+        if reply.status in AGREED or (was_sent and reply.status == BUSY):
             await self._steps.agreed(update)
         else:
             await self._not_agreed(station, update, reply)
@@ -242,6 +247,7 @@ class FirmwareProgress:
 
     async def _unanswered(self, update: UpdateRecord, away: PeerUnavailable) -> None:
         if isinstance(away, NotSent):
+            await self._steps.move(update, UpdateState.WAITING, reason=None)
             return
         attempts = self._attempts[update.id] = self._attempts.get(update.id, 0) + 1
         if attempts >= ATTEMPTS_MAX:

@@ -160,7 +160,7 @@ class UpdateSteps:
 
     async def agreed(self, record: UpdateRecord) -> None:
         """Its station has agreed: what it had agreed to before is over."""
-        await self.move(record, UpdateState.SENT)
+        await self.move(record, UpdateState.SENT, reason=None)
         for each in await self._book.cancel_sent(record):
             await self._changed(each)
 

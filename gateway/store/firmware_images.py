@@ -71,16 +71,18 @@ _SAME_VERSION: Final = select(FirmwareImageRow.id).where(
     func.coalesce(FirmwareImageRow.model, "") == bindparam("model_or_none"),
     FirmwareImageRow.state.in_(_LIVE),
 )
+_OF_LOCATION: Final = FirmwareImageRow.location == bindparam("location")
 _SAME_ORDER: Final = (
     select(*_COLUMNS)
     .where(
         FirmwareImageRow.manufacturer == bindparam("manufacturer"),
-        FirmwareImageRow.location == bindparam("location"),
+        # What was verified is the same wherever it comes from: a URL that is signed anew each time makes no new entry.
+        or_(_OF_LOCATION, FirmwareImageRow.state == ImageState.VERIFIED.value),
         FirmwareImageRow.signature == bindparam("signature"),
         FirmwareImageRow.signing_certificate == bindparam("signing_certificate"),
         _OF_MODEL,
     )
-    .order_by(FirmwareImageRow.id.desc())
+    .order_by(case((_OF_LOCATION, 0), else_=1), FirmwareImageRow.id.desc())
     .limit(1)
 )
 _WITHDRAWN: Final = select(FirmwareImageRow.id).where(
@@ -159,6 +161,7 @@ class FirmwareImages:
     async def expect(self, new: NewImage, by: str) -> FirmwareImage | None:
         """Return the entry of this location, signature and certificate for this model, in whatever state, or a new one.
 
+        A verified one of the same signature and certificate is as good, wherever it came from.
         It is for what a backend orders: of such entries, unverified and without octets, the latest UNVERIFIED_MAX stay.
         None: the catalogue is full.
         """

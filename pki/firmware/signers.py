@@ -31,6 +31,7 @@ Revocation = Literal["strict", "available", "off"]
 _PURPOSES: Final = frozenset(
     each.dotted_string for each in (ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
 )
+_OF_TLS: Final = frozenset({Usage.KEY_ENCIPHERMENT, Usage.DATA_ENCIPHERMENT, Usage.KEY_AGREEMENT})
 _UNDERSTOOD: Final = frozenset({ExtensionOID.EXTENDED_KEY_USAGE.dotted_string})
 _REFUSALS: Final[Mapping[PathFault, Refusal]] = {
     PathFault.MALFORMED: Refusal.CERTIFICATE_MALFORMED,
@@ -112,12 +113,17 @@ _ADVICE: Final[Mapping[PathFault, str]] = {
 def _check_use(path: Path) -> None:
     """A signer's certificate signs, and nothing above it says that what is below it is for something else.
 
-    No extended key usage says nothing (RFC 5280 4.2.1.12). On a sub-CA it binds what that has issued, as OpenSSL and
-    Windows have it: beside the signers of firmware a manufacturer has its stations' certificates.
+    No extended key usage says nothing (RFC 5280 4.2.1.12), but a key that also agrees on keys or enciphers them is one
+    for TLS: a station's, whose certificate has no extended key usage either (OCPP 2.0.1 A00.FR.514). On a sub-CA it
+    binds what that has issued, as OpenSSL and Windows have it: beside the signers of firmware a manufacturer has its
+    stations' certificates.
     """
-    usage = read_extensions(path[0]).key_usage
-    if usage is not None and Usage.DIGITAL_SIGNATURE not in usage:
+    leaf = read_extensions(path[0])
+    usage = leaf.key_usage or frozenset()
+    if leaf.key_usage is not None and Usage.DIGITAL_SIGNATURE not in usage:
         raise _of_other_use(path[0], "its key usage isn't for signatures")
+    if leaf.extended_key_usage is None and not usage.isdisjoint(_OF_TLS):
+        raise _of_other_use(path[0], "its key usage is that of a station's certificate for TLS")
     for certificate in path[:-1]:
         purposes = read_extensions(certificate).extended_key_usage
         if purposes is not None and purposes.isdisjoint(_PURPOSES):

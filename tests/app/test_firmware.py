@@ -205,6 +205,13 @@ async def test_without_the_section(configured: Configured, tmp_path: Path) -> No
             pass
 
 
+async def test_a_folder_that_cannot_be_had(configured: Configured, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StartFailed, match=r"firmware.directory: .*file/images: Not a directory"):
+        async with firmware_beside(configured(firmware={"directory": "file/images"})):
+            pass
+
+
 async def test_roots_of_the_places_that_are_not_there(configured: Configured) -> None:
     config = configured(firmware={"sources": ["fw.example.com"], "roots": "nowhere.pem"})
     with pytest.raises(StartFailed, match=r"firmware.roots: .*nowhere.pem"):

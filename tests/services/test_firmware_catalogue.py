@@ -209,8 +209,9 @@ async def test_what_a_stopped_gateway_left_is_looked_at_again(desk: Desk, file: 
 
 
 async def test_withdrawn_is_for_good(desk: Desk, image: FirmwareImage, file: Path) -> None:
-    with pytest.raises(FirmwareInvalid, match="say why"):
-        await desk.catalogue.withdraw(image.id, " ", "ann")
+    for reason in (" ", "x\x1b[31m", "two\nlines"):
+        with pytest.raises(FirmwareInvalid, match="say why"):
+            await desk.catalogue.withdraw(image.id, reason, "ann")
     withdrawn = await desk.catalogue.withdraw(image.id, "it bricks the meter", "ann")
     assert (withdrawn.state, withdrawn.reason) == (ImageState.WITHDRAWN, "it bricks the meter")
     assert await desk.catalogue.withdraw(image.id, "again", "bob") == withdrawn

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.bridge.books import Json
-from gateway.bridge.ports import NotSent
+from gateway.bridge.ports import NotSent, PeerUnavailable
 from gateway.bridge.request_ids import next_id
 from gateway.services.firmware_progress import ATTEMPTS_MAX, SILENT_FOR
 from gateway.session.firmware import UpdateSource, UpdateState
@@ -320,6 +320,28 @@ async def test_a_station_that_can_not_cancel_goes_on_with_the_one_before() -> No
 
     assert [each.state for each in town.book.records.values()] == [UpdateState.SENT, UpdateState.FAILED]
     assert town.there.told == [("FirmwareStatusNotification", {"status": "DownloadFailed", "requestId": 502})]
+
+
+@pytest.mark.parametrize(
+    ("away", "ends"), [(PeerUnavailable("killed"), UpdateState.SENT), (NotSent("gone"), UpdateState.FAILED)]
+)
+async def test_a_station_that_is_at_it_already_may_refuse_to_begin_anew(
+    away: PeerUnavailable, ends: UpdateState
+) -> None:
+    """L01.FR.27: it got the request, and the gateway was killed before its answer came."""
+    town = Town()
+    town.there.says("UpdateFirmware", away)
+    await town.ordered()
+    assert town.last.state is UpdateState.WAITING
+    town.there.says("UpdateFirmware", {"status": "Rejected"})
+
+    updates = town.restarted()
+    await updates.progress.load()
+    updates.progress.opened("CS1")
+    await settle()
+
+    assert town.last.state is ends
+    assert [payload["requestId"] for _, payload in town.there.calls] == [501, 501]
 
 
 @pytest.mark.parametrize("status", ["InvalidCertificate", "RevokedCertificate"])

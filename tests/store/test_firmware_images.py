@@ -84,6 +84,18 @@ async def test_an_order_finds_its_entry_again(images: FirmwareImages) -> None:
         assert found.id > first.id
 
 
+async def test_what_was_verified_is_the_same_at_another_place(images: FirmwareImages) -> None:
+    """A store's URLs are signed anew for each order."""
+    first = await images.expect(replace(NEW, location=f"{PLACE}?sig=1"), "legacy")
+    unverified = await images.expect(replace(NEW, location=f"{PLACE}?sig=2"), "legacy")
+    assert first is not None
+    assert unverified is not None
+    assert unverified.id != first.id
+    await images.change(first.id, "gateway", {"state": ImageState.VERIFIED})
+    assert (await images.expect(replace(NEW, location=f"{PLACE}?sig=3"), "legacy")) == await images.find(first.id)
+    assert await images.expect(replace(NEW, location=f"{PLACE}?sig=2"), "legacy") == unverified
+
+
 async def test_what_orders_bring_unverified_is_bounded(
     images: FirmwareImages, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +124,7 @@ async def test_an_order_removes_no_image_whose_file_would_stay(
 
 
 async def expect(images: FirmwareImages, number: int) -> FirmwareImage:
-    found = await images.expect(replace(NEW, location=f"{PLACE}?{number}"), "legacy")
+    found = await images.expect(replace(NEW, location=f"{PLACE}?{number}", signature=f"c2ln{number}"), "legacy")
     assert found is not None
     return found
 
