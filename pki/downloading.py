@@ -8,18 +8,17 @@ version of what it gives (RFC 9110 8.8.3, 13.1.5: a strong ETag).
 import asyncio
 import errno
 import re
-import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 from urllib.parse import urljoin
 
 import aiohttp
 
 from pki.destinations import AllowList, DestinationRefused, Target, split_credentials
-from pki.fetching import guarded_session, reason_of
+from pki.fetching import GuardedClient, reason_of
 from pki.firmware import FirmwareRefused, Refusal
 
 CONNECT: Final = 15.0
@@ -74,8 +73,8 @@ class Sink(Protocol):
         ...
 
 
-class GuardedDownloads:
-    """An HTTP client for what is large, that goes only where it may. Close it, or use it as a context."""
+class GuardedDownloads(GuardedClient):
+    """Fetches what is large."""
 
     def __init__(
         self,
@@ -91,28 +90,14 @@ class GuardedDownloads:
 
         ``roots``: the only trust anchors of https servers (PEM); None: the machine's. Raises OSError, ValueError.
         """
-        self.allowed = allowed
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT, sock_connect=CONNECT, sock_read=stall)
+        super().__init__(allowed, timeout, roots=roots, connections=DOWNLOADS_MAX)
         self._listed_in = listed_in
-        self._timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT, sock_connect=CONNECT, sock_read=stall)
         self._stall = stall
         self._total = total
         self._pause = pause
-        self._tls = ssl.create_default_context(cafile=roots)
-        self._session: aiohttp.ClientSession | None = None
         self._turns = asyncio.Semaphore(DOWNLOADS_MAX)
         self._waiting = 0
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close what is open."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
 
     def check(self, url: str) -> None:
         """Return when this URL is on the list. Raises FirmwareRefused (SOURCE_NOT_ALLOWED)."""
@@ -182,8 +167,8 @@ class GuardedDownloads:
         target = source.target
         for _ in range(REDIRECTS_MAX + 1):
             own = source.headers if _origin(target) == _origin(source.target) else {}
-            async with self._opened().get(
-                str(target), headers=headers | own, allow_redirects=False, ssl=self._tls
+            async with self.session.get(
+                str(target), headers=headers | own, allow_redirects=False, ssl=self.tls
             ) as response:
                 if response.status not in _REDIRECTS:
                     return await _take(response, sink, progress)
@@ -209,11 +194,6 @@ class GuardedDownloads:
 
     def _refused(self, text: str) -> FirmwareRefused:
         return FirmwareRefused(Refusal.SOURCE_NOT_ALLOWED, f"{text} ({self._listed_in})")
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = guarded_session(self.allowed, self._timeout, connections=DOWNLOADS_MAX)
-        return self._session
 
 
 class _Source:

@@ -47,16 +47,23 @@ class TooLarge(Exception):
     """More bytes came than were allowed."""
 
 
-class GuardedHttp:
-    """An HTTP client that goes only where it may. Close it, or use it as a context."""
+class GuardedClient:
+    """Goes only where it may, by one session. Close it, or use it as a context."""
 
-    def __init__(self, allowed: AllowList, *, timeout: float = TIMEOUT, roots: Path | None = None) -> None:
+    def __init__(
+        self,
+        allowed: AllowList,
+        timeout: aiohttp.ClientTimeout,
+        *,
+        roots: Path | None,
+        connections: int = CONNECTIONS_MAX,
+    ) -> None:
         """``roots``: the only trust anchors of https servers (PEM); None: the machine's. Raises OSError, ValueError."""
         self.allowed = allowed
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._tls = ssl.create_default_context(cafile=roots)
+        self.tls: Final = ssl.create_default_context(cafile=roots)
+        self.timeout: Final = timeout
+        self._connections = connections
         self._session: aiohttp.ClientSession | None = None
-        self._fetches = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,6 +76,22 @@ class GuardedHttp:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session, which begins with the first request. Requests name ``tls``, and follow no redirect."""
+        if self._session is None:
+            self._session = _guarded_session(self.allowed, self.timeout, connections=self._connections)
+        return self._session
+
+
+class GuardedHttp(GuardedClient):
+    """Fetches what is small."""
+
+    def __init__(self, allowed: AllowList, *, timeout: float = TIMEOUT, roots: Path | None = None) -> None:
+        """``roots``: the only trust anchors of https servers (PEM); None: the machine's. Raises OSError, ValueError."""
+        super().__init__(allowed, aiohttp.ClientTimeout(total=timeout), roots=roots)
+        self._fetches = 0
 
     async def fetch(
         self, url: str, *, expect: str | Sequence[str], size_max: int, body: bytes | None = None, sends: str = ""
@@ -86,7 +109,7 @@ class GuardedHttp:
             types = (expect,) if isinstance(expect, str) else tuple(expect)
             return await self._fetch(target, types, size_max, body, sends)
         except TimeoutError:
-            raise FetchFailed(f"no answer within {self._timeout.total:g} s") from None
+            raise FetchFailed(f"no answer within {self.timeout.total:g} s") from None
         except TooLarge:
             raise UselessAnswer(f"the answer has more than {size_max} bytes") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -100,13 +123,13 @@ class GuardedHttp:
         headers = {"Accept": ", ".join(expect), "Accept-Encoding": "identity"}
         if body is not None:
             headers["Content-Type"] = sends
-        async with self._opened().request(
+        async with self.session.request(
             "GET" if body is None else "POST",
             url,
             data=body,
             headers=headers,
             allow_redirects=False,
-            ssl=self._tls,
+            ssl=self.tls,
         ) as response:
             if response.status in _NOBODY_THERE:
                 raise FetchFailed(f"it answered {response.status}")
@@ -116,26 +139,15 @@ class GuardedHttp:
                 raise UselessAnswer(f"it answered with something else than {expect[0]}")
             return await take_at_most(response.content, size_max)
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = guarded_session(self.allowed, self._timeout)
-        return self._session
-
 
 class AddressRefused(OSError):
     """A name leads to an address that is refused; an OSError, so that the next address has its turn."""
 
 
-def guarded_session(
-    allowed: AllowList,
-    timeout: aiohttp.ClientTimeout,
-    *,
-    connections: int = CONNECTIONS_MAX,
-    connections_per_place: int = CONNECTIONS_PER_PLACE_MAX,
-) -> aiohttp.ClientSession:
-    """Return a session that connects to no address that is refused (AddressRefused); who asks has to close it.
+def _guarded_session(allowed: AllowList, timeout: aiohttp.ClientTimeout, *, connections: int) -> aiohttp.ClientSession:
+    """Return a session that connects to no address that is refused (AddressRefused), and knows no proxy and no cookie.
 
-    It knows no proxy and no cookie. The URL is the asker's business: ``allowed.target`` and ``allow_redirects=False``.
+    The URL is the asker's business: ``allowed.target`` and ``allow_redirects=False``.
     """
 
     def socket_to(address: tuple[Any, ...]) -> socket.socket:
@@ -153,7 +165,7 @@ def guarded_session(
         auto_decompress=False,
         connector=aiohttp.TCPConnector(
             limit=connections,
-            limit_per_host=connections_per_place,
+            limit_per_host=CONNECTIONS_PER_PLACE_MAX,
             use_dns_cache=False,
             socket_factory=socket_to,
         ),

@@ -1,16 +1,15 @@
 """A file sent by HTTP: PUT, or POST where PUT isn't known; to no address that is refused, and without redirects."""
 
 import asyncio
-import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import aiohttp
 
 from pki.destinations import AllowList, DestinationRefused
-from pki.fetching import AddressRefused, guarded_session, reason_of
+from pki.fetching import AddressRefused, GuardedClient, reason_of
 from pki.uploading import UploadFailed
 from pki.uploading.places import UploadPlace
 
@@ -27,29 +26,15 @@ _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 """What may be another answer the next time."""
 
 
-class HttpUploads:
-    """An HTTP client that sends files only where it may. Close it, or use it as a context."""
+class HttpUploads(GuardedClient):
+    """Sends files."""
 
     def __init__(
         self, allowed: AllowList, *, roots: Path | None = None, stall: float = STALL, total: float = TOTAL
     ) -> None:
         """``roots``: the only trust anchors of https servers (PEM); None: the machine's. Raises OSError, ValueError."""
-        self._allowed = allowed
-        self._timeout = aiohttp.ClientTimeout(total=total, connect=CONNECT, sock_connect=CONNECT, sock_read=stall)
-        self._tls = ssl.create_default_context(cafile=roots)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close what is open."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        timeout = aiohttp.ClientTimeout(total=total, connect=CONNECT, sock_connect=CONNECT, sock_read=stall)
+        super().__init__(allowed, timeout, roots=roots)
 
     async def send(self, place: UploadPlace, file: Path, file_name: str) -> None:
         """Send ``file`` to ``place``.
@@ -74,15 +59,13 @@ class HttpUploads:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         if place.credentials is not None:
             headers["Authorization"] = "Basic " + b64encode(":".join(place.credentials).encode()).decode()
-        if self._session is None:
-            self._session = guarded_session(self._allowed, self._timeout)
-        async with self._session.request(
+        async with self.session.request(
             method,
             place.url(file_name),
             data=_octets(file),
             headers=headers,
             allow_redirects=False,
-            ssl=self._tls,
+            ssl=self.tls,
         ) as response:
             return response.status
 
