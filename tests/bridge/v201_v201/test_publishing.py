@@ -75,8 +75,9 @@ async def test_a_backend_that_goes_before_it_is_told(world: "World", trouble: st
     world.context.firmware = PublishingDesk()
     world.backend.up = trouble == "refuses"
     world.backend.answers[STATUS] = CallError(ErrorCode.INTERNAL_ERROR, "no")
-    await world.from_backend("TriggerMessage", TRIGGER)
+    assert (await world.from_backend("TriggerMessage", TRIGGER))["status"] == "Accepted"
     await world.follow_ups.pop()()
+    assert world.follow_ups == []
 
 
 async def test_other_triggers_go_where_they_went(world: "World") -> None:
