@@ -210,4 +210,4 @@ async def test_a_look_up_without_data(standin: StandIn, connect: Connect) -> Non
     standin.say("GET", "/v1/auth/token/lookup-self", Reply(200, {"data": {}}))
 
     with pytest.raises(VaultUnavailable, match="without a token's data"):
-        await connect(standin, login=TokenLogin(lambda: "t"), timeout=0.2).call(who)
+        await connect(standin, login=TokenLogin(lambda: "t"), timeout=0.8).call(who)
