@@ -32,7 +32,10 @@ from pki.vault.logins import AppRoleLogin
 from tests.vault_standin import LOOKUP, Asked, Reply, StandIn, failed, standing_in
 
 SIGN, REVOKE, LOGIN = (("POST", f"/v1/{path}") for path in ("pki/sign/station", "pki/revoke", "auth/approle/login"))
-TIMEOUT = 0.5
+TIMEOUT = 5.0
+"""Seconds for each question: a machine under load answers within them."""
+SHORT = 1.0
+"""Seconds, where the answer never comes."""
 CA, OTHER_CA = (new_hierarchy("Test station", "Example CPO", datetime.now(UTC)) for _ in range(2))
 
 
@@ -77,9 +80,11 @@ def vault(tmp_path: Path) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-async def authority(vault: StandIn) -> AsyncIterator[VaultAuthority]:
+async def authority(vault: StandIn, request: pytest.FixtureRequest) -> AsyncIterator[VaultAuthority]:
+    """By default each question has TIMEOUT seconds."""
     login = AppRoleLogin("gateway", lambda: "hunter2")
-    connection = VaultConnection([vault.address], login, trust=TlsTrust(vault.roots), timeout=TIMEOUT)
+    timeout = getattr(request, "param", TIMEOUT)
+    connection = VaultConnection([vault.address], login, trust=TlsTrust(vault.roots), timeout=timeout)
     yield VaultAuthority(connection, mount="pki", role="station")
     await connection.close()
 
@@ -134,29 +139,26 @@ async def test_what_may_have_been_signed_is_not_signed_twice(
     await its_own(authority, "SN-2")
 
 
+@pytest.mark.parametrize("authority", [SHORT], indirect=True)
 async def test_a_vault_that_never_answers(vault: StandIn, authority: VaultAuthority) -> None:
     """A hundred stations wait for it; the event loop doesn't, and no thread is lost."""
     gate = threading.Event()
     vault.say(*SIGN, Reply(200, signed, gate=gate))
-    loop = asyncio.get_running_loop()
+    turns = 0
 
-    async def lag() -> float:
-        worst = 0.0
+    async def turn() -> None:
+        nonlocal turns
         while True:
-            try:
-                before = loop.time()
-                await asyncio.sleep(0.005)
-            except asyncio.CancelledError:
-                return worst
-            worst = max(worst, loop.time() - before)
+            await asyncio.sleep(0.005)
+            turns += 1
 
     requests = [request_of(f"SN-{n}") for n in range(100)]
-    watching = asyncio.create_task(lag())
+    watching = asyncio.create_task(turn())
     await asyncio.sleep(0)
     heard = await asyncio.gather(*map(authority.sign, requests), return_exceptions=True)
     assert all(isinstance(each, AuthorityUnavailable) for each in heard)
     watching.cancel()
-    assert await watching < TIMEOUT
+    assert turns > len(requests) // 10, "the loop had its turns meanwhile"
     gate.set()
     vault.say(*SIGN, SIGNED)
     await its_own(authority, "SN-1")
