@@ -18,6 +18,7 @@ from gateway.admin.openapi_firmware import FIRMWARE_SCHEMAS, firmware
 from gateway.admin.openapi_firmware_updates import FIRMWARE_UPDATE_SCHEMAS, firmware_updates
 from gateway.admin.openapi_logs import LOG_SCHEMAS, logs
 from gateway.admin.openapi_operations import (
+    IDENTITY,
     errors,
     json_answer,
     list_answer,
@@ -52,13 +53,6 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     LogRequest,
     CampaignToCreate,
 )
-_IDENTITY: Final = {
-    "name": "identity",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "maxLength": 48},
-    "description": "The station's identity, as in its URL.",
-}
 _SERIAL: Final = {
     "name": "serial",
     "in": "path",
@@ -118,7 +112,7 @@ def document() -> dict[str, Any]:
 
 
 def _updates() -> dict[str, Any]:
-    return firmware_updates(_IDENTITY)
+    return firmware_updates(IDENTITY)
 
 
 def _stations() -> dict[str, Any]:
@@ -132,7 +126,7 @@ def _stations() -> dict[str, Any]:
             ),
         },
         "stations/{identity}": {
-            "parameters": [_IDENTITY],
+            "parameters": [IDENTITY],
             "get": operation("Show a station.", {"200": json_answer("Station"), **errors("404")}),
             "patch": operation(
                 "Change a station's serial number, backend, group, OCPP version or exceptions.",
@@ -152,7 +146,7 @@ def _stations() -> dict[str, Any]:
             ),
         },
         "pending-stations/{identity}": {
-            "parameters": [_IDENTITY],
+            "parameters": [IDENTITY],
             "post": operation(
                 "Register one of them; the answer holds its password, once.",
                 {"201": json_answer("NewStationAnswer"), **errors("400", "404", "409")},
@@ -165,9 +159,9 @@ def _stations() -> dict[str, Any]:
 
 def _commands() -> dict[str, Any]:
     return {
-        **publications(_IDENTITY),
+        **publications(IDENTITY),
         "stations/{identity}/calls": {
-            "parameters": [_IDENTITY],
+            "parameters": [IDENTITY],
             "post": operation(
                 "Send a CALL in the station's own dialect and return the answer.",
                 {"200": json_answer("StationCall"), **errors("400", *_STATION_ERRORS)},
@@ -175,7 +169,7 @@ def _commands() -> dict[str, Any]:
             ),
         },
         "stations/{identity}/certificate": {
-            "parameters": [_IDENTITY],
+            "parameters": [IDENTITY],
             "post": operation(
                 "Ask the station to renew its certificate.",
                 {"202": {"description": "Asked."}, **errors("400", *_STATION_ERRORS)},
@@ -183,7 +177,7 @@ def _commands() -> dict[str, Any]:
             ),
         },
         "stations/{identity}/password": {
-            "parameters": [_IDENTITY],
+            "parameters": [IDENTITY],
             "post": operation(
                 "Give the station a new password over OCPP; nobody is shown it.",
                 {
@@ -195,7 +189,7 @@ def _commands() -> dict[str, Any]:
             ),
         },
         "stations/{identity}/security-profile": {
-            "parameters": [_IDENTITY],
+            "parameters": [IDENTITY],
             "get": operation(
                 "Show the upgrade that is under way, or the last one.",
                 {"200": json_answer("SecurityProfile"), **errors("404")},
@@ -313,7 +307,7 @@ def _trust() -> dict[str, Any]:
             ),
         },
         "trust-anchors/{identity}": {
-            "parameters": [_IDENTITY],
+            "parameters": [IDENTITY],
             "get": operation("Show which roots a station has.", {"200": json_answer("StationTrust"), **errors("404")}),
             "post": operation(
                 "Install and delete now what is to be, and show which roots it has then.",

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from gateway.admin.logs import STATES, LogFilter, LogRequest
-from gateway.admin.openapi_operations import errors, json_answer, operation, page_answer
+from gateway.admin.openapi_operations import IDENTITY, errors, json_answer, operation, page_answer
 from gateway.admin.openapi_words import TIME, a_text, an_object
 
 _LOG: Final = an_object(
@@ -36,13 +36,6 @@ _ID: Final = {
     "schema": {"type": "integer", "minimum": 1},
     "description": "The log's id.",
 }
-_IDENTITY: Final = {
-    "name": "identity",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "maxLength": 48},
-    "description": "The station's identity, as in its URL.",
-}
 
 
 def logs() -> dict[str, Any]:
@@ -72,7 +65,7 @@ def logs() -> dict[str, Any]:
             ),
         },
         "stations/{identity}/logs": {
-            "parameters": [_IDENTITY],
+            "parameters": [IDENTITY],
             "post": operation(
                 "Ask the station for a log, which is kept here.",
                 {"202": json_answer("StationLog", "Asked."), **errors("400", "404", "409", "502", "504")},

@@ -1,10 +1,19 @@
 """How the OpenAPI description says what an endpoint takes and answers."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from gateway.admin.requests import Query
+
+IDENTITY: Final = {
+    "name": "identity",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "maxLength": 48},
+    "description": "The station's identity, as in its URL.",
+}
+"""The parameter of every path that names a station."""
 
 
 def operation(
