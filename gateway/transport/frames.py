@@ -33,7 +33,6 @@ _FIN_PING: Final = 0x89
 _FIN_PONG: Final = 0x8A
 _MASKED: Final = 0x80
 _SIMPLE_CONTROL: Final = frozenset({_FIN_PING, _FIN_PONG})
-_ANOTHER: Final = 0
 _CONTROL_MAX: Final = 125
 _SHORT: Final = 126
 _LONG: Final = 127
@@ -41,6 +40,8 @@ _HEAD_7: Final = struct.Struct("!BB").pack
 _HEAD_16: Final = struct.Struct("!BBH").pack
 _HEAD_64: Final = struct.Struct("!BBQ").pack
 _EMPTY: Final = memoryview(b"")
+_MASKS: Final = 256
+"""Masks that one question to the system's generator gives: each is a system call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,26 @@ Event = bytes | Ping | Pong | Ended
 def cut_reason(reason: str) -> str:
     """Return as much of ``reason`` as a close frame holds, cut between characters."""
     return reason.encode()[:REASON_MAX].decode(errors="ignore")
+
+
+class _Masks:
+    """Masks of frames that are sent: the system's own randomness (RFC 6455 5.3), asked for many at a time."""
+
+    def __init__(self) -> None:
+        self._drawn = b""
+        self._used = 0
+
+    def draw(self) -> bytes:
+        """Return four octets that nobody has had before."""
+        used = self._used
+        if used == len(self._drawn):
+            self._drawn = secrets.token_bytes(_MASKS * 4)
+            used = 0
+        self._used = used + 4
+        return self._drawn[used : used + 4]
+
+
+_masks = _Masks()
 
 
 class Frames:
@@ -124,33 +145,57 @@ class Frames:
             self._end = len(self._kept)
         self._position = 0
 
-    def next(self) -> Event | None:
-        """Return the next message or other event, None when more bytes are needed."""
+    def next(self) -> Event | None:  # noqa: C901, PLR0911, PLR0912 - every message goes through
+        """Return the next message or other event, None when more bytes are needed.
+
+        The header is read where it lies, and for a text in one frame nothing is called but what unmasks it. A text that
+        is too long, or comes between fragments, is for the protocol object to refuse.
+        """
         while not self._over:
             if self._through:
                 event = self._pass_on()
                 if event is not None or self._through:
                     return event
                 continue
-            measured = self._measure()
-            if measured is None:
+            view, end, start = self._view, self._end, self._position + 2
+            if end < start:
                 return None
-            kind, start, stop = measured
-            if kind == _ANOTHER:
+            first, second = view[start - 2], view[start - 1]
+            length = second & 0x7F
+            if length >= _SHORT:
+                size = 2 if length == _SHORT else 8
+                if end < start + size:
+                    return None
+                length = int.from_bytes(view[start : start + size], "big")
+                start += size
+            masked = second & _MASKED
+            if first == _FIN_TEXT:
+                simple = length <= self._limits.max_message and self._parts is None
+            else:
+                simple = first in _SIMPLE_CONTROL and length <= _CONTROL_MAX
+            stop = start + length + 4 if masked else start + length
+            if not simple or masked != self._mask_bit:
                 self._through = stop - self._position
                 continue
-            if stop > self._end:
+            if stop > end:
                 return None
             self._position = stop
-            payload = self._payload(start, stop)
-            if kind == _FIN_TEXT:
+            if masked:
+                payload = apply_mask(view[start + 4 : stop], bytes(view[start : start + 4]))
+            else:
+                payload = bytes(view[start:stop])
+            if first == _FIN_TEXT:
                 return payload if payload.isascii() else self._checked(payload)
-            return Ping(payload) if kind == _FIN_PING else Pong(payload)
+            return Ping(payload) if first == _FIN_PING else Pong(payload)
         return None
 
     def keep(self) -> bool:
         """Copy what wasn't used up; return True when a message or frame has begun and isn't whole."""
         position, end = self._position, self._end
+        if position == end and self._kept is None:  # all was used up, as nearly always
+            self._view = _EMPTY
+            self._position = self._end = 0
+            return not self._over and (self._through > 0 or self._parts is not None)
         view, self._view = self._view, _EMPTY
         self._position = self._end = 0
         if self._over:
@@ -165,39 +210,6 @@ class Frames:
             else:
                 del self._kept[:position]
         return not self._over and (self._kept is not None or self._through > 0 or self._parts is not None)
-
-    def _measure(self) -> tuple[int, int, int] | None:
-        """Read a frame's header: its kind, where the payload (or the mask) starts, where the frame stops.
-
-        The kind is the first byte of a simple frame that may be read here, else ``_ANOTHER``: a text message that is
-        too long, or comes between fragments, is for the protocol object to refuse. None when the header isn't whole.
-        """
-        view = self._view
-        start = self._position + 2
-        if self._end < start:
-            return None
-        first = view[start - 2]
-        second = view[start - 1]
-        length = second & 0x7F
-        if length >= _SHORT:
-            size = 2 if length == _SHORT else 8
-            if self._end < start + size:
-                return None
-            length = int.from_bytes(view[start : start + size], "big")
-            start += size
-        masked = second & _MASKED
-        stop = start + length + 4 if masked else start + length
-        if first == _FIN_TEXT:
-            simple = length <= self._limits.max_message and self._parts is None
-        else:
-            simple = first in _SIMPLE_CONTROL and length <= _CONTROL_MAX
-        return first if simple and masked == self._mask_bit else _ANOTHER, start, stop
-
-    def _payload(self, start: int, stop: int) -> bytes:
-        view = self._view
-        if self._mask_bit:
-            return apply_mask(view[start + 4 : stop], bytes(view[start : start + 4]))
-        return bytes(view[start:stop])
 
     def _checked(self, payload: bytes) -> bytes | Ended:
         try:
@@ -301,5 +313,5 @@ class Frames:
             head = _HEAD_64(first, bit | _LONG, length)
         if not bit:
             return head + payload
-        mask = secrets.token_bytes(4)
+        mask = _masks.draw()
         return head + mask + apply_mask(payload, mask)
