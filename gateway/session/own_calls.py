@@ -12,7 +12,7 @@ from gateway.session.tally import Outcome, Tally
 from gateway.wire import frames
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.rpc import Rpc, Stray, Ticket, TooManyWaiting
-from gateway.wire.schemas import operation
+from gateway.wire.schemas import operation, operations
 from policies.words import Kind
 
 
@@ -30,11 +30,14 @@ class OwnCalls:
         self._log = log
         self._sent = sent
         self._socket: Socket | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._operations = operations(side.version)
         self._timer: asyncio.TimerHandle | None = None
 
     def opened(self, socket: Socket) -> None:
         """The WebSocket is open."""
         self._socket = socket
+        self._loop = asyncio.get_running_loop()
 
     def lost(self, reason: str) -> None:
         """The WebSocket is gone: whoever waits for an answer gets PeerUnavailable."""
@@ -52,7 +55,7 @@ class OwnCalls:
         """
         if self._socket is None:
             raise NotSent("not connected")
-        known = operation(self._side.version, action)
+        known = self._operations.get(action) or operation(self._side.version, action)
         try:
             payload = self._stages.outgoing(known, Kind.CALL, action, payload)
         except Answered as instead:
@@ -61,7 +64,7 @@ class OwnCalls:
             if error.verdict is None:  # of what a policy decides the log hears from it
                 self._log.error("not_sendable", action=action, reason=error.description)
             raise
-        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Json] = self._loop.create_future()
         try:
             ticket = self._rpc.place(action, payload, future)
         except TooManyWaiting as crowded:
@@ -94,9 +97,8 @@ class OwnCalls:
             self._pump()
 
     def _pump(self) -> None:
-        loop = asyncio.get_running_loop()
         while (socket := self._socket) is not None:
-            call = self._rpc.next_call(loop.time())
+            call = self._rpc.next_call(self._loop.time())
             if call is None:
                 return
             try:
@@ -108,7 +110,7 @@ class OwnCalls:
             if socket.send(text) and self._sent is not None:
                 self._sent(text)
             if self._timer is None:
-                self._timer = loop.call_later(self._seconds_left(), self._check_deadline)
+                self._timer = self._loop.call_later(self._seconds_left(), self._check_deadline)
 
     def _unwritable(self, call: frames.Call) -> None:
         self._log.error("not_sendable", action=call.action, reason="it can't be written as JSON")
@@ -118,19 +120,18 @@ class OwnCalls:
 
     def _seconds_left(self) -> float:
         deadline = self._rpc.deadline
-        return 0.0 if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
+        return 0.0 if deadline is None else max(0.0, deadline - self._loop.time())
 
     def _check_deadline(self) -> None:
         """One timer serves all CALLs: most are answered before it fires, and it is set anew only then."""
         self._timer = None
-        loop = asyncio.get_running_loop()
-        late = self._rpc.expire(loop.time())
+        late = self._rpc.expire(self._loop.time())
         if late is not None:
             self._log.warning("no_answer", action=late.call.action, message_id=late.call.message_id)
             self._fail(late, PeerUnavailable(f"no answer to {late.call.action} in time"))
             self._pump()
         elif self._rpc.deadline is not None:
-            self._timer = loop.call_later(self._seconds_left(), self._check_deadline)
+            self._timer = self._loop.call_later(self._seconds_left(), self._check_deadline)
 
     def _settle(self, ticket: Ticket, outcome: Json | CallError) -> None:
         future: asyncio.Future[Json] = ticket.context

@@ -97,10 +97,13 @@ class Peer:
         self._has_answered = answered
         self._keep = keep
         self._socket: Socket | None = None
-        self._inbox: asyncio.Queue[frames.Call | None] = asyncio.Queue()
+        self._inbox: list[frames.Call] = []
+        """The peer's CALLs that wait for their turn: a handful at most, so that a list is the smallest queue."""
+        self._idle: asyncio.Future[None] | None = None
+        """What the worker waits for while the inbox is empty."""
         self._paused = False
         self._worker: asyncio.Task[None] | None = None
-        self._actions = operations(side.version).keys()
+        self._operations = operations(side.version)
         self._strikes = Strikes()
         self._refusals = Strikes()
         self._recent: OrderedDict[str, int] = OrderedDict()
@@ -159,9 +162,8 @@ class Peer:
         if self._socket is None:
             return
         self._socket = None
-        while not self._inbox.empty():
-            self._inbox.get_nowait()
-        self._inbox.put_nowait(None)
+        self._inbox.clear()
+        self._rouse()
         self._own.lost(reason)
         self._lost(self, reason)
 
@@ -190,8 +192,9 @@ class Peer:
     def _arrived(self, call: frames.Call) -> None:
         arrival = self._rpc.arrived(call)
         if arrival is Arrival.NEW:
-            self._inbox.put_nowait(call)
-            if self._inbox.qsize() >= INBOX_HIGH and not self._paused and self._socket is not None:
+            self._inbox.append(call)
+            self._rouse()
+            if len(self._inbox) >= INBOX_HIGH and not self._paused and self._socket is not None:
                 self._paused = True
                 self._socket.pause()
         elif arrival is Arrival.REPEATED:
@@ -212,11 +215,15 @@ class Peer:
             self._report(SecurityKind.ATTEMPTED_REPLAY, "a messageId was used again for another message")
 
     async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            call = await self._inbox.get()
-            if call is None:
-                return
-            if self._paused and self._inbox.empty() and self._socket is not None:
+            while not self._inbox:
+                if self._socket is None:
+                    return
+                self._idle = loop.create_future()
+                await self._idle
+            call = self._inbox.pop(0)
+            if self._paused and not self._inbox and self._socket is not None:
                 self._paused = False
                 self._socket.resume()
             try:
@@ -228,10 +235,16 @@ class Peer:
                 return
             self._has_answered()
 
+    def _rouse(self) -> None:
+        """Tell the worker that there is something to do."""
+        idle, self._idle = self._idle, None
+        if idle is not None and not idle.done():
+            idle.set_result(None)
+
     async def _serve(self, call: frames.Call) -> None:
         """Answer one CALL, whatever happens in its handling but :class:`Unanswerable`."""
         try:
-            known = operation(self._side.version, call.action)
+            known = self._operations.get(call.action) or operation(self._side.version, call.action)
             answer = await self._answer_to(known, call)
             answer = self._stages.outgoing(known, Kind.RESULT, call.action, answer)
             text = frames.encode_result(call.message_id, answer)
@@ -262,7 +275,7 @@ class Peer:
         return await self._handle(call.action, payload)
 
     def _refuse(self, call: frames.Call, error: CallError) -> None:
-        if call.action in self._actions:
+        if call.action in self._operations:
             error = self._stages.refusal(call.action, error)
         # Counted always, logged as far as anybody reads: a station that is refused forever repeats itself forever.
         if not self._refusals.one_more(asyncio.get_running_loop().time()):
@@ -312,4 +325,4 @@ class Peer:
 
     def _label(self, action: str) -> str:
         """An action of the schemas by its name; anything else is the peer's text and has no place in a label or log."""
-        return action if action in self._actions else "other"
+        return action if action in self._operations else "other"

@@ -5,14 +5,15 @@ schema), and the answer back the same way. A backend's CALL walks the mirror ima
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from gateway.bridge.books import Books, Json
 from gateway.bridge.ports import Clock, PeerUnavailable
+from gateway.session.answer_time import ANSWER_WITHIN, AnswerTime
 from gateway.session.boot import BootGate
 from gateway.session.boot_notification import BootNotifications, BootRules
 from gateway.session.peer import TRY_LATER, Peer, Unanswerable
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from gateway.session.stages import Inspector
     from gateway.session.station_quarantine import StationQuarantine
 
-ANSWER_WITHIN: Final = 20.0
-"""Seconds from a station's CALL to its answer, whatever it costs to ask others: a station gives up after 30 by default
-(OCPP 2.0.1 OCPPCommCtrlr.MessageTimeout)."""
 DECIDED_BY_THE_BACKEND: Final = frozenset({"Authorize", "StartTransaction"})
 """Actions to which nobody else has an answer: they wait for a backend's leg that is only being opened."""
 QUEUED: Final = frozenset({"SecurityEventNotification"})
@@ -110,8 +108,7 @@ class Station:
         self._boot = BootNotifications(self, registry, boot_rules, clock)
         self.turn: Final = asyncio.Lock()
         """Held while a CALL of the station is in hand, or one that a person has released."""
-        self._handling: asyncio.Task[object] | None = None
-        self._answer_by = 0.0
+        self._answer_time = AnswerTime()
         self._from_backend_turn = asyncio.Lock()
         self._log = log.bind(identity=record.identity)
 
@@ -202,7 +199,7 @@ class Station:
             raise PeerUnavailable("the station is not connected")
         if not self.gate.may_send(action):
             raise PeerUnavailable(f"the station's BootNotification is {self.gate.status.value}")
-        answer = await self._in_time(action, peer.call(action, payload))
+        answer = await self._answer_time.ask(action, peer.call(action, payload))
         if answer.get("status") == "Accepted":
             self.gate.agreed(action, payload)
         return answer
@@ -214,29 +211,12 @@ class Station:
         be answered.
         """
         try:
-            return await self._in_time(action, self.backend.call(action, payload))
+            return await self._answer_time.ask(action, self.backend.call(action, payload))
         except NotSendable as error:
             # What moves money is kept by who knows its order: the ledger, or the station's own message is.
             if (verdict := error.withheld) is None or moves_money(action, payload):
                 raise
             return await self.quarantine.withhold(action, payload, verdict)
-
-    async def _in_time(self, action: str, asking: Coroutine[Any, Any, Json]) -> Json:
-        """Raise PeerUnavailable when the station's CALL that this task handles, if any, has to be answered."""
-        if asyncio.current_task() is not self._handling:
-            return await asking
-        too_late = f"no time is left for {action}: the station waits for its answer"
-        if asyncio.get_running_loop().time() >= self._answer_by:
-            asking.close()
-            raise PeerUnavailable(too_late)
-        deadline = asyncio.timeout_at(self._answer_by)
-        try:
-            async with deadline:
-                return await asking
-        except TimeoutError:
-            if deadline.expired():
-                raise PeerUnavailable(too_late) from None
-            raise
 
     async def begun(self) -> None:
         """Wait for a backend's leg that is only being opened; not for one that is away."""
@@ -273,13 +253,13 @@ class Station:
         repetition would else be answered as a known one, before anything of it is safe. And within ``ANSWER_WITHIN``
         seconds.
         """
-        answer_by = asyncio.get_running_loop().time() + ANSWER_WITHIN
+        answer_by = self._answer_time.loop.time() + ANSWER_WITHIN
         async with self.turn:
-            self._handling, self._answer_by = asyncio.current_task(), answer_by
+            self._answer_time.begin(answer_by)
             try:
                 return await self._from_station(action, payload)
             finally:
-                self._handling = None
+                self._answer_time.end()
 
     async def keep(self, action: str, payload: Json, verdict: Verdict) -> Json:
         """Keep a CALL of the station for a person, as the policy has it, and return the answer's payload.

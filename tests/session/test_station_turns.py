@@ -8,8 +8,8 @@ import pytest
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import PeerUnavailable
+from gateway.session.answer_time import ANSWER_WITHIN
 from gateway.session.ports import BootStatus
-from gateway.session.station import ANSWER_WITHIN
 
 if TYPE_CHECKING:
     from tests.session.conftest import FakeClock, House, Talk
