@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.edge import passwords
 from gateway.store.database import Database
 from gateway.store.stations import Stations
 from pki import profiles
@@ -46,17 +47,22 @@ def write_certificates(deployment: Path, folder: Path, names: Sequence[str], *, 
         (folder / f"{name}.pem").write_bytes(key_pem(key) + chain.encode())
 
 
-def register(deployment: Path, names: Sequence[str]) -> None:
-    """Register the stations for security profile 3, as ``voltgate station add`` would, all in one process."""
-    asyncio.run(_register(deployment, names))
+def register(deployment: Path, names: Sequence[str], password: str | None = None) -> None:
+    """Register the stations, as ``voltgate station add`` would, all in one process.
+
+    For security profile 3, or with a password for profile 2. All have the same then, and one hash: thousands of scrypts
+    would take minutes, and no message is dearer for it.
+    """
+    asyncio.run(_register(deployment, names, passwords.hash_password(password) if password else None))
 
 
-async def _register(deployment: Path, names: Sequence[str]) -> None:
+async def _register(deployment: Path, names: Sequence[str], password_hash: str | None) -> None:
     database = await Database.open(f"sqlite+aiosqlite:///{deployment / 'voltgate.db'}", exclusive=False)
+    profile = 2 if password_hash else 3
     try:
         stations = Stations(database)
         for name in names:
-            await stations.add(name, profile=3, serial=None, backend=None, password_hash=None)
+            await stations.add(name, profile=profile, serial=None, backend=None, password_hash=password_hash)
     finally:
         await database.close()
 

@@ -69,7 +69,7 @@ def drain(scratch: Path, names: Sequence[str], per_second: int) -> dict[str, Any
     count = asyncio.run(fill(folder, names))
     with (
         servers.ledger(count, per_second) as (backend_port, result),
-        servers.gateway(folder, backend_port, VOLTGATE__LOG__LEVEL="warning") as server,
+        servers.gateway(folder, backend_port, {"VOLTGATE__LOG__LEVEL": "warning"}) as server,
     ):
         said = json.loads(result())
         spent = server.settle()

@@ -31,7 +31,7 @@ _NGINX: Final = """\
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log warn;
-worker_processes auto;
+worker_processes {workers};
 worker_rlimit_nofile 20000;
 events {{ worker_connections 8192; }}
 http {{
@@ -44,7 +44,7 @@ http {{
         ssl_certificate {pki}/gateway-rsa.pem;
         ssl_certificate_key {pki}/gateway-rsa.key;
         ssl_client_certificate {pki}/station-roots.pem;
-        ssl_verify_client on;
+        ssl_verify_client {verify};
         ssl_verify_depth 4;
         ssl_protocols TLSv1.2 TLSv1.3;
         ssl_ciphers {suites};
@@ -122,12 +122,15 @@ def run(*arguments: str) -> str:
 
 
 @contextlib.contextmanager
-def _process(*command: str, environment: Mapping[str, str] | None = None, log: Path | None = None) -> Iterator[Any]:
-    """Run a child with its stdin and stdout at hand; SIGTERM at the end."""
+def _process(
+    *command: str, environment: Mapping[str, str] | None = None, log: Path | None = None, core: int | None = None
+) -> Iterator[Any]:
+    """Run a child with its stdin and stdout at hand, bound to ``core``; SIGTERM at the end."""
+    bound = ["taskset", "--cpu-list", str(core)] if core is not None else []
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(log.open("ab")) if log is not None else None
         child = subprocess.Popen(  # noqa: S603 - our own commands
-            command,
+            [*bound, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -166,13 +169,17 @@ def silent() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, backend_port: int, **environment: str) -> Iterator[Server]:
-    """Run `voltgate serve` out of ``folder``, its log in a file as a service's would be."""
+def gateway(
+    folder: Path, backend_port: int, environment: Mapping[str, str] | None = None, *, core: int | None = None
+) -> Iterator[Server]:
+    """Run `voltgate serve` out of ``folder``, its log in a file as a service's would be; ``core`` binds it to one."""
     settings = dict.fromkeys(("LISTENERS__0__BIND", "LISTENERS__1__BIND", "ADMIN__BIND"), "127.0.0.1:0")
     settings["BACKENDS__LEGACY__URL"] = f"ws://127.0.0.1:{backend_port}/{{identity}}"
     variables = {f"VOLTGATE__{key}": value for key, value in settings.items()}
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(folder / "voltgate.yaml")]
-    with _process(*command, environment=variables | environment, log=folder / "serve.log") as child:
+    with _process(
+        *command, environment=variables | dict(environment or {}), log=folder / "serve.log", core=core
+    ) as child:
         ports = {}
         while (said := child.stdout.readline()) != "ready\n":
             if not said:
@@ -183,9 +190,14 @@ def gateway(folder: Path, backend_port: int, **environment: str) -> Iterator[Ser
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, pki: Path, upstream_port: int | None) -> Iterator[Server]:
-    """Run nginx with client certificates on; without ``upstream_port`` it answers the upgrade itself."""
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+def nginx(
+    folder: Path, pki: Path, upstream_port: int | None, *, core: int | None = None, verify: bool = True
+) -> Iterator[Server]:
+    """Run nginx; without ``upstream_port`` it answers the upgrade itself.
+
+    ``verify``: it asks for client certificates. With ``core`` it has one worker, which is bound to it.
+    """
+    program = nginx_program()
     if program is None:
         raise SystemExit("nginx isn't installed; on Debian and Ubuntu: apt install nginx-light")
     folder.mkdir()
@@ -193,8 +205,10 @@ def nginx(folder: Path, pki: Path, upstream_port: int | None) -> Iterator[Server
     accept = accept_value(KEY.encode()).decode()
     answer = _ALONE.format(accept=accept) if upstream_port is None else _PROXY.format(upstream=upstream_port)
     configuration = folder / "nginx.conf"
-    configuration.write_text(_NGINX.format(folder=folder, port=port, pki=pki, suites=_SUITES, answer=answer))
-    with _process(program, "-c", str(configuration), "-p", str(folder), log=folder / "stderr.log") as child:
+    words = {"workers": "auto" if core is None else "1", "verify": "on" if verify else "off"}
+    text = _NGINX.format(folder=folder, port=port, pki=pki, suites=_SUITES, answer=answer, **words)
+    configuration.write_text(text)
+    with _process(program, "-c", str(configuration), "-p", str(folder), log=folder / "stderr.log", core=core) as child:
         server = Server(port, child.pid)
         deadline = time.monotonic() + PATIENCE
         while not _listens(port):
@@ -205,15 +219,51 @@ def nginx(folder: Path, pki: Path, upstream_port: int | None) -> Iterator[Server
 
 
 @contextlib.contextmanager
+def naive(folder: Path, pki: Path, backend_port: int, password: str, *, core: int | None = None) -> Iterator[Server]:
+    """Run the naive gateway with the ECDSA certificate."""
+    files = [str(pki / f"gateway-ecdsa.{kind}") for kind in ("pem", "key")]
+    command = [sys.executable, "-m", "bench.peers.naive", *files, f"ws://127.0.0.1:{backend_port}", password]
+    with _process(*command, log=folder / "naive.log", core=core) as child:
+        yield Server(int(child.stdout.readline()), child.pid)
+
+
+@contextlib.contextmanager
 def callers(job: Job, *, core: int | None = None) -> Iterator[Any]:
     """Run the load generator with ``job`` up to its ``ready``; ``core`` binds it to one."""
-    bound = ["taskset", "--cpu-list", str(core)] if core is not None else []
-    with _process(*bound, sys.executable, "-m", "bench.caller") as child:
+    with _process(sys.executable, "-m", "bench.caller", core=core) as child:
         child.stdin.write(line(job))
         child.stdin.flush()
         if child.stdout.readline() != "ready\n":
             raise SystemExit("the load generator failed")
         yield child
+
+
+class Load:
+    """The load generator of the messages: a process of its own, with the backend of the server under test in it."""
+
+    def __init__(self, child: Any) -> None:
+        self._child = child
+        self.backend_port: int = self._answer()["backend"]
+
+    def do(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Have it do something; return what it says of it. SystemExit when it fails."""
+        self._child.stdin.write(json.dumps({"do": command} | arguments) + "\n")
+        self._child.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        said = self._child.stdout.readline()
+        if not said:
+            raise SystemExit("the load generator failed: its reason is above")
+        answer: dict[str, Any] = json.loads(said)
+        return answer
+
+
+@contextlib.contextmanager
+def load(core: int | None = None) -> Iterator[Load]:
+    """Run the load generator of the messages."""
+    with _process(sys.executable, "-m", "bench.load", core=core) as child:
+        yield Load(child)
 
 
 def go(child: Any) -> None:
@@ -231,10 +281,15 @@ def outcome(child: Any) -> dict[str, Any]:
     return said
 
 
+def nginx_program() -> str | None:
+    """Return where nginx is installed; None where it isn't."""
+    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
 def machine() -> dict[str, Any]:
     """Describe where this was measured."""
     found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    program = nginx_program()
     said = subprocess.run([program, "-v"], check=True, stderr=subprocess.PIPE, text=True).stderr if program else ""  # noqa: S603 - nginx
     return {
         "cores": os.cpu_count(),

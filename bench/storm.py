@@ -85,7 +85,7 @@ def measure(scratch: Path, tls: str, *, stacks: bool = False, **environment: str
     }
     with (
         servers.upstream() as backend_port,
-        servers.gateway(folder, backend_port, **watched | environment) as server,
+        servers.gateway(folder, backend_port, watched | environment) as server,
     ):
         found = [storm(server, scratch / "ecdsa", names, tls) for _ in range(STORMS)]
     seen = json.loads(record.read_text(encoding="utf-8"))

@@ -1,0 +1,119 @@
+"""The measured phases: frames that are ready are sent, answers are counted and kept, and looked at later."""
+
+import random
+import select
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.load import octets
+from bench.load.station import Station
+
+PATIENCE: Final = 30.0
+"""Seconds without any answer after which a phase has failed."""
+RECEIVE: Final = 4_096
+SPIN: Final = 0.002
+"""Seconds before a message is due from which on the generator doesn't sleep: epoll's clock has milliseconds."""
+
+Handlers = dict[int, Callable[[], None]]
+
+
+@dataclass(slots=True)
+class Phase:
+    """What happened."""
+
+    messages: int
+    seconds: float = 0.0
+    cpu: float = 0.0
+    """CPU seconds of the generator, its backend included."""
+    latencies: list[float] = field(default_factory=list)
+    """Seconds from when a message was due to its whole answer; only of paced phases."""
+    lateness: list[float] = field(default_factory=list)
+    """Seconds by which the generator itself was late with a message."""
+
+
+def _answered(station: Station, data: bytes) -> int:
+    """Keep what came; return how many answers are whole with it."""
+    if not data:
+        raise SystemExit(f"{station.name}: the server closed the connection")
+    station.kept.append(data)
+    return station.cutter.messages(data)
+
+
+def saturating(epoll: select.epoll, handlers: Handlers, stations: list[Station]) -> Phase:
+    """Let each station send its next frame as soon as it has the answer to the one before."""
+    found = Phase(sum(len(each.records) for each in stations))
+    talking = {
+        each.socket.fileno(): (each.socket.recv, each.socket.send, iter(each.records), each.kept.append, each)
+        for each in stations
+    }
+    began, spent = time.monotonic(), time.process_time()
+    for _, send, records, _, _ in talking.values():
+        send(next(records))
+    left, poll, get = found.messages, epoll.poll, talking.get
+    while left:
+        events = poll(PATIENCE)
+        if not events:
+            raise SystemExit(f"no answer for {PATIENCE:.0f} seconds")
+        for descriptor, _ in events:
+            talker = get(descriptor)
+            if talker is None:
+                handlers[descriptor]()
+                continue
+            receive, send, records, keep, station = talker
+            data = receive(RECEIVE)
+            size = len(data)
+            # One record, whole: all but always. It is what the cutter would say, without a call.
+            if size >= octets.CONTROL_MAX and size == 5 + (data[3] << 8 | data[4]) and not station.cutter.inside:
+                keep(data)
+            elif not _answered(station, data):
+                continue
+            left -= 1
+            for record in records:
+                if send(record) != len(record):
+                    raise SystemExit("a station's socket takes no more")
+                break
+    found.seconds, found.cpu = time.monotonic() - began, time.process_time() - spent
+    return found
+
+
+def _schedule(stations: list[Station], count: int) -> Iterator[Station]:
+    """Give the station of each message: each once in a round, in an order that isn't that of their connecting."""
+    shuffled = random.Random(7).sample(stations, len(stations))  # noqa: S311 - no secret
+    for _ in range(count):
+        yield from shuffled
+
+
+def paced(epoll: select.epoll, handlers: Handlers, stations: list[Station], per_second: float) -> Phase:
+    """Send so many messages a second over all stations in turn, whatever the answers do (open loop)."""
+    found = Phase(sum(len(each.records) for each in stations))
+    records = {each.name: iter(each.records) for each in stations}
+    order = _schedule(stations, len(stations[0].records))
+    talking = {each.socket.fileno(): each for each in stations}
+    outstanding: dict[str, float] = {}
+    sent = 0
+    began, spent = time.monotonic(), time.process_time()
+    while len(found.latencies) < found.messages:
+        due = began + sent / per_second
+        now = time.monotonic()
+        if sent < found.messages and now >= due:
+            station = next(order)
+            if station.name in outstanding:
+                raise SystemExit(f"{station.name}: its next message is due, and the last isn't answered")
+            station.socket.send(next(records[station.name]))
+            outstanding[station.name] = due
+            found.lateness.append(now - due)
+            sent += 1
+            continue
+        wait = PATIENCE if sent == found.messages else max(0.0, due - now - SPIN)
+        events = epoll.poll(wait)
+        if not events and wait == PATIENCE:
+            raise SystemExit(f"no answer for {PATIENCE:.0f} seconds")
+        for descriptor, _ in events:
+            if (talker := talking.get(descriptor)) is None:
+                handlers[descriptor]()
+            elif _answered(talker, talker.socket.recv(RECEIVE)):
+                found.latencies.append(time.monotonic() - outstanding.pop(talker.name))
+    found.seconds, found.cpu = time.monotonic() - began, time.process_time() - spent
+    return found

@@ -1,0 +1,1 @@
+"""What a user might run instead of Voltgate."""
