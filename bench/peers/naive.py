@@ -2,8 +2,8 @@
 
 OCPP 2.0.1 comes in over TLS, OCPP 1.6 goes out; both sides' schemas are checked by the package, as it does by default.
 Every station has the same password. It journals nothing, has no policy and forgets its transactions when it ends. For
-what speed it can have: uvloop, no compression, no logging. ``python -m bench.peers.naive CHAIN KEY BACKEND_URL PASSWORD``
-prints its port.
+what speed it can have: uvloop, no compression, no logging.
+``python -m bench.peers.naive CHAIN KEY BACKEND_URL PASSWORD`` prints its port.
 """
 
 import asyncio
