@@ -2,14 +2,14 @@
 
 import sys
 
-from bench import end_to_end, exi, firmware, firmware_serving, handshakes, outage, policy, road, signing, storm
+from bench import exi, firmware, firmware_serving, handshakes, messages, outage, policy, road, signing, storm
 
 if __name__ == "__main__":
     road.main()
     policy.main()
     exi.main()
     if sys.platform == "linux":
-        end_to_end.main()
+        messages.main()
         storm.main()
         outage.main()
         handshakes.main()

@@ -27,7 +27,7 @@ import uvloop
 import yaml
 
 from bench import handshakes, road, servers
-from bench.storm import percentiles
+from bench.stalls import percentiles
 from gateway.app.file_urls import FileUrls
 from gateway.app.files import FilesEndpoint
 from gateway.app.interpreter import settle_down
@@ -98,7 +98,7 @@ async def _speak(stop: asyncio.Event) -> int:
     spoken = road.Road(road.guard(load_policy("legacy-1.6", OfficialSchemas())))
     count, began = 0, time.monotonic()
     while not stop.is_set():
-        await spoken.send(road.meter_event(count))
+        await spoken.send(spoken.story.updated()[1])
         count += 1
         await asyncio.sleep(max(0.0, began + count / MESSAGES - time.monotonic()))
     return count

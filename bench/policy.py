@@ -68,7 +68,7 @@ def generated(schemas: OfficialSchemas, inherited: int) -> str:
 
 
 async def _round(inspectors: dict[str, Inspector]) -> dict[str, float]:
-    return {name: await road.cost(inspector, road.meter_event) for name, inspector in inspectors.items()}
+    return {name: await road.cost(inspector) for name, inspector in inspectors.items()}
 
 
 def measure() -> dict[str, float]:

@@ -8,9 +8,10 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from bench.traffic import Message, Story
 from gateway.app.policy_schemas import OfficialSchemas
 from gateway.bridge.books import Books, Connector, Json, Transaction, TransactionState
 from gateway.bridge.v201_v16 import Settings, V201ToV16
@@ -25,7 +26,6 @@ from policies.words import NOBODY, Surroundings
 ROUNDS: Final = 5
 MESSAGES: Final = 4_000
 BEGUN: Final = datetime(2026, 1, 1, tzinfo=UTC)
-TRANSACTION: Final = "a1b2c3d4-0000-1111-2222-333344445555"
 
 
 class _Wire:
@@ -97,10 +97,12 @@ class Road:
     def __init__(self, inspector: Inspector) -> None:
         self.station_wire = _Wire()
         backend = _peer(BACKEND_16, self._from_backend, _Wire(_backend_says), inspector)
-        tx = Transaction(TRANSACTION, TransactionState.OPEN, backend_tx=7, evse_id=1, connector_id=1, id_tag="TAG")
+        self.story = Story("CS1", BEGUN)
+        name = self.story.transaction
+        tx = Transaction(name, TransactionState.OPEN, backend_tx=7, evse_id=1, connector_id=1, id_tag="TAG")
         tx.meter_start, tx.started_at = 0, "2026-01-01T00:00:00Z"
         connector = Connector(1, 1, 1, "Occupied")
-        books = Books(transactions={TRANSACTION: tx}, connectors={(1, 1): connector})
+        books = Books(transactions={name: tx}, connectors={(1, 1): connector})
         ledger = JournaledLedger(
             "CS1",
             None,  # type: ignore[arg-type]  # meter values don't touch the journal while the backend is up
@@ -137,46 +139,10 @@ class Road:
         await self.station_wire.sent.wait()
 
 
-def heartbeat(number: int) -> bytes:
-    """A Heartbeat of the station."""
-    return frames.encode_call(frames.Call(f"m{number}", "Heartbeat", {}))
-
-
-def started() -> bytes:
-    """The TransactionEvent that begins the transaction of :func:`meter_event`."""
-    payload: Json = {
-        "eventType": "Started",
-        "timestamp": "2026-01-01T00:00:00.000Z",
-        "triggerReason": "Authorized",
-        "seqNo": 0,
-        "transactionInfo": {"transactionId": TRANSACTION, "chargingState": "Charging"},
-        "idToken": {"idToken": "TAG", "type": "Central"},
-        "evse": {"id": 1, "connectorId": 1},
-    }
-    return frames.encode_call(frames.Call("started", "TransactionEvent", payload))
-
-
-def meter_event(number: int) -> bytes:
-    """An Updated event with energy and power, one of a sequence: every ten seconds a watt-hour more."""
-    moment = (BEGUN + timedelta(seconds=10 * number)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    energy = {"value": 1000.0 + number, "measurand": "Energy.Active.Import.Register", "unitOfMeasure": {"unit": "Wh"}}
-    power = {"value": 7200.0, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W"}}
-    payload: Json = {
-        "eventType": "Updated",
-        "timestamp": moment,
-        "triggerReason": "MeterValuePeriodic",
-        "seqNo": number + 1,
-        "transactionInfo": {"transactionId": TRANSACTION, "chargingState": "Charging"},
-        "evse": {"id": 1, "connectorId": 1},
-        "meterValue": [{"timestamp": moment, "sampledValue": [energy, power]}],
-    }
-    return frames.encode_call(frames.Call(f"m{number}", "TransactionEvent", payload))
-
-
-async def cost(inspector: Inspector, make: Callable[[int], bytes]) -> float:
+async def cost(inspector: Inspector, make: Callable[[Story], Message] = Story.updated) -> float:
     """Return the CPU seconds per message, there and back, of one round."""
     road = Road(inspector)
-    texts = [make(number) for number in range(MESSAGES)]
+    texts = [make(road.story)[1] for _ in range(MESSAGES)]
     await road.send(texts[0])
     began = time.process_time()
     for text in texts[1:]:
@@ -187,6 +153,6 @@ async def cost(inspector: Inspector, make: Callable[[int], bytes]) -> float:
 def main() -> None:
     """Print CPU per message, there and back."""
     policy = load("legacy-1.6", OfficialSchemas())
-    for name, make in (("Heartbeat", heartbeat), ("TransactionEvent Updated to MeterValues", meter_event)):
+    for name, make in (("Heartbeat", Story.heartbeat), ("TransactionEvent Updated to MeterValues", Story.updated)):
         best = min(asyncio.run(cost(guard(policy), make)) for _ in range(ROUNDS))
         print(f"{name}: {best * 1e6:.0f} us CPU, there and back, without sockets")

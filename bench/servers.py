@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -33,7 +34,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/nginx.log warn;
 worker_processes {workers};
 worker_rlimit_nofile 20000;
-events {{ worker_connections 8192; }}
+events {{ worker_connections 16384; }}
 http {{
     access_log {folder}/access.log;
     server {{
@@ -84,6 +85,16 @@ class Server:
         """Return the CPU seconds of the process and its children so far, all threads included."""
         return sum(map(_cpu_seconds, [self.process_id, *_children(self.process_id)]))
 
+    def waited(self) -> float:
+        """Return the seconds for which it could have run, and others had its core."""
+        return sum(map(waited, [self.process_id, *_children(self.process_id)]))
+
+    def metrics(self) -> str:
+        """Return what the gateway's /metrics says."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics") as answer:
+            said: str = answer.read().decode()
+        return said
+
     def settle(self) -> float:
         """Wait until it has nothing to do any more, and return its CPU seconds."""
         deadline = time.monotonic() + PATIENCE
@@ -98,8 +109,7 @@ class Server:
 
     def stations(self) -> int:
         """Return how many stations the gateway says are connected."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics") as answer:
-            found = re.search(r"^voltgate_stations_connected (\S+)$", answer.read().decode(), re.MULTILINE)
+        found = re.search(r"^voltgate_stations_connected (\S+)$", self.metrics(), re.MULTILINE)
         if found is None:
             raise SystemExit("/metrics has no voltgate_stations_connected")
         return int(float(found[1]))
@@ -110,9 +120,22 @@ def _cpu_seconds(process_id: int) -> float:
     return time.clock_gettime((~process_id << 3) | 2)
 
 
+def waited(process_id: int) -> float:
+    """Return the seconds that the threads of a process have waited for a core (proc(5), schedstat)."""
+    files = Path(f"/proc/{process_id}/task").glob("*/schedstat")
+    return sum(int(each.read_text(encoding="ascii").split()[1]) for each in files) / 1e9
+
+
 def _children(process_id: int) -> list[int]:
     text = Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii")
     return [int(each) for each in text.split()]
+
+
+def raise_limit() -> int:
+    """Let this process, and those that it starts, open as many files as they may; return how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 def run(*arguments: str) -> str:

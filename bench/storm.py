@@ -5,16 +5,13 @@ that becomes due at any one millisecond of the storm waits: a stall of 40 ms cou
 """
 
 import json
-import math
-import os
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench import fleet, handshakes, servers
+from bench import fleet, handshakes, servers, stalls
 from bench.caller import Job
 from bench.servers import Server
 
@@ -22,23 +19,6 @@ STATIONS: Final = 2_000
 STORMS: Final = 3
 TIMEOUT: Final = 30.0
 """Seconds that a station waits, from its SYN to the 101."""
-WATCHER: Final = Path(__file__).with_name("loop_lag")
-
-
-def percentiles(late: Sequence[tuple[float, float]], began: float, ended: float) -> dict[str, float]:
-    """Return lag in ms: p50, p99 and the most, over each millisecond from ``began`` to ``ended``."""
-    waits: list[float] = []
-    for moment, lag in late:
-        if began <= moment <= ended:
-            milliseconds = lag * 1000
-            waits += [milliseconds - each for each in range(math.ceil(milliseconds))]
-    everywhen = max(1, round((ended - began) * 1000))
-    waits = sorted([0.0] * (everywhen - len(waits)) + waits)
-    return {
-        "p50": round(waits[len(waits) // 2], 1),
-        "p99": round(waits[min(len(waits) - 1, int(len(waits) * 0.99))], 1),
-        "max": round(waits[-1], 1),
-    }
 
 
 def storm(server: Server, folder: Path, names: list[str], tls: str) -> dict[str, Any]:
@@ -78,20 +58,16 @@ def measure(scratch: Path, tls: str, *, stacks: bool = False, **environment: str
     (folder,) = handshakes.prepare(scratch, names, 1)
     fleet.write_certificates(folder, scratch / "ecdsa", names)
     record = scratch / "lag.json"
-    watched = {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(WATCHER), os.environ.get("PYTHONPATH")])),
-        "BENCH_LOOP_LAG": str(record),
-        "BENCH_LOOP_STACKS": "1" if stacks else "0",
-    }
+    watched = stalls.watched(record, stacks=stacks)
     with (
         servers.upstream() as backend_port,
         servers.gateway(folder, backend_port, watched | environment) as server,
     ):
         found = [storm(server, scratch / "ecdsa", names, tls) for _ in range(STORMS)]
-    seen = json.loads(record.read_text(encoding="utf-8"))
+    seen = stalls.read(record)
     for each in found:
         began, ended = each["began"], each["ended"]
-        each["lag_ms"] = percentiles(seen["late"], began, ended)
+        each["lag_ms"] = stalls.percentiles(seen["late"], began, ended)
         pauses = [took for moment, took, _ in seen["collections"] if began <= moment <= ended]
         each["collector_ms"] = {"longest": round(max(pauses, default=0) * 1e3, 1), "all": round(sum(pauses) * 1e3)}
     return found, seen

@@ -45,13 +45,25 @@ class Story:
     def status(self) -> Message:
         """A StatusNotification: in turns Occupied and Available."""
         said = "Occupied" if self._number % 2 else "Available"
-        return self._call("StatusNotification", timestamp=self._time(), connectorStatus=said, evseId=1, connectorId=1)
+        return self._status(1, timestamp=self._time(), connectorStatus=said)
+
+    def broken(self) -> Message:
+        """A StatusNotification without its timestamp, which the schema asks for."""
+        return self._status(1, connectorStatus="Available")
+
+    def elsewhere(self) -> Message:
+        """A StatusNotification of an EVSE that no station has, as the default policy says."""
+        return self._status(5000, timestamp=self._time(), connectorStatus="Available")
+
+    def _status(self, evse: int, **more: Any) -> Message:
+        return self._call("StatusNotification", evseId=evse, connectorId=1, **more)
 
     def started(self) -> Message:
-        """The TransactionEvent that begins the next transaction."""
+        """The TransactionEvent that begins the next transaction, with the meter's first reading."""
         self._transactions += 1
         self._sequence = 0
-        return self._event("Started", "Authorized", "Charging", idToken=TAG, evse=EVSE)
+        reading = self._energy("Transaction.Begin")
+        return self._event("Started", "Authorized", "Charging", idToken=TAG, evse=EVSE, meterValue=[reading])
 
     def updated(self) -> Message:
         """A TransactionEvent Updated with energy and power; a watt-hour more each time."""
@@ -59,19 +71,23 @@ class Story:
 
     def ended(self) -> Message:
         """The TransactionEvent that ends the transaction, with the meter's last reading."""
-        reading = self._reading()
-        reading["sampledValue"] = [reading["sampledValue"][0] | {"context": "Transaction.End"}]
+        reading = self._energy("Transaction.End")
         return self._event("Ended", "EVDeparted", "Idle", stoppedReason="EVDisconnected", meterValue=[reading])
 
-    def _reading(self) -> dict[str, Any]:
+    def _energy(self, context: str = "Sample.Periodic") -> dict[str, Any]:
         energy = {
             "value": 1000.0 + self._number,
+            "context": context,
             "measurand": "Energy.Active.Import.Register",
-            "location": "Outlet",
             "unitOfMeasure": {"unit": "Wh"},
         }
+        return {"timestamp": self._time(), "sampledValue": [energy]}
+
+    def _reading(self) -> dict[str, Any]:
+        reading = self._energy()
         power = {"value": 7200.0, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W"}}
-        return {"timestamp": self._time(), "sampledValue": [energy, power]}
+        reading["sampledValue"].append(power)
+        return reading
 
     def _event(self, kind: str, trigger: str, state: str, *, stoppedReason: str | None = None, **more: Any) -> Message:  # noqa: N803 - OCPP's name
         """Return a TransactionEvent."""

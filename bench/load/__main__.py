@@ -1,7 +1,7 @@
 """The load generator: stations and backend in one process. Commands are lines of JSON on stdin, answers on stdout.
 
 It prints the port of its backend first. Then come ``connect``, ``ask`` (interactive, before the measured phases),
-``prepare`` and ``run``; each is answered by one line. Whatever is wrong ends the process with a reason on stderr.
+``probe``, ``prepare`` and ``run``; each is answered by one line. Whatever is wrong ends the process, its reason on stderr.
 """
 
 import json
@@ -20,6 +20,8 @@ from bench.traffic import Message, Story
 
 PARALLEL: Final = 16
 """Stations that are on their way in at a time."""
+RECORD: Final = 5 + 1 + 16 + 8
+"""Octets of a TLS record beside its message: header, content type, tag, and the header of the WebSocket frame."""
 CASES: Final[dict[str, Callable[[Story, int], Iterator[Message]]]] = {
     "boot": lambda story, count: (story.boot() for _ in range(count)),
     "started": lambda story, count: (story.started() for _ in range(count)),
@@ -38,6 +40,7 @@ class Load:
         self._epoll = select.epoll()
         self._handlers: phases.Handlers = {}
         self._stations: list[Station] = []
+        self._talking: list[Station] = []
         self._translates = True
         self._closed = False
         self.backend = Backend(self._register)
@@ -88,6 +91,18 @@ class Load:
         ciphers = {each.cipher for each in self._stations}
         return {"connected": len(self._stations), "cipher": " or ".join(sorted(ciphers))}
 
+    def probe(self) -> dict[str, Any]:
+        """Send what a schema forbids, and what the default policy does; say which error each was answered with."""
+        station = self._stations[0]
+        station.may_be_refused = True
+        found = {}
+        for name, message in (("schema", station.story.broken()), ("policy", station.story.elsewhere())):
+            station.ask([message])
+            self.wait(lambda: not station.waits)
+            found[name] = station.answers[0] if isinstance(station.answers[0], str) else ""
+        station.may_be_refused = False
+        return found
+
     def close(self) -> dict[str, Any]:
         """Leave: what the server says when it ends isn't heard."""
         self._closed = True
@@ -105,16 +120,17 @@ class Load:
             checking.answer(case, each.answers, translates=self._translates)
         return {"answered": len(talking)}
 
-    def prepare(self, case: str, stations: int, count: int) -> dict[str, Any]:
-        """Encrypt ``count`` messages of each station ahead."""
-        for each in self._stations[:stations]:
+    def prepare(self, case: str, stations: int, count: int, first: int) -> dict[str, Any]:
+        """Encrypt ``count`` messages of each of so many stations ahead, ``first`` being the first of them."""
+        self._talking = self._stations[first : first + stations]
+        for each in self._talking:
             each.prepare(CASES[case](each.story, count))
-        sizes = [len(each) for each in self._stations[0].records]
-        return {"octets": round(sum(sizes) / len(sizes))}
+        sizes = [len(each) for each in self._talking[0].records]
+        return {"octets": round(sum(sizes) / len(sizes)) - RECORD}
 
-    def run(self, case: str, stations: int, per_second: float | None = None) -> dict[str, Any]:
+    def run(self, case: str, per_second: float | None) -> dict[str, Any]:
         """Send what was prepared; check everything that came; tell what it took."""
-        talking = self._stations[:stations]
+        talking = self._talking
         before = self.backend.counts.copy()
         self.backend.sample.clear()
         if per_second is None:
@@ -128,8 +144,10 @@ class Load:
         checked = checking.calls(case, self.backend, translates=self._translates)
         return {
             "messages": phase.messages,
+            "began": phase.began,
             "seconds": phase.seconds,
             "generator_cpu": phase.cpu,
+            "generator_waited": phase.waited,
             "latencies": phase.latencies,
             "lateness": phase.lateness,
             "heard": {action.decode(): count for action, count in heard.items()},

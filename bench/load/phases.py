@@ -1,5 +1,6 @@
 """The measured phases: frames that are ready are sent, answers are counted and kept, and looked at later."""
 
+import os
 import random
 import select
 import time
@@ -9,6 +10,7 @@ from typing import Final
 
 from bench.load import octets
 from bench.load.station import Station
+from bench.servers import waited
 
 PATIENCE: Final = 30.0
 """Seconds without any answer after which a phase has failed."""
@@ -24,13 +26,26 @@ class Phase:
     """What happened."""
 
     messages: int
+    began: float = 0.0
+    """CLOCK_MONOTONIC."""
     seconds: float = 0.0
     cpu: float = 0.0
     """CPU seconds of the generator, its backend included."""
+    waited: float = 0.0
+    """Seconds for which it could have run, and others had its core."""
     latencies: list[float] = field(default_factory=list)
     """Seconds from when a message was due to its whole answer; only of paced phases."""
     lateness: list[float] = field(default_factory=list)
     """Seconds by which the generator itself was late with a message."""
+
+    def begin(self) -> None:
+        """Start the clocks."""
+        self.began, self.cpu, self.waited = time.monotonic(), time.process_time(), waited(os.getpid())
+
+    def end(self) -> None:
+        """Stop them."""
+        self.seconds, self.cpu = time.monotonic() - self.began, time.process_time() - self.cpu
+        self.waited = waited(os.getpid()) - self.waited
 
 
 def _answered(station: Station, data: bytes) -> int:
@@ -48,7 +63,7 @@ def saturating(epoll: select.epoll, handlers: Handlers, stations: list[Station])
         each.socket.fileno(): (each.socket.recv, each.socket.send, iter(each.records), each.kept.append, each)
         for each in stations
     }
-    began, spent = time.monotonic(), time.process_time()
+    found.begin()
     for _, send, records, _, _ in talking.values():
         send(next(records))
     left, poll, get = found.messages, epoll.poll, talking.get
@@ -74,7 +89,7 @@ def saturating(epoll: select.epoll, handlers: Handlers, stations: list[Station])
                 if send(record) != len(record):
                     raise SystemExit("a station's socket takes no more")
                 break
-    found.seconds, found.cpu = time.monotonic() - began, time.process_time() - spent
+    found.end()
     return found
 
 
@@ -93,9 +108,9 @@ def paced(epoll: select.epoll, handlers: Handlers, stations: list[Station], per_
     talking = {each.socket.fileno(): each for each in stations}
     outstanding: dict[str, float] = {}
     sent = 0
-    began, spent = time.monotonic(), time.process_time()
+    found.begin()
     while len(found.latencies) < found.messages:
-        due = began + sent / per_second
+        due = found.began + sent / per_second
         now = time.monotonic()
         if sent < found.messages and now >= due:
             station = next(order)
@@ -115,5 +130,5 @@ def paced(epoll: select.epoll, handlers: Handlers, stations: list[Station], per_
                 handlers[descriptor]()
             elif _answered(talker, talker.socket.recv(RECEIVE)):
                 found.latencies.append(time.monotonic() - outstanding.pop(talker.name))
-    found.seconds, found.cpu = time.monotonic() - began, time.process_time() - spent
+    found.end()
     return found

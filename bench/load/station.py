@@ -46,6 +46,8 @@ class Station:
         """The frames of the next phase, encrypted."""
         self.measured = False
         """Whether what is heard came in a measured phase."""
+        self.may_be_refused = False
+        """Whether a CALLERROR is an answer: its code, then."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
         self._plain = bytearray()
@@ -159,6 +161,8 @@ class Station:
         if kind == 2:
             answer = json.dumps([4, message_id, "NotSupported", "", {}]).encode()
             self._tls.write(octets.masked(octets.TEXT, answer, self._mask))
+        elif kind == 4 and self.may_be_refused:
+            self.answers.append(rest[0])
         elif not self.waits or message_id != self._expected[len(self.answers)]:
             raise SystemExit(f"{self.name}: an answer to nothing that it asked, or out of order: {text!r}")
         elif kind != 3:

@@ -48,15 +48,15 @@ class Gateway(ChargePoint201):  # type: ignore[misc]  # the package has no types
     async def on_event(self, event_type: str, timestamp: str, transaction_info: dict[str, Any], **more: Any) -> Any:
         name = transaction_info["transaction_id"]
         readings = [_reading(each) for each in more.get("meter_value", [])]
+        energy = int(float(readings[0]["sampledValue"][0]["value"]))
         if event_type == "Started":
             tag = more["id_token"]["id_token"]
-            said = await self.backend.call(call16.StartTransaction(more["evse"]["id"], tag, 0, timestamp))
+            said = await self.backend.call(call16.StartTransaction(more["evse"]["id"], tag, energy, timestamp))
             self.transactions[name] = said.transaction_id
             return result201.TransactionEvent(id_token_info={"status": said.id_tag_info["status"]})
         if event_type == "Updated":
             await self.backend.call(call16.MeterValues(more["evse"]["id"], readings, self.transactions[name]))
         else:
-            energy = int(float(readings[0]["sampledValue"][0]["value"]))
             await self.backend.call(call16.StopTransaction(energy, timestamp, self.transactions.pop(name)))
         return result201.TransactionEvent()
 
