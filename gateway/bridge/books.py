@@ -19,6 +19,9 @@ class Page(enum.Enum):
     The value is its name in the store.
     """
 
+    __hash__ = object.__hash__
+    """Members are compared by identity; Enum's own is Python, and asked for several times by each message."""
+
     ALIASES = "aliases"
     """idTag that stands for an idToken too long for 1.6, casefolded -> that idToken, {idToken, type}."""
     BACKEND = "backend"
@@ -144,7 +147,10 @@ class Books:
 
     def page(self, page: Page) -> Json:
         """Return a page to read and to write in; empty at first. Who writes in it says so by :meth:`changed`."""
-        return self.pages.setdefault(page, {})
+        found = self.pages.get(page)
+        if found is None:
+            found = self.pages[page] = {}
+        return found
 
     def changed(self, page: Page) -> None:
         """The page is newer than the store's: it is saved before the message that changed it is answered.

@@ -15,6 +15,14 @@ _RFC_3339: Final = re.compile(
     r"(?:\.(?P<fraction>[0-9]+))?(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})",
     re.IGNORECASE,
 )
+_USUAL: Final = re.compile(
+    r"(?!0000)[0-9]{4}-"
+    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3})?Z"
+)
+"""What nearly all peers write, and what :func:`utc` writes itself: nothing is to be changed, so it takes a tenth of the
+time to see that than to read it. A leap day is for the general way."""
+_NO_MILLISECONDS: Final = ".000Z"
 _LEAP_SECOND: Final = "60"
 _TO_THE_SECOND: Final = len("2026-05-01T08:00:00")
 
@@ -25,6 +33,8 @@ def utc(text: str, where: str) -> str:
     Raises :class:`CallError` FormatViolation, naming the field ``where``, when it is no such timestamp, above all when
     it has no zone: OCPP 2.0.1 Part 2 asks for RFC 3339, and a guess could move a session by hours.
     """
+    if _USUAL.fullmatch(text):
+        return text
     written = _in_utc(text) if len(text) <= TIMESTAMP_MAX else None
     if written is None:
         raise CallError(ErrorCode.FORMAT_VIOLATION, f"{where} is not an RFC 3339 timestamp with a zone")
@@ -33,6 +43,8 @@ def utc(text: str, where: str) -> str:
 
 def backend_utc(text: str) -> str | None:
     """Return a backend's timestamp in UTC, or None when it is unreadable. 1.6 lets the zone be missing: that is UTC."""
+    if _USUAL.fullmatch(text):
+        return text if not text.endswith(_NO_MILLISECONDS) else f"{text[:_TO_THE_SECOND]}Z"
     try:
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -1,11 +1,13 @@
 """Timestamps: what comes in as RFC 3339 goes out as RFC 3339 in UTC."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.bridge import timestamps
 from gateway.bridge.timestamps import backend_utc, in_order, spell, utc
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -95,3 +97,30 @@ def test_whole_seconds_sort_before_their_fractions() -> None:
     times = ["2026-05-01T08:00:00.500Z", "2026-05-01T08:00:00Z", "2026-05-01T08:00:01Z"]
 
     assert sorted(times, key=in_order) == [times[1], times[0], times[2]]
+
+
+_DIGITS = st.integers(0, 99).map("{:02}".format)
+_NEARLY_USUAL = st.builds(
+    "{}-{}-{}T{}:{}:{}{}Z".format,
+    st.one_of(st.integers(0, 9999).map("{:04}".format), st.sampled_from(["0000", "2000", "2023", "2024", "2100"])),
+    *[st.one_of(_DIGITS, st.integers(0, most).map("{:02}".format)) for most in (13, 32, 24, 60, 61)],
+    st.sampled_from(["", ".000", ".5", ".250", ".1234", ",250", "."]),
+)
+
+
+@given(st.one_of(_NEARLY_USUAL, st.from_regex(timestamps._USUAL, fullmatch=True)))
+@example("2024-02-29T08:00:00Z")
+@example("2023-02-29T08:00:00Z")
+@example("2026-04-31T08:00:00Z")
+@example("2026-01-31T23:59:59.999Z")
+def test_the_usual_spelling_is_read_as_any_other_is(text: str) -> None:
+    # The general way takes an offset; the usual spelling hasn't one.
+    in_general = timestamps._in_utc(text.replace("Z", "+00:00"))
+    as_it_is, backends = None, backend_utc(text)
+    with contextlib.suppress(CallError):
+        as_it_is = utc(text, "timestamp")
+
+    assert as_it_is == in_general
+    if timestamps._USUAL.fullmatch(text):
+        assert as_it_is == text
+        assert backends == backend_utc(text.replace("Z", "+00:00"))
