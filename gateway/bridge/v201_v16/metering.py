@@ -3,7 +3,7 @@
 from gateway.bridge.books import Books, Json, Page
 from gateway.bridge.v201_v16.connectors import locate
 from gateway.bridge.v201_v16.context import Context
-from gateway.bridge.v201_v16.samples import meter_values, registers
+from gateway.bridge.v201_v16.samples import measured
 
 
 async def relay_meter_values(context: Context, payload: Json) -> Json:
@@ -12,8 +12,8 @@ async def relay_meter_values(context: Context, payload: Json) -> Json:
     No session depends on them: while the backend is away they are dropped.
     """
     evse_id: int = payload["evseId"]
-    values = meter_values(payload["meterValue"], context.note)
-    last = registers(payload["meterValue"]).last
+    values, registers = measured(payload["meterValue"], context.note)
+    last = registers.last
     number = (await locate(context, evse_id, None)).number if evse_id != 0 else 0
     if last is not None and evse_id != 0:
         note_register(context.books, evse_id, last)

@@ -1,7 +1,7 @@
 """Meter values as pure functions (OCPP 2.0.1 block J): samples for 1.6, and the energy register in whole Wh."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
 
@@ -41,10 +41,15 @@ UNITS: Final = (
 )
 """Units of 1.6, whose case 2.0.1 ignores. Hertz isn't among them: StopTransaction's schema refuses it, and Frequency
 has no other unit."""
-_BY_SMALL_NAME: Final = {unit.casefold(): unit for unit in UNITS}
+_BY_NAME: Final = {name: unit for unit in UNITS for name in (unit, unit.casefold())}
 _IMPLIED: Final = {"Frequency": frozenset({"hz", "hertz"})}
 """Units that 1.6 has no word for and needs none, by measurand."""
-_ENERGY_EXPONENTS: Final = {"wh": 0, "kwh": 3}
+_ENERGY_EXPONENTS: Final = {"Wh": 0, "kWh": 3}
+_NO_MEASURE: Final[Json] = {}
+_BESIDE: Final = ("context", "measurand", "phase", "location")
+"""Fields of a sample that both versions have."""
+_DIGITS_MAX: Final = 15
+"""Digits that a number is taken by as it stands; more may need to be rounded."""
 
 
 class Registers(NamedTuple):
@@ -61,78 +66,103 @@ class Registers(NamedTuple):
     """The latest of all."""
 
 
-def meter_values(values: Iterable[Json], note: Note) -> list[Json]:
-    """Translate MeterValue elements; samples of measurands that 1.6 doesn't know are left out, empty elements too.
+_NO_REGISTERS: Final = Registers()
 
-    What can't be said in 1.6 goes to ``note``. Raises :class:`CallError` for a timestamp or a number that can't be.
+
+class Measured(NamedTuple):
+    """What MeterValue elements say."""
+
+    values: list[Json]
+    """The elements of 1.6; samples of measurands that it doesn't know are left out, empty elements too."""
+    registers: Registers
+    """What the energy register of the EVSE's outlet says."""
+
+
+def measured(values: Iterable[Json], note: Note) -> Measured:
+    """Read MeterValue elements, in one go; what can't be said in 1.6 goes to ``note``.
+
+    Raises :class:`CallError` for a timestamp or a number that can't be.
     """
-    translated = []
+    translated: list[Json] = []
+    of_registers: list[tuple[str, Json]] = []
     for value in values:
         timestamp = utc(value["timestamp"], "meterValue.timestamp")
-        samples = [sample for raw in value["sampledValue"] for sample in sampled_values(raw, note)]
+        samples: list[Json] = []
+        for sample in value["sampledValue"]:
+            raw = sampled_value(sample, note)
+            if raw is None:
+                continue
+            if raw.get("measurand", REGISTER) == REGISTER:
+                of_registers.append((timestamp, raw))
+            signed = sample.get("signedMeterValue")
+            if signed is None:
+                samples.append(raw)
+            else:
+                text = _signed_text(signed)
+                samples += {**raw, "format": "Raw"}, {**raw, "format": "SignedData", "value": text}
         if samples:
             translated.append({"timestamp": timestamp, "sampledValue": samples})
-    return translated
+    return Measured(translated, _registers(of_registers) if of_registers else _NO_REGISTERS)
 
 
-def sampled_values(sample: Json, note: Note) -> list[Json]:
-    """Translate one SampledValue: to one, or to two where the meter signed it.
+def sampled_value(sample: Json, note: Note) -> Json | None:
+    """Translate one SampledValue, but for what the meter signed.
 
-    To none where 1.6 has no such measurand, or where it would read an energy of unknown unit as Wh. Without a unit
-    that 1.6 knows, any other value goes without one.
+    None where 1.6 has no such measurand, or where it would read an energy of unknown unit as Wh. Without a unit that
+    1.6 knows, any other value goes without one. Where the station names none, energy is in Wh.
     """
     measurand: str = sample.get("measurand", REGISTER)
     if measurand not in MEASURANDS:
         note("measurand", f"samples of {measurand} are left out: 1.6 has no such measurand")
-        return []
-    unit = _unit(sample)
-    if unit is None and measurand.startswith("Energy."):
-        note("energy-unit", f"samples of {measurand} are left out: 1.6 would read their unit as Wh")
-        return []
-    if unit is None and _is_lost(sample, measurand):
-        note("unit", f"samples of {measurand} go without a unit: 1.6 doesn't know theirs")
-    context: Json = {name: sample[name] for name in ("context", "measurand", "phase", "location") if name in sample}
-    raw: Json = {"value": decimal_text(_scaled(sample)), **context}
+        return None
+    measure: Json = sample.get("unitOfMeasure", _NO_MEASURE)
+    named: str | None = measure.get("unit")
+    is_energy = measurand.startswith("Energy.")
+    if named is None:
+        unit = "Wh" if is_energy else None
+    else:
+        unit = _BY_NAME.get(named) or _BY_NAME.get(named.casefold())
+        if unit is None and is_energy:
+            note("energy-unit", f"samples of {measurand} are left out: 1.6 would read their unit as Wh")
+            return None
+        if unit is None and named.casefold() not in _IMPLIED.get(measurand, ()):
+            note("unit", f"samples of {measurand} go without a unit: 1.6 doesn't know theirs")
+    raw: Json = {"value": _written(sample["value"], measure.get("multiplier", 0))}
+    for name in _BESIDE:
+        if name in sample:
+            raw[name] = sample[name]
     if unit is not None:
         raw["unit"] = unit
-    signed = sample.get("signedMeterValue")
-    if signed is None:
-        return [raw]
-    return [{**raw, "format": "Raw"}, {**raw, "format": "SignedData", "value": _signed_text(signed)}]
+    return raw
 
 
-def registers(values: Sequence[Json]) -> Registers:
-    """Return what the energy register of the EVSE's outlet says in ``values``.
-
-    Raises :class:`CallError` for a timestamp or a number that can't be.
-    """
-    found: list[tuple[str, str, int]] = []
-    for value in values:
-        timestamp = utc(value["timestamp"], "meterValue.timestamp")
-        for sample in value["sampledValue"]:
-            wh = register(sample)
-            if wh is not None:
-                found.append((timestamp, sample.get("context", "Sample.Periodic"), wh))
-    if not found:
-        return Registers()
-    found.sort(key=lambda reading: in_order(reading[0]))
-    begins = [(at, wh) for at, context, wh in found if context == "Transaction.Begin"]
-    ends = [wh for _, context, wh in found if context == "Transaction.End"]
-    begin_at, begin = begins[0] if begins else (None, None)
-    return Registers(begin, begin_at, ends[-1] if ends else None, first=found[0][2], last=found[-1][2])
-
-
-def register(sample: Json) -> int | None:
-    """Return the energy register in whole Wh, rounded half up, when ``sample`` is one and in a known unit.
+def _registers(samples: Iterable[tuple[str, Json]]) -> Registers:
+    """Return what samples of 1.6 say of the energy register, each with its time.
 
     Raises :class:`CallError` PropertyConstraintViolation for a value that no meter has.
     """
-    if sample.get("measurand", REGISTER) != REGISTER or "phase" in sample:
+    readings = [(at, raw.get("context"), wh) for at, raw in samples if (wh := _register(raw)) is not None]
+    if not readings:
+        return _NO_REGISTERS
+    if len(readings) > 1:
+        readings.sort(key=lambda reading: in_order(reading[0]))
+    begin = begin_at = end = None
+    for at, context, wh in readings:
+        if context == "Transaction.End":
+            end = wh
+        elif context == "Transaction.Begin" and begin is None:
+            begin, begin_at = wh, at
+    return Registers(begin, begin_at, end, readings[0][2], readings[-1][2])
+
+
+def _register(raw: Json) -> int | None:
+    """Return the register in whole Wh, rounded half up, when it is the outlet's and in a known unit."""
+    exponent, text = _ENERGY_EXPONENTS.get(raw["unit"]), raw["value"]
+    if exponent is None or "phase" in raw or raw.get("location", "Outlet") != "Outlet":
         return None
-    exponent = _ENERGY_EXPONENTS.get(sample.get("unitOfMeasure", {}).get("unit", "Wh").casefold())
-    if sample.get("location", "Outlet") != "Outlet" or exponent is None:
-        return None
-    wh = _scaled(sample).scaleb(exponent)
+    if exponent == 0 and len(text) <= _DIGITS_MAX and text.isdecimal():
+        return int(text)
+    wh = Decimal(text).scaleb(exponent)
     if abs(wh) > REGISTER_MAX:
         raise CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "sampledValue.value is no energy that a meter counts")
     return int(wh.quantize(Decimal(1), rounding=ROUND_HALF_UP))
@@ -152,24 +182,12 @@ def decimal_text(value: Decimal) -> str:
     return format(value.normalize() + 0, "f")
 
 
-def _scaled(sample: Json) -> Decimal:
-    """Return value x 10^multiplier as the decimal number that the station wrote."""
-    multiplier: int = sample.get("unitOfMeasure", {}).get("multiplier", 0)
+def _written(value: float, multiplier: int) -> str:
+    """Write value x 10^multiplier as 1.6 wants it, of the decimal number that the station wrote."""
+    text = str(value)
+    if not multiplier and len(text) <= _DIGITS_MAX and "e" not in text and text != "-0.0":
+        return text.removesuffix(".0")  # Python writes no other superfluous zero
     if abs(multiplier) > MULTIPLIER_MAX:
         raise CallError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"unitOfMeasure.multiplier is beyond {MULTIPLIER_MAX}")
-    number = Decimal(str(sample["value"]))
-    return number.scaleb(multiplier) if multiplier else number
-
-
-def _unit(sample: Json) -> str | None:
-    """Return the unit for 1.6. Where the station names none, energy is in Wh and anything else needs no unit."""
-    unit: str | None = sample.get("unitOfMeasure", {}).get("unit")
-    if unit is None:
-        return "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else None
-    return _BY_SMALL_NAME.get(unit.casefold())
-
-
-def _is_lost(sample: Json, measurand: str) -> bool:
-    """True where the station names a unit that 1.6 has no word for, and needs one."""
-    unit = sample.get("unitOfMeasure", {}).get("unit")
-    return unit is not None and unit.casefold() not in _IMPLIED.get(measurand, ())
+    number = Decimal(text)
+    return decimal_text(number.scaleb(multiplier) if multiplier else number)

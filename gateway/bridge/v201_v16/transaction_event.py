@@ -1,12 +1,12 @@
 """TransactionEvent as a value: every field read and checked before anything is changed (OCPP 2.0.1 block E)."""
 
 import enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import Note
 from gateway.bridge.timestamps import utc
-from gateway.bridge.v201_v16.samples import Registers, meter_values, registers
+from gateway.bridge.v201_v16.samples import Registers, measured
 
 
 class EventType(enum.Enum):
@@ -15,6 +15,10 @@ class EventType(enum.Enum):
     STARTED = "Started"
     UPDATED = "Updated"
     ENDED = "Ended"
+
+
+_KINDS: Final = {kind.value: kind for kind in EventType}
+_NOTHING: Final[Json] = {}
 
 
 class TransactionEvent(NamedTuple):
@@ -44,24 +48,23 @@ def read_event(payload: Json, note: Note) -> TransactionEvent:
     session counts, and it may be known from another event where it takes place.
     """
     info: Json = payload["transactionInfo"]
-    evse: Json = payload.get("evse", {})
-    values = payload.get("meterValue", [])
+    evse: Json = payload.get("evse", _NOTHING)
+    # By position: names cost as much again as the tuple. What is read first is what is refused first.
     return TransactionEvent(
-        kind=EventType(payload["eventType"]),
-        station_tx=info["transactionId"],
-        seq_no=payload["seqNo"],
-        timestamp=utc(payload["timestamp"], "timestamp"),
-        trigger=payload["triggerReason"],
-        offline=payload.get("offline", False),
-        evse_id=_place(evse.get("id")),
-        connector_id=_place(evse.get("connectorId")),
-        token=payload.get("idToken"),
-        charging_state=info.get("chargingState"),
-        stopped_reason=info.get("stoppedReason"),
-        remote_start_id=info.get("remoteStartId"),
-        reservation_id=payload.get("reservationId"),
-        meter_values=meter_values(values, note),
-        registers=registers(values),
+        _KINDS[payload["eventType"]],
+        info["transactionId"],
+        payload["seqNo"],
+        utc(payload["timestamp"], "timestamp"),
+        payload["triggerReason"],
+        payload.get("offline", False),
+        _place(evse.get("id")),
+        _place(evse.get("connectorId")),
+        payload.get("idToken"),
+        info.get("chargingState"),
+        info.get("stoppedReason"),
+        info.get("remoteStartId"),
+        payload.get("reservationId"),
+        *measured(payload.get("meterValue", ()), note),
     )
 
 

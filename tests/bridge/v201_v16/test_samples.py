@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -10,14 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.bridge.books import Json
+from gateway.bridge.ports import Note
 from gateway.bridge.v201_v16.samples import (
     MEASURANDS,
     Registers,
     decimal_text,
-    meter_values,
-    register,
-    registers,
-    sampled_values,
+    measured,
 )
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -30,6 +28,18 @@ def sample(value: float, unit: str | None = None, multiplier: int | None = None,
     measure = {"unit": unit, "multiplier": multiplier}
     given_measure = {name: part for name, part in measure.items() if part is not None}
     return {"value": value, **({"unitOfMeasure": given_measure} if given_measure else {}), **more}
+
+
+def sampled_values(raw: Json, note: Note = unheard) -> list[Json]:
+    """Return what becomes of one sample."""
+    values = measured([{"timestamp": AT, "sampledValue": [raw]}], note).values
+    assert [list(each) for each in values] == [["timestamp", "sampledValue"]] * len(values)
+    return values[0]["sampledValue"] if values else []
+
+
+def register(raw: Json) -> int | None:
+    """Return the register that one sample says."""
+    return measured([{"timestamp": AT, "sampledValue": [raw]}], unheard).registers.last
 
 
 @pytest.mark.parametrize(
@@ -122,7 +132,7 @@ def test_numbers_are_written_without_exponent(value: Decimal, text: str) -> None
 def test_a_sample_keeps_its_words_and_gets_a_unit_of_1_6(raw: Json, expected: Json) -> None:
     same: Json = {name: raw[name] for name in ("context", "measurand", "phase", "location") if name in raw}
 
-    assert sampled_values(raw, unheard) == [{**expected, **same}]
+    assert sampled_values(raw) == [{**expected, **same}]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +148,7 @@ def test_a_sample_keeps_its_words_and_gets_a_unit_of_1_6(raw: Json, expected: Js
     ],
 )
 def test_what_1_6_would_misread_is_left_out(raw: Json) -> None:
-    assert sampled_values(raw, unheard) == []
+    assert sampled_values(raw) == []
 
 
 @pytest.mark.parametrize(
@@ -165,7 +175,7 @@ def test_what_1_6_can_not_say_is_noted(raw: Json, topic: str | None) -> None:
 def test_a_signed_value_stands_beside_the_plain_one() -> None:
     signed = {"signedMeterData": "OCMF|{}|{}", "signingMethod": "", "encodingMethod": "OCMF", "publicKey": ""}
 
-    assert sampled_values(sample(1500, "Wh", context="Transaction.End", signedMeterValue=signed), unheard) == [
+    assert sampled_values(sample(1500, "Wh", context="Transaction.End", signedMeterValue=signed)) == [
         {"value": "1500", "unit": "Wh", "context": "Transaction.End", "format": "Raw"},
         {"value": json.dumps(signed), "unit": "Wh", "context": "Transaction.End", "format": "SignedData"},
     ]
@@ -175,7 +185,7 @@ def test_every_measurand_and_unit_is_one_of_1_6(fits: Callable[..., Json]) -> No
     units = ["Wh", "kWh", "varh", "kvarh", "W", "kW", "VA", "kVA", "var", "kvar", "A", "V", "K", "Celsius", "Percent"]
     raw = [sample(1, unit, measurand=measurand) for measurand in sorted(MEASURANDS) for unit in [*units, "Fahrenheit"]]
 
-    values = meter_values([{"timestamp": AT, "sampledValue": raw}], unheard)
+    values = measured([{"timestamp": AT, "sampledValue": raw}], unheard).values
 
     assert len(values[0]["sampledValue"]) == len(raw)
     fits("v16", "MeterValues", {"connectorId": 1, "meterValue": values})
@@ -189,15 +199,33 @@ def test_elements_without_any_sample_are_left_out() -> None:
         {"timestamp": AT, "sampledValue": [sample(1, measurand="Energy.Active.Net")]},
     ]
 
-    assert meter_values(values, unheard) == [
+    assert measured(values, unheard).values == [
         {"timestamp": AT, "sampledValue": [{"value": "1", "measurand": "Voltage", "unit": "V"}]}
     ]
 
 
-@pytest.mark.parametrize("read", [lambda values: meter_values(values, unheard), registers])
-def test_a_bad_timestamp_is_refused(read: Callable[[list[Json]], object]) -> None:
+def test_a_bad_timestamp_is_refused() -> None:
     with pytest.raises(CallError, match=r"meterValue\.timestamp"):
-        read([{"timestamp": "noon", "sampledValue": [sample(1)]}])
+        measured([{"timestamp": "noon", "sampledValue": [sample(1)]}], unheard)
+
+
+@given(
+    st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.floats(-1e6, 1e6), st.integers(-(10**40), 10**40)),
+    st.integers(-30, 30) | st.none(),
+    st.sampled_from([None, "Wh", "kWh"]),
+)
+def test_a_number_is_written_and_counted_as_the_decimal_that_it_is(
+    value: float, multiplier: int | None, unit: str | None
+) -> None:
+    raw, number = sample(value, unit, multiplier), Decimal(str(value)).scaleb(multiplier or 0)
+    wh = number.scaleb(3 if unit == "kWh" else 0)
+
+    assert sampled_values({**raw, "phase": "L1"})[0]["value"] == decimal_text(number)
+    if abs(wh) <= 2**53:
+        assert register(raw) == int(wh.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    else:
+        with pytest.raises(CallError, match="no energy that a meter counts"):
+            register(raw)
 
 
 def test_the_registers_of_a_message_are_read_by_their_time() -> None:
@@ -210,6 +238,6 @@ def test_the_registers_of_a_message_are_read_by_their_time() -> None:
         at(20, sample(1200, context="Sample.Clock")),
     ]
 
-    assert registers(values) == Registers(1000, "2026-05-01T08:00:10Z", 1300, 1000, 1300)
-    assert registers(values[2:]) == Registers(first=1200, last=1200)
-    assert registers([at(1, sample(9, measurand="Voltage"))]) == Registers()
+    assert measured(values, unheard).registers == Registers(1000, "2026-05-01T08:00:10Z", 1300, 1000, 1300)
+    assert measured(values[2:], unheard).registers == Registers(first=1200, last=1200)
+    assert measured([at(1, sample(9, measurand="Voltage"))], unheard).registers == Registers()
