@@ -59,6 +59,9 @@ SAVED_NOW_AND_THEN: Final = frozenset({Page.REGISTERS})
 class TransactionState(enum.Enum):
     """Where a station's transaction stands in the backend's ledger."""
 
+    __hash__ = object.__hash__
+    """As of :class:`Page`."""
+
     HELD = "held"
     """Begun at the station; StartTransaction waits for a token or an EVSE."""
     STARTING = "starting"

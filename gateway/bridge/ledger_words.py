@@ -17,6 +17,9 @@ NO_TRANSACTION: Final = -1
 class Step(enum.Enum):
     """What a message about a transaction is to the ledger."""
 
+    __hash__ = object.__hash__
+    """As of :class:`gateway.bridge.books.Page`."""
+
     START = "start"
     METER = "meter"
     """Whatever comes between the start and the stop."""

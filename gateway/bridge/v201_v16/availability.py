@@ -54,6 +54,8 @@ async def publish(context: Context, connectors: Iterable[Connector], timestamp: 
     Where it isn't there, or turns out to be away, they are kept as they are, and :func:`backend_connected` catches up.
     """
     for connector in connectors:
+        if _is_as_told(connector.reported, _status(context, connector)):
+            continue
         payload, before = present(context, connector), connector.reported
         if _is_told(connector, payload):
             _came_back(connector)
@@ -147,6 +149,16 @@ def is_heard(connector: Connector) -> bool:
 def _is_told(connector: Connector, payload: Json) -> bool:
     """True when the backend last heard the same, whatever the time of it."""
     return _is_alike(payload, connector.reported or {})
+
+
+def _is_as_told(reported: Json | None, status: str) -> bool:
+    """True when the backend has heard just this ``status`` of a connector, and no more: what nearly all events find."""
+    return (
+        reported is not None
+        and reported.get("status") == status != "Faulted"
+        and reported.get("errorCode") == "NoError"
+        and not ("info" in reported or "vendorErrorCode" in reported or UNTOLD in reported)
+    )
 
 
 def _is_alike(payload: Json, other: Json) -> bool:

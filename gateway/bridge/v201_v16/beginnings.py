@@ -44,8 +44,8 @@ async def save(context: Context, tx: Transaction) -> None:
 
 def of(context: Context, tx: Transaction) -> list[Json]:
     """Return what is kept of a transaction's begin."""
-    saved: list[Json] = context.books.page(Page.BEGINNINGS).get(tx.station_tx, [])
-    return context.memory.beginnings.get(tx.station_tx, saved)
+    found: list[Json] | None = context.memory.beginnings.get(tx.station_tx)
+    return found if found is not None else context.books.page(Page.BEGINNINGS).get(tx.station_tx, [])
 
 
 def forget(context: Context, tx: Transaction) -> None:

@@ -86,7 +86,9 @@ def numbered(books: Books, number: int) -> Connector | None:
 def of_evse(books: Books, evse_id: int) -> list[Connector]:
     """Return the known connectors of one EVSE, by their number."""
     found = [connector for connector in books.connectors.values() if connector.evse_id == evse_id > 0]
-    return sorted(found, key=lambda connector: connector.number)
+    if len(found) > 1:
+        found.sort(key=lambda connector: connector.number)
+    return found
 
 
 def evse_of(books: Books, number: int) -> int | None:

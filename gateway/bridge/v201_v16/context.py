@@ -1,6 +1,5 @@
 """What every handler of this bridge is given: the station's books, the ledger, both legs, and what it may forget."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -64,7 +63,7 @@ class Memory:
     """By the station's transactionId: what was measured with a begin that is being delivered, and isn't on a page."""
     counted: set[str] = field(default_factory=set)
     """The station's transactionIds whose last_seq_no is exact: not that of a message before a restart."""
-    delivered: dict[str, deque[tuple[int, str]]] = field(default_factory=dict)
+    delivered: dict[str, dict[tuple[int, str], None]] = field(default_factory=dict)
     """By the station's transactionId: (seqNo, timestamp) of the last events of which all has been delivered."""
     answers: dict[str, tuple[int, Json]] = field(default_factory=dict)
     """By the station's transactionId: the last answer that carried a token's status, and its seqNo."""

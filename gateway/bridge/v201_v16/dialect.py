@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.actions_201 import OF_A_CSMS
-from gateway.bridge.books import Books, Json, Transaction
+from gateway.bridge.books import SAVED_NOW_AND_THEN, Books, Json, Transaction
 from gateway.bridge.offline_authorization import nothing_known
 from gateway.bridge.ports import (
     Afterwards,
@@ -198,11 +198,12 @@ class V201ToV16:
 
     async def _handle(self, handler: Handler, payload: Json) -> Json:
         """What a message changes in the books is on disk before its sender hears of it."""
-        if self._context.memory.renumbered:
-            await save_numbers(self._context)
-        answer = await handler(self._context, payload)
-        if self._context.books.unsaved:
-            await self._context.save_changes()
+        context = self._context
+        if context.memory.renumbered:
+            await save_numbers(context)
+        answer = await handler(context, payload)
+        if not context.books.unsaved <= SAVED_NOW_AND_THEN:
+            await context.save_changes()
         return answer
 
     async def booted(self, payload: Json) -> None:

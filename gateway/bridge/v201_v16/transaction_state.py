@@ -1,6 +1,5 @@
 """What the books learn of a transaction from its events (OCPP 2.0.1 block E), before the ledger is told anything."""
 
-from collections import deque
 from typing import Final
 
 from gateway.bridge.books import Books, Page, Transaction, TransactionState
@@ -60,16 +59,19 @@ def is_repeat(context: Context, tx: Transaction, event: TransactionEvent) -> boo
 
 def has_delivered(context: Context, tx: Transaction, event: TransactionEvent) -> None:
     """All that comes of ``event`` has been delivered: it is known when the station repeats it."""
-    known = context.memory.delivered.setdefault(tx.station_tx, deque(maxlen=DELIVERED_MAX))
-    known.append((event.seq_no, event.timestamp))
+    known = context.memory.delivered.get(tx.station_tx)
+    if known is None:
+        known = context.memory.delivered[tx.station_tx] = {}
+    elif len(known) >= DELIVERED_MAX:
+        del known[next(iter(known))]
+    known[event.seq_no, event.timestamp] = None
 
 
 async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> None:
     """Enter what the event says. Learning it twice changes nothing."""
-    known = context.memory.delivered.get(tx.station_tx, ())
-    came_later = bool(known) and in_order(event.timestamp) > max(in_order(timestamp) for _, timestamp in known)
-    is_newest = event.seq_no >= tx.last_seq_no or came_later
-    if came_later and event.seq_no <= tx.last_seq_no:
+    is_newest = event.seq_no >= tx.last_seq_no
+    if event.seq_no <= tx.last_seq_no and _came_later(context, tx, event):
+        is_newest = True
         context.note(
             "sequence-order", "seqNo doesn't rise within a transaction: its events are told apart by their time"
         )
@@ -89,6 +91,12 @@ async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> N
     if event.charging_state is not None:
         tx.charging_state = event.charging_state
         tx.energy_flowed = tx.energy_flowed or event.charging_state == "Charging"
+
+
+def _came_later(context: Context, tx: Transaction, event: TransactionEvent) -> bool:
+    """Return whether the event is of a later time than those that were delivered last."""
+    known = context.memory.delivered.get(tx.station_tx, {})
+    return bool(known) and in_order(event.timestamp) > max(in_order(timestamp) for _, timestamp in known)
 
 
 def may_begin(context: Context, tx: Transaction) -> bool:

@@ -5,9 +5,8 @@ the ledger persists both in one step. An event of which the station got no answe
 books how far the first one got.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 from gateway.bridge.books import Json, Page, Transaction, TransactionState
 from gateway.bridge.ledger_words import addressed
@@ -29,6 +28,8 @@ from gateway.bridge.v201_v16.transaction_state import (
     recall_start,
 )
 
+_Answer = TypeVar("_Answer")
+
 STOPS_MAX: Final = 100
 """Transactions of one station of whose stop something is kept; the oldest is one that the station lost."""
 _AUTHORIZATION_ENDS: Final = frozenset({"Deauthorized", "RemoteStop", "StopAuthorized"})
@@ -43,7 +44,9 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     comes with the late StartTransaction.conf stops the transaction by RequestStopTransaction (:func:`started_late`).
     """
     event = read_event(payload, context.note)
-    tx = await entry_of(context, event)
+    tx = context.books.transactions.get(event.station_tx)
+    if tx is None or event.kind is EventType.STARTED:
+        tx = await entry_of(context, event)
     if is_repeat(context, tx, event):
         return await _answer_again(context, tx, event)
     await learn(context, tx, event)
@@ -51,7 +54,7 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     has_delivered(context, tx, event)
     if event.trigger in _AUTHORIZATION_ENDS:
         tx.deauthorized = True
-    answer = await _answer(context, tx, event, conf)
+    answer = {} if event.token is None else await _answer(context, tx, event, event.token, conf)
     await _publish(context, tx, event)
     if tx.station_tx in context.books.page(Page.TO_STOP):
         await _stop_at_station(context, tx)
@@ -99,8 +102,8 @@ async def _go_on(context: Context, tx: Transaction, event: TransactionEvent) -> 
         if conf is not None and _is_refused(conf) and not was_told:
             _is_to_stop(context, tx)
     for each in values:
-        with _counted(tx, event.seq_no if each is values[-1] else None):
-            await context.ledger.meter(tx, {"connectorId": tx.connector_id, "meterValue": each})
+        delivery = context.ledger.meter(tx, {"connectorId": tx.connector_id, "meterValue": each})
+        await _counted(tx, event.seq_no if each is values[-1] else None, delivery)
     beginnings.forget(context, tx)
     tx.last_seq_no = max(tx.last_seq_no, event.seq_no)
     return conf
@@ -109,8 +112,7 @@ async def _go_on(context: Context, tx: Transaction, event: TransactionEvent) -> 
 async def _hold(context: Context, tx: Transaction, event: TransactionEvent, values: list[Json]) -> None:
     """Nothing can be begun yet. What is measured meanwhile belongs to no transaction of 1.6, and is told as such."""
     await beginnings.save(context, tx)
-    with _counted(tx, event.seq_no):
-        await context.ledger.hold(tx)
+    await _counted(tx, event.seq_no, context.ledger.hold(tx))
     if values and tx.connector_id is not None:
         await context.ask_backend("MeterValues", {"connectorId": tx.connector_id, "meterValue": values})
 
@@ -118,8 +120,7 @@ async def _hold(context: Context, tx: Transaction, event: TransactionEvent, valu
 async def _start(context: Context, tx: Transaction, *, seq_no: int | None) -> Json | None:
     """Hand StartTransaction to the ledger; ``seq_no`` is the event's, unless more is to come of the event."""
     recall_start(context, tx)
-    with _counted(tx, seq_no):
-        conf = await context.ledger.start(tx, start_request(tx))
+    conf = await _counted(tx, seq_no, context.ledger.start(tx, start_request(tx)))
     if conf is not None:
         tx.deauthorized = _is_refused(conf)
         if tx.deauthorized and tx.id_tag == context.settings.default_id_tag:
@@ -131,8 +132,7 @@ async def _end(context: Context, tx: Transaction, event: TransactionEvent) -> Js
     """Deliver what an Ended event brings; return StopTransaction.conf, if it has come."""
     if tx.state is TransactionState.HELD:
         if not account_for(context, tx, event):
-            with _counted(tx, event.seq_no):
-                await context.ledger.close(tx)
+            await _counted(tx, event.seq_no, context.ledger.close(tx))
             return None
         await _start(context, tx, seq_no=None)
     stop_tags = context.books.page(Page.STOP_TAGS)
@@ -146,8 +146,7 @@ async def _end(context: Context, tx: Transaction, event: TransactionEvent) -> Js
         unlocked=tx.station_tx in memory.unlocking,
         begun_with=beginnings.of(context, tx),
     )
-    with _counted(tx, event.seq_no):
-        conf = await context.ledger.stop(tx, payload)
+    conf = await _counted(tx, event.seq_no, context.ledger.stop(tx, payload))
     # Not worth a write: what a restart finds of it again belongs to no transaction that runs.
     stop_tags.pop(tx.station_tx, None)
     memory.unlocking.discard(tx.station_tx)
@@ -156,22 +155,21 @@ async def _end(context: Context, tx: Transaction, event: TransactionEvent) -> Js
     return conf
 
 
-@contextmanager
-def _counted(tx: Transaction, seq_no: int | None) -> Iterator[None]:
-    """Count the event as seen, together with what the ledger is about to persist.
+async def _counted(tx: Transaction, seq_no: int | None, delivery: Awaitable[_Answer]) -> _Answer:
+    """Count the event as seen, together with what ``delivery``, of the ledger, is about to persist.
 
     A ledger that raises has kept nothing: then the books say so too, and the station's repetition finds them as the
     first attempt did.
     """
-    before = tx.last_seq_no, tx.state
-    if seq_no is not None:
-        tx.last_seq_no = max(tx.last_seq_no, seq_no)
+    last, state = tx.last_seq_no, tx.state
+    if seq_no is not None and seq_no > last:
+        tx.last_seq_no = seq_no
     try:
-        yield
+        return await delivery
     except Exception:
-        tx.last_seq_no = before[0]
-        if tx.state in _ENTERED_BY_CALL and tx.state is not before[1]:
-            tx.state = before[1] if tx.backend_tx is None else TransactionState.OPEN
+        tx.last_seq_no = last
+        if tx.state in _ENTERED_BY_CALL and tx.state is not state:
+            tx.state = state if tx.backend_tx is None else TransactionState.OPEN
         raise
 
 
@@ -179,15 +177,13 @@ _ENTERED_BY_CALL: Final = frozenset({TransactionState.STARTING, TransactionState
 """States into which a ledger puts a transaction before it persists it."""
 
 
-async def _answer(context: Context, tx: Transaction, event: TransactionEvent, conf: Json | None) -> Json:
-    """Return the TransactionEventResponse, and remember it for the case that it gets lost."""
-    if event.token is None:
-        return {}
+async def _answer(context: Context, tx: Transaction, event: TransactionEvent, token: Json, conf: Json | None) -> Json:
+    """Return the answer to an event with a token, and remember it for the case that it gets lost."""
     info = None
     if conf is not None and "idTagInfo" in conf:
         info = id_token_info(context, conf["idTagInfo"])
     elif event.kind is not EventType.ENDED:
-        info = await _judge_token(context, tx, event, event.token)
+        info = await _judge_token(context, tx, event, token)
     if info is None:
         return {}
     answer = {"idTokenInfo": info}
