@@ -167,6 +167,8 @@ class _Compiler:
 
         needed, alternatives = checks(rule.fields, "fields"), checks(rule.any, "any")
         compiled = Compiled(rule, scope, tuple(needed), tuple(alternatives), when)
+        if len(needed) == 1 and not alternatives and when is None and isinstance(needed[0][1], FieldCheck):
+            compiled = replace(compiled, only=needed[0][1].of_whole)
         parts = attempt(lambda: self._effect(rule, target, targets))
         return compiled if parts is None else replace(compiled, **parts)
 

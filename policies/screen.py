@@ -1,14 +1,9 @@
 """Which rules of a bucket may concern a message: their first checks, all of them in one walk over the payload."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from policies.matchers.field_checks import FieldCheck
 from policies.matchers.walks import Leaf, walk
-from policies.words import Payload, Surroundings
-
-NONE: Final[tuple[int, ...]] = ()
-"""The candidates of nearly every message: one object."""
 
 
 class Screen:
@@ -25,14 +20,12 @@ class Screen:
             for rule, check in checks
             for leaf in check.leaves
         ]
-        self._walk = walk(leaves)
-        self._absent = sum(bit_of[rule] for rule, check in checks if check.wants_absence)
+        absent = sum(bit_of[rule] for rule, check in checks if check.wants_absence)
+        self.look = walk(leaves, absent)
+        """Returns the bits of the rules whose check holds; 0 for nearly every message."""
 
-    def candidates(self, payload: Payload, surroundings: Surroundings) -> Sequence[int]:
-        """Return the indexes of the rules whose check holds, in order; always the same empty tuple for none."""
-        found = self._walk(payload, surroundings) ^ self._absent
-        if not found:
-            return NONE
+    def positions(self, found: int) -> Sequence[int]:
+        """Return the indexes of the rules of which :attr:`look` has found the bits, in order."""
         rules: list[int] = []
         while found:
             lowest = found & -found

@@ -34,10 +34,15 @@ class FieldCheck:
         """False where the target has no such field: a rule that asks for it never applies there."""
         return self.wants_absence or bool(self.leaves)
 
+    @property
+    def of_whole(self) -> Marks | None:
+        """The test, where it takes the payload itself: true of one of which the check holds."""
+        is_so = len(self.leaves) == 1 and not self.leaves[0].steps and not self.wants_absence
+        return self.leaves[0].predicate.marks(1) if is_so else None
+
     def holds(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
         if self._marks is None:  # made when it is first needed: most are asked by the screen alone
-            is_of_whole = len(self.leaves) == 1 and not self.leaves[0].steps
-            self._marks = self.leaves[0].predicate.marks(1) if is_of_whole else walk(self.leaves)
+            self._marks = self.of_whole or walk(self.leaves)
         return (self._marks(payload, surroundings) == 0) is self.wants_absence
 
 

@@ -25,7 +25,7 @@ CHARSETS: Final[Mapping[str, Predicate]] = {
     "printable": plain(str.isprintable),
     "printable_ascii": Predicate(lambda yes, no: lambda v, _: yes if v.isascii() and v.isprintable() else no),
     "identifier": plain(IDENTIFIER.fullmatch),
-    "multiline": Predicate(_is_multiline),
+    "multiline": Predicate(_is_multiline, sure=str.isprintable),
 }
 """Word behind ``text`` -> whether a string consists of such characters only; an empty one does."""
 
@@ -64,7 +64,11 @@ def compile_length(argument: object, field: Field, where: Where) -> Predicate:
     if field.type == ANY:
         return plain(lambda value: isinstance(value, str | list) and _is_within(value, least, most))
     high = math.inf if most is None else most
-    return Predicate(lambda yes, no: lambda value, _: yes if least <= len(value) <= high else no)
+    return Predicate(
+        lambda yes, no: lambda value, _: yes if least <= len(value) <= high else no,
+        bounds=(least, high),
+        is_of_length=True,
+    )
 
 
 def _is_within(value: Any, least: int, most: int | None) -> bool:

@@ -6,6 +6,7 @@ schemas, and compiled once: on the way of every message one function costs half 
 costs no allocation.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -27,22 +28,28 @@ class Leaf:
     """The schemas describe all that is on the way there; False: it must be looked at before each step."""
 
 
-def walk(leaves: Sequence[Leaf]) -> Marks:
-    """Return a function of a payload: the bits of all leaves of which a value passed, or 0."""
-    return _Writer().function(leaves)
+def walk(leaves: Sequence[Leaf], flipped: int = 0) -> Marks:
+    """Return a function of a payload: the bits of all leaves of which a value passed, or 0.
+
+    Of the bits that are ``flipped``, those of which none passed.
+    """
+    return _Writer().function(leaves, flipped)
 
 
 class _Writer:
-    """Writes one walk. What it calls is handed to it under names of its own: nothing but field names is in the text."""
+    """Writes one walk.
+
+    What it calls is handed to it under names of its own: nothing but field names and numbers is in the text.
+    """
 
     def __init__(self) -> None:
         self._lines = ["def walk(v, surroundings):", f"{_INDENT}found = 0"]
         self._names: dict[str, Any] = {"texts_within": texts_within}
         self._variables = 0
 
-    def function(self, leaves: Sequence[Leaf]) -> Marks:
+    def function(self, leaves: Sequence[Leaf], flipped: int) -> Marks:
         self._value("v", leaves, 1)
-        self._lines.append(f"{_INDENT}return found")
+        self._lines.append(f"{_INDENT}return found{f' ^ {flipped}' if flipped else ''}")
         exec(compile("\n".join(self._lines), "<walk>", "exec"), self._names)  # noqa: S102 - our own text, see above
         made: Marks = self._names["walk"]
         return made
@@ -71,18 +78,33 @@ class _Writer:
         for leaf in leaves:
             bits_of[id(leaf.predicate)] = bits_of.get(id(leaf.predicate), 0) | leaf.bits
         for key, predicate in {id(leaf.predicate): leaf.predicate for leaf in leaves}.items():
-            name, bits, no = f"t{len(self._names)}", bits_of[key], "not " if predicate.is_negated else ""
+            bits, no = bits_of[key], "not " if predicate.is_negated else ""
             if predicate.bounds is not None:
-                self._names[name], self._names[f"{name}_most"] = predicate.bounds
-                self._write(depth, f"if {no}{name} <= {variable} <= {name}_most:")
+                least, most = map(self._number, predicate.bounds)
+                measured = f"len({variable})" if predicate.is_of_length else variable
+                self._write(depth, f"if {no}{least} <= {measured} <= {most}:")
                 self._write(depth + 1, f"found |= {bits}")
-            elif predicate.test is None:
-                self._names[name] = predicate.marks(bits)
-                self._write(depth, f"found |= {name}({variable}, surroundings)")
+            elif predicate.test is not None:
+                self._write(depth, f"if {no}{self._named(predicate.test)}({variable}):")
+                self._write(depth + 1, f"found |= {bits}")
             else:
-                self._names[name] = predicate.test
-                self._write(depth, f"if {no}{name}({variable}):")
-                self._write(depth + 1, f"found |= {bits}")
+                inner = depth
+                if predicate.never is not None:
+                    self._write(depth, f"if not {self._named(predicate.never)}({variable}):")
+                    inner += 1
+                self._write(inner, f"found |= {self._named(predicate.marks(bits))}({variable}, surroundings)")
+
+    def _number(self, number: float) -> str:
+        """Return how a bound is written: as it stands, unless it is infinite."""
+        if isinstance(number, int) or math.isfinite(number):
+            return repr(number)
+        return self._named(number)
+
+    def _named(self, value: object) -> str:
+        """Return a name under which a walk finds ``value``."""
+        name = f"t{len(self._names)}"
+        self._names[name] = value
+        return name
 
     def _elements(self, variable: str, elements: str, leaves: Sequence[Leaf], depth: int, *, is_sure: bool) -> None:
         if not is_sure:

@@ -66,9 +66,11 @@ class Fake:
         result: Payload = self._said(payload)
         return result
 
-    def candidates(self, payload: Payload, surroundings: Surroundings) -> Sequence[int]:
-        found: Sequence[int] = self._said(payload)
-        return found
+    def look(self, payload: Payload, surroundings: Surroundings) -> int:
+        return sum(1 << position for position in self._said(payload))
+
+    def positions(self, found: int) -> Sequence[int]:
+        return [position for position in range(found.bit_length()) if found >> position & 1]
 
     def _said(self, payload: Payload) -> Any:
         if isinstance(self.said, Exception):
