@@ -14,6 +14,10 @@ TOGETHER_MAX: Final = 8
 OURS: Final = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 """Errors that speak of a statement or its values, not of the database being there."""
 
+_SAVEPOINT: Final = "SAVEPOINT one_of_several"
+_UNDO: Final = "ROLLBACK TO one_of_several"
+_RELEASE: Final = "RELEASE one_of_several"
+
 Result = TypeVar("Result")
 Work = Callable[[Connection], Any]
 Outcome = tuple[Any, Exception | None]
@@ -91,16 +95,18 @@ def in_one_transaction(connection: Connection, works: Sequence[Work]) -> list[Ou
 
 
 def _within_savepoint(connection: Connection, work: Work) -> Outcome:
-    savepoint = connection.begin_nested()
+    driver: Any = connection.connection.driver_connection
+    driver.execute(_SAVEPOINT)  # SQLAlchemy's own savepoints cost more than the statement within them
     try:
         result = work(connection)
     except Exception as error:
         if _is_the_databases(error):
             # All is undone. The savepoint may be gone already (SQLite, of a full disk), and would have the last word.
             raise
-        savepoint.rollback()
+        driver.execute(_UNDO)
+        driver.execute(_RELEASE)
         return None, error
-    savepoint.commit()
+    driver.execute(_RELEASE)
     return result, None
 
 

@@ -5,8 +5,12 @@ whole function, its statements and its commit included (docs/decisions/0014-sqli
 """
 
 import asyncio
+import queue
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -48,12 +52,25 @@ class AsyncLane:
         await self._engine.dispose()
 
 
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[Connection], Any]
+    outcome: asyncio.Future[Any]
+
+
 class SqliteLane:
-    """Connections to one SQLite file, each with a thread to itself."""
+    """Connections to one SQLite file, each with a thread to itself.
+
+    ``concurrent.futures`` costs more than a short statement does: here is one queue of work, and the event loop is
+    woken once for however many results there are.
+    """
 
     def __init__(self, path: Path, pragmas: Sequence[str], *, connections: int) -> None:
-        """``pragmas`` are executed on each connection when it is made, after ``foreign_keys``."""
-        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="sqlite")
+        """``pragmas`` are executed on each connection when it is made, after ``foreign_keys``. Needs a running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._done: deque[tuple[_Job, Any, BaseException | None]] = deque()
+        self._is_woken = False
         self._engine = create_engine(
             URL.create("sqlite+pysqlite", database=str(path)),
             # The driver itself sends BEGIN IMMEDIATE before the first statement that writes.
@@ -70,16 +87,63 @@ class SqliteLane:
             cursor.close()
 
         event.listen(self._engine, "connect", prepare_connection)
+        self._threads = [
+            threading.Thread(target=self._work, name=f"sqlite-{number}", daemon=True) for number in range(connections)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
         """Run ``work`` in a thread; one that has begun is finished, whoever still waits for it."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._connected, work)
+        job = _Job(work, self._loop.create_future())
+        self._queue.put(job)
+        result: Result = await job.outcome
+        return result
 
     async def dispose(self) -> None:
-        """Let the threads finish, and close the connections."""
-        await asyncio.to_thread(self._threads.shutdown)
+        """Let the threads finish what was asked for, and close the connections."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+        self._deliver()
         await asyncio.to_thread(self._engine.dispose)
 
-    def _connected(self, work: Callable[[Connection], Result]) -> Result:
-        with self._engine.connect() as connection:
-            return work(connection)
+    def _work(self) -> None:
+        """Do what comes, on one connection for the thread's life."""
+        with ExitStack() as stack:
+            connection: Connection | None = None
+            while (job := self._queue.get()) is not None:
+                if job.outcome.cancelled():
+                    continue
+                result, raised = None, None
+                try:
+                    if connection is None:
+                        connection = stack.enter_context(self._engine.connect())
+                    try:
+                        result = job.work(connection)
+                    finally:
+                        if connection.in_transaction():  # as SQLAlchemy sees it, after any statement
+                            connection.rollback()
+                except BaseException as error:  # noqa: BLE001 - who waits for it hears it
+                    raised = error
+                self._done.append((job, result, raised))
+                del job, result, raised  # an idle thread must not keep alive what it did last
+                self._wake()
+
+    def _wake(self) -> None:
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+                self._loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        self._is_woken = False  # first: what is added from now on wakes the loop again
+        while self._done:
+            job, result, raised = self._done.popleft()
+            if job.outcome.done():
+                continue
+            if raised is None:
+                job.outcome.set_result(result)
+            else:
+                job.outcome.set_exception(raised)
