@@ -10,12 +10,13 @@ from gateway.bridge.books import Books, Json, Page, TransactionState
 from gateway.store.columns import from_json_text, json_text
 from gateway.store.connectors import read_connectors
 from gateway.store.database import Database
+from gateway.store.hot import HotStatement
 from gateway.store.models import BookPageRow, ConnectorRow, Station, TransactionRow
 from gateway.store.pages import read_pages, write_page
 from gateway.store.quarantine import read_gathering
 from gateway.store.transactions import read_all
 
-_DEPTH = select(Station.pending).where(Station.identity == bindparam("of_identity"))
+_DEPTH = HotStatement(select(Station.pending).where(Station.identity == bindparam("of_identity")))
 _UNTELL_BOOT = (
     update(Station)
     .where(Station.identity == bindparam("of_identity"), Station.boot_payload.is_not(None))
@@ -66,7 +67,8 @@ class StoredBooks:
         """
 
         def work(connection: Connection) -> tuple[Books, int]:
-            depth = connection.execute(_DEPTH, {"of_identity": identity}).scalar_one_or_none() or 0
+            station = _DEPTH.first(connection, {"of_identity": identity})
+            depth = 0 if station is None else station.pending
             quarantined, withheld = read_gathering(connection, identity)
             books = Books(
                 transactions={tx.station_tx: tx for tx in read_all(connection, identity)},

@@ -12,6 +12,7 @@ from gateway.store import registry
 from gateway.store.certificate_records import CertificateState
 from gateway.store.columns import UtcTime, bounded_text, from_json_text, json_text, utc_now
 from gateway.store.database import Database
+from gateway.store.hot import HotStatement
 from gateway.store.models import CertificateRequestRow, CertificateRow, Station
 
 KEPT_MAX: Final = 20
@@ -24,8 +25,9 @@ _COLUMNS: Final = tuple(CertificateRequestRow.__table__.columns)
 _ALL: Final = select(*_COLUMNS).order_by(CertificateRequestRow.id)
 _BY_ID: Final = _ALL.where(CertificateRequestRow.id == bindparam("of_id"))
 _OF_STATION: Final = CertificateRequestRow.identity == bindparam("of_identity")
-_OPEN_OF_STATION: Final = _ALL.where(_OF_STATION, CertificateRequestRow.state.in_(_OPEN))
-_OPEN_OF_USAGE: Final = _OPEN_OF_STATION.where(CertificateRequestRow.usage == bindparam("of_usage"))
+_OPEN_ONES: Final = _ALL.where(_OF_STATION, CertificateRequestRow.state.in_(_OPEN))
+_OPEN_OF_STATION: Final = HotStatement(_OPEN_ONES)
+_OPEN_OF_USAGE: Final = _OPEN_ONES.where(CertificateRequestRow.usage == bindparam("of_usage"))
 _ADD: Final = insert(CertificateRequestRow).returning(CertificateRequestRow.id)
 _UPDATE: Final = update(CertificateRequestRow).where(CertificateRequestRow.id == bindparam("of_id"))
 _MOVE: Final = _UPDATE.where(CertificateRequestRow.state.in_(_OPEN))
@@ -109,8 +111,8 @@ class CertificateRequests:
     async def open_ones(self, identity: str) -> Sequence[CertificateRequest]:
         """Return the station's requests that aren't over: one of each usage at most. Raises StoreUnavailable."""
         key = {"of_identity": identity}
-        rows = await self._database.read(lambda connection: connection.execute(_OPEN_OF_STATION, key).mappings().all())
-        return [_record(row) for row in rows]
+        rows = await self._database.read(lambda connection: _OPEN_OF_STATION.all(connection, key))
+        return [_record(row._asdict()) for row in rows]
 
     async def list(
         self, identity: str | None = None, *, states: Collection[RequestState] | None = None
@@ -225,5 +227,5 @@ class CertificateRequests:
         return None if row is None else _record(row)
 
 
-def _record(row: RowMapping) -> CertificateRequest:
+def _record(row: Mapping[str, Any] | RowMapping) -> CertificateRequest:
     return CertificateRequest(**{**row, "state": RequestState(row["state"]), "words": from_json_text(row["words"])})

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -13,6 +13,7 @@ from gateway.store.certificate_records import SEEN, STATION, CertificateRecord, 
 from gateway.store.certificate_steps import note_step
 from gateway.store.columns import utc_now
 from gateway.store.database import Database
+from gateway.store.hot import HotStatement
 from gateway.store.models import CertificateRow, Station
 
 SEEN_MAX: Final = 20
@@ -39,20 +40,24 @@ _HAS_OLDER: Final = exists().where(
     ),
 )
 _IS_REGISTERED: Final = exists().where(Station.identity == CertificateRow.identity).label("is_registered")
-_OWNER: Final = select(CertificateRow.identity, CertificateRow.usage, _IS_REGISTERED).where(
-    CertificateRow.fingerprint == bindparam("of_fingerprint")
+_OWNER: Final = HotStatement(
+    select(CertificateRow.identity, CertificateRow.usage, _IS_REGISTERED).where(
+        CertificateRow.fingerprint == bindparam("of_fingerprint")
+    )
 )
-_SHOWN: Final = select(
-    CertificateRow.id,
-    CertificateRow.identity,
-    CertificateRow.usage,
-    CertificateRow.serial,
-    CertificateRow.state,
-    CertificateRow.not_before,
-    CertificateRow.last_seen,
-    _IS_REGISTERED,
-    _HAS_OLDER.label("has_older"),
-).where(CertificateRow.fingerprint == bindparam("of_fingerprint"))
+_SHOWN: Final = HotStatement(
+    select(
+        CertificateRow.id,
+        CertificateRow.identity,
+        CertificateRow.usage,
+        CertificateRow.serial,
+        CertificateRow.state,
+        CertificateRow.not_before,
+        CertificateRow.last_seen,
+        _IS_REGISTERED,
+        _HAS_OLDER.label("has_older"),
+    ).where(CertificateRow.fingerprint == bindparam("of_fingerprint"))
+)
 _USE: Final = update(CertificateRow).where(
     CertificateRow.id == bindparam("of_id"), CertificateRow.state.not_in((_IN_USE, _REVOKED))
 )
@@ -94,7 +99,7 @@ _KEPT: Final = (
     .limit(1)
     .scalar_subquery()
 )
-_FORGET: Final = delete(CertificateRow).where(*_SEEN_OF_STATION, CertificateRow.id <= _KEPT)
+_FORGET: Final = HotStatement(delete(CertificateRow).where(*_SEEN_OF_STATION, CertificateRow.id <= _KEPT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class CertificateUses:
     async def owner(self, fingerprint: str) -> Owner | None:
         """Return whose certificate it is; None for one that isn't recorded. One read."""
         key = {"of_fingerprint": fingerprint.lower()}
-        found = await self._database.read(lambda connection: connection.execute(_OWNER, key).first())
+        found = await self._database.read(lambda connection: _OWNER.first(connection, key))
         return None if found is None else _owner(found)
 
     async def in_use(self, fingerprint: str) -> Owner | None:
@@ -140,7 +145,7 @@ class CertificateUses:
         """
         now = self._clock()
         key = {"of_fingerprint": fingerprint.lower()}
-        found = await self._database.read(lambda connection: connection.execute(_SHOWN, key).first())
+        found = await self._database.read(lambda connection: _SHOWN.first(connection, key))
         if found is None:
             return None
         if found.state == _REVOKED:
@@ -162,7 +167,7 @@ class CertificateUses:
             added = connection.execute(_ADD, row).scalar_one()
             note_step(connection, added, CertificateState.IN_USE, now, detail)
             _supersede(connection, added, record, now)
-            connection.execute(_FORGET, {"of_identity": record.identity})
+            _FORGET.count(connection, {"of_identity": record.identity})
 
         try:
             await self._database.write(work)
@@ -170,15 +175,15 @@ class CertificateUses:
             return
 
 
-def _owner(row: Row[*tuple[Any, ...]]) -> Owner:
+def _owner(row: Any) -> Owner:
     return Owner(row.identity, row.usage, bool(row.is_registered))
 
 
-def _use(connection: Connection, found: Row[*tuple[Any, ...]], now: datetime) -> None:
+def _use(connection: Connection, found: Any, now: datetime) -> None:
     connection.execute(_SAW, {"of_id": found.id, "last_seen": now})
     if connection.execute(_USE, {"of_id": found.id, "state": _IN_USE, "changed_at": now}).rowcount:
         note_step(connection, found.id, CertificateState.IN_USE, now, "the station came with it")
-    _supersede(connection, found.id, cast("_Dated", found), now)
+    _supersede(connection, found.id, found, now)
 
 
 class _Dated(Protocol):

@@ -1,18 +1,19 @@
 """The connectors of the stations: their 1.6 numbers and what was last said of them."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.bridge.books import Connector
 from gateway.store.columns import from_json_text, json_text
 from gateway.store.database import Database
+from gateway.store.hot import HotStatement
 from gateway.store.models import ConnectorRow, Station
 from gateway.store.stations import NotRegistered
 
 _LOCK: Final = update(Station).where(Station.identity == bindparam("of_identity")).values(epoch=Station.epoch)
-_LOAD: Final = (
+_LOAD: Final = HotStatement(
     select(
         ConnectorRow.evse_id, ConnectorRow.connector_id, ConnectorRow.number, ConnectorRow.status, ConnectorRow.reported
     )
@@ -63,12 +64,12 @@ class Connectors:
 
 def read_connectors(connection: Connection, identity: str) -> Sequence[Connector]:
     """Return a station's connectors in the order of their 1.6 numbers."""
-    rows = connection.execute(_LOAD, {"of_identity": identity}).mappings().all()
+    rows = _LOAD.all(connection, {"of_identity": identity})
     return [_connector(row) for row in rows]
 
 
-def _connector(row: RowMapping) -> Connector:
-    values = dict(row)
+def _connector(row: Any) -> Connector:
+    values: dict[str, Any] = row._asdict()
     if values["reported"] is not None:
         values["reported"] = from_json_text(values["reported"])
     return Connector(**values)

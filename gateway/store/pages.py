@@ -8,10 +8,15 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from gateway.bridge.books import Json, Page
 from gateway.store.columns import from_json_text, json_text
 from gateway.store.database import Database
+from gateway.store.hot import HotStatement
 from gateway.store.models import BookPageRow, Station
 
-_LOCK: Final = update(Station).where(Station.identity == bindparam("of_identity")).values(epoch=Station.epoch)
-_LOAD: Final = select(BookPageRow.name, BookPageRow.content).where(BookPageRow.identity == bindparam("of_identity"))
+_LOCK: Final = HotStatement(
+    update(Station).where(Station.identity == bindparam("of_identity")).values(epoch=Station.epoch)
+)
+_LOAD: Final = HotStatement(
+    select(BookPageRow.name, BookPageRow.content).where(BookPageRow.identity == bindparam("of_identity"))
+)
 _INSERT: Final = insert(BookPageRow)
 _UPDATE: Final = update(BookPageRow).where(
     BookPageRow.identity == bindparam("of_identity"), BookPageRow.name == bindparam("of_name")
@@ -42,13 +47,13 @@ class Pages:
 
 def read_pages(connection: Connection, identity: str) -> Mapping[Page, Json]:
     """Return a station's pages. One that this version doesn't know is left where it is."""
-    rows = connection.execute(_LOAD, {"of_identity": identity}).all()
+    rows = _LOAD.all(connection, {"of_identity": identity})
     return {Page(row.name): from_json_text(row.content) for row in rows if row.name in _KNOWN}
 
 
 def write_page(connection: Connection, identity: str, name: str, content: Any) -> None:
     """Insert or replace one page, holding the station's row; of a station that isn't there nothing is kept."""
-    if connection.execute(_LOCK, {"of_identity": identity}).rowcount == 0:
+    if _LOCK.count(connection, {"of_identity": identity}) == 0:
         return
     key = {"of_identity": identity, "of_name": name}
     if connection.execute(_UPDATE, {**key, "content": content}).rowcount == 0:

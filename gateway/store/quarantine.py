@@ -19,6 +19,7 @@ from gateway.session.tally import Leg
 from gateway.store.columns import bounded_text, from_json_text, json_text, utc_now
 from gateway.store.database import Database
 from gateway.store.epochs import HOLD, own
+from gateway.store.hot import HotStatement
 from gateway.store.models import JournalRow, QuarantineRow, Station, TransactionRow
 from gateway.store.transactions import read_one
 
@@ -62,7 +63,7 @@ _TAKEN: Final = select(
 _RELEASED: Final = ALL.where(_OF, _Q.state == State.RELEASED.value).order_by(_Q.id).limit(bindparam("at_most"))
 _STATIONS: Final = select(_Q.identity).where(_Q.state == State.RELEASED.value).distinct()
 _COUNTS: Final = select(_Q.state, func.count()).where(_Q.state.in_(_OPEN)).group_by(_Q.state)
-_GATHERING: Final = select(_Q.station_tx, _Q.leg, _Q.digest).where(_OF, _Q.gathers).order_by(_Q.id)
+_GATHERING: Final = HotStatement(select(_Q.station_tx, _Q.leg, _Q.digest).where(_OF, _Q.gathers).order_by(_Q.id))
 _THE_ROW: Final = update(_Q).where(_Q.id == bindparam("of_id"))
 _NO_MORE: Final = update(_Q).where(*_OF_TX, _Q.gathers).values(gathers=False)
 _STILL_FOLLOWING: Final = select(
@@ -280,7 +281,7 @@ def read_gathering(connection: Connection, identity: str) -> tuple[dict[str, str
     First those that are kept as the station says them, with the digest of what they begin with; then those of which it
     is kept what the backend was to hear.
     """
-    rows = connection.execute(_GATHERING, {"of_identity": identity}).all()
+    rows = _GATHERING.all(connection, {"of_identity": identity})
     said = {row.station_tx: row.digest for row in rows if row.leg == Leg.STATION.value}
     return said, {row.station_tx for row in rows if row.leg == Leg.BACKEND.value}
 

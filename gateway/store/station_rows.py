@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from sqlalchemy import RowMapping
-
 from gateway.session.ports import BootStatus, StationRecord
 from gateway.store.columns import from_json_text, json_text
 from gateway.store.models import Station
@@ -44,9 +42,9 @@ def station_row(record: StationRecord) -> dict[str, Any]:
     }
 
 
-def station_record(row: RowMapping) -> StationRecord:
-    """Return the record of a row of :data:`STATION_COLUMNS`."""
-    fields = dict(row)
+def station_record(row: Any) -> StationRecord:
+    """Return the record of a row of :data:`STATION_COLUMNS`, the columns as attributes."""
+    fields: dict[str, Any] = row._asdict()
     payload = fields["boot_payload"]
     fields["boot_status"] = BootStatus(fields["boot_status"])
     fields["boot_payload"] = None if payload is None else from_json_text(payload)

@@ -29,6 +29,7 @@ from gateway.store import password_rotation, registry
 from gateway.store.columns import json_text, utc_now
 from gateway.store.database import Database
 from gateway.store.firmware_updates import end_with_station
+from gateway.store.hot import HotStatement
 from gateway.store.models import PendingStationRow, Station, TransactionRow
 from gateway.store.station_rows import STATION_COLUMNS, station_record, station_row, version_text
 from gateway.wire.versions import Version
@@ -41,7 +42,7 @@ _OWNED: Final = (_OF, Station.epoch == bindparam("of_epoch"))
 _TO_PROFILE: Final = bindparam("to_profile", type_=BigInteger())
 _RAISED: Final = case((Station.minimum_profile < _TO_PROFILE, _TO_PROFILE), else_=Station.minimum_profile)
 _LIST: Final = select(*STATION_COLUMNS)
-_FIND: Final = _LIST.where(_OF)
+_FIND: Final = HotStatement(_LIST.where(_OF))
 _NAMED: Final = select(Station.identity).where(Station.certificate_name == bindparam("name"))
 _COUNT: Final = select(Station.pending).where(_OF)
 _RUNNING: Final = select(func.count()).where(
@@ -53,11 +54,13 @@ _NOT_PENDING: Final = delete(PendingStationRow).where(PendingStationRow.identity
 _DELETE: Final = delete(Station).where(_OF).returning(Station.epoch)
 _SET: Final = update(Station).where(_OF)
 _LOCK: Final = _SET.values(epoch=Station.epoch)
-_TAKE: Final = _SET.values(
-    minimum_profile=_RAISED,
-    epoch=Station.epoch + 1,
-    version=func.coalesce(bindparam("to_version", type_=Text()), Station.version),
-).returning(Station.epoch)
+_TAKE: Final = HotStatement(
+    _SET.values(
+        minimum_profile=_RAISED,
+        epoch=Station.epoch + 1,
+        version=func.coalesce(bindparam("to_version", type_=Text()), Station.version),
+    ).returning(Station.epoch)
+)
 _ALLOW: Final = _SET.values(
     allow_expired=func.coalesce(bindparam("expired", type_=Boolean()), Station.allow_expired),
     allow_downgrade=func.coalesce(bindparam("downgrade", type_=Boolean()), Station.allow_downgrade),
@@ -116,14 +119,12 @@ class Stations:
 
     async def find(self, identity: str) -> StationRecord | None:
         """Return the station, or None when it isn't registered. The comparison is exact, to the byte."""
-        row = await self._database.read(
-            lambda connection: connection.execute(_FIND, {"of_identity": identity}).mappings().first()
-        )
+        row = await self._database.read(lambda connection: _FIND.first(connection, {"of_identity": identity}))
         return None if row is None else station_record(row)
 
     async def list(self) -> Sequence[StationRecord]:
         """Return all stations in the order of their identities."""
-        rows = await self._database.read(lambda connection: connection.execute(_LIST).mappings().all())
+        rows = await self._database.read(lambda connection: connection.execute(_LIST).all())
         return sorted(map(station_record, rows), key=lambda record: record.identity)
 
     async def any_allows_expired(self) -> bool:
@@ -160,7 +161,7 @@ class Stations:
 
         def work(connection: Connection) -> None:
             epoch = registry.revise(connection)
-            if connection.execute(_FIND, {"of_identity": identity}).first() is not None:
+            if _FIND.first(connection, {"of_identity": identity}) is not None:
                 raise AlreadyRegistered(f"station {identity!r} is registered already")
             _check_free(connection, record)
             connection.execute(_INSERT, {**station_row(record), "epoch": epoch, "pending": 0, "registered_at": now})
@@ -246,9 +247,10 @@ class Stations:
         when the station has meanwhile been removed.
         """
         values = {"of_identity": identity, "to_profile": profile, "to_version": version_text(version)}
-        epoch = await self._database.write(lambda connection: connection.execute(_TAKE, values).scalar_one_or_none())
-        if epoch is None:
+        taken = await self._database.write(lambda connection: _TAKE.first(connection, values))
+        if taken is None:
             raise NotRegistered(identity)
+        epoch: int = taken.epoch
         return epoch
 
     # --- the rotation of a password

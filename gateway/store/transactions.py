@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, union_all, update
+from sqlalchemy import Connection, bindparam, insert, select, union_all, update
 
 from gateway.bridge.books import Transaction, TransactionState
+from gateway.store.hot import HotStatement
 from gateway.store.models import TransactionRow
 
 ENDED_KEPT_IN_BOOKS: Final = 100
@@ -30,7 +31,7 @@ _ENDED: Final = (
     .limit(ENDED_KEPT_IN_BOOKS)
     .subquery()
 )
-_IN_BOOKS: Final = union_all(_LIVE, select(_ENDED))
+_IN_BOOKS: Final = HotStatement(union_all(_LIVE, select(_ENDED)))
 
 
 def row_of(tx: Transaction) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def write_row(connection: Connection, identity: str, row: dict[str, Any]) -> Non
 
 def read_all(connection: Connection, identity: str) -> Sequence[Transaction]:
     """Return all transactions that aren't ended and the newest that are, in the order in which they began."""
-    rows = connection.execute(_IN_BOOKS, {"of_identity": identity}).all()
+    rows = _IN_BOOKS.all(connection, {"of_identity": identity})
     return [_transaction(row) for row in sorted(rows, key=lambda row: int(row.id))]
 
 
@@ -60,7 +61,7 @@ def read_one(connection: Connection, identity: str, station_tx: str) -> Transact
     return None if row is None else _transaction(row)
 
 
-def _transaction(row: Row[Any]) -> Transaction:
+def _transaction(row: Any) -> Transaction:
     values = {name: getattr(row, name) for name in _FIELDS}
     values["state"] = TransactionState(values["state"])
     return Transaction(**values)
