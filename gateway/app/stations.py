@@ -16,6 +16,7 @@ from gateway.app.message_ids import message_ids
 from gateway.app.released_messages import ReleasedMessages
 from gateway.app.routing import Belonging, Routing
 from gateway.app.settling import SettlingIn
+from gateway.app.takings import Takings
 from gateway.bridge.books import Books, Json, Page, Transaction
 from gateway.bridge.pairs import SERVED_BY
 from gateway.bridge.ports import PeerUnavailable
@@ -85,8 +86,9 @@ class StationFactory:
         """WebSockets of stations that have opened since the start."""
         self.left = 0
         """Runtimes that were taken apart since the start."""
+        self._takings = Takings(foundation.stations, foundation.books, self._runtimes.__contains__)
         self.directory = Directory(
-            foundation.stations, self.build, self.leave, self._retire, fits=self._fits, security=foundation.security
+            self._takings, self.build, self.leave, self._retire, fits=self._fits, security=foundation.security
         )
         self.released = ReleasedMessages(
             foundation.quarantine, foundation.stations, self.directory, foundation.tasks, foundation.tally
@@ -101,7 +103,7 @@ class StationFactory:
         holds is offered by a runtime of the backend's own version.
         """
         on = self._on
-        books, depth = await on.books.load(record.identity)
+        books, depth = await self._takings.books(record.identity)
         settled, backend = await self._belonging.settle(record, books, depth, version)
         spoken = self._routing.version(backend, books.page(Page.BACKEND))
         version = version if version in SERVED_BY[spoken] else spoken

@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from gateway.session.peer import Peer
-from gateway.session.ports import Proof, StationRecord, StationRegistry
+from gateway.session.ports import Owners, Proof, StationRecord
 from gateway.session.replacements import Replacements
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from gateway.session.station import Station
@@ -48,7 +48,7 @@ class Directory:
 
     def __init__(
         self,
-        registry: StationRegistry,
+        registry: Owners,
         build: Callable[[StationRecord, Version], Awaitable[Station]],
         leave: Callable[[Station], Awaitable[bool]],
         retire: Callable[[Station], Coroutine[Any, Any, None]],

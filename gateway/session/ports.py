@@ -107,11 +107,8 @@ class RegistrationInvalid(RegistrationRefused):
     """What was asked for can't be: it would be refused whatever the registry holds."""
 
 
-class StationRegistry(Protocol):
-    """The registered stations."""
-
-    async def find(self, identity: str) -> StationRecord | None:
-        """Return the station, or None when it isn't registered. The comparison is exact, to the byte."""
+class Owners(Protocol):
+    """Who owns a station."""
 
     async def take(self, identity: str, profile: int, version: Version | None = None) -> int:
         """Make the caller the owner: return the new epoch, and raise the minimum profile to ``profile`` (0: not).
@@ -119,6 +116,13 @@ class StationRegistry(Protocol):
         ``version`` is that of the new connection, None when there is none. Raises KeyError when the station has
         meanwhile been removed.
         """
+
+
+class StationRegistry(Owners, Protocol):
+    """The registered stations."""
+
+    async def find(self, identity: str) -> StationRecord | None:
+        """Return the station, or None when it isn't registered. The comparison is exact, to the byte."""
 
     async def password_used(self, identity: str, password_hash: str) -> None:
         """Of two passwords that were accepted, the station has used this one: it is the only one from now on.

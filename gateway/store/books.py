@@ -14,7 +14,9 @@ from gateway.store.hot import HotStatement
 from gateway.store.models import BookPageRow, ConnectorRow, Station, TransactionRow
 from gateway.store.pages import read_pages, write_page
 from gateway.store.quarantine import read_gathering
+from gateway.store.stations import take
 from gateway.store.transactions import read_all
+from gateway.wire.versions import Version
 
 _DEPTH = HotStatement(select(Station.pending).where(Station.identity == bindparam("of_identity")))
 _UNTELL_BOOT = (
@@ -65,21 +67,19 @@ class StoredBooks:
 
         Empty for one that isn't registered. Raises StoreUnavailable.
         """
+        return await self._database.read(lambda connection: _read(connection, identity))
 
-        def work(connection: Connection) -> tuple[Books, int]:
-            station = _DEPTH.first(connection, {"of_identity": identity})
-            depth = 0 if station is None else station.pending
-            quarantined, withheld = read_gathering(connection, identity)
-            books = Books(
-                transactions={tx.station_tx: tx for tx in read_all(connection, identity)},
-                connectors={(each.evse_id, each.connector_id): each for each in read_connectors(connection, identity)},
-                pages=dict(read_pages(connection, identity)),
-                quarantined=quarantined,
-                withheld=withheld,
-            )
-            return books, depth
+    async def take(self, identity: str, profile: int, version: Version) -> tuple[int, Books, int]:
+        """Make the caller the station's owner, as ``Stations.take`` does; return its epoch and what ``load`` returns.
 
-        return await self._database.read(work)
+        All in one SQL transaction: nobody but the new owner writes these books from then on. Raises NotRegistered and
+        StoreUnavailable.
+        """
+
+        def work(connection: Connection) -> tuple[int, Books, int]:
+            return (take(connection, identity, profile, version), *_read(connection, identity))
+
+        return await self._database.write(work)
 
     async def belong(
         self, identity: str, page: Json, *, is_new: bool, beside: Mapping[Page, Json] = MappingProxyType({})
@@ -114,3 +114,16 @@ class StoredBooks:
             }
 
         return await self._database.read(work)
+
+
+def _read(connection: Connection, identity: str) -> tuple[Books, int]:
+    station = _DEPTH.first(connection, {"of_identity": identity})
+    quarantined, withheld = read_gathering(connection, identity)
+    books = Books(
+        transactions={tx.station_tx: tx for tx in read_all(connection, identity)},
+        connectors={(each.evse_id, each.connector_id): each for each in read_connectors(connection, identity)},
+        pages=dict(read_pages(connection, identity)),
+        quarantined=quarantined,
+        withheld=withheld,
+    )
+    return books, 0 if station is None else station.pending

@@ -246,12 +246,7 @@ class Stations:
         ``version`` is that of the new connection, None when there is none. Raises :class:`NotRegistered`, a KeyError,
         when the station has meanwhile been removed.
         """
-        values = {"of_identity": identity, "to_profile": profile, "to_version": version_text(version)}
-        taken = await self._database.write(lambda connection: _TAKE.first(connection, values))
-        if taken is None:
-            raise NotRegistered(identity)
-        epoch: int = taken.epoch
-        return epoch
+        return await self._database.write(lambda connection: take(connection, identity, profile, version))
 
     # --- the rotation of a password
 
@@ -319,6 +314,16 @@ class Stations:
                 raise NotRegistered(values["of_identity"])
 
         await self._database.write(work)
+
+
+def take(connection: Connection, identity: str, profile: int, version: Version | None) -> int:
+    """Make the caller the station's owner, as :meth:`Stations.take` does. Raises :class:`NotRegistered`."""
+    values = {"of_identity": identity, "to_profile": profile, "to_version": version_text(version)}
+    taken = _TAKE.first(connection, values)
+    if taken is None:
+        raise NotRegistered(identity)
+    epoch: int = taken.epoch
+    return epoch
 
 
 def _check_free(connection: Connection, record: StationRecord) -> None:

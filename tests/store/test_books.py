@@ -7,7 +7,8 @@ from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
 from gateway.store.pages import Pages
-from gateway.store.stations import Stations
+from gateway.store.stations import NotRegistered, Stations
+from gateway.wire.versions import Version
 
 
 async def test_everything_in_one_reading(database: Database, stations: Stations) -> None:
@@ -83,3 +84,20 @@ async def test_one_that_never_booted_has_no_boot_to_report(database: Database, s
     record = await stations.find("CS1")
     assert record is not None
     assert record.boot_reported
+
+
+async def test_taking_a_station_reads_its_books(database: Database) -> None:
+    stations, stored = Stations(database), StoredBooks(database)
+    await stations.add("CS1", profile=1, serial=None, backend=None, password_hash=None)
+    await stored.belong("CS1", {"name": "legacy"}, is_new=True)
+    epoch, books, depth = await stored.take("CS1", 2, Version.V201)
+    assert (books.page(Page.BACKEND), depth) == ({"name": "legacy"}, 0)
+    assert await stations.take("CS1", 0) == epoch + 1
+    record = await stations.find("CS1")
+    assert record is not None
+    assert (record.minimum_profile, record.version) == (2, Version.V201)
+
+
+async def test_who_is_not_registered_is_not_taken(database: Database) -> None:
+    with pytest.raises(NotRegistered):
+        await StoredBooks(database).take("CS9", 2, Version.V201)
