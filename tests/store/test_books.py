@@ -1,5 +1,7 @@
 """A station's books come back whole, and nobody else's with them."""
 
+import pytest
+
 from gateway.bridge.books import Connector, Page, Transaction, TransactionState
 from gateway.session.ports import BootStatus
 from gateway.store.books import Standing, StoredBooks
