@@ -83,11 +83,15 @@ class Server:
 
     def cpu(self) -> float:
         """Return the CPU seconds of the process and its children so far, all threads included."""
-        return sum(map(_cpu_seconds, [self.process_id, *_children(self.process_id)]))
+        return sum(map(_cpu_seconds, self.processes()))
+
+    def processes(self) -> list[int]:
+        """Return the ids of the process and its children."""
+        return [self.process_id, *_children(self.process_id)]
 
     def waited(self) -> float:
         """Return the seconds for which it could have run, and others had its core."""
-        return sum(map(waited, [self.process_id, *_children(self.process_id)]))
+        return sum(map(waited, self.processes()))
 
     def metrics(self) -> str:
         """Return what the gateway's /metrics says."""
@@ -172,6 +176,13 @@ def _process(
 def upstream() -> Iterator[int]:
     """Run the backend; give its port."""
     with _process(sys.executable, "-m", "bench.upstream") as child:
+        yield int(child.stdout.readline())
+
+
+@contextlib.contextmanager
+def backend() -> Iterator[int]:
+    """Run the backend that answers; give its port."""
+    with _process(sys.executable, "-m", "bench.backend") as child:
         yield int(child.stdout.readline())
 
 
@@ -287,6 +298,30 @@ def load(core: int | None = None) -> Iterator[Load]:
     """Run the load generator of the messages."""
     with _process(sys.executable, "-m", "bench.load", core=core) as child:
         yield Load(child)
+@dataclass(frozen=True, slots=True)
+class Stations:
+    """A process of stations that stay (``bench.stations``)."""
+
+    child: Any
+    count: int
+
+    def do(self, *commands: str) -> None:
+        """Let them do one thing after the other. SystemExit when one was refused, dropped or answered wrongly."""
+        for command in commands:
+            self.child.stdin.write(command + "\n")
+            self.child.stdin.flush()
+            outcome(self.child)
+
+
+@contextlib.contextmanager
+def stations(job: Job) -> Iterator[Stations]:
+    """Run stations that stay, up to their ``ready``."""
+    with _process(sys.executable, "-m", "bench.stations") as child:
+        child.stdin.write(line(job))
+        child.stdin.flush()
+        if child.stdout.readline() != "ready\n":
+            raise SystemExit("the stations failed")
+        yield Stations(child, len(job.names))
 
 
 def go(child: Any) -> None:
@@ -300,7 +335,7 @@ def outcome(child: Any) -> dict[str, Any]:
     said: dict[str, Any] = json.loads(child.stdout.readline())
     if said["faults"]:
         name, fault = next(iter(said["faults"].items()))
-        raise SystemExit(f"{len(said['faults'])} stations were not admitted; {name}: {fault}")
+        raise SystemExit(f"{len(said['faults'])} stations were refused, dropped or answered wrongly; {name}: {fault}")
     return said
 
 

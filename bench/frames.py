@@ -1,0 +1,71 @@
+"""The least of RFC 6455 that the peers of a measurement need: whole, uncompressed text frames."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+_MASK: Final = b"\0\0\0\0"
+"""A mask that leaves the text as it is: what the generators send needs no protection, and no CPU."""
+
+
+TEXT: Final = 0x1
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+
+def frame(payload: bytes, *, masked: bool, opcode: int = TEXT) -> bytes:
+    """Return one whole frame."""
+    first, bit, length = 0x80 | opcode, 0x80 if masked else 0, len(payload)
+    if length < 126:
+        head = bytes([first, bit | length])
+    elif length < 65_536:
+        head = bytes([first, bit | 126]) + length.to_bytes(2, "big")
+    else:
+        head = bytes([first, bit | 127]) + length.to_bytes(8, "big")
+    return head + _MASK + payload if masked else head + payload
+
+
+class Frames:
+    """What one peer receives. ``send`` gets the pongs, as whole frames."""
+
+    __slots__ = ("_kept", "_masked", "_send")
+
+    def __init__(self, send: Callable[[bytes], object], *, masked: bool) -> None:
+        """``masked``: this side masks what it sends."""
+        self._kept = b""
+        self._masked = masked
+        self._send = send
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give the texts that are whole. Raises ConnectionError at a close, and at what isn't understood here."""
+        self._kept += data
+        while (found := self._first()) is not None:
+            opcode, payload = found
+            if opcode == CLOSE:
+                raise ConnectionError(f"closed with {int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}")
+            if opcode == PING:
+                self._send(frame(payload, masked=self._masked, opcode=PONG))
+            elif opcode == TEXT:
+                yield payload
+            elif opcode != PONG:
+                raise ConnectionError(f"a frame of type {opcode}")
+
+    def _first(self) -> tuple[int, bytes] | None:
+        kept = self._kept
+        if len(kept) < 2:
+            return None
+        length, start = kept[1] & 0x7F, 2
+        if length >= 126:
+            size = 2 if length == 126 else 8
+            length, start = int.from_bytes(kept[2 : 2 + size], "big"), 2 + size
+        mask = b""
+        if kept[1] & 0x80:
+            mask, start = kept[start : start + 4], start + 4
+        if len(kept) < start + length:
+            return None
+        payload = kept[start : start + length]
+        self._kept = kept[start + length :]
+        if any(mask):
+            key = int.from_bytes((mask * (length // 4 + 1))[:length], "big")
+            payload = (int.from_bytes(payload, "big") ^ key).to_bytes(length, "big")
+        return kept[0] & 0x0F, payload
