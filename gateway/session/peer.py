@@ -234,6 +234,7 @@ class Peer:
                 self.close(refusal.code, refusal.reason)
                 return
             self._has_answered()
+            del call  # or the last message would be kept for as long as the peer is silent
 
     def _rouse(self) -> None:
         """Tell the worker that there is something to do."""
