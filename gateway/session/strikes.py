@@ -1,6 +1,5 @@
 """How often something may go wrong in a while, before it is no accident any more."""
 
-from collections import deque
 from typing import Final
 
 STRIKES_MAX: Final = 60
@@ -12,15 +11,21 @@ STRIKES_WINDOW: Final = 60.0
 class Strikes:
     """Counts over a sliding window; times are seconds of any monotonic clock."""
 
+    __slots__ = ("_most", "_times", "_window")
+
     def __init__(self, most: int = STRIKES_MAX, window: float = STRIKES_WINDOW) -> None:
         self._most = most
         self._window = window
-        self._times: deque[float] = deque(maxlen=most)
+        self._times: list[float] = []
 
     def one_more(self, now: float) -> bool:
         """Count one; return whether that is more than may be."""
-        is_too_many = len(self._times) == self._most and now - self._times[0] < self._window
-        self._times.append(now)
+        times = self._times
+        is_full = len(times) == self._most
+        is_too_many = is_full and now - times[0] < self._window
+        if is_full:
+            del times[0]
+        times.append(now)
         return is_too_many
 
     def is_quiet(self, now: float) -> bool:
