@@ -12,6 +12,7 @@ The page, as JSON::
 Without a whole inventory ``variables`` and ``values`` hold what other reports happened to tell.
 """
 
+import functools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ CHOICES_MAX: Final = 200
 """Characters of a valuesList that is kept; the schema allows 1000."""
 LIMIT_MAX: Final = 2**53
 """Magnitude of a maxLimit that every JSON reader takes for the same number."""
+SHARED_MAX: Final = 10_000
+"""Names, and facts, of which one copy serves all stations: those of one make report the same."""
 _VALUE_MAX: Final = 50
 """Characters of a value that is kept: numbers and booleans."""
 
@@ -54,6 +57,16 @@ class Facts:
         while fields[-1] is None:
             fields.pop()
         return fields
+
+
+@functools.lru_cache(maxsize=SHARED_MAX)
+def _kept(facts: Facts) -> list[Any]:
+    """Return facts as they are kept: one and the same list for equal ones, which nobody writes in."""
+    return facts.to_json()
+
+
+_shared: Final = functools.lru_cache(maxsize=SHARED_MAX)(str)
+"""Returns one and the same string for equal ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +110,29 @@ def size_of(path: str, facts: Facts) -> int:
 def facts_of(books: Books, path: str) -> Facts | None:
     """Return what is known of a variable, or None."""
     kept = _page(books).get("variables", {}).get(path)
-    if kept is None:
-        return None
+    return None if kept is None else _facts(kept)
+
+
+def _facts(kept: list[Any]) -> Facts:
     access, data_type, has_value, *rest = kept
     limit, choices = (*rest, None, None)[:2]
     return Facts(access, data_type, bool(has_value), limit, choices)
+
+
+def enter_variable(variables: Json, path: str, facts: Facts) -> bool:
+    """Enter a variable among those of a page, or of one to be; return whether it says something new."""
+    kept = _kept(facts)
+    if variables.get(path) == kept:
+        return False
+    variables[_shared(path)] = kept
+    return True
+
+
+def share(books: Books) -> None:
+    """What the store had of the variables is had in common with the other stations from here on."""
+    page = books.pages.get(Page.DEVICE_MODEL, {})
+    if "variables" in page:
+        page["variables"] = {_shared(path): _kept(_facts(kept)) for path, kept in page["variables"].items()}
 
 
 def is_missing(books: Books, path: str) -> bool:
@@ -149,9 +180,7 @@ def enter_facts(books: Books, entries: Iterable[Entry]) -> None:
     page = _page(books)
     variables, values = page.setdefault("variables", {}), page.setdefault("values", {})
     for entry in entries:
-        facts = entry.facts.to_json()
-        if variables.get(entry.path) != facts:
-            variables[entry.path] = facts
+        if enter_variable(variables, entry.path, entry.facts):
             books.changed(Page.DEVICE_MODEL)
         if entry.value is not None and values.get(entry.path) != entry.value:
             values[entry.path] = entry.value

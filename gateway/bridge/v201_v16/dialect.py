@@ -44,6 +44,7 @@ from gateway.bridge.v201_v16 import (
 )
 from gateway.bridge.v201_v16.connectors import save_numbers, seed
 from gateway.bridge.v201_v16.context import Context, Handler, Settings
+from gateway.bridge.v201_v16.device_model import share
 from gateway.wire.errors import CallError, ErrorCode
 
 
@@ -150,6 +151,7 @@ class V201ToV16:
         seed(self._context)
         availability.restore(self._context)
         metering.restore(books)
+        share(books)
 
     async def from_station(self, action: str, payload: Json) -> Json:
         """Handle a schema-valid CALL of the station and return the payload of its CALLRESULT.

@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.bridge.books import Json
 from gateway.bridge.v201_v16.configuration_keys import BEHIND_KEYS
-from gateway.bridge.v201_v16.device_model import MODEL_BYTES_MAX, VARIABLES_MAX, Entry, size_of
+from gateway.bridge.v201_v16.device_model import MODEL_BYTES_MAX, VARIABLES_MAX, Entry, enter_variable, size_of
 
 PARTS_MAX: Final = 5_000
 """Parts of one report: a station that sends each variable by itself needs as many."""
@@ -63,4 +63,4 @@ class InventoryParts:
                 return
             self._kept += 1
             self._size += size
-        self.variables[entry.path] = entry.facts.to_json()
+        enter_variable(self.variables, entry.path, entry.facts)

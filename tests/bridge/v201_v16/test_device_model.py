@@ -19,6 +19,7 @@ from gateway.bridge.v201_v16.device_model import (
     is_wanted,
     read_entry,
     refused,
+    share,
     size_of,
     value_of,
 )
@@ -193,3 +194,35 @@ def test_the_size_is_that_of_the_page(facts: Facts) -> None:
     written = json.dumps(kept, separators=(",", ":"))
 
     assert len(written) - 2 <= size_of(path, facts) <= len(json.dumps(kept)) + 2
+
+
+def test_what_two_stations_say_alike_is_kept_once(new_entry: "NewEntry") -> None:
+    books = [Books(), Books()]
+    for each in books:
+        enter_facts(each, [read_entry(new_entry(AVAILABLE))])
+
+    _same(*books)
+
+
+def test_what_the_store_had_of_two_stations_is_kept_once() -> None:
+    text = '{"variables": {"ctrlr.interval": ["RW", "integer", 1, 600], "ctrlr.name": ["R", "string", 0]}}'
+    books = [Books(pages={Page.DEVICE_MODEL: json.loads(text)}) for _ in range(2)]
+    for each in books:
+        share(each)
+
+    assert books[0].page(Page.DEVICE_MODEL) == json.loads(text)
+    _same(*books)
+
+
+def test_books_without_a_device_model_stay_empty() -> None:
+    books = Books()
+    share(books)
+
+    assert not books.pages
+
+
+def _same(first: Books, second: Books) -> None:
+    ours, theirs = (books.page(Page.DEVICE_MODEL)["variables"] for books in (first, second))
+    assert ours is not theirs
+    assert [*map(id, ours)] == [*map(id, theirs)]
+    assert [*map(id, ours.values())] == [*map(id, theirs.values())]
