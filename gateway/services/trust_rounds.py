@@ -26,6 +26,8 @@ LOOK_AGAIN: Final = 60.0
 VISITS_AT_ONCE: Final = 16
 TICK: Final = 1.0
 """Seconds between two looks at who is due."""
+TICKS: Final = 10
+"""Such looks between two at who has left."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +42,8 @@ class _Guest:
 
     station: ConnectedStation
     joined_at: float
-    due: float
+    place: int = 0
+    """In the queue: the number of the one place that counts."""
     is_visited: bool = False
 
 
@@ -73,8 +76,9 @@ class TrustRounds:
         self._jitter = jitter
         self._sleep = sleep
         self._guests: dict[str, _Guest] = {}
-        self._queue: list[tuple[float, int, _Guest]] = []
-        self._numbers = itertools.count()
+        self._queue: list[tuple[float, int, str]] = []
+        """When, the number of the place, and whose it is: by name, for who has left is not to be kept for a week."""
+        self._numbers = itertools.count(1)
         self._under_way = 0
         self._changes = 0
         """How often something has changed: a visit that began before knows nothing of it."""
@@ -82,19 +86,21 @@ class TrustRounds:
     async def run(self) -> None:
         """Visit who is due, for ever."""
         while True:
-            await self._sleep(TICK)
-            self.begin_due()
+            for _ in range(TICKS):
+                await self._sleep(TICK)
+                self.begin_due()
+            self.forget()
 
     def welcome(self, station: ConnectedStation) -> None:
         """The station has connected."""
-        guest = _Guest(station, self._clock(), 0.0)
+        guest = _Guest(station, self._clock())
         self._guests[station.identity] = guest
         self._put(guest, SETTLES_WITHIN + self._jitter() * SPREAD)
 
     def everybody(self) -> None:
         """Something has changed that may concern anybody."""
         self._changes += 1
-        self._guests = {name: each for name, each in self._guests.items() if each.station.is_connected}
+        self.forget()
         self._queue.clear()  # each has a new place in it
         for guest in self._guests.values():
             self._put(guest, self._jitter() * SPREAD)
@@ -102,8 +108,9 @@ class TrustRounds:
     def begin_due(self) -> None:
         """Begin the visits that are due, as far as there is room."""
         while self._queue and self._queue[0][0] <= self._clock() and self._under_way < VISITS_AT_ONCE:
-            due, _, guest = heapq.heappop(self._queue)
-            if due != guest.due or self._guests.get(guest.station.identity) is not guest:
+            _, place, name = heapq.heappop(self._queue)
+            guest = self._guests.get(name)
+            if guest is None or guest.place != place:
                 continue  # put off since, or gone
             if guest.is_visited:
                 self._put(guest, LOOK_AGAIN)
@@ -111,6 +118,13 @@ class TrustRounds:
             self._under_way += 1
             guest.is_visited = True
             self._spawn(self._visit(guest), f"trust anchors {guest.station.identity}")
+
+    def forget(self) -> None:
+        """Keep nothing of stations that have left, and no place in the queue that counts no more."""
+        self._guests = {name: each for name, each in self._guests.items() if each.station.is_connected}
+        places = {each.place for each in self._guests.values()}
+        self._queue = [each for each in self._queue if each[1] in places]
+        heapq.heapify(self._queue)
 
     async def visit_now(self, identity: str) -> StationTrust:
         """Visit a station at once, whatever it has refused, and return where it stands then.
@@ -174,5 +188,5 @@ class TrustRounds:
         self._put(guest, max(wait, LOOK_AGAIN) + self._jitter() * SPREAD)
 
     def _put(self, guest: _Guest, wait: float) -> None:
-        guest.due = self._clock() + wait
-        heapq.heappush(self._queue, (guest.due, next(self._numbers), guest))
+        guest.place = next(self._numbers)
+        heapq.heappush(self._queue, (self._clock() + wait, guest.place, guest.station.identity))

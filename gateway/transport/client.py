@@ -216,8 +216,8 @@ async def dial(  # noqa: PLR0913  # part of the agreed interface
     loop = asyncio.get_running_loop()
     limits = limits or Limits()
     make_engine = None if tls is None else lambda _: TlsEngine(tls, server_hostname=uri.host)
-    gone = asyncio.Event()
-    link = Link(Terms(limits, make_engine, pool, speaks_first=True), gone=lambda _: gone.set())
+    gone: asyncio.Future[Link] = loop.create_future()
+    link = Link(Terms(limits, make_engine, pool, speaks_first=True), gone=gone.set_result)
     dialogue = _Dialogue(wish, sink, link)
     link.attach(dialogue)
     socket: WebSocket | None = None
@@ -226,7 +226,7 @@ async def dial(  # noqa: PLR0913  # part of the agreed interface
             await loop.create_connection(lambda: link, uri.host, uri.port)
             socket = await dialogue.outcome
     except DialError:
-        await gone.wait()  # the link sees to it that this isn't long: nothing of a failed dial stays behind
+        await asyncio.wait([gone])  # the link sees to it that this isn't long: nothing of a failed dial stays behind
         raise
     except TimeoutError as exc:
         reason = f"{wish.place}: no answer in {timeout:g} s (stage: {dialogue.stage.value})"

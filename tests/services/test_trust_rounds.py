@@ -148,6 +148,17 @@ async def test_changes_leave_nothing_behind(desk: Desk) -> None:
     assert len(desk.rounds._queue) == 1
 
 
+async def test_a_station_that_comes_again_and_again_leaves_nothing_behind(desk: Desk) -> None:
+    left = [RootStation() for _ in range(10)]
+    for station in left:
+        desk.rounds.welcome(station)
+        await desk.at(FIRST)  # its next visit is due in a week
+        station.is_connected = False
+    desk.rounds.forget()
+    assert not desk.rounds._guests
+    assert not desk.rounds._queue
+
+
 @pytest.mark.parametrize("why", ["boot", "provisional", "upgrade"])
 async def test_one_that_is_not_ready_is_left_alone_until_it_is(desk: Desk, why: str) -> None:
     station = RootStation()
