@@ -298,6 +298,8 @@ def load(core: int | None = None) -> Iterator[Load]:
     """Run the load generator of the messages."""
     with _process(sys.executable, "-m", "bench.load", core=core) as child:
         yield Load(child)
+
+
 @dataclass(frozen=True, slots=True)
 class Stations:
     """A process of stations that stay (``bench.stations``)."""
