@@ -5,6 +5,7 @@ hierarchy: attack A9) or does not see again (a resumed session: attack A10) is r
 verifier, whose rules for a leaf are made for the web: those for a station's are in :mod:`pki.presented`.
 """
 
+import functools
 import hashlib
 import itertools
 import re
@@ -27,6 +28,7 @@ from cryptography.x509.verification import (
 
 from pki.clock import utc_now
 from pki.presented import (
+    CAS_REMEMBERED,
     CERTIFICATE_SIZE_MAX,
     INTERMEDIATES_MAX,
     Fault,
@@ -212,9 +214,15 @@ def _one_of_each(issuers: Sequence[x509.Certificate]) -> Iterable[tuple[x509.Cer
         return [tuple(issuers)]
     same: dict[tuple[bytes, bytes], list[x509.Certificate]] = {}
     for issuer in issuers:
-        key = issuer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        same.setdefault((issuer.subject.public_bytes(), key), []).append(issuer)
+        same.setdefault(_ca_of(issuer), []).append(issuer)
     return itertools.product(*same.values())
+
+
+@functools.lru_cache(maxsize=CAS_REMEMBERED)
+def _ca_of(certificate: x509.Certificate) -> tuple[bytes, bytes]:
+    """Name the CA that a certificate is of; remembered, since all its stations present the same."""
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return certificate.subject.public_bytes(), key
 
 
 def _digest(certificate: bytes, chain: Sequence[bytes]) -> bytes:

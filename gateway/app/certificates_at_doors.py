@@ -52,15 +52,15 @@ class CertificatesAtDoors:
             return None
         return owner.identity
 
-    async def shown(self, identity: str, leaf: x509.Certificate) -> None:
-        """A station was let in with this certificate. Raises StoreAway."""
+    async def shown(self, identity: str, leaf: x509.Certificate, issuer: x509.Certificate | None = None) -> None:
+        """A station was let in with this certificate, which ``issuer`` is known to have signed. Raises StoreAway."""
         fingerprint = leaf.fingerprint(SHA256()).hex()
         noted = fingerprint, self._clock().date()
         if self._noted.get(identity) == noted:
             return
         owner = await self._uses.in_use(fingerprint)
         if owner is None:
-            usage = await self._usage(leaf)
+            usage = await self._usage(leaf, issuer)
             if usage is None:
                 return  # its authority is away: when the station comes next, it will be known
             await self._uses.add(_record(identity, leaf, fingerprint, usage), _words(usage))
@@ -68,12 +68,13 @@ class CertificatesAtDoors:
             return
         self._noted[identity] = noted
 
-    async def _usage(self, leaf: x509.Certificate) -> str | None:
+    async def _usage(self, leaf: x509.Certificate, issuer: x509.Certificate | None) -> str | None:
         """Return the usage of the authority that issued it, ``seen`` if none of ours did; None: that can't be said."""
         is_certain = True
         for use, authority in self._authorities.by_use.items():
             try:
-                if any(is_issued_by(leaf, each) for each in await authority.chain()):
+                chain = await authority.chain()
+                if issuer in chain or any(is_issued_by(leaf, each) for each in chain):
                     return use
             except AuthorityError as error:
                 is_certain = False

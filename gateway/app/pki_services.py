@@ -133,7 +133,7 @@ class PkiServices:
     async def welcome(self, station: Station) -> None:
         """A station has connected: note which certificate it uses, go on with what it asked for. Raises StoreAway."""
         if station.proof.path:
-            await self._doors.shown(station.identity, station.proof.path[0])
+            await self._doors.shown(station.identity, *station.proof.path[:2])
         await self.certificates.resume(station)
 
     def renew_provisional(self, station: Station) -> None:

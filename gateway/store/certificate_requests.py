@@ -27,6 +27,7 @@ _BY_ID: Final = _ALL.where(CertificateRequestRow.id == bindparam("of_id"))
 _OF_STATION: Final = CertificateRequestRow.identity == bindparam("of_identity")
 _OPEN_ONES: Final = _ALL.where(_OF_STATION, CertificateRequestRow.state.in_(_OPEN))
 _OPEN_OF_STATION: Final = HotStatement(_OPEN_ONES)
+_ASKING: Final = select(CertificateRequestRow.identity).where(CertificateRequestRow.state.in_(_OPEN)).distinct()
 _OPEN_OF_USAGE: Final = _OPEN_ONES.where(CertificateRequestRow.usage == bindparam("of_usage"))
 _ADD: Final = insert(CertificateRequestRow).returning(CertificateRequestRow.id)
 _UPDATE: Final = update(CertificateRequestRow).where(CertificateRequestRow.id == bindparam("of_id"))
@@ -61,11 +62,17 @@ _SUBJECTS: Final = (
 
 
 class CertificateRequests:
-    """The requests of all stations; a removed station's go with it."""
+    """The requests of all stations; a removed station's go with it.
+
+    ``serve`` alone adds some, and by one such object.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
         self._clock = clock
+        self._asking: set[str] = set()
+        """Who may have open requests, once that is read: all others needn't be looked up when they come in."""
+        self._knows_who_asks = False
 
     async def add(
         self, identity: str, usage: str, state: RequestState, *, csr: str, key_fingerprint: str, words: Json
@@ -74,6 +81,7 @@ class CertificateRequests:
 
         Return it, and those that it replaces as they were. Raises StoreUnavailable.
         """
+        self._asking.add(identity)  # first: nobody may miss it who looks while it is written
         now = self._clock()
         row = {
             "identity": identity,
@@ -110,9 +118,20 @@ class CertificateRequests:
 
     async def open_ones(self, identity: str) -> Sequence[CertificateRequest]:
         """Return the station's requests that aren't over: one of each usage at most. Raises StoreUnavailable."""
+        if self._database.is_exclusive:
+            await self._learn_who_asks()
+            if identity not in self._asking:
+                return []
         key = {"of_identity": identity}
         rows = await self._database.read(lambda connection: _OPEN_OF_STATION.all(connection, key))
         return [_record(row._asdict()) for row in rows]
+
+    async def _learn_who_asks(self) -> None:
+        if not self._knows_who_asks:
+            self._asking.update(
+                await self._database.read(lambda connection: connection.execute(_ASKING).scalars().all())
+            )
+            self._knows_who_asks = True
 
     async def list(
         self, identity: str | None = None, *, states: Collection[RequestState] | None = None

@@ -75,6 +75,11 @@ class Database:
     def __repr__(self) -> str:
         return f"<Database {self.place} {'open' if self._is_open else 'closed'}>"
 
+    @property
+    def is_exclusive(self) -> bool:
+        """True where no other ``serve`` can have this store open: what only ``serve`` writes is known to this one."""
+        return self._lock is not None
+
     @classmethod
     async def open(cls, url: str, *, exclusive: bool, migrate: bool = True) -> Self:
         """Open the store at ``url`` and bring its tables up to date; without ``migrate``, refuse one that isn't.

@@ -68,6 +68,22 @@ async def test_a_factory_certificate_is_kept_as_seen(database: Database, tmp_pat
     assert record.issued_at == record.not_before
 
 
+async def test_an_issuer_that_is_known_needs_no_second_look_at_the_signature(
+    database: Database, tmp_path: Path
+) -> None:
+    station, other = (LocalAuthority.open(tmp_path / name) for name in ("station", "other"))
+    leaf = await issued_by(station)
+    await doors(database, station=station).shown("CS1", leaf, (await station.chain())[0])
+    (record,) = await Certificates(database).list()
+    assert record.usage == "station"
+    seen = await issued_by(other)
+    await doors(database, station=station).shown("CS2", seen, (await other.chain())[0])
+    assert {each.identity: each.usage for each in await Certificates(database).list()} == {
+        "CS1": "station",
+        "CS2": "seen",
+    }
+
+
 async def test_one_of_ours_that_is_not_on_record_gets_the_usage_of_its_authority(
     database: Database, tmp_path: Path
 ) -> None:

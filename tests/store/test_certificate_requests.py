@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from gateway.session.certificate_requests import OPEN, CertificateRequest, NotWaiting, RequestState, RequestUnknown
 from gateway.store.certificate_requests import DETAIL_MAX, KEPT_MAX, CertificateRequests
 from gateway.store.certificates import Certificates
-from gateway.store.database import Database
+from gateway.store.database import Database, StoreUnavailable
 from gateway.store.stations import Stations
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -49,6 +50,22 @@ async def add(
     key: str = "k",
 ) -> tuple[CertificateRequest, Any]:
     return await requests.add(identity, usage, RequestState(state), csr="PEM", key_fingerprint=key, words=WORDS)
+
+
+async def test_who_serves_alone_knows_who_asks(tmp_path: Path, clock: Clock) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/alone.db"
+    database = await Database.open(url, exclusive=True)
+    for identity in ("CS1", "CS2", "CS3"):
+        await Stations(database).add(identity, profile=3, serial=None, backend=None, password_hash=None)
+    earlier, _ = await add(CertificateRequests(database, clock))
+    requests = CertificateRequests(database, clock)
+    assert (await requests.open_ones("CS1"), await requests.open_ones("CS2")) == ([earlier], [])
+    made, _ = await add(requests, "CS2")
+    assert await requests.open_ones("CS2") == [made]
+    await database.close()
+    with pytest.raises(StoreUnavailable):
+        await requests.open_ones("CS2")
+    assert await requests.open_ones("CS3") == []  # known without the store
 
 
 async def test_a_request_is_as_it_was_said(requests: CertificateRequests) -> None:
