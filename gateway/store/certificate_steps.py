@@ -16,6 +16,7 @@ from gateway.store.certificate_records import (
     canonical_serial,
 )
 from gateway.store.columns import bounded_text
+from gateway.store.hot import HotStatement
 from gateway.store.models import CertificateHistoryRow, CertificateRow
 
 HISTORY_MAX: Final = 100
@@ -29,7 +30,7 @@ _NAMED: Final = (
     .order_by(CertificateRow.id)
     .limit(10)
 )
-_STEP: Final = insert(CertificateHistoryRow)
+_STEP: Final = HotStatement(insert(CertificateHistoryRow), keys=("certificate_id", "state", "at", "detail"))
 _KEPT: Final = (
     select(CertificateHistoryRow.id)
     .where(CertificateHistoryRow.certificate_id == bindparam("of_id"))
@@ -38,8 +39,10 @@ _KEPT: Final = (
     .limit(1)
     .scalar_subquery()
 )
-_FORGET: Final = delete(CertificateHistoryRow).where(
-    CertificateHistoryRow.certificate_id == bindparam("of_id"), CertificateHistoryRow.id <= _KEPT
+_FORGET: Final = HotStatement(
+    delete(CertificateHistoryRow).where(
+        CertificateHistoryRow.certificate_id == bindparam("of_id"), CertificateHistoryRow.id <= _KEPT
+    )
 )
 _REVOKE: Final = (
     update(CertificateRow)
@@ -71,8 +74,8 @@ def find_named(connection: Connection, name: str, *, ours: bool = False) -> RowM
 def note_step(connection: Connection, certificate: int, state: CertificateState, at: datetime, detail: str) -> None:
     """Add a step to the history of the certificate with this id; the oldest beyond ``HISTORY_MAX`` go."""
     values: dict[str, Any] = {"certificate_id": certificate, "state": state.value, "at": at}
-    connection.execute(_STEP, values | {"detail": bounded_text(detail, DETAIL_MAX)})
-    connection.execute(_FORGET, {"of_id": certificate})
+    _STEP.count(connection, values | {"detail": bounded_text(detail, DETAIL_MAX)})
+    _FORGET.count(connection, {"of_id": certificate})
 
 
 def revoke_all(connection: Connection, certificates: Iterable[int], reason: str, at: datetime, detail: str) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
-from gateway.store.certificate_records import SEEN, STATION, CertificateRecord, CertificateState, to_row
+from gateway.store.certificate_records import COLUMNS, SEEN, STATION, CertificateRecord, CertificateState, to_row
 from gateway.store.certificate_steps import note_step
 from gateway.store.columns import utc_now
 from gateway.store.database import Database
@@ -24,8 +24,6 @@ _REVOKED: Final = CertificateState.REVOKED.value
 _SUPERSEDED: Final = CertificateState.SUPERSEDED.value
 _ENDED: Final = (_REVOKED, _SUPERSEDED)
 
-_SUPERSEDED_BY: Final = {STATION: (STATION, SEEN), SEEN: (SEEN,)}
-"""Of which usages older certificates are superseded by one that is shown. No other issuer's ends one of ours."""
 _OLDER: Final = aliased(CertificateRow)
 _HAS_OLDER: Final = exists().where(
     _OLDER.identity == CertificateRow.identity,
@@ -62,19 +60,25 @@ _USE: Final = update(CertificateRow).where(
     CertificateRow.id == bindparam("of_id"), CertificateRow.state.not_in((_IN_USE, _REVOKED))
 )
 _SAW: Final = update(CertificateRow).where(CertificateRow.id == bindparam("of_id"))
-_SUPERSEDE: Final = (
-    update(CertificateRow)
-    .where(
-        CertificateRow.identity == bindparam("of_identity"),
-        CertificateRow.usage.in_(bindparam("of_usages", expanding=True)),
-        CertificateRow.state.not_in(_ENDED),
-        or_(
-            CertificateRow.not_before < bindparam("since"),
-            and_(CertificateRow.not_before == bindparam("since"), CertificateRow.id < bindparam("of_id")),
-        ),
+_SUPERSEDE: Final = {
+    usage: HotStatement(
+        update(CertificateRow)
+        .where(
+            CertificateRow.identity == bindparam("of_identity"),
+            CertificateRow.usage.in_(older),
+            CertificateRow.state.not_in(_ENDED),
+            or_(
+                CertificateRow.not_before < bindparam("since"),
+                and_(CertificateRow.not_before == bindparam("since"), CertificateRow.id < bindparam("of_id")),
+            ),
+        )
+        .returning(CertificateRow.id),
+        keys=("state", "changed_at"),
     )
-    .returning(CertificateRow.id)
-)
+    for usage, older in {STATION: (STATION, SEEN), SEEN: (SEEN,)}.items()
+}
+"""By usage: of which usages older certificates are superseded by one that is shown. No other issuer's ends one of
+ours."""
 _LAST: Final = (
     select(
         CertificateRow.identity,
@@ -85,7 +89,9 @@ _LAST: Final = (
     .group_by(CertificateRow.identity)
     .having(func.count() == 1)
 )
-_ADD: Final = insert(CertificateRow).returning(CertificateRow.id)
+_ADD: Final = HotStatement(
+    insert(CertificateRow).returning(CertificateRow.id), keys=[each.key for each in COLUMNS if each.key != "id"]
+)
 _SEEN_OF_STATION: Final = (
     CertificateRow.identity == bindparam("of_identity"),
     CertificateRow.usage == SEEN,
@@ -164,7 +170,7 @@ class CertificateUses:
         row = to_row(replace(record, state=CertificateState.IN_USE, changed_at=now, last_seen=now))
 
         def work(connection: Connection) -> None:
-            added = connection.execute(_ADD, row).scalar_one()
+            added: int = _ADD.first(connection, row).id
             note_step(connection, added, CertificateState.IN_USE, now, detail)
             _supersede(connection, added, record, now)
             _FORGET.count(connection, {"of_identity": record.identity})
@@ -203,14 +209,15 @@ class _Dated(Protocol):
 
 
 def _supersede(connection: Connection, certificate: int, shown: _Dated, now: datetime) -> None:
-    usages = _SUPERSEDED_BY.get(shown.usage, ())
+    statement = _SUPERSEDE.get(shown.usage)
+    if statement is None:
+        return
     older = {
         "of_identity": shown.identity,
         "since": shown.not_before,
         "of_id": certificate,
-        "of_usages": usages,
         "state": _SUPERSEDED,
         "changed_at": now,
     }
-    for superseded in connection.execute(_SUPERSEDE, older).scalars().all():
-        note_step(connection, superseded, CertificateState.SUPERSEDED, now, f"the station came with {shown.serial}")
+    for superseded in statement.all(connection, older):
+        note_step(connection, superseded.id, CertificateState.SUPERSEDED, now, f"the station came with {shown.serial}")

@@ -29,11 +29,12 @@ class _Bind(NamedTuple):
 class HotStatement:
     """One statement with a fixed set of parameters. Raises what SQLAlchemy would raise."""
 
-    __slots__ = ("_sqlite", "_statement")
+    __slots__ = ("_keys", "_sqlite", "_statement")
 
-    def __init__(self, statement: Executable) -> None:
-        """Nothing is compiled before the first use."""
+    def __init__(self, statement: Executable, keys: Sequence[str] | None = None) -> None:
+        """``keys``: the columns that it sets by parameters of their names. Nothing is compiled before the first use."""
         self._statement: Final = statement
+        self._keys: Final = keys
         self._sqlite: _Compiled | None = None
 
     def all(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
@@ -56,7 +57,7 @@ class HotStatement:
 
     def _on(self, dialect: Dialect) -> "_Compiled":
         if self._sqlite is None:
-            self._sqlite = _Compiled(self._statement, dialect)
+            self._sqlite = _Compiled(self._statement, self._keys, dialect)
         return self._sqlite
 
     @staticmethod
@@ -76,8 +77,8 @@ class _Compiled:
 
     __slots__ = ("_binds", "_converters", "_make", "sql")
 
-    def __init__(self, statement: Executable, dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+    def __init__(self, statement: Executable, keys: Sequence[str] | None, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect, column_keys=keys)  # type: ignore[attr-defined]
         binds = compiled.binds
         open_ones = {name: None for name, bind in binds.items() if bind.required}
         state = compiled.construct_expanded_state(open_ones)  # a constant list behind IN becomes so many places

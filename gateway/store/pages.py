@@ -17,9 +17,12 @@ _LOCK: Final = HotStatement(
 _LOAD: Final = HotStatement(
     select(BookPageRow.name, BookPageRow.content).where(BookPageRow.identity == bindparam("of_identity"))
 )
-_INSERT: Final = insert(BookPageRow)
-_UPDATE: Final = update(BookPageRow).where(
-    BookPageRow.identity == bindparam("of_identity"), BookPageRow.name == bindparam("of_name")
+_INSERT: Final = HotStatement(insert(BookPageRow), keys=("identity", "name", "content"))
+_UPDATE: Final = HotStatement(
+    update(BookPageRow).where(
+        BookPageRow.identity == bindparam("of_identity"), BookPageRow.name == bindparam("of_name")
+    ),
+    keys=("content",),
 )
 _KNOWN: Final = frozenset(page.value for page in Page)
 
@@ -56,5 +59,5 @@ def write_page(connection: Connection, identity: str, name: str, content: Any) -
     if _LOCK.count(connection, {"of_identity": identity}) == 0:
         return
     key = {"of_identity": identity, "of_name": name}
-    if connection.execute(_UPDATE, {**key, "content": content}).rowcount == 0:
-        connection.execute(_INSERT, {"identity": identity, "name": name, "content": content})
+    if _UPDATE.count(connection, {**key, "content": content}) == 0:
+        _INSERT.count(connection, {"identity": identity, "name": name, "content": content})
