@@ -4,9 +4,13 @@ A full collection takes some 100 ms per thousand connected stations, and Python 
 the middle of a reconnect storm. What was made at the start is left out of it for good; the rest is looked through when
 nobody comes or goes. And a thread that computes (a handshake, a write) gives the lock back to the event loop after a
 tenth of a millisecond instead of five.
+
+What has become free is given back to the system at the same occasion: glibc keeps it otherwise, a third of what a storm
+of stations took.
 """
 
 import asyncio
+import ctypes
 import gc
 import sys
 from collections.abc import Callable
@@ -30,6 +34,17 @@ OVERDUE: Final = 20_000
 log = structlog.get_logger(__name__)
 
 
+_give_back: Final = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""glibc's malloc_trim(3); other C libraries have none."""
+
+
+def collect_garbage() -> None:
+    """Collect everything, and give back what has become free."""
+    gc.collect()
+    if _give_back is not None:
+        _give_back(0)
+
+
 def settle_down() -> None:
     """What is here now stays: to be called once, when everything is built."""
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -42,7 +57,7 @@ class QuietTimes:
     """Collects garbage when it is quiet. ``came`` and ``left`` count the stations that did since the start."""
 
     def __init__(
-        self, came: Callable[[], int], left: Callable[[], int], *, collect: Callable[[], object] = gc.collect
+        self, came: Callable[[], int], left: Callable[[], int], *, collect: Callable[[], object] = collect_garbage
     ) -> None:
         self._came = came
         self._left = left
