@@ -18,7 +18,7 @@ import jsonschema_rs
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.versions import Version
 
-_RESOURCE: Final = {Version.V16: "ocpp.v16", Version.V201: "ocpp.v201"}
+_FOLDER: Final = {Version.V16: "v16", Version.V201: "v201"}
 _REQUEST_SUFFIX: Final = {Version.V16: "", Version.V201: "Request"}
 _RESPONSE_SUFFIX: Final = "Response"
 
@@ -129,7 +129,9 @@ def _compile(name: str, text: str, version: Version) -> Schema:
 @functools.cache
 def operations(version: Version) -> Mapping[str, Operation]:
     """Return every action of ``version`` with its schemas."""
-    folder = importlib.resources.files(_RESOURCE[version]) / "schemas"
+    folder = (
+        importlib.resources.files("ocpp") / _FOLDER[version] / "schemas"
+    )  # the package above: it has no code to run
     texts = {
         entry.name.removesuffix(".json"): entry.read_text("utf-8-sig")
         for entry in folder.iterdir()
