@@ -54,6 +54,9 @@ class Connectors:
         key = {"of_identity": identity, "of_evse": connector.evse_id, "of_connector": connector.connector_id}
 
         def work(connection: Connection) -> None:
+            if connection.execute(_UPDATE, {**key, **row}).rowcount:
+                return
+            # It isn't there. The lock keeps any other from inserting it, who may have done so meanwhile.
             if connection.execute(_LOCK, {"of_identity": identity}).rowcount == 0:
                 raise NotRegistered(identity)
             if connection.execute(_UPDATE, {**key, **row}).rowcount == 0:
