@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.matchers.predicates import Predicate, plain
+from policies.matchers.specs import compile_predicate
 from policies.matchers.walks import Leaf, walk
 from policies.paths import EACH, STEPS_MAX, WITHIN, Steps
+from policies.vocabulary import Field
 from policies.words import Surroundings
 
 IS_SET = plain(lambda value: value == 1)
 LIST = ("list", EACH)
+TEXT = Field(("a", "text"), "string")
 POSITIVE = plain(lambda value: value > 0)
 SMALL = Predicate(lambda yes, no: lambda value, surroundings: yes if value < surroundings.now() else no)
 
@@ -45,6 +48,26 @@ def test_the_bits_of_all_that_pass(surroundings: Surroundings, tests: list[Predi
         assert marks(value, surroundings) == sum(
             1 << place for place, test in enumerate(tests) if test.holds()(value, surroundings)
         )
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"length": {"min": 2}},
+        {"length": {"max": 3}},
+        {"not": {"length": {"min": 1, "max": 3}}},
+        {"text": "multiline"},
+        {"not": {"text": "multiline"}},
+        {"not": {"text": "multiline"}, "pattern": "[\\x00-\\x1f]"},
+        {"not": {"not": {"text": "multiline"}}},
+    ],
+)
+def test_what_a_walk_compares_itself_is_what_the_test_says(surroundings: Surroundings, spec: dict[str, Any]) -> None:
+    predicate = compile_predicate(spec, TEXT, ())
+    marks, holds = walk([Leaf((), predicate, 4)]), predicate.holds()
+
+    for value in ("", "a", "ab", "abcd", "a\nb", "a\x00b", "\u200b"):
+        assert marks(value, surroundings) == (4 if holds(value, surroundings) else 0)
 
 
 def test_a_predicate_that_several_rules_share_is_asked_once(surroundings: Surroundings) -> None:
