@@ -5,6 +5,7 @@ a line, each answered by one line of JSON with the ``faults`` by station, empty 
 
 - ``come``: connect all; the answer is that of ``caller.call``.
 - ``boot``, ``heartbeat``: each sends that CALL and must be answered well.
+- ``charge``: each begins a transaction, sends meter values twice and ends it, one CALL at a time.
 - ``report``: wait until each was asked for its inventory and has given it, or nobody asks any more.
 - ``close``: leave, at once and without a word, as when the network fails.
 
@@ -12,11 +13,13 @@ Between commands pings are answered and what comes is read: one that is dropped 
 """
 
 import json
+import secrets
 import select
 import ssl
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from bench.caller import Caller, Job, call
@@ -54,10 +57,26 @@ def inventory() -> list[dict[str, Any]]:
     return data
 
 
+def session() -> Iterator[dict[str, Any]]:
+    """Give the TransactionEvents of one charging session."""
+    transaction = {"transactionId": secrets.token_hex(8)}
+    kinds = ("Started", "CablePluggedIn"), ("Updated", "MeterValuePeriodic"), ("Updated", "MeterValuePeriodic")
+    for number, (kind, trigger) in enumerate((*kinds, ("Ended", "EVDeparted"))):
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event: dict[str, Any] = {"eventType": kind, "timestamp": moment, "triggerReason": trigger, "seqNo": number}
+        event |= {
+            "transactionInfo": transaction,
+            "meterValue": [{"timestamp": moment, "sampledValue": [{"value": 0.0}]}],
+        }
+        if kind == "Started":
+            event |= {"evse": {"id": 1, "connectorId": 1}, "idToken": {"idToken": "A1", "type": "ISO14443"}}
+        yield event
+
+
 class Station:
     """One station that is in."""
 
-    __slots__ = ("_asked", "_frames", "_name", "_number", "_report", "answered", "fault", "has_reported", "socket")
+    __slots__ = ("_asked", "_frames", "_left", "_name", "_number", "answered", "fault", "has_reported", "socket")
 
     def __init__(self, caller: Caller) -> None:
         self.socket = caller.socket
@@ -67,18 +86,27 @@ class Station:
         self.has_reported = False
         self._asked = ""
         self._number = 0
-        self._report: list[tuple[str, dict[str, Any]]] = []
+        self._left: list[tuple[str, dict[str, Any]]] = []
         self._frames = Frames(caller.socket.send, masked=True)
         self._take(caller.heard.partition(b"\r\n\r\n")[2])
 
     def ask(self, action: str) -> None:
         """Send a CALL."""
-        self.answered = False
-        self._asked = action
         is_boot = action == "BootNotification"
         # The CN of the certificate, which is the serial number, is the identity here (bench.fleet).
         model = MODEL | {"serialNumber": self._name}
-        self._call(action, {"reason": "PowerUp", "chargingStation": model} if is_boot else {})
+        self._left.append((action, {"reason": "PowerUp", "chargingStation": model} if is_boot else {}))
+        self._go_on()
+
+    def charge(self) -> None:
+        """Go through a session."""
+        self._left += [("TransactionEvent", each) for each in session()]
+        self._go_on()
+
+    @property
+    def is_done(self) -> bool:
+        """True when all that it had to say was answered."""
+        return self.answered and not self._left
 
     def hear(self) -> None:
         """Read what there is."""
@@ -120,17 +148,17 @@ class Station:
         for start in range(0, len(data), PART):
             part = {"requestId": payload["requestId"], "generatedAt": "2026-01-01T00:00:00Z", "seqNo": start // PART}
             part |= {"tbc": start + PART < len(data), "reportData": data[start : start + PART]}
-            self._report.append(("NotifyReport", part))
+            self._left.append(("NotifyReport", part))
         self._go_on()
 
     def _go_on(self) -> None:
-        """Send the next part of the report, one CALL at a time."""
-        if self._report and self.answered:
-            self.answered = False
-            self._asked, part = self._report.pop(0)
-            self._call(self._asked, part)
-        elif self._asked == "NotifyReport" and self.answered:
-            self.has_reported = True
+        """Send what is left to be said, one CALL at a time."""
+        if self.answered:
+            self.has_reported |= self._asked == "NotifyReport" and not self._left
+            if self._left:
+                self.answered = False
+                self._asked, payload = self._left.pop(0)
+                self._call(self._asked, payload)
 
     def _call(self, action: str, payload: dict[str, Any]) -> None:
         self._number += 1
@@ -163,13 +191,13 @@ class Fleet:
                 self._poll.register(station.socket.fileno(), select.EPOLLIN)
         return said
 
-    def say(self, action: str) -> dict[str, Any]:
-        """Let each send a CALL, and wait for all answers."""
+    def each(self, begin: Callable[[Station], None]) -> dict[str, Any]:
+        """Let each begin with something, and wait until all is answered."""
         for number, station in enumerate(self._stations.values()):
-            station.ask(action)
+            begin(station)
             if not number % 32:
                 self.attend(0.0)
-        return self._wait(lambda station: station.answered, "no answer")
+        return self._wait(lambda station: station.is_done, "no answer")
 
     def report(self) -> dict[str, Any]:
         """Wait for the inventories."""
@@ -201,8 +229,9 @@ class Fleet:
         self._poll.register(sys.stdin.fileno(), select.EPOLLIN)
         commands: dict[str, Callable[[], dict[str, Any]]] = {
             "come": self.come,
-            "boot": lambda: self.say("BootNotification"),
-            "heartbeat": lambda: self.say("Heartbeat"),
+            "boot": lambda: self.each(lambda station: station.ask("BootNotification")),
+            "heartbeat": lambda: self.each(lambda station: station.ask("Heartbeat")),
+            "charge": lambda: self.each(Station.charge),
             "report": self.report,
             "close": self.leave,
         }
