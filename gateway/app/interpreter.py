@@ -28,8 +28,10 @@ LOOK_EVERY: Final = 10.0
 """Seconds between two looks whether it is quiet."""
 WORTH_IT: Final = 200
 """Stations that have left since the last full collection: each leaves some 150 objects behind."""
-OVERDUE: Final = 20_000
-"""Stations that have left, after which it is collected whoever comes and goes."""
+OVERDUE: Final = 1_000
+"""Stations that have left, after which it is collected whoever comes and goes, but for ``STORMS``."""
+STORMS: Final = 2
+"""How often all stations may leave before that: each leaves some 60 KiB, and a collection amid a storm stalls it."""
 
 log = structlog.get_logger(__name__)
 
@@ -54,13 +56,24 @@ def settle_down() -> None:
 
 
 class QuietTimes:
-    """Collects garbage when it is quiet. ``came`` and ``left`` count the stations that did since the start."""
+    """Collects garbage when it is quiet.
+
+    ``came`` and ``left`` count the stations that did since the start, ``here`` those that are in memory.
+    """
 
     def __init__(
-        self, came: Callable[[], int], left: Callable[[], int], *, collect: Callable[[], object] = collect_garbage
+        self,
+        came: Callable[[], int],
+        left: Callable[[], int],
+        here: Callable[[], int],
+        *,
+        collect: Callable[[], object] = collect_garbage,
     ) -> None:
         self._came = came
         self._left = left
+        self._here = here
+        self._most_here = 0
+        """Since the last collection."""
         self._collect = collect
         self._collected_at = 0
         self._seen = (0, 0)
@@ -77,9 +90,12 @@ class QuietTimes:
         is_quiet = now == self._seen
         self._seen = now
         garbage = now[1] - self._collected_at
-        if garbage < WORTH_IT or not (is_quiet or garbage >= OVERDUE):
+        self._most_here = max(self._most_here, self._here())
+        is_overdue = garbage >= max(OVERDUE, STORMS * self._most_here)
+        if garbage < WORTH_IT or not (is_quiet or is_overdue):
             return False
         self._collect()
+        self._most_here = self._here()
         self._collected_at = now[1]
         log.debug("garbage_collected", stations_left=garbage)
         return True

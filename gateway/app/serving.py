@@ -271,7 +271,9 @@ class _Gateway:
         self._tasks.spawn(self._save_registers(), "registers")
         self._tasks.spawn(self.factory.released.run(), "released messages")
         self._tasks.spawn(self._ground.authorizations.run(), "authorizations")
-        quiet_times = QuietTimes(lambda: self.factory.came, lambda: self.factory.left)
+        quiet_times = QuietTimes(
+            lambda: self.factory.came, lambda: self.factory.left, lambda: len(self.factory.directory)
+        )
         self._tasks.spawn(quiet_times.run(), "quiet times")
         self._services.start()
         return [f"listening http://{_authority(host, port)} admin" for host, port, *_ in runner.addresses]

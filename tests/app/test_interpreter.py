@@ -3,15 +3,16 @@
 import subprocess
 import sys
 
-from gateway.app.interpreter import OVERDUE, SWITCH_INTERVAL, WORTH_IT, YOUNG, QuietTimes
+from gateway.app.interpreter import OVERDUE, STORMS, SWITCH_INTERVAL, WORTH_IT, YOUNG, QuietTimes
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, here: int = 0) -> None:
         self.came = 0
         self.left = 0
+        self.here = here
         self.collected = 0
-        self.quiet_times = QuietTimes(lambda: self.came, lambda: self.left, collect=self.collect)
+        self.quiet_times = QuietTimes(lambda: self.came, lambda: self.left, lambda: self.here, collect=self.collect)
 
     def collect(self) -> None:
         self.collected += 1
@@ -39,12 +40,23 @@ def test_it_is_not_worth_it_for_a_few() -> None:
     assert world.looks()
 
 
-def test_a_storm_is_not_disturbed_unless_it_is_overdue() -> None:
-    world = World()
-    while world.left + 1_000 < OVERDUE:
-        assert not world.looks(came=1_000, left=1_000)
-    assert world.looks(came=1_000, left=1_000)
-    assert not world.looks(came=1_000, left=1_000)
+def test_a_few_that_come_and_go_all_the_time_are_collected_in_the_end() -> None:
+    world = World(here=10)
+    while world.left + 100 < OVERDUE:
+        assert not world.looks(came=100, left=100)
+    assert world.looks(came=100, left=100)
+    assert not world.looks(came=100, left=100)
+
+
+def test_a_storm_is_not_disturbed() -> None:
+    stations = 5_000
+    world = World(here=stations)
+    assert not world.looks(came=stations)
+    world.here = 0
+    assert not world.looks(left=stations)
+    world.here = stations
+    assert not world.looks(came=stations)
+    assert world.looks(left=(STORMS - 1) * stations), "the second storm in a row, with no quiet between"
 
 
 def test_settling_down() -> None:
