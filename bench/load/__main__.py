@@ -1,7 +1,7 @@
 """The load generator: stations and backend in one process. Commands are lines of JSON on stdin, answers on stdout.
 
 It prints the port of its backend first. Then come ``connect``, ``ask`` (interactive, before the measured phases),
-``probe``, ``prepare`` and ``run``; each is answered by one line. What is wrong ends the process, its reason on stderr.
+``probe``, ``prepare`` and ``run``; each is answered by one line. Whatever is wrong ends the process with a reason.
 """
 
 import json
