@@ -126,6 +126,7 @@ def contenders(
         ciphers = {connect(each, names) for each in running}
         if len(ciphers) > 1:
             raise SystemExit(f"the servers differ in TLS: {ciphers}")
+        settle(running)
         yield running
         for each in running:
             if each.server.admin_port:
@@ -145,10 +146,18 @@ def gateways(folder: Path, sizes: Sequence[int]) -> Iterator[list[Contender]]:
             shutil.copytree(first, deployment)
             running.append(start(stack, "voltgate", deployment))
             connect(running[-1], names[:size])
+        settle(running)
         yield running
         for each in running:
             nothing_refused(each)
             each.load.do("close")
+
+
+def settle(running: Sequence[Contender]) -> None:
+    """Wait until the gateways have asked their stations all that they ask of a newcomer."""
+    for each in running:
+        if each.server.admin_port:
+            each.load.do("settle")
 
 
 def safeguards(contender: Contender) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The load generator: stations and backend in one process. Commands are lines of JSON on stdin, answers on stdout.
 
 It prints the port of its backend first. Then come ``connect``, ``ask`` (interactive, before the measured phases),
-``probe``, ``prepare`` and ``run``; each is answered by one line. Whatever is wrong ends the process with a reason.
+``settle``, ``probe``, ``prepare`` and ``run``; each is answered by one line. Whatever is wrong ends the process.
 """
 
 import json
@@ -90,6 +90,11 @@ class Load:
             on_the_way = [each for each in on_the_way if not each.connected]
         ciphers = {each.cipher for each in self._stations}
         return {"connected": len(self._stations), "cipher": " or ".join(sorted(ciphers))}
+
+    def settle(self) -> dict[str, Any]:
+        """Wait until each station has been asked for its inventory, as the gateway does once, when it is quiet."""
+        self.wait(lambda: all(each.asked for each in self._stations))
+        return {}
 
     def probe(self) -> dict[str, Any]:
         """Send what a schema forbids, and what the default policy does; say which error each was answered with."""
