@@ -13,8 +13,15 @@ PING: Final = 0x9
 PONG: Final = 0xA
 
 
-def frame(payload: bytes, *, masked: bool, opcode: int = TEXT) -> bytes:
-    """Return one whole frame."""
+def xored(payload: bytes, key: bytes) -> bytes:
+    """Return the payload masked, or unmasked: one XOR of two large numbers."""
+    size = len(payload)
+    pattern = (key * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(pattern, "big")).to_bytes(size, "big")
+
+
+def frame(payload: bytes, *, masked: bool, opcode: int = TEXT, key: bytes = _MASK) -> bytes:
+    """Return one whole frame; ``key`` is its mask, if it is masked."""
     first, bit, length = 0x80 | opcode, 0x80 if masked else 0, len(payload)
     if length < 126:
         head = bytes([first, bit | length])
@@ -22,7 +29,9 @@ def frame(payload: bytes, *, masked: bool, opcode: int = TEXT) -> bytes:
         head = bytes([first, bit | 126]) + length.to_bytes(2, "big")
     else:
         head = bytes([first, bit | 127]) + length.to_bytes(8, "big")
-    return head + _MASK + payload if masked else head + payload
+    if not masked:
+        return head + payload
+    return head + key + (xored(payload, key) if key != _MASK else payload)
 
 
 class Frames:
@@ -35,6 +44,11 @@ class Frames:
         self._kept = b""
         self._masked = masked
         self._send = send
+
+    @property
+    def inside(self) -> bool:
+        """Whether a part of a frame is held."""
+        return bool(self._kept)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Give the texts that are whole. Raises ConnectionError at a close, and at what isn't understood here."""
@@ -65,7 +79,4 @@ class Frames:
             return None
         payload = kept[start : start + length]
         self._kept = kept[start + length :]
-        if any(mask):
-            key = int.from_bytes((mask * (length // 4 + 1))[:length], "big")
-            payload = (int.from_bytes(payload, "big") ^ key).to_bytes(length, "big")
-        return kept[0] & 0x0F, payload
+        return kept[0] & 0x0F, xored(payload, mask) if any(mask) else payload

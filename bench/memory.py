@@ -9,7 +9,6 @@ together, when it has come to rest.
 import argparse
 import contextlib
 import json
-import resource
 import shutil
 import statistics
 import tempfile
@@ -42,14 +41,13 @@ FLAT: Final = 1.1
 
 def limit_descriptors(stations: int) -> None:
     """Raise the limit of open files to what may be had. SystemExit when that doesn't do for ``stations`` and legs."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = servers.raise_limit()
     needed = 2 * stations + SPARE
-    if hard != resource.RLIM_INFINITY and hard < needed:
+    if hard < needed:
         raise SystemExit(
             f"{stations} stations and their legs need {needed} open files in the gateway, but no process here may have "
             f"more than {hard} (ulimit -Hn): raise that, or ask for fewer stations"
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def memory(server: Server) -> dict[str, int]:

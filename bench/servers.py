@@ -139,7 +139,7 @@ def raise_limit() -> int:
     """Let this process, and those that it starts, open as many files as they may; return how many."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    return hard if hard != resource.RLIM_INFINITY else sys.maxsize
 
 
 def run(*arguments: str) -> str:

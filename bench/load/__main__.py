@@ -164,7 +164,10 @@ def main() -> None:
     """Serve stdin until it ends."""
     load = Load()
     print(json.dumps({"backend": load.backend.port}), flush=True)
-    load.serve()
+    try:
+        load.serve()
+    except ConnectionError as error:
+        raise SystemExit(f"a connection ended: {error}") from None
 
 
 if __name__ == "__main__":

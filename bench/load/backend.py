@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from bench.load import octets
+from bench.frames import Frames, frame
 from bench.upstream import accept_value
 
 HEAD: Final = 88
@@ -59,22 +59,27 @@ class Backend:
         """Return station and CALL of the frames that were kept, and forget them."""
         found = []
         for name, data in self.sample:
-            ((_, text),) = octets.split(bytearray(data))
+            (text,) = Frames(_nothing, masked=False).feed(data)
             found.append((name, json.loads(text)))
         self.sample.clear()
         return found
 
 
+def _nothing(_: bytes) -> None:
+    """Send no pong: a kept frame is no ping."""
+
+
 class Leg:
     """One connection."""
 
-    __slots__ = ("_backend", "_buffer", "_receive", "_send", "_socket", "_upgraded", "name")
+    __slots__ = ("_backend", "_frames", "_head", "_receive", "_send", "_socket", "_upgraded", "name")
 
     def __init__(self, backend: Backend, accepted: socket.socket) -> None:
         self._backend = backend
         self._socket = accepted
         self._receive, self._send = accepted.recv, accepted.send
-        self._buffer = bytearray()
+        self._head = b""
+        self._frames = Frames(accepted.send, masked=False)
         self._upgraded = False
         self.name = ""
 
@@ -82,7 +87,7 @@ class Leg:
         """Answer what there is: one whole frame at once where that is all, as mostly."""
         data = self._receive(4096)
         size = len(data)
-        if size < 8 or not self._upgraded or self._buffer or data[0] != 0x81:
+        if size < 8 or not self._upgraded or self._frames.inside or data[0] != 0x81:
             self._otherwise(data)
         elif data[1] == 254 and size == 8 + (data[2] << 8 | data[3]):
             self._answer(data, 8)
@@ -106,8 +111,8 @@ class Leg:
         backend.seen += 1
         if not backend.seen & SAMPLE:
             backend.sample.append((self.name, data))
-        frame = octets.frame(octets.TEXT, b'[3,"%b",%b]' % (message_id, answer))
-        if self._send(frame) != len(frame):
+        octets = frame(b'[3,"%b",%b]' % (message_id, answer), masked=False)
+        if self._send(octets) != len(octets):
             raise SystemExit("a socket of the backend takes no more")
 
     def _started(self) -> bytes:
@@ -119,27 +124,21 @@ class Leg:
         """The upgrade, pings, and frames that came in parts or several at once."""
         if not data:
             raise SystemExit(f"the server closed the backend's connection of {self.name}")
-        self._buffer += data
         if not self._upgraded:
+            self._head += data
             self._upgrade()
             return
-        for opcode, payload in octets.split(self._buffer):
-            if opcode == octets.TEXT:
-                again = octets.masked(octets.TEXT, payload, b"\0\0\0\0")
-                self._answer(again, len(again) - len(payload))
-            elif opcode == octets.PING:
-                self._send(octets.frame(octets.PONG, payload))
-            elif opcode != octets.PONG:
-                raise SystemExit(f"the backend of {self.name} got a frame of opcode {opcode}")
+        for text in self._frames.feed(data):
+            again = frame(text, masked=True)
+            self._answer(again, len(again) - len(text))
 
     def _upgrade(self) -> None:
-        head, found, _ = self._buffer.partition(b"\r\n\r\n")
+        head, found, _ = self._head.partition(b"\r\n\r\n")
         if not found:
             return
-        request, *lines = bytes(head).split(b"\r\n")
+        request, *lines = head.split(b"\r\n")
         fields = {name.strip().lower(): value.strip() for name, _, value in (each.partition(b":") for each in lines)}
         self.name = request.split(b" ")[1].rpartition(b"/")[2].decode()
-        del self._buffer[: len(head) + 4]
         self._upgraded = True
         self._send(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "

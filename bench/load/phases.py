@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.load import octets
+from bench.load.records import CONTROL_MAX
 from bench.load.station import Station
 from bench.servers import waited
 
@@ -81,7 +81,7 @@ def saturating(epoll: select.epoll, handlers: Handlers, stations: list[Station])
             data = receive(RECEIVE)
             size = len(data)
             # One record, whole: all but always. It is what the cutter would say, without a call.
-            if size >= octets.CONTROL_MAX and size == 5 + (data[3] << 8 | data[4]) and not station.cutter.inside:
+            if size >= CONTROL_MAX and size == 5 + (data[3] << 8 | data[4]) and not station.cutter.inside:
                 keep(data)
             elif not _answered(station, data):
                 continue

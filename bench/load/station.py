@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from bench.caller import KEY
-from bench.load import octets
+from bench.frames import Frames, frame
+from bench.load.records import RecordCutter
 from bench.traffic import Message, Story
 
 RECEIVE: Final = 16_384
@@ -40,7 +41,7 @@ class Station:
         self.socket.connect_ex(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connected = False
-        self.cutter = octets.RecordCutter()
+        self.cutter = RecordCutter()
         self.kept: list[bytes] = []
         self.records: list[bytes] = []
         """The frames of the next phase, encrypted."""
@@ -52,7 +53,8 @@ class Station:
         """Whether a CALLERROR is an answer: its code, then."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
-        self._plain = bytearray()
+        self._head = b""
+        self._frames = Frames(self._tls.write, masked=True)
         self._step: Callable[[], None] = self._shake
         self._mask = os.urandom(4)
         basic = base64.b64encode(f"{name}:{password}".encode()).decode()
@@ -100,7 +102,7 @@ class Station:
         self._expected = []
         for message_id, text in messages:
             self._expected.append(message_id)
-            self._tls.write(octets.masked(octets.TEXT, text, self._mask))
+            self._tls.write(frame(text, masked=True, key=self._mask))
         self._flush()
 
     def prepare(self, messages: Iterable[Message]) -> None:
@@ -109,7 +111,7 @@ class Station:
         self._expected = []
         for message_id, text in messages:
             self._expected.append(message_id)
-            self._tls.write(octets.masked(octets.TEXT, text, self._mask))
+            self._tls.write(frame(text, masked=True, key=self._mask))
             self.records.append(self._outgoing.read())
 
     def check(self) -> list[Any]:
@@ -135,26 +137,19 @@ class Station:
         self._upgrade()
 
     def _upgrade(self) -> None:
-        self._read()
-        head, found, _ = self._plain.partition(b"\r\n\r\n")
+        head, found, rest = (self._head + self._read()).partition(b"\r\n\r\n")
         if not found:
+            self._head = head
             return
         if not head.startswith(b"HTTP/1.1 101 "):
-            raise SystemExit(f"{self.name}: {bytes(head[:80])!r}")
-        del self._plain[: len(head) + 4]
+            raise SystemExit(f"{self.name}: {head[:80]!r}")
         self.connected = True
         self._step = self._hear
-        self._hear()
+        self._hear(rest)
 
-    def _hear(self) -> None:
-        self._read()
-        for opcode, payload in octets.split(self._plain):
-            if opcode == octets.PING:
-                self._tls.write(octets.masked(octets.PONG, payload, self._mask))
-            elif opcode == octets.TEXT:
-                self._message(payload)
-            else:
-                raise SystemExit(f"{self.name}: a frame of opcode {opcode}: {payload!r}")
+    def _hear(self, data: bytes = b"") -> None:
+        for text in self._frames.feed(data + self._read()):
+            self._message(text)
 
     def _message(self, text: bytes) -> None:
         kind, message_id, *rest = json.loads(text)
@@ -163,7 +158,7 @@ class Station:
         if kind == 2:
             self.asked += 1
             answer = json.dumps([4, message_id, "NotSupported", "", {}]).encode()
-            self._tls.write(octets.masked(octets.TEXT, answer, self._mask))
+            self._tls.write(frame(answer, masked=True, key=self._mask))
         elif kind == 4 and self.may_be_refused:
             self.answers.append(rest[0])
         elif not self.waits or message_id != self._expected[len(self.answers)]:
@@ -173,12 +168,13 @@ class Station:
         else:
             self.answers.append(rest[0])
 
-    def _read(self) -> None:
+    def _read(self) -> bytes:
+        plain = b""
         try:
             while more := self._tls.read(65_536):
-                self._plain += more
+                plain += more
         except ssl.SSLWantReadError:
-            return
+            return plain
         raise SystemExit(f"{self.name}: the server ended TLS")
 
     def _flush(self) -> None:
