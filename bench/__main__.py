@@ -1,18 +1,38 @@
-"""Run every measurement and print one line each: ``python -m bench``."""
+"""Run every measurement, and say at the end which goals are met: ``python -m bench``."""
 
 import sys
+import time
 
-from bench import exi, firmware, firmware_serving, handshakes, messages, outage, policy, road, signing, storm
+from bench import (
+    exi,
+    firmware,
+    firmware_serving,
+    goals,
+    handshakes,
+    memory,
+    messages,
+    outage,
+    plot,
+    policy,
+    road,
+    signing,
+    storm,
+)
 
 if __name__ == "__main__":
+    began = time.time()
     road.main()
     policy.main()
     exi.main()
     if sys.platform == "linux":
         messages.main()
+        plot.main()
+        memory.main()
         storm.main()
         outage.main()
         handshakes.main()
         signing.main()
         firmware_serving.main()
         firmware.main()
+        print()
+        print(goals.goals_table(goals.everything(messages.RESULTS.parent, began)))

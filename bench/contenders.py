@@ -6,6 +6,7 @@ import re
 import shutil
 import sqlite3
 import statistics
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ PASSWORD: Final = "a-password-of-measurements"  # noqa: S105 - of stations that 
 ALMOST: Final = 0.95
 """A generator whose core is busier than that, while the server's isn't ``BUSY``, is the bottleneck."""
 BUSY: Final = 0.90
+IDLE: Final = 3.0
+"""Seconds for which a server is looked at while nobody says anything."""
 PROBED: Final = "place-of-station"
 """The rule of the default policy that the probe breaks."""
 
@@ -39,19 +42,31 @@ class Contender:
         self.load.do("ask", case=case, stations=stations)
 
     def measure(
-        self, case: str, stations: int, count: int, *, first: int = 0, per_second: float | None = None
+        self,
+        case: str,
+        stations: int,
+        count: int,
+        *,
+        first: int = 0,
+        per_second: float | None = None,
+        crowded: bool = False,
     ) -> Figures:
-        """Run one round; return the microseconds of CPU for a message, and who was how busy."""
+        """Run one round; return the microseconds of CPU for a message, and who was how busy.
+
+        ``crowded``: what the server does for stations that say nothing is measured first, and taken off.
+        """
         size = self.load.do("prepare", case=case, stations=stations, count=count, first=first)["octets"]
-        # At a pace there are thousands of others, and pings: nothing ever comes to rest.
-        clock = self.server.settle if per_second is None else self.server.cpu
+        # Where thousands are connected there are pings: nothing ever comes to rest.
+        clock = self.server.cpu if crowded or per_second is not None else self.server.settle
+        idle = self.idle() if crowded else 0.0
         before, waited = clock(), self.server.waited()
         said = self.load.do("run", case=case, per_second=per_second)
         waited = self.server.waited() - waited
-        spent = clock() - before
         seconds, messages = said["seconds"], said["messages"]
+        spent = clock() - before - idle * seconds
         return {
             "cpu_us": spent / messages * 1e6,
+            "idle_ms_a_second": idle * 1e3,
             "cpu_ms_a_second": spent / seconds * 1e3,
             "per_second": messages / seconds,
             "busy": min(1.0, (spent + waited) / seconds),
@@ -64,6 +79,12 @@ class Contender:
             "latencies": said["latencies"],
             "lateness": said["lateness"],
         }
+
+    def idle(self) -> float:
+        """Return the CPU seconds in a second that the server takes when nobody says anything."""
+        before, began = self.server.cpu(), time.monotonic()
+        time.sleep(IDLE)
+        return (self.server.cpu() - before) / (time.monotonic() - began)
 
 
 def cores() -> tuple[int | None, int | None]:

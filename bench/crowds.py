@@ -93,14 +93,18 @@ def scale(folder: Path, rounds: int, seconds: float, sizes: Sequence[int] = SIZE
         count = 0
         for each in running:
             each.ask("started", TALKING)
-            rate = each.measure(CASE, TALKING, 20)["per_second"]
+            rate = each.measure(CASE, TALKING, 20, crowded=True)["per_second"]
             count = count or max(2, round(rate * seconds / TALKING))
         for _ in range(rounds):
             for size, each in zip(sizes, running, strict=True):
-                rows[size].append(each.measure(CASE, TALKING, count))
+                rows[size].append(each.measure(CASE, TALKING, count, crowded=True))
     found: dict[str, Any] = {"talking": TALKING, "most_files": most * 2 + SPARE}
     first = [each["cpu_us"] for each in rows[sizes[0]]]
     for size, one in rows.items():
         cpu = [each["cpu_us"] for each in one]
-        found[str(size)] = {"cpu_us": spread(cpu), f"to_{sizes[0]}": ratios(cpu, first)}
+        found[str(size)] = {
+            "cpu_us": spread(cpu),
+            "idle_ms_a_second": spread([each["idle_ms_a_second"] for each in one]),
+            f"to_{sizes[0]}": ratios(cpu, first),
+        }
     return found

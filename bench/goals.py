@@ -1,8 +1,10 @@
 """The goals that a measurement stands for, each met or missed."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +22,49 @@ class Goal:
         """Whether it is met."""
         return self.figure >= self.limit if self.at_least else self.figure <= self.limit
 
-    def row(self) -> tuple[str, str, str, str]:
-        """Return its line of a table."""
-        bound = "at least" if self.at_least else "at most"
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is kept in a file of results."""
         unit = f" {self.unit}" if self.unit else ""
-        return self.what, f"{self.figure:g}{unit}", f"{bound} {self.limit:g}{unit}", "met" if self.met else "MISSED"
+        goal = f"{'>=' if self.at_least else '<='} {self.limit:g}{unit}"
+        return {"what": self.what, "figure": f"{self.figure:g}{unit}", "goal": goal, "met": self.met}
 
 
 def as_json(goals: Sequence[Goal]) -> list[dict[str, Any]]:
-    """Return the goals as they are kept in a file of results."""
-    return [asdict(goal) | {"met": goal.met} for goal in goals]
+    """Return goals as they are kept."""
+    return [goal.as_json() for goal in goals]
 
 
-def from_json(said: Sequence[dict[str, Any]]) -> list[Goal]:
-    """Read the goals of a file of results."""
-    return [Goal(**{name: value for name, value in each.items() if name != "met"}) for each in said]
+def handshakes(said: dict[str, Any]) -> list[Goal]:
+    """Return the goals of ``handshakes.json``: the same work on both sides, a station's first time."""
+    case = said["TLS 1.3, ECDSA P-256"]
+    return [
+        Goal(f"mutual TLS to an accepted WebSocket, {occasion}, CPU beside nginx", each["ratio"], 1.6)
+        for occasion, each in case["gateway and leg"].items()
+    ]
+
+
+def storm(said: dict[str, Any]) -> list[Goal]:
+    """Return the goals of ``storm.json``: the worst of the storms."""
+    lag = [each["lag_ms"] for each in said["storms"]]
+    name = f"lag of the event loop in a storm of {said['stations']}"
+    return [
+        Goal(f"{name}, p99", max(each["p99"] for each in lag), 20.0, "ms"),
+        Goal(f"{name}, most", max(each["max"] for each in lag), 50.0, "ms"),
+    ]
+
+
+OF_FILES: Final = {"handshakes.json": handshakes, "storm.json": storm}
+"""Files of results that hold no goals themselves."""
+
+
+def everything(results: Path, since: float) -> list[dict[str, Any]]:
+    """Return the goals of all files of results that were written after ``since``."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(results.glob("*.json")):
+        if path.stat().st_mtime >= since:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            found += as_json(OF_FILES[path.name](said)) if path.name in OF_FILES else said.get("goals", [])
+    return found
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -44,6 +74,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def goals_table(goals: Sequence[Goal]) -> str:
-    """Return the table of goals."""
-    return table(("goal", "measured", "limit", ""), [goal.row() for goal in goals])
+def goals_table(goals: Sequence[dict[str, Any]]) -> str:
+    """Return the table of goals as they are kept."""
+    rows = [(each["what"], each["figure"], each["goal"], "met" if each["met"] else "MISSED") for each in goals]
+    return table(("goal", "measured", "limit", ""), rows)

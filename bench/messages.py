@@ -25,7 +25,7 @@ from bench.contenders import (
     safeguards,
     spread,
 )
-from bench.goals import Goal, as_json, from_json, goals_table, table
+from bench.goals import Goal, as_json, goals_table, table
 
 RESULTS: Final = Path(__file__).with_name("results") / "messages.json"
 SERVERS: Final = ("nginx", "naive", "voltgate")
@@ -162,8 +162,9 @@ def _crowd_table(said: dict[str, Any]) -> str:
 
 
 def _scale_table(said: dict[str, Any]) -> str:
-    rows = [(size, _range(each["cpu_us"])) for size, each in said.items() if size.isdigit()]
-    text = table(("connected", "us of CPU for a message"), rows)
+    keys = ("cpu_us", "idle_ms_a_second")
+    rows = [[size, *(_range(each[key]) for key in keys)] for size, each in said.items() if size.isdigit()]
+    text = table(("connected", "us of CPU for a message", "ms of CPU a second for those that are only there"), rows)
     return f"{said['talking']} of the stations talk; {said['most_files']} files may be open here\n{text}"
 
 
@@ -220,7 +221,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     for scene, printed in PRINTED.items():
         if scene in found:
             print(printed(found[scene]), end="\n\n")
-    print(goals_table(from_json(found["goals"])))
+    print(goals_table(found["goals"]))
     if not said.quick and tuple(said.scenes) == SCENES and tuple(said.cases) == CASES:
         RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
