@@ -15,6 +15,7 @@ from bench import (
     plot,
     policy,
     road,
+    servers,
     signing,
     storm,
 )
@@ -27,10 +28,13 @@ if __name__ == "__main__":
     if sys.platform == "linux":
         messages.main()
         plot.main()
-        memory.main()
+        if servers.nginx_program():
+            memory.main()
+            handshakes.main()
+        else:
+            print("memory and handshakes are skipped: nginx isn't installed (Debian, Ubuntu: apt install nginx-light)")
         storm.main()
         outage.main()
-        handshakes.main()
         signing.main()
         firmware_serving.main()
         firmware.main()
