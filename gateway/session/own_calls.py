@@ -97,7 +97,7 @@ class OwnCalls:
             self._pump()
 
     def _pump(self) -> None:
-        while (socket := self._socket) is not None:
+        while (socket := self._socket) is not None and self._rpc.may_call:
             call = self._rpc.next_call(self._loop.time())
             if call is None:
                 return

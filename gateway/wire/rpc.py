@@ -90,6 +90,11 @@ class Rpc:
 
     # --- own CALLs
 
+    @property
+    def may_call(self) -> bool:
+        """True when :meth:`next_call` has one."""
+        return self._outstanding is None and bool(self._waiting)
+
     def place(self, action: str, payload: Payload, context: Any = None) -> Ticket:
         """Put an own CALL in line; :meth:`next_call` says when it may go.
 
