@@ -28,7 +28,7 @@ def start(folder: Path, backend_port: int) -> dict[str, float]:
     """Start it once; return seconds to `ready`, and CPU seconds and MiB then and later."""
     began = time.monotonic()
     # A service's modules have been compiled before, by pip or its first start.
-    with servers.gateway(folder, backend_port, PYTHONDONTWRITEBYTECODE="") as server:
+    with servers.gateway(folder, backend_port, {"PYTHONDONTWRITEBYTECODE": ""}) as server:
         ready = time.monotonic() - began
         cpu, resident = server.cpu(), memory.memory(server)["rss"]
         time.sleep(LATER)
