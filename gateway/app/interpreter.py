@@ -34,7 +34,7 @@ WORTH_IT: Final = 200
 OVERDUE: Final = 1_000
 """Stations that have left, after which it is collected whoever comes and goes, but for ``STORMS``."""
 STORMS: Final = 2
-"""How often all stations may leave before that: each leaves some 60 KiB, and a collection amid a storm stalls it."""
+"""How often all stations may leave before that: each leaves 24 to 60 KiB, and a collection amid a storm stalls it."""
 
 log = structlog.get_logger(__name__)
 
