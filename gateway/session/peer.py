@@ -6,8 +6,8 @@ policy; what it sends went through the same checks. Its CALLs are handled one af
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 
@@ -169,9 +169,9 @@ class Peer:
 
     # --- own CALLs
 
-    async def call(self, action: str, payload: Json) -> Json:
-        """Send a CALL and return the CALLRESULT's payload. Raises as :meth:`OwnCalls.call`."""
-        return await self._own.call(action, payload)
+    def call(self, action: str, payload: Json) -> Coroutine[Any, Any, Json]:
+        """Send a CALL and return the CALLRESULT's payload, when awaited. Raises as :meth:`OwnCalls.call`."""
+        return self._own.call(action, payload)
 
     def close(self, code: int, reason: str) -> None:
         """Begin the WebSocket's closing handshake."""

@@ -6,8 +6,8 @@ Voltgate plays the charge point there (OCPP-J 2.0.1 Part 4, 6; OCPP-J 1.6): the 
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -115,11 +115,11 @@ class BackendLink:
                 async with asyncio.timeout(timeout):
                     await self._begun.wait()
 
-    async def call(self, action: str, payload: Json) -> Json:
-        """Send a CALL and return the CALLRESULT's payload. Raises CallError and PeerUnavailable."""
+    def call(self, action: str, payload: Json) -> Coroutine[Any, Any, Json]:
+        """Send a CALL and return the CALLRESULT's payload, when awaited. Raises CallError and PeerUnavailable."""
         if self._peer is None:
             raise NotSent("the backend is not connected")
-        return await self._peer.call(action, payload)
+        return self._peer.call(action, payload)
 
     async def _run(self) -> None:
         ceiling = BACKOFF_FIRST
