@@ -63,10 +63,12 @@ class AnswerTime:
         try:
             return await asking
         except asyncio.CancelledError:
-            if self._is_late and task.uncancel() <= cancelling:
+            if self._is_late and task.cancelling() == cancelling + 1:  # not by others too
                 raise _late(action) from None
             raise
         finally:
+            if self._is_late:  # whatever came of it: what is taken back here cancels nothing later on
+                task.uncancel()
             self._is_asking = self._is_late = False
 
     def _look(self) -> None:

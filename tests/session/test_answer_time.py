@@ -84,3 +84,35 @@ async def test_who_is_cancelled_by_others_stays_cancelled(settle: Settle) -> Non
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+async def test_who_is_cancelled_by_others_just_then_stays_cancelled(clock: "FakeClock", settle: Settle) -> None:
+    asking = handling(AnswerTime(), never)
+    asyncio.get_running_loop().call_later(ANSWER_WITHIN, asking.cancel)
+    await settle()
+    await clock.advance(ANSWER_WITHIN)
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def answered_all_the_same() -> Json:
+    try:
+        return await never()
+    except asyncio.CancelledError:
+        return {"by": "a peer"}
+
+
+async def gives_up_by_itself() -> Json:
+    try:
+        return await never()
+    except asyncio.CancelledError:
+        raise PeerUnavailable("it was cancelled") from None
+
+
+async def test_of_what_is_cut_short_no_cancellation_is_left_over(clock: "FakeClock", settle: Settle) -> None:
+    for asking, heard in (answered_all_the_same, {"by": "a peer"}), (gives_up_by_itself, "it was cancelled"):
+        task = handling(AnswerTime(), asking)
+        await settle()
+        await clock.advance(ANSWER_WITHIN)
+        assert await task == [heard]
+        assert task.cancelling() == 0
