@@ -216,8 +216,8 @@ async def dial(  # noqa: PLR0913  # part of the agreed interface
     loop = asyncio.get_running_loop()
     limits = limits or Limits()
     make_engine = None if tls is None else lambda _: TlsEngine(tls, server_hostname=uri.host)
-    gone: asyncio.Future[Link] = loop.create_future()
-    link = Link(Terms(limits, make_engine, pool, speaks_first=True), gone=gone.set_result)
+    gone: asyncio.Future[None] = loop.create_future()  # of None: of the link, each would keep the other
+    link = Link(Terms(limits, make_engine, pool, speaks_first=True), gone=lambda _: gone.set_result(None))
     dialogue = _Dialogue(wish, sink, link)
     link.attach(dialogue)
     socket: WebSocket | None = None

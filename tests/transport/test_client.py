@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from gateway.transport import (
     WebSocket,
     dial,
 )
+from gateway.transport.link import Link
+from tests.transport.conftest import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     Call = Callable[..., Awaitable[Dialled]]
     Serve = Callable[..., Awaitable[int]]
+    Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 SOON = 0.03
 """s of deadlines that are meant to pass."""
@@ -293,6 +297,23 @@ async def test_a_dial_that_is_cancelled_at_the_last_moment_leaves_nothing(listen
         await dialling
     assert await sink.closed == Closed(1006, "dialling was given up", by_peer=False)
     assert (await (await port.sink()).end()).code == 1006
+
+
+async def test_a_connection_that_has_ended_is_freed_without_the_garbage_collector(listen: Listen, until: Until) -> None:
+    port = await listen()
+    sink = Recorder(None)
+    url = f"ws://127.0.0.1:{port.number}/"
+    gc.collect()
+    gc.disable()
+    try:
+        socket = await dial(url, sink=sink, subprotocols=["ocpp1.6"], headers={}, tls=None)
+        (await port.sink()).socket.close(1000, "bye")
+        await sink.end()
+        dialled = str(socket.remote)
+        del sink, socket
+        await until(lambda: all(str(each.remote) != dialled for each in gc.get_objects() if isinstance(each, Link)))
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
