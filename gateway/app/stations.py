@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import structlog
@@ -61,6 +61,8 @@ class _Runtime:
     books: Books
     backend: str
     """To which the books belong."""
+    taking_apart: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_apart: bool = False
 
     @property
     def may_move(self) -> bool:
@@ -149,7 +151,9 @@ class StationFactory:
 
     async def leave(self, station: Station) -> bool:
         """The station has no connection any more: drop its runtime, unless something must still be delivered."""
-        runtime = self._runtimes[station.identity]
+        runtime = self._runtimes.get(station.identity)
+        if runtime is None:
+            return True  # the gateway ends: ``close`` was faster
         if runtime.ledger.depth or station.quarantine.is_releasing:
             runtime.legs.start()
             return False
@@ -302,10 +306,15 @@ class StationFactory:
 
     async def _take_apart(self, identity: str) -> None:
         runtime = self._runtimes.get(identity)
-        if runtime is not None:
+        if runtime is None:
+            return
+        async with runtime.taking_apart:  # who comes second waits: the store may be closed when it returns
+            if runtime.is_apart:
+                return
             await runtime.ledger.quiesce()
             await self._save({identity: runtime})
             await runtime.legs.stop()
+            runtime.is_apart = True
             self.left += 1
             # A station that was removed and registered anew meanwhile has a runtime of its own here.
             if self._runtimes.get(identity) is runtime:

@@ -1,0 +1,73 @@
+"""The factory of station runtimes when the gateway ends while stations leave."""
+
+import asyncio
+
+import pytest
+
+from gateway.app.foundation import Foundation
+from gateway.app.stations import StationFactory
+from gateway.bridge.books import Json, Page
+from gateway.session.ports import Proof
+from gateway.session.station import Station
+from gateway.wire.versions import Version
+
+
+async def _entered(factory: StationFactory, foundation: Foundation) -> Station:
+    record = await foundation.stations.add("CS1", profile=2, serial=None, backend=None, password_hash=None)
+    return (await factory.directory.enter(record, Proof(2), Version.V201)).station
+
+
+async def test_closing_waits_for_who_takes_a_runtime_apart_already(
+    foundation: Foundation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is closed after it: what the other still writes would be lost."""
+    factory = StationFactory(foundation)
+    station = await _entered(factory, foundation)
+    station.books.changed(Page.BACKEND)
+    begun, may_write, written = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def save_many(pages: list[tuple[str, Page, Json]]) -> None:
+        begun.set()
+        await may_write.wait()
+        written.extend(identity for identity, _, _ in pages)
+
+    monkeypatch.setattr(foundation.pages, "save_many", save_many)
+    leaving = asyncio.create_task(factory.leave(station))
+    await begun.wait()
+    closing = asyncio.create_task(factory.close())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    may_write.set()
+    await closing
+    assert (written, factory.left) == (["CS1"], 1)
+    assert await leaving
+
+
+async def test_a_runtime_is_taken_apart_by_the_next_one_where_the_first_was_cancelled(
+    foundation: Foundation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory = StationFactory(foundation)
+    station = await _entered(factory, foundation)
+    ledger = factory._runtimes["CS1"].ledger
+    begun = asyncio.Event()
+
+    async def never() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as stuck:
+        stuck.setattr(ledger, "quiesce", never)
+        leaving = asyncio.create_task(factory.leave(station))
+        await begun.wait()
+        leaving.cancel()
+        await asyncio.wait([leaving])
+    await factory.close()
+    assert (factory.left, factory.live("CS1")) == (1, None)
+
+
+async def test_a_station_may_leave_after_its_runtime_was_closed(foundation: Foundation) -> None:
+    factory = StationFactory(foundation)
+    station = await _entered(factory, foundation)
+    await factory.close()
+    assert await factory.leave(station)
