@@ -9,6 +9,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
+from gateway.store.hot import on_driver
+
 TOGETHER_MAX: Final = 8
 """Writes in one SQL transaction; as many callers go on in one turn of the event loop."""
 OURS: Final = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
@@ -95,18 +97,17 @@ def in_one_transaction(connection: Connection, works: Sequence[Work]) -> list[Ou
 
 
 def _within_savepoint(connection: Connection, work: Work) -> Outcome:
-    driver: Any = connection.connection.driver_connection
-    driver.execute(_SAVEPOINT)  # SQLAlchemy's own savepoints cost more than the statement within them
+    on_driver(connection, _SAVEPOINT)  # SQLAlchemy's own savepoints cost more than the statement within them
     try:
         result = work(connection)
     except Exception as error:
         if _is_the_databases(error):
             # All is undone. The savepoint may be gone already (SQLite, of a full disk), and would have the last word.
             raise
-        driver.execute(_UNDO)
-        driver.execute(_RELEASE)
+        on_driver(connection, _UNDO)
+        on_driver(connection, _RELEASE)
         return None, error
-    driver.execute(_RELEASE)
+    on_driver(connection, _RELEASE)
     return result, None
 
 

@@ -26,6 +26,23 @@ class _Bind(NamedTuple):
     convert: _Converter | None
 
 
+def on_driver(connection: Connection, sql: str, values: Sequence[Any] = ()) -> tuple[list[Any], int]:
+    """Execute on the driver's own connection; return the rows, and how many were changed.
+
+    Raises what SQLAlchemy would raise, of reading the rows too: a disk may fail at the second one.
+    """
+    driver: Any = connection.connection.driver_connection
+    cursor: sqlite3.Cursor = driver.cursor()
+    try:
+        cursor.execute(sql, values)
+        return cursor.fetchall(), cursor.rowcount
+    except sqlite3.Error as error:
+        cursor.close()  # it is in the traceback, and would hold its look at the file open for as long
+        raise DBAPIError.instance(
+            sql, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
+
+
 class HotStatement:
     """One statement with a fixed set of parameters. Raises what SQLAlchemy would raise."""
 
@@ -42,7 +59,8 @@ class HotStatement:
         if connection.dialect.name != "sqlite":
             return connection.execute(self._statement, values).all()
         compiled = self._on(connection.dialect)
-        return list(map(compiled.row, self._execute(connection, compiled, values).fetchall()))
+        rows, _ = on_driver(connection, compiled.sql, compiled.bound(values))
+        return list(map(compiled.row, rows))
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """Return the first row, the columns as attributes, or None."""
@@ -52,24 +70,14 @@ class HotStatement:
         """Return how many rows were changed."""
         if connection.dialect.name != "sqlite":
             return connection.execute(self._statement, values).rowcount
-        changed: int = self._execute(connection, self._on(connection.dialect), values).rowcount
+        compiled = self._on(connection.dialect)
+        _, changed = on_driver(connection, compiled.sql, compiled.bound(values))
         return changed
 
     def _on(self, dialect: Dialect) -> "_Compiled":
         if self._sqlite is None:
             self._sqlite = _Compiled(self._statement, self._keys, dialect)
         return self._sqlite
-
-    @staticmethod
-    def _execute(connection: Connection, compiled: "_Compiled", values: Mapping[str, Any]) -> sqlite3.Cursor:
-        driver: Any = connection.connection.driver_connection
-        try:
-            cursor: sqlite3.Cursor = driver.execute(compiled.sql, compiled.bound(values))
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(
-                compiled.sql, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
-            ) from error
-        return cursor
 
 
 class _Compiled:

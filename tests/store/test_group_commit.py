@@ -123,6 +123,22 @@ async def test_a_full_disk_is_heard_of_as_that_by_those_who_wrote_together(table
     assert await table.numbers() == [3]
 
 
+async def test_a_savepoint_that_is_gone_is_an_outage_too(table: Table) -> None:
+    """SQLite may have undone all by itself, whatever a function makes of that; the driver's words are SQLAlchemy's."""
+
+    def gone(connection: Connection) -> None:
+        connection.exec_driver_sql("ROLLBACK")
+        raise ValueError
+
+    table.gate.clear()
+    writes = [table.add(1), asyncio.create_task(table.commit.write(gone), name="gone"), table.add(2)]
+    await asyncio.sleep(0)
+    table.gate.set()
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {OperationalError}
+    assert await table.numbers() == []
+
+
 async def test_one_alone_is_undone_too(table: Table) -> None:
     error = LookupError("its own")
     assert await outcomes_of(table.fail(error)) == [error]

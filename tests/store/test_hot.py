@@ -90,3 +90,12 @@ def test_the_drivers_errors_are_sqlalchemys_and_hold_no_values(connection: Conne
     connection.exec_driver_sql("DROP TABLE things")
     with pytest.raises(OperationalError, match="no such table"):
         HotStatement(FIND).all(connection, {"above": 0})
+
+
+def test_an_error_amid_the_rows_is_sqlalchemys_too(connection: Connection) -> None:
+    """Raw, it would be nobody's: the store counts as there, and a station's CALL fails instead of waiting."""
+    with connection.begin():
+        ADD.count(connection, thing(1, "a"))
+        connection.exec_driver_sql("UPDATE things SET name = CAST(X'61FF' AS TEXT)")
+    with pytest.raises(OperationalError, match="decode"):
+        HotStatement(THINGS.select()).all(connection, {})
