@@ -123,8 +123,7 @@ class SqliteLane:
                     try:
                         result = job.work(connection)
                     finally:
-                        if connection.in_transaction():  # as SQLAlchemy sees it, after any statement
-                            connection.rollback()
+                        _end(connection)
                 except BaseException as error:  # noqa: BLE001 - who waits for it hears it
                     raised = error
                 self._done.append((job, result, raised))
@@ -147,3 +146,12 @@ class SqliteLane:
                 job.outcome.set_result(result)
             else:
                 job.outcome.set_exception(raised)
+
+
+def _end(connection: Connection) -> None:
+    """Leave nothing of a transaction behind, as a pool does when it takes a connection back."""
+    if connection.in_transaction():  # as SQLAlchemy sees it, after any statement
+        connection.rollback()
+    driver: Any = connection.connection.driver_connection
+    if driver.in_transaction:  # of a commit that has failed SQLAlchemy knows nothing more
+        driver.rollback()

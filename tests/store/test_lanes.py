@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from gateway.store.lanes import SqliteLane
 
@@ -79,6 +80,23 @@ async def test_work_whose_caller_has_left_is_finished(writer: SqliteLane, reader
     may_end.set()
     await writer.run(count)  # the next in the same thread
     assert await reader.run(count) == 1
+
+
+async def test_a_commit_that_fails_leaves_nothing_behind_for_the_next(writer: SqliteLane) -> None:
+    """SQLAlchemy has done with it then, SQLite may not have: the next commit would be the failed one's too."""
+
+    def refused(connection: Connection) -> None:
+        with connection.begin():
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+            connection.exec_driver_sql("INSERT INTO children VALUES (7)")
+
+    columns = "of_id INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED"
+    await writer.run(lambda connection: connection.exec_driver_sql("CREATE TABLE parents (id INTEGER PRIMARY KEY)"))
+    await writer.run(lambda connection: connection.exec_driver_sql(f"CREATE TABLE children ({columns})"))
+    with pytest.raises(IntegrityError):
+        await writer.run(refused)
+    await writer.run(insert)
+    assert await writer.run(count) == 1
 
 
 async def test_disposing_waits_for_the_work_in_hand(tmp_path: Path) -> None:
