@@ -81,6 +81,7 @@ class StationFactory:
         self._runtimes: dict[str, _Runtime] = {}
         self._routing = Routing(foundation.config)
         self._belonging = Belonging(self._routing, foundation.books)
+        self._saving = asyncio.Lock()
         self._moving: set[str] = set()
         """Stations that have a backend which isn't that of their route."""
         self._settling = SettlingIn(foundation.tasks, foundation.quiet)
@@ -167,9 +168,7 @@ class StationFactory:
     def _fits(self, station: Station, record: StationRecord) -> bool:
         """Return whether a runtime can go on serving its station: it may not where another backend can have it."""
         runtime = self._runtimes.get(station.identity)
-        if runtime is None:
-            return False
-        return runtime.backend == self._routing.route(record).backend or not runtime.may_move
+        return runtime is not None and (runtime.backend == self._routing.route(record).backend or not runtime.may_move)
 
     # --- moving to another backend (docs/backends.md)
 
@@ -268,7 +267,8 @@ class StationFactory:
 
     async def save_registers(self) -> None:
         """Note where the meters stand, of transactions and EVSEs: one write for all of them."""
-        await self._save(self._runtimes)
+        async with self._saving:
+            await self._save(self._runtimes)
 
     async def _save(self, runtimes: Mapping[str, _Runtime]) -> None:
         registers = [each for runtime in runtimes.values() for each in runtime.ledger.take_registers()]
@@ -289,8 +289,9 @@ class StationFactory:
 
     async def close(self) -> None:
         """Take every runtime apart; what is undelivered stays in the journal."""
-        for identity in list(self._runtimes):
-            await self._take_apart(identity)
+        async with self._saving:  # what is being saved has been taken from its runtimes, and isn't cut short
+            for identity in list(self._runtimes):
+                await self._take_apart(identity)
 
     @property
     def links_up(self) -> int:
@@ -305,8 +306,7 @@ class StationFactory:
     # --- the parts
 
     async def _take_apart(self, identity: str) -> None:
-        runtime = self._runtimes.get(identity)
-        if runtime is None:
+        if (runtime := self._runtimes.get(identity)) is None:
             return
         async with runtime.taking_apart:  # who comes second waits: the store may be closed when it returns
             if runtime.is_apart:

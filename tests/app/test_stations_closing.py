@@ -71,3 +71,30 @@ async def test_a_station_may_leave_after_its_runtime_was_closed(foundation: Foun
     station = await _entered(factory, foundation)
     await factory.close()
     assert await factory.leave(station)
+
+
+async def test_closing_waits_for_what_is_being_saved_of_all(
+    foundation: Foundation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has taken the pages already, and it is cancelled after the factory is closed."""
+    factory = StationFactory(foundation)
+    station = await _entered(factory, foundation)
+    station.books.changed(Page.BACKEND)
+    begun, may_write, written = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def save_many(pages: list[tuple[str, Page, Json]]) -> None:
+        begun.set()
+        await may_write.wait()
+        written.extend(identity for identity, _, _ in pages)
+
+    monkeypatch.setattr(foundation.pages, "save_many", save_many)
+    saving = asyncio.create_task(factory.save_registers())
+    await begun.wait()
+    closing = asyncio.create_task(factory.close())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    may_write.set()
+    await closing
+    saving.cancel()
+    await asyncio.wait([saving])
+    assert written == ["CS1"]
