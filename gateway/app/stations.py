@@ -268,7 +268,7 @@ class StationFactory:
     async def save_registers(self) -> None:
         """Note where the meters stand, of transactions and EVSEs: one write for all of them."""
         async with self._saving:
-            await self._save(self._runtimes)
+            await self._save(dict(self._runtimes))  # some may leave meanwhile
 
     async def _save(self, runtimes: Mapping[str, _Runtime]) -> None:
         registers = [each for runtime in runtimes.values() for each in runtime.ledger.take_registers()]

@@ -7,7 +7,7 @@ import pytest
 from gateway.app.foundation import Foundation
 from gateway.app.stations import StationFactory
 from gateway.bridge.books import Json, Page
-from gateway.session.ports import Proof
+from gateway.session.ports import Proof, StoreAway
 from gateway.session.station import Station
 from gateway.wire.versions import Version
 
@@ -98,3 +98,18 @@ async def test_closing_waits_for_what_is_being_saved_of_all(
     saving.cancel()
     await asyncio.wait([saving])
     assert written == ["CS1"]
+
+
+async def test_saving_fails_while_a_station_leaves(foundation: Foundation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anything but a store that is away would end all saving until the next start."""
+    factory = StationFactory(foundation)
+    station = await _entered(factory, foundation)
+    station.books.changed(Page.BACKEND)
+
+    async def save_many(_: object) -> None:
+        await factory.leave(station)
+        raise StoreAway("it is away")
+
+    monkeypatch.setattr(foundation.pages, "save_many", save_many)
+    await factory.save_registers()
+    assert factory.live("CS1") is None
