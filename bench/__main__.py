@@ -17,6 +17,7 @@ from bench import (
     road,
     servers,
     signing,
+    startup,
     storm,
 )
 
@@ -33,6 +34,7 @@ if __name__ == "__main__":
             handshakes.main()
         else:
             print("memory and handshakes are skipped: nginx isn't installed (Debian, Ubuntu: apt install nginx-light)")
+        startup.main()
         storm.main()
         outage.main()
         signing.main()
