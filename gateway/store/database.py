@@ -108,9 +108,11 @@ class Database:
     async def _open_file(cls, path: Path, *, exclusive: bool) -> Self:
         await asyncio.to_thread(prepare, path)
         lock = await asyncio.to_thread(ServeLock, path) if exclusive else None
-        writer = SqliteLane(path, ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"), connections=1)
-        reader = SqliteLane(path, ("PRAGMA query_only=ON",), connections=SQLITE_READERS)
-        return cls(str(path), writer, reader, writes_at_once=0, file=SameFile(path), lock=lock)
+        file = SameFile(path)
+        durable = "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"
+        writer = SqliteLane(path, durable, connections=1, look=file.check)
+        reader = SqliteLane(path, ("PRAGMA query_only=ON",), connections=SQLITE_READERS, look=file.check)
+        return cls(str(path), writer, reader, writes_at_once=0, file=file, lock=lock)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run ``work`` in one SQL transaction and return its result when that is durable.

@@ -65,8 +65,14 @@ class SqliteLane:
     woken once for however many results there are.
     """
 
-    def __init__(self, path: Path, pragmas: Sequence[str], *, connections: int) -> None:
-        """``pragmas`` are executed on each connection when it is made, after ``foreign_keys``. Needs a running loop."""
+    def __init__(
+        self, path: Path, pragmas: Sequence[str], *, connections: int, look: Callable[[], None] = lambda: None
+    ) -> None:
+        """``pragmas`` are executed on each connection when it is made, after ``foreign_keys``. Needs a running loop.
+
+        ``look`` raises where ``path`` isn't the file that is meant: a connection stays with the one it was made to.
+        """
+        self._look = look
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._done: deque[tuple[_Job, Any, BaseException | None]] = deque()
@@ -119,6 +125,7 @@ class SqliteLane:
                 result, raised = None, None
                 try:
                     if connection is None:
+                        self._look()
                         connection = stack.enter_context(self._engine.connect())
                     try:
                         result = job.work(connection)

@@ -99,6 +99,22 @@ async def test_a_commit_that_fails_leaves_nothing_behind_for_the_next(writer: Sq
     assert await writer.run(count) == 1
 
 
+async def test_no_connection_is_made_to_a_file_that_is_not_the_one(tmp_path: Path) -> None:
+    """It would be kept when the right file is back, and one that isn't there would be made."""
+    faults = [LookupError("it is another")]
+
+    def look() -> None:
+        if faults:
+            raise faults.pop()
+
+    lane = SqliteLane(tmp_path / "z.db", (), connections=1, look=look)
+    with pytest.raises(LookupError):
+        await lane.run(lambda connection: connection.exec_driver_sql("SELECT 7").scalar_one())
+    assert not (tmp_path / "z.db").exists()
+    assert await lane.run(lambda connection: connection.exec_driver_sql("SELECT 7").scalar_one()) == 7
+    await lane.dispose()
+
+
 async def test_disposing_waits_for_the_work_in_hand(tmp_path: Path) -> None:
     lane = SqliteLane(tmp_path / "y.db", (), connections=1)
     begun, may_end = threading.Event(), threading.Event()
