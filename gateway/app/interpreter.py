@@ -20,11 +20,14 @@ import structlog
 
 SWITCH_INTERVAL: Final = 0.0001
 """Seconds after which a thread that computes lets the event loop go on."""
-YOUNG: Final = 20_000
-"""New objects after which the young ones are looked through. The messages of some hundred stations that are in hand at
-once are that many, which all live: with 1,000, looking through them again and again took a twentieth of the CPU."""
-OFTEN: Final = 5
-"""Looks at the young ones for one at those that lived through it."""
+IN_A_STORM: Final = (1_000, 10)
+"""New objects after which the young ones are looked through, and how often that is for one look at those that lived
+through it. What coming stations make stays: with many more, such a look takes 70 ms amid a storm."""
+CALM: Final = (20_000, 5)
+"""The same while few come. The messages in hand of 200 busy stations are 10,000 objects, which all live: looked
+through again and again they took a twentieth of the CPU, and more."""
+FEW: Final = 20
+"""Stations that come between two looks and are no storm."""
 NEVER: Final = 1_000_000
 """Collections of the middle generation before Python would look through everything by itself."""
 LOOK_EVERY: Final = 10.0
@@ -33,8 +36,10 @@ WORTH_IT: Final = 200
 """Stations that have left since the last full collection: each leaves some 150 objects behind."""
 OVERDUE: Final = 1_000
 """Stations that have left, after which it is collected whoever comes and goes, but for ``STORMS``."""
-STORMS: Final = 2
+STORMS: Final = 6
 """How often all stations may leave before that: each leaves 24 to 60 KiB, and a collection amid a storm stalls it."""
+AT_MOST: Final = 20_000
+"""Stations that have left, after which it is collected even so."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,11 +60,16 @@ def settle_down() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, OFTEN, NEVER)
+    look_at_young(IN_A_STORM)
+
+
+def look_at_young(how: tuple[int, int]) -> None:
+    """Set when new objects are looked through: ``IN_A_STORM`` or ``CALM``."""
+    gc.set_threshold(*how, NEVER)
 
 
 class QuietTimes:
-    """Collects garbage when it is quiet.
+    """Collects garbage when it is quiet, and looks less often at what is new while few come.
 
     ``came`` and ``left`` count the stations that did since the start, ``here`` those that are in memory.
     """
@@ -71,6 +81,7 @@ class QuietTimes:
         here: Callable[[], int],
         *,
         collect: Callable[[], object] = collect_garbage,
+        look_at_young: Callable[[tuple[int, int]], None] = look_at_young,
     ) -> None:
         self._came = came
         self._left = left
@@ -80,6 +91,17 @@ class QuietTimes:
         self._collect = collect
         self._collected_at = 0
         self._seen = (0, 0)
+        self._look_at_young = look_at_young
+        self._is_calm = False
+        self._newcomers = 0
+        """Since the last look."""
+
+    def one_came(self) -> None:
+        """A station has come: more than a few are a storm, at once."""
+        self._newcomers += 1
+        if self._is_calm and self._newcomers > FEW:
+            self._is_calm = False
+            self._look_at_young(IN_A_STORM)
 
     async def run(self) -> None:
         """Look again and again, for ever."""
@@ -89,12 +111,16 @@ class QuietTimes:
 
     def look(self) -> bool:
         """Collect if it is worth it and nobody has come or gone since the last look, or if it is overdue."""
+        if not self._is_calm and self._newcomers <= FEW:
+            self._is_calm = True
+            self._look_at_young(CALM)
+        self._newcomers = 0
         now = self._came(), self._left()
         is_quiet = now == self._seen
         self._seen = now
         garbage = now[1] - self._collected_at
         self._most_here = max(self._most_here, self._here())
-        is_overdue = garbage >= max(OVERDUE, STORMS * self._most_here)
+        is_overdue = garbage >= min(max(OVERDUE, STORMS * self._most_here), AT_MOST)
         if garbage < WORTH_IT or not (is_quiet or is_overdue):
             return False
         self._collect()

@@ -189,9 +189,13 @@ class _Gateway:
         services.rotation.when_settled = self.following.expect_latecomers
         self.is_ready = False
         self._resuming: asyncio.Task[None] | None = None
+        self._quiet_times = QuietTimes(
+            lambda: self.factory.came, lambda: self.factory.left, lambda: len(self.factory.directory)
+        )
 
     def _joined(self, station: Station) -> None:
         """A station's WebSocket is open."""
+        self._quiet_times.one_came()
         if self.following.has_news:
             self._tasks.spawn(self.following.look_at(station), f"look at {station.identity}")
         self._services.joined(station)
@@ -271,10 +275,7 @@ class _Gateway:
         self._tasks.spawn(self._save_registers(), "registers")
         self._tasks.spawn(self.factory.released.run(), "released messages")
         self._tasks.spawn(self._ground.authorizations.run(), "authorizations")
-        quiet_times = QuietTimes(
-            lambda: self.factory.came, lambda: self.factory.left, lambda: len(self.factory.directory)
-        )
-        self._tasks.spawn(quiet_times.run(), "quiet times")
+        self._tasks.spawn(self._quiet_times.run(), "quiet times")
         self._services.start()
         return [f"listening http://{_authority(host, port)} admin" for host, port, *_ in runner.addresses]
 

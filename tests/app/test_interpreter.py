@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-from gateway.app.interpreter import OVERDUE, STORMS, SWITCH_INTERVAL, WORTH_IT, YOUNG, QuietTimes
+from gateway.app.interpreter import (
+    AT_MOST,
+    CALM,
+    FEW,
+    IN_A_STORM,
+    OVERDUE,
+    STORMS,
+    SWITCH_INTERVAL,
+    WORTH_IT,
+    QuietTimes,
+)
 
 
 class World:
@@ -12,7 +22,14 @@ class World:
         self.left = 0
         self.here = here
         self.collected = 0
-        self.quiet_times = QuietTimes(lambda: self.came, lambda: self.left, lambda: self.here, collect=self.collect)
+        self.young: list[tuple[int, int]] = []
+        self.quiet_times = QuietTimes(
+            lambda: self.came,
+            lambda: self.left,
+            lambda: self.here,
+            collect=self.collect,
+            look_at_young=self.young.append,
+        )
 
     def collect(self) -> None:
         self.collected += 1
@@ -49,14 +66,41 @@ def test_a_few_that_come_and_go_all_the_time_are_collected_in_the_end() -> None:
 
 
 def test_a_storm_is_not_disturbed() -> None:
-    stations = 5_000
+    stations = 2_000
     world = World(here=stations)
     assert not world.looks(came=stations)
     world.here = 0
     assert not world.looks(left=stations)
     world.here = stations
     assert not world.looks(came=stations)
-    assert world.looks(left=(STORMS - 1) * stations), "the second storm in a row, with no quiet between"
+    assert not world.looks(left=(STORMS - 2) * stations)
+    assert world.looks(left=stations), "the sixth storm in a row, with no quiet between"
+
+
+def test_of_very_many_not_all_may_leave_so_often() -> None:
+    world = World(here=10_000)
+    assert not world.looks(came=10_000, left=AT_MOST - 1)
+    assert world.looks(left=1)
+
+
+def test_new_objects_are_looked_at_less_often_while_few_come() -> None:
+    world = World()
+    for _ in range(FEW + 1):
+        world.quiet_times.one_came()
+    world.looks(came=FEW + 1)
+    assert world.young == []
+    world.looks()
+    for _ in range(FEW):
+        world.quiet_times.one_came()
+    world.looks(came=FEW)
+    assert world.young == [CALM]
+    for _ in range(FEW + 2):
+        world.quiet_times.one_came()
+    assert world.young == [CALM, IN_A_STORM], "with the first that is too much, not at the next look"
+    world.looks(came=FEW + 2)
+    assert world.young == [CALM, IN_A_STORM]
+    world.looks()
+    assert world.young == [CALM, IN_A_STORM, CALM]
 
 
 def test_settling_down() -> None:
@@ -67,4 +111,4 @@ def test_settling_down() -> None:
         "print(round(sys.getswitchinterval(), 6), gc.get_threshold()[0], gc.get_freeze_count() > 10_000)"
     )
     ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603 - our own
-    assert ran.stdout.split() == [str(SWITCH_INTERVAL), str(YOUNG), "True"]
+    assert ran.stdout.split() == [str(SWITCH_INTERVAL), str(IN_A_STORM[0]), "True"]
