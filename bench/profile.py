@@ -31,7 +31,7 @@ _PY_SPY: Final = str(Path(sys.executable).with_name("py-spy"))
 def threads(process_id: int) -> dict[int, str]:
     """Return the names of the gateway's threads by id. SystemExit where py-spy can't look into it."""
     try:
-        said = subprocess.run([_PY_SPY, "dump", "--pid", str(process_id)], capture_output=True, text=True, check=True)  # noqa: S603
+        said = subprocess.run([_PY_SPY, "dump", "--pid", str(process_id)], capture_output=True, text=True, check=True)  # noqa: S603 - ours
     except FileNotFoundError:
         raise SystemExit("py-spy isn't installed; make venv does") from None
     except subprocess.CalledProcessError as error:
@@ -74,7 +74,7 @@ def _sampled(gateway: Contender, case: str, count: int, raw: Path) -> str:
     command = [_PY_SPY, "record", "--pid", str(gateway.server.process_id), "--format", "raw", "--function"]
     command += ["--native", "--threads", "--rate", str(PER_SECOND), "--output", str(raw)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True) as child:  # noqa: S603
+    with subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True) as child:  # noqa: S603 - py-spy
         if (other := cores()[1]) is not None:
             os.sched_setaffinity(child.pid, {other})
         try:

@@ -86,7 +86,7 @@ class _Compiled:
     __slots__ = ("_binds", "_converters", "_make", "sql")
 
     def __init__(self, statement: Executable, keys: Sequence[str] | None, dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect, column_keys=keys)  # type: ignore[attr-defined]
+        compiled: Any = statement.compile(dialect=dialect, column_keys=keys)  # type: ignore[attr-defined]  # of ClauseElement
         binds = compiled.binds
         open_ones = {name: None for name, bind in binds.items() if bind.required}
         state = compiled.construct_expanded_state(open_ones)  # a constant list behind IN becomes so many places
@@ -100,9 +100,9 @@ class _Compiled:
             )
             for name in state.positiontup or ()
         )
-        columns = list(statement.exported_columns) if _returns(statement) else []  # type: ignore[attr-defined]
+        columns = list(statement.exported_columns) if _returns(statement) else []  # type: ignore[attr-defined]  # of those
         # The names are the models': a row is what SQLAlchemy's would be to its reader.
-        named: Any = namedtuple("Row", [each.key for each in columns])  # type: ignore[misc]  # noqa: PYI024
+        named: Any = namedtuple("Row", [each.key for each in columns])  # type: ignore[misc]  # noqa: PYI024 - of columns
         self._make: Final = named._make
         self._converters: Final = tuple(
             (place, converter)

@@ -17,6 +17,20 @@ async def _entered(factory: StationFactory, foundation: Foundation) -> Station:
     return (await factory.directory.enter(record, Proof(2), Version.V201)).station
 
 
+class _SlowPages:
+    """A store that writes pages when it may."""
+
+    def __init__(self, foundation: Foundation, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.may_write = asyncio.Event(), asyncio.Event()
+        self.written: list[str] = []
+        monkeypatch.setattr(foundation.pages, "save_many", self._save_many)
+
+    async def _save_many(self, pages: list[tuple[str, Page, Json]]) -> None:
+        self.begun.set()
+        await self.may_write.wait()
+        self.written.extend(identity for identity, _, _ in pages)
+
+
 async def test_closing_waits_for_who_takes_a_runtime_apart_already(
     foundation: Foundation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -24,23 +38,16 @@ async def test_closing_waits_for_who_takes_a_runtime_apart_already(
     factory = StationFactory(foundation)
     station = await _entered(factory, foundation)
     station.books.changed(Page.BACKEND)
-    begun, may_write, written = asyncio.Event(), asyncio.Event(), list[str]()
-
-    async def save_many(pages: list[tuple[str, Page, Json]]) -> None:
-        begun.set()
-        await may_write.wait()
-        written.extend(identity for identity, _, _ in pages)
-
-    monkeypatch.setattr(foundation.pages, "save_many", save_many)
+    slow = _SlowPages(foundation, monkeypatch)
     leaving = asyncio.create_task(factory.leave(station))
-    await begun.wait()
+    await slow.begun.wait()
     closing = asyncio.create_task(factory.close())
     for _ in range(10):
         await asyncio.sleep(0)
     assert not closing.done()
-    may_write.set()
+    slow.may_write.set()
     await closing
-    assert (written, factory.left) == (["CS1"], 1)
+    assert (slow.written, factory.left) == (["CS1"], 1)
     assert await leaving
 
 
@@ -80,24 +87,17 @@ async def test_closing_waits_for_what_is_being_saved_of_all(
     factory = StationFactory(foundation)
     station = await _entered(factory, foundation)
     station.books.changed(Page.BACKEND)
-    begun, may_write, written = asyncio.Event(), asyncio.Event(), list[str]()
-
-    async def save_many(pages: list[tuple[str, Page, Json]]) -> None:
-        begun.set()
-        await may_write.wait()
-        written.extend(identity for identity, _, _ in pages)
-
-    monkeypatch.setattr(foundation.pages, "save_many", save_many)
+    slow = _SlowPages(foundation, monkeypatch)
     saving = asyncio.create_task(factory.save_registers())
-    await begun.wait()
+    await slow.begun.wait()
     closing = asyncio.create_task(factory.close())
     for _ in range(10):
         await asyncio.sleep(0)
-    may_write.set()
+    slow.may_write.set()
     await closing
     saving.cancel()
     await asyncio.wait([saving])
-    assert written == ["CS1"]
+    assert slow.written == ["CS1"]
 
 
 async def test_saving_fails_while_a_station_leaves(foundation: Foundation, monkeypatch: pytest.MonkeyPatch) -> None:
