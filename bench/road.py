@@ -210,3 +210,7 @@ def main() -> None:
     for name in rounds[0]:
         best = min(each[name] for each in rounds)
         print(f"{name}, with what is written: {best * 1e6:.0f} us CPU, there and back, without sockets")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from bench import frames
-from bench.load import checking
+from bench.load import checking, phases
 from bench.load.records import RecordCutter
 from bench.traffic import ID_LENGTH, Story
 
@@ -63,3 +63,16 @@ def test_every_message_has_an_id_of_its_own_and_of_full_length() -> None:
 
     assert {len(message_id) for message_id, _ in said} == {ID_LENGTH}
     assert len({message_id for message_id, _ in said}) == len(said)
+
+
+def test_looking_for_nothing_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phases, "SPINS", True)
+    answers: list[phases.Events] = [[], [], [(5, 1)]]
+    phase = phases.Phase(1)
+
+    assert phase.look(lambda _: answers.pop(0), 60.0) == [(5, 1)]
+    assert phase.idle > 0
+
+
+def test_what_isnt_there_in_time_is_nothing() -> None:
+    assert phases.Phase(1).look(lambda _: [], 0.0) == []
