@@ -148,11 +148,12 @@ class StationChainVerifier:
                 failed = error
                 continue
             check_ca(path[-1])
+            kept = _as_new(leaf)
             return VerifiedLeaf(
-                leaf,
+                kept,
                 presented.common_name,
                 presented.organization,
-                tuple(path),
+                (kept, *map(_shared, path[1:])),
                 max(each.not_valid_before_utc for each in path),
                 min(each.not_valid_after_utc for each in path),
             )
@@ -223,6 +224,20 @@ def _ca_of(certificate: x509.Certificate) -> tuple[bytes, bytes]:
     """Name the CA that a certificate is of; remembered, since all its stations present the same."""
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return certificate.subject.public_bytes(), key
+
+
+def _as_new(certificate: x509.Certificate) -> x509.Certificate:
+    """Return the certificate without what reading it has left in it: its names and extensions take 5 KiB as objects.
+
+    It is remembered, and kept by the session that it began.
+    """
+    return x509.load_der_x509_certificate(certificate.public_bytes(Encoding.DER))
+
+
+@functools.lru_cache(maxsize=CAS_REMEMBERED)
+def _shared(certificate: x509.Certificate) -> x509.Certificate:
+    """Return one and the same object for equal CA certificates: all stations of a CA present the same."""
+    return certificate
 
 
 def _digest(certificate: bytes, chain: Sequence[bytes]) -> bytes:

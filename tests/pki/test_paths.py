@@ -114,6 +114,13 @@ def test_a_stations_own_certificate(case: Case, station: x509.Certificate) -> No
     assert (verified.not_before, verified.not_after) == (station.not_valid_before_utc, station.not_valid_after_utc)
 
 
+def test_all_stations_of_a_ca_have_its_certificate_in_common(case: Case) -> None:
+    one, other = (case.verifier.verify(der(case.leaf()), [der(case.issuing)]) for _ in range(2))
+    assert one.certificate != other.certificate
+    assert one.chain[1] == case.issuing
+    assert all(mine is its for mine, its in zip(one.chain[1:], other.chain[1:], strict=True))
+
+
 def test_one_issued_by_the_root_itself(case: Case) -> None:
     case.present(case.leaf(issuer=case.hierarchy.root))
 
