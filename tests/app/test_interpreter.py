@@ -11,6 +11,7 @@ from gateway.app.interpreter import (
     OVERDUE,
     STORMS,
     SWITCH_INTERVAL,
+    TIMES_GIVEN_BACK,
     WORTH_IT,
     QuietTimes,
 )
@@ -22,17 +23,22 @@ class World:
         self.left = 0
         self.here = here
         self.collected = 0
+        self.given_back = 0
         self.young: list[tuple[int, int]] = []
         self.quiet_times = QuietTimes(
             lambda: self.came,
             lambda: self.left,
             lambda: self.here,
             collect=self.collect,
+            give_back=self.give_back,
             look_at_young=self.young.append,
         )
 
     def collect(self) -> None:
         self.collected += 1
+
+    def give_back(self) -> None:
+        self.given_back += 1
 
     def looks(self, *, came: int = 0, left: int = 0) -> bool:
         self.came += came
@@ -81,6 +87,19 @@ def test_of_very_many_not_all_may_leave_so_often() -> None:
     world = World(here=10_000)
     assert not world.looks(came=10_000, left=AT_MOST - 1)
     assert world.looks(left=1)
+
+
+def test_what_coming_stations_left_free_is_given_back_when_it_is_quiet() -> None:
+    world = World()
+    for _ in range(3):
+        world.looks(came=WORTH_IT)
+    assert world.given_back == 0, "not amid a storm"
+    for _ in range(TIMES_GIVEN_BACK + 2):
+        world.looks()
+    assert world.given_back == TIMES_GIVEN_BACK
+    world.looks(came=WORTH_IT - 1)
+    world.looks()
+    assert world.given_back == TIMES_GIVEN_BACK, "not for a few"
 
 
 def test_new_objects_are_looked_at_less_often_while_few_come() -> None:
