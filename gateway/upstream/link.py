@@ -15,6 +15,7 @@ from gateway.bridge.books import Json
 from gateway.bridge.ports import NotSent, PeerUnavailable
 from gateway.session.peer import Peer
 from gateway.transport import DialError, WebSocket
+from gateway.upstream.signals import Signal
 from gateway.wire.errors import CallError
 
 BACKOFF_FIRST: Final = 1.0
@@ -59,14 +60,16 @@ class BackendLink:
         self._came_up = came_up
         self._went_down = went_down
         self._peer: Peer | None = None
-        self._hurry = asyncio.Event()
+        self._hurry = Signal()
         """Somebody waits for the leg: the wait between two dials is cut short."""
         self._outcome: asyncio.Future[bool] | None = None
         """Whether the dial that is under way, or the next one, succeeded."""
-        self._down = asyncio.Event()
-        self._begun = asyncio.Event()
+        self._down = Signal()
+        self._begun = Signal()
         """Since :meth:`start`, the leg was greeted once or could not be opened once."""
         self._task: asyncio.Task[None] | None = None
+        self._greeting: asyncio.Task[None] | None = None
+        """The task of ``came_up``, until it has returned."""
         self._log = log.bind(identity=identity, leg="backend")
 
     def __repr__(self) -> str:
@@ -110,7 +113,7 @@ class BackendLink:
 
         So who has just connected isn't told that the backend is away, because nobody has dialled it yet.
         """
-        if self._task is not None and not self._begun.is_set():
+        if self._task is not None and not self._begun.is_set:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._begun.wait()
@@ -161,12 +164,19 @@ class BackendLink:
 
     async def _attend(self) -> None:
         """Run ``came_up`` beside the open leg, and return when the leg is lost."""
-        greeting = asyncio.get_running_loop().create_task(self._greet(), name=f"backend greeting {self._identity}")
+        name = f"backend greeting {self._identity}"
+        self._greeting = asyncio.get_running_loop().create_task(self._greet(), name=name)
+        self._greeting.add_done_callback(self._greeted)
         try:
             await self._down.wait()
         finally:
-            greeting.cancel()
-            await asyncio.wait([greeting])
+            if (greeting := self._greeting) is not None:
+                greeting.cancel()
+                await asyncio.wait([greeting])
+
+    def _greeted(self, _: asyncio.Task[None]) -> None:
+        """Let the task go: done, it would take half a KiB for as long as the leg is up."""
+        self._greeting = None
 
     async def _greet(self) -> None:
         while True:
