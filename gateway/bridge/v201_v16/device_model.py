@@ -14,6 +14,7 @@ Without a whole inventory ``variables`` and ``values`` hold what other reports h
 
 import functools
 import json
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -128,11 +129,31 @@ def enter_variable(variables: Json, path: str, facts: Facts) -> bool:
     return True
 
 
+class _Variables(dict[str, Any]):
+    """What all stations of one make have, nearly always: nobody writes in it. It goes with the last of them."""
+
+    __slots__ = ("__weakref__",)
+
+
+_makes: Final[weakref.WeakValueDictionary[tuple[Any, ...], _Variables]] = weakref.WeakValueDictionary()
+"""By what they say."""
+
+
+def _common(variables: Json) -> Json:
+    """Return one and the same object for equal variables."""
+    key = tuple((path, *kept) for path, kept in variables.items())
+    found = _makes.get(key)
+    if found is None:
+        found = _Variables((_shared(path), _kept(_facts(kept))) for path, kept in variables.items())
+        _makes[key] = found
+    return found
+
+
 def share(books: Books) -> None:
     """What the store had of the variables is had in common with the other stations from here on."""
     page = books.pages.get(Page.DEVICE_MODEL, {})
     if "variables" in page:
-        page["variables"] = {_shared(path): _kept(_facts(kept)) for path, kept in page["variables"].items()}
+        page["variables"] = _common(page["variables"])
 
 
 def is_missing(books: Books, path: str) -> bool:
@@ -169,7 +190,8 @@ def enter_inventory(
     """Replace all that was known by a whole inventory of a station with this ``firmware`` ("" where it names none)."""
     page = _page(books)
     page.clear()
-    page.update(firmware=firmware, variables=variables, values=values, connectors=[list(each) for each in connectors])
+    places = [list(each) for each in connectors]
+    page.update(firmware=firmware, variables=_common(variables), values=values, connectors=places)
     if is_cut:
         page["cut"] = True
     books.changed(Page.DEVICE_MODEL)
@@ -178,13 +200,14 @@ def enter_inventory(
 def enter_facts(books: Books, entries: Iterable[Entry]) -> None:
     """Enter what a report that isn't the whole inventory tells of some variables."""
     page = _page(books)
-    variables, values = page.setdefault("variables", {}), page.setdefault("values", {})
+    variables, values = dict(page.get("variables", {})), page.setdefault("values", {})
     for entry in entries:
         if enter_variable(variables, entry.path, entry.facts):
             books.changed(Page.DEVICE_MODEL)
         if entry.value is not None and values.get(entry.path) != entry.value:
             values[entry.path] = entry.value
             books.changed(Page.DEVICE_MODEL)
+    page["variables"] = _common(variables)
 
 
 def is_wanted(books: Books, firmware: str) -> bool:
