@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from gateway.app.foundation import Foundation
-from gateway.app.message_ids import message_ids
+from gateway.app.message_ids import MessageIds
 from gateway.bridge.books import Json
 from gateway.session.peer import Peer
 from gateway.session.stages import BACKEND_16, BACKEND_201, Answered, NotSendable, Side, Stages
@@ -75,7 +75,7 @@ def legs_for(
             guard=station.guard,
             tally=on.tally,
             timeout=on.config.limits.call_timeout,
-            new_id=message_ids(),
+            new_id=MessageIds(),
             lost=lost,
             sent=sent,
             answered=answered,
@@ -123,7 +123,7 @@ def _mirror(station: Station, on: Foundation, name: str, side: Side) -> Mirror:
         _dial(station, on, name),
         version=side.version,
         first=first,
-        new_id=message_ids(),
+        new_id=MessageIds(),
         timeout=on.config.limits.call_timeout,
         tally=on.tally,
     )

@@ -12,7 +12,7 @@ from gateway.app.bridges import bridge_for
 from gateway.app.clock import now
 from gateway.app.foundation import Foundation
 from gateway.app.legs import Legs, legs_for
-from gateway.app.message_ids import message_ids
+from gateway.app.message_ids import MessageIds
 from gateway.app.released_messages import ReleasedMessages
 from gateway.app.routing import Belonging, Routing
 from gateway.app.settling import SettlingIn
@@ -231,7 +231,7 @@ class StationFactory:
             keep=station.keep,
             tally=self._on.tally,
             timeout=self._on.config.limits.call_timeout,
-            new_id=message_ids(),
+            new_id=MessageIds(),
             opened=opened,
             lost=lambda peer, _: directory.detach(station, peer),
             report=station.report,

@@ -33,7 +33,7 @@ class BootGate:
 
     def __init__(self, status: BootStatus) -> None:
         self._status = status
-        self._asked_for: set[str] = set()
+        self._asked_for: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"<BootGate {self._status.value}>"
@@ -51,7 +51,7 @@ class BootGate:
     def answered(self, status: BootStatus) -> None:
         """BootNotification was answered with ``status``."""
         self._status = status
-        self._asked_for.clear()
+        self._asked_for = frozenset()
 
     def check_from_station(self, action: str) -> None:
         """Return when the station may send ``action`` now.
@@ -76,6 +76,6 @@ class BootGate:
         if self.is_open:
             return
         if action in {"TriggerMessage", "ExtendedTriggerMessage"}:
-            self._asked_for.add(_ASKED_FOR.get(payload["requestedMessage"], ""))
+            self._asked_for |= {_ASKED_FOR.get(payload["requestedMessage"], "")}
         elif action in {"GetBaseReport", "GetReport"}:
-            self._asked_for.add("NotifyReport")
+            self._asked_for |= {"NotifyReport"}

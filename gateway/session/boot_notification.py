@@ -1,7 +1,7 @@
 """A station's BootNotification: who answers it, what is kept of it, and who hears of it later (B01 to B03)."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -44,7 +44,10 @@ class BootNotifications:
         self._registry = registry
         self._rules = rules
         self._clock = clock
-        self._log = log.bind(identity=station.identity)
+
+    @property
+    def _log(self) -> Any:
+        return log.bind(identity=self._station.identity)
 
     async def notified(self, payload: Json) -> Json:
         """Return the answer to one, which is saved and obeyed by then.

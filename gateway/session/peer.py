@@ -5,7 +5,6 @@ policy; what it sends went through the same checks. Its CALLs are handled one af
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
@@ -106,7 +105,7 @@ class Peer:
         self._operations = operations(side.version)
         self._strikes = Strikes()
         self._refusals = Strikes()
-        self._recent: OrderedDict[str, int] = OrderedDict()
+        self._recent: dict[str, int] = {}
         """The last messageIds of the peer's CALLs, with the hash of what they said."""
         self._log = log.bind(identity=identity, leg=side.leg.value)
         self._stages = Stages(side, guard, self._log)
@@ -208,7 +207,7 @@ class Peer:
         before = self._recent.get(call.message_id)
         if before is None:
             if len(self._recent) >= RECENT_MAX:
-                self._recent.popitem(last=False)
+                del self._recent[next(iter(self._recent))]
             self._recent[call.message_id] = said
         elif before != said:
             self._log.warning("message_id_reused", action=self._label(call.action))

@@ -88,7 +88,7 @@ class Stages:
         self._protocol = side.version.value
         self._inspect = guard.inspect
         self._log = log
-        self._mended: set[str] = set()
+        self._mended: frozenset[str] = frozenset()
         """Actions to which an answer came that had to be mended."""
 
     def incoming(self, known: Operation, call: Call) -> Json:
@@ -202,7 +202,7 @@ class Stages:
             if mended is None:
                 raise
             if action not in self._mended:  # a backend that does it does it each time
-                self._mended.add(action)
+                self._mended |= {action}
                 self._log.warning("answer_mended", action=action, reason=error.description)
             return mended
         return payload

@@ -110,7 +110,6 @@ class Station:
         """Held while a CALL of the station is in hand, or one that a person has released."""
         self._answer_time = AnswerTime()
         self._from_backend_turn = asyncio.Lock()
-        self._log = log.bind(identity=record.identity)
 
     def __repr__(self) -> str:
         return f"<Station {self.identity} epoch={self.epoch} {self.gate} {self.peer}>"
@@ -283,7 +282,7 @@ class Station:
         except StaleEpoch:
             raise Unanswerable(TRY_LATER, "this station has another owner by now") from None
         except StoreAway as away:
-            self._log.error("store_unavailable", action=action, reason=str(away))
+            log.error("store_unavailable", identity=self.identity, action=action, reason=str(away))  # noqa: TRY400 - it says it all
             if moves_money(action, payload) or action in QUEUED:
                 raise Unanswerable(TRY_LATER, "nothing can be kept safe now") from None
             raise CallError(ErrorCode.INTERNAL_ERROR, "internal error") from None

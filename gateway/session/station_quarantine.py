@@ -63,7 +63,6 @@ class StationQuarantine:
         self._station = station
         self._on = surroundings
         self._books = station.books
-        self._log = log.bind(identity=station.identity)
         self.is_releasing = False
         """True while what a person has released is being delivered: the runtime must stay."""
 
@@ -124,7 +123,14 @@ class StationQuarantine:
         if kept.gathers and kept.leg is Leg.STATION:
             self._books.quarantined[kept.station_tx] = message.digest
         if is_new:
-            self._log.warning("quarantined", action=action, message=kept.id, rule=kept.rule, reason=kept.reason)
+            log.warning(
+                "quarantined",
+                identity=self._station.identity,
+                action=action,
+                message=kept.id,
+                rule=kept.rule,
+                reason=kept.reason,
+            )
             self._on.counted(kept.rule, action)
         return kept
 
@@ -143,7 +149,9 @@ class StationQuarantine:
             if is_over:
                 self._books.quarantined.pop(message.station_tx, None)
                 self._books.withheld.discard(message.station_tx)
-        self._log.info("released_message_delivered", action=message.action, message=message.id)
+        log.info(
+            "released_message_delivered", identity=self._station.identity, action=message.action, message=message.id
+        )
 
     async def _through_bridge(self, message: QuarantinedMessage) -> None:
         station = self._station

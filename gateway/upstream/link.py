@@ -70,10 +70,13 @@ class BackendLink:
         self._task: asyncio.Task[None] | None = None
         self._greeting: asyncio.Task[None] | None = None
         """The task of ``came_up``, until it has returned."""
-        self._log = log.bind(identity=identity, leg="backend")
 
     def __repr__(self) -> str:
         return f"<BackendLink {self._identity} {'up' if self.is_up else 'down'}>"
+
+    @property
+    def _log(self) -> Any:
+        return log.bind(identity=self._identity, leg="backend")
 
     @property
     def is_up(self) -> bool:

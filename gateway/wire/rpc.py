@@ -67,7 +67,8 @@ class TooManyWaiting(Exception):
 class Rpc:
     """The RPC state of one side of one connection: one own CALL outstanding, the others in line behind it.
 
-    Lists and dicts, since an empty deque takes ten times as much as an empty list, and every connection has an Rpc.
+    Lists and dicts, since an empty deque takes ten times as much as an empty list, an empty set four times, and every
+    connection has an Rpc.
     """
 
     __slots__ = ("_forgotten", "_new_id", "_outstanding", "_timeout", "_unanswered", "_waiting")
@@ -78,7 +79,7 @@ class Rpc:
         self._outstanding: Ticket | None = None
         self._waiting: list[Ticket] = []
         self._forgotten: dict[str, None] = {}
-        self._unanswered: set[str] = set()
+        self._unanswered: list[str] = []
 
     def __repr__(self) -> str:
         return f"<Rpc outstanding={self._outstanding} waiting={len(self._waiting)} unanswered={len(self._unanswered)}>"
@@ -171,9 +172,10 @@ class Rpc:
             return Arrival.REPEATED
         if len(self._unanswered) >= UNANSWERED_MAX:
             return Arrival.CROWDED
-        self._unanswered.add(call.message_id)
+        self._unanswered.append(call.message_id)
         return Arrival.NEW
 
     def answer(self, message_id: str) -> None:
         """Our answer to the peer's CALL goes out now."""
-        self._unanswered.discard(message_id)
+        if message_id in self._unanswered:
+            self._unanswered.remove(message_id)

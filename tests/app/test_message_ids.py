@@ -1,10 +1,10 @@
 """messageIds of our own CALLs."""
 
-from gateway.app.message_ids import message_ids
+from gateway.app.message_ids import MessageIds
 
 
 def test_message_ids_fit_and_never_repeat() -> None:
-    first, second = message_ids(), message_ids()
+    first, second = MessageIds(), MessageIds()
     made = [source() for source in (first, second) for _ in range(1000)]
     assert len(set(made)) == 2000
     assert max(map(len, made)) <= 36
