@@ -1,5 +1,6 @@
 """A station's leg to its backend, and those to the mirrors of that backend."""
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -67,28 +68,44 @@ def legs_for(
     mirrors = tuple(_mirror(station, on, each, side) for each in (backend.mirrors if backend is not None else ()))
     sent = _to_each(mirrors)
 
-    def make_peer(lost: Callable[[Peer, str], None]) -> Peer:
-        return Peer(
-            side,
-            station.identity,
-            station.from_backend,
-            guard=station.guard,
-            tally=on.tally,
-            timeout=on.config.limits.call_timeout,
-            new_id=MessageIds(),
-            lost=lost,
-            sent=sent,
-            answered=answered,
-        )
-
-    def went_down() -> None:
-        if backend is not None and backend.when_down == "close":
-            station.disconnect(BACKEND_LOST, "the backend is not reachable")
-
+    make_peer = functools.partial(_peer, side, station, on, sent, answered)
+    closes = backend is not None and backend.when_down == "close"
+    went_down = functools.partial(_went_down, station) if closes else _nothing
     return Legs(
         BackendLink(station.identity, _dial(station, on, name), make_peer, came_up=came_up, went_down=went_down),
         mirrors,
     )
+
+
+def _peer(
+    side: Side,
+    station: Station,
+    on: Foundation,
+    sent: Callable[[bytes], None] | None,
+    answered: Callable[[], None],
+    lost: Callable[[Peer, str], None],
+) -> Peer:
+    """Make the peer for a WebSocket to the backend."""
+    return Peer(
+        side,
+        station.identity,
+        station.from_backend,
+        guard=station.guard,
+        tally=on.tally,
+        timeout=on.config.limits.call_timeout,
+        new_id=MessageIds(),
+        lost=lost,
+        sent=sent,
+        answered=answered,
+    )
+
+
+def _went_down(station: Station) -> None:
+    station.disconnect(BACKEND_LOST, "the backend is not reachable")
+
+
+def _nothing() -> None:
+    """Leave the station alone while its backend is away."""
 
 
 def _to_each(mirrors: tuple[Mirror, ...]) -> Callable[[bytes], None] | None:

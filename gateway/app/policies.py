@@ -4,7 +4,7 @@ import asyncio
 import functools
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from gateway.app.policy_facts import FactsOf, Ownership
@@ -59,7 +59,7 @@ class PoliciesInForce:
 
     def guard(self, station: Station, backend: str, decisions: PolicyDecisions) -> Guard:
         """Make the policy as it meets one station that has ``backend``; it follows the station from group to group."""
-        governing = _Governing(lambda: self.governing(station.identity, station.record.group, backend))
+        governing = _Governing(self, station, backend)
         station.when_regrouped = governing.choose
         surroundings = Surroundings(
             now=time.time,
@@ -68,10 +68,10 @@ class PoliciesInForce:
             owns=Ownership(station.books),
             memory=self.memory(station.identity),
             shared=governing.files.shared,
-            revision=lambda: station.record,
+            revision=governing.revision,
         )
         governing.surroundings = surroundings
-        return Guard(governing, surroundings, decisions.of(station, lambda: governing.files))
+        return Guard(governing, surroundings, decisions.of(station, governing.present))
 
     async def follow(self) -> None:
         """Say what is in force, and look at the files again and again, for ever."""
@@ -108,17 +108,32 @@ class PoliciesInForce:
 class _Governing:
     """The policy of one station: asked at each of its messages."""
 
-    def __init__(self, choose: Callable[[], PolicyFiles]) -> None:
-        self._choose = choose
-        self.files = choose()
+    __slots__ = ("_all", "_backend", "_station", "files", "surroundings")
+
+    def __init__(self, all_: PoliciesInForce, station: Station, backend: str) -> None:
+        self._all = all_
+        self._station = station
+        self._backend = backend
+        self.files = self._chosen()
         self.surroundings: Surroundings | None = None
 
     def __call__(self) -> Policy:
         return self.files.policy
 
+    def present(self) -> PolicyFiles:
+        """Return where it comes from."""
+        return self.files
+
+    def revision(self) -> object:
+        """Return what is another object when something that rules ask of the station is another."""
+        return self._station.record
+
+    def _chosen(self) -> PolicyFiles:
+        return self._all.governing(self._station.identity, self._station.record.group, self._backend)
+
     def choose(self) -> None:
         """The station is in another group now."""
-        self.files = self._choose()
+        self.files = self._chosen()
         if self.surroundings is not None:
             self.surroundings.shared = self.files.shared
 

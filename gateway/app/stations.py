@@ -11,15 +11,15 @@ import structlog
 from gateway.app.bridges import bridge_for
 from gateway.app.clock import now
 from gateway.app.foundation import Foundation
+from gateway.app.ledgers import ledger_for
 from gateway.app.legs import Legs, legs_for
 from gateway.app.message_ids import MessageIds
 from gateway.app.released_messages import ReleasedMessages
 from gateway.app.routing import Belonging, Routing
 from gateway.app.settling import SettlingIn
 from gateway.app.takings import Takings
-from gateway.bridge.books import Books, Json, Page, Transaction
+from gateway.bridge.books import Books, Page
 from gateway.bridge.pairs import SERVED_BY
-from gateway.bridge.ports import PeerUnavailable
 from gateway.bridge.v201_v16 import Settings
 from gateway.config import Backend
 from gateway.session.boot_notification import BootRules
@@ -33,7 +33,6 @@ from gateway.session.station import Station
 from gateway.session.station_quarantine import StationQuarantine
 from gateway.session.station_quarantine import Surroundings as QuarantineGround
 from gateway.upstream.journal import JournaledLedger
-from gateway.wire.errors import CallError
 from gateway.wire.versions import Version
 
 MOVES = 1001
@@ -84,6 +83,10 @@ class StationFactory:
         self._saving = asyncio.Lock()
         self._moving: set[str] = set()
         """Stations that have a backend which isn't that of their route."""
+        self._services = {
+            version: {action: service for (spoken, action), service in foundation.services.items() if spoken is version}
+            for version in Version
+        }
         self._settling = SettlingIn(foundation.tasks, foundation.quiet)
         self.came = 0
         """WebSockets of stations that have opened since the start."""
@@ -119,23 +122,23 @@ class StationFactory:
             version=version,
             books=books,
             registry=on.stations,
-            services={action: service for (spoken, action), service in on.services.items() if spoken is version},
+            services=self._services[version],
             boot_rules=self._boot_rules(backend),
             clock=now,
         )
         station.guard = on.guards(station, backend)
         follow_ups = FollowUps(record.identity, on.tasks.spawn)
-        legs = legs_for(
-            station, on, backend, spoken, came_up=lambda: self._catch_up(station), answered=follow_ups.answered
-        )
-        ledger = self._ledger(station, books, legs, depth, backend, spoken)
+        came_up = functools.partial(self._catch_up, station)
+        legs = legs_for(station, on, backend, spoken, came_up=came_up, answered=follow_ups.answered)
+        emptied = functools.partial(self._release, station)
+        ledger = ledger_for(station, on, legs, depth=depth, backend=backend, version=spoken, emptied=emptied)
         station.backend = legs.backend
         station.knows_contracts = self._backend(backend).knows_contracts
         ground = QuarantineGround(on.quarantine, spoken, ledger.release, on.tally.kept)
         station.quarantine = StationQuarantine(station, ground)
         station.when_accepted = ledger.nudge
-        station.when_open = lambda: self._opened(station)
-        station.when_provisional = lambda: on.when_provisional(station)
+        station.when_open = functools.partial(self._opened, station)
+        station.when_provisional = functools.partial(on.when_provisional, station)
         station.report = functools.partial(self._report, station)
         station.bridge = bridge_for(
             station,
@@ -213,16 +216,6 @@ class StationFactory:
     def sink(self, entry: Entry) -> Peer:
         """Make the peer for a WebSocket that has just been admitted."""
         station = entry.station
-        directory = self.directory
-
-        def opened(peer: Peer) -> None:
-            directory.attach(entry, peer)
-            if station.peer is peer:
-                self.came += 1
-                if station.provisional is not Provisional.FACTORY:  # the backend has no business with it yet
-                    self._runtimes[station.identity].legs.start()
-                self._on.joined(station)
-
         return Peer(
             _SIDES[station.version],
             station.identity,
@@ -232,10 +225,22 @@ class StationFactory:
             tally=self._on.tally,
             timeout=self._on.config.limits.call_timeout,
             new_id=MessageIds(),
-            opened=opened,
-            lost=lambda peer, _: directory.detach(station, peer),
+            opened=functools.partial(self._joined, entry),
+            lost=functools.partial(self._left, station),
             report=station.report,
         )
+
+    def _joined(self, entry: Entry, peer: Peer) -> None:
+        station = entry.station
+        self.directory.attach(entry, peer)
+        if station.peer is peer:
+            self.came += 1
+            if station.provisional is not Provisional.FACTORY:  # the backend has no business with it yet
+                self._runtimes[station.identity].legs.start()
+            self._on.joined(station)
+
+    def _left(self, station: Station, peer: Peer, _: str) -> None:
+        self.directory.detach(station, peer)
 
     async def resume(self) -> None:
         """Go on delivering the journals that an earlier run left, whether or not their stations are connected.
@@ -354,34 +359,6 @@ class StationFactory:
         ledger = self._runtimes[station.identity].ledger
         await ledger.drain()
         await station.bridge.backend_connected()
-
-    def _ledger(
-        self, station: Station, books: Books, legs: Legs, depth: int, backend: str, version: Version
-    ) -> JournaledLedger:
-        async def late_answer(tx: Transaction, conf: Json) -> None:
-            try:
-                await station.bridge.started_late(tx, conf)
-            except (PeerUnavailable, CallError) as error:
-                log.warning("late_refusal_not_enforced", identity=station.identity, reason=str(error))
-
-        async def set_aside(action: str, payload: Json, reason: str) -> None:
-            await station.quarantine.set_aside(action, payload, reason)
-
-        return JournaledLedger(
-            station.identity,
-            self._on.journal,
-            books.transactions,
-            call=self._on.authorizations.listening(backend, station.call_backend),
-            is_up=lambda: legs.backend.is_up and station.record.boot_reported and not station.is_refused,
-            epoch=lambda: station.epoch,
-            late_answer=late_answer,
-            depth=depth,
-            backend=version,
-            emptied=lambda: self._release(station),
-            set_aside=set_aside,
-            kept=self._on.tally.kept,
-            withheld=books.withheld,
-        )
 
     def _report(self, station: Station, kind: str, detail: str) -> None:
         """Note what a station did, with its address: alike events of one address are kept once, whatever it names."""
