@@ -29,8 +29,8 @@ VARIABLES: Final = 100
 """In the inventory of a station: some 20 of its controllers and two connectors."""
 PART: Final = 25
 """Variables in one NotifyReport."""
-PATIENCE: Final = 60.0
-"""Seconds until an answer is overdue."""
+PATIENCE: Final = 180.0
+"""Seconds until an answer is overdue: a hundred stations a second are asked for their inventory."""
 MODEL: Final = {"model": "M", "vendorName": "V", "firmwareVersion": "1.0"}
 
 

@@ -11,6 +11,9 @@ from gateway.session.station import Station
 
 QUIET: Final = 15.0
 """Seconds from its acceptance, or its return, until a station is asked; and until the next look whether it is done."""
+APART: Final = 0.01
+"""Seconds between two stations that are asked the first time, at least. After a storm all would be due at once: what
+they answer took the loop for seconds, and 25 KiB a station that the allocator never gave back, read in one turn."""
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +25,8 @@ class SettlingIn:
         self._tasks = tasks
         self._quiet = quiet
         self._settling: set[Station] = set()
+        self._next = 0.0
+        """When the next station may be asked, by the clock of the loop."""
 
     def begin(self, station: Station) -> None:
         """The station has been accepted, or has come back."""
@@ -31,11 +36,20 @@ class SettlingIn:
 
     async def _settle(self, station: Station) -> None:
         try:
+            wait = self._until_its_turn()
             while True:
-                await asyncio.sleep(self._quiet)
+                await asyncio.sleep(wait)
                 if await station.settle_in():
                     return
+                wait = self._quiet
         except StoreAway as away:
             log.error("station_not_settled", identity=station.identity, reason=str(away))  # noqa: TRY400 - it says it all
         finally:
             self._settling.discard(station)
+
+    def _until_its_turn(self) -> float:
+        """Return the seconds until a newcomer is asked: when it has been quiet, and after those that came before it."""
+        now = asyncio.get_running_loop().time()
+        wait = max(self._quiet, self._next - now)
+        self._next = now + wait + APART
+        return wait

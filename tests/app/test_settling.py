@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.app.settling import QUIET, SettlingIn
+from gateway.app.settling import APART, QUIET, SettlingIn
 from gateway.app.tasks import Tasks
 from gateway.session.ports import StoreAway
 
@@ -50,6 +50,27 @@ async def test_it_is_looked_at_until_it_has_settled(monkeypatch: pytest.MonkeyPa
     await station.settled.wait()
 
     assert waits == [QUIET] * 3
+    await tasks.close()
+
+
+async def test_of_those_that_are_due_at_once_one_is_asked_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def waiting(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", waiting)
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 100.0)
+    tasks, stations = Tasks(), [FakeStation(True) for _ in range(3)]
+    settling = SettlingIn(tasks)
+    for station in stations:
+        begin(settling, station)
+    for station in stations:
+        await station.settled.wait()
+
+    assert waits == pytest.approx([QUIET, QUIET + APART, QUIET + 2 * APART])
     await tasks.close()
 
 
