@@ -76,6 +76,9 @@ class TransactionState(enum.Enum):
     """The backend has answered StopTransaction, or the transaction ended without ever being started."""
 
 
+_OVER: Final = frozenset({TransactionState.STOPPING, TransactionState.ENDED})
+
+
 @dataclass(slots=True)
 class Transaction:
     """One transaction: the station's name for it and what the 1.6 ledger needs of it.
@@ -112,7 +115,7 @@ class Transaction:
     @property
     def is_over(self) -> bool:
         """True once the station has ended it, whether or not the backend has heard."""
-        return self.state is TransactionState.STOPPING or self.state is TransactionState.ENDED
+        return self.state in _OVER
 
 
 @dataclass(slots=True)

@@ -39,5 +39,6 @@ def restore(books: Books) -> None:
 
 def note_register(books: Books, evse_id: int, wh: int) -> None:
     """Remember where the meter of an EVSE stands: a transaction without a register of its own begins there."""
-    books.page(Page.REGISTERS)[str(evse_id)] = wh
-    books.changed(Page.REGISTERS)
+    page = Page.REGISTERS
+    books.page(page)[str(evse_id)] = wh
+    books.changed(page)

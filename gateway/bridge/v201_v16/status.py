@@ -9,6 +9,9 @@ from gateway.bridge.books import Transaction
 class Phase(enum.Enum):
     """Where the use of a connector stands, as its transaction tells."""
 
+    __hash__ = object.__hash__
+    """As of :class:`gateway.bridge.books.Page`."""
+
     NONE = "no transaction"
     AUTHORIZED = "a token was accepted, no cable yet"
     PLUGGED = "the cable is in, no energy yet"

@@ -1,23 +1,15 @@
 """TransactionEvent as a value: every field read and checked before anything is changed (OCPP 2.0.1 block E)."""
 
-import enum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from gateway.bridge.books import Json
 from gateway.bridge.ports import Note
 from gateway.bridge.timestamps import utc
 from gateway.bridge.v201_v16.samples import Registers, measured
 
+EventType = Literal["Started", "Updated", "Ended"]
+"""eventType of TransactionEventRequest."""
 
-class EventType(enum.Enum):
-    """eventType of TransactionEventRequest."""
-
-    STARTED = "Started"
-    UPDATED = "Updated"
-    ENDED = "Ended"
-
-
-_KINDS: Final = {kind.value: kind for kind in EventType}
 _NOTHING: Final[Json] = {}
 
 
@@ -51,7 +43,7 @@ def read_event(payload: Json, note: Note) -> TransactionEvent:
     evse: Json = payload.get("evse", _NOTHING)
     # By position: names cost as much again as the tuple. What is read first is what is refused first.
     return TransactionEvent(
-        _KINDS[payload["eventType"]],
+        payload["eventType"],
         info["transactionId"],
         payload["seqNo"],
         utc(payload["timestamp"], "timestamp"),

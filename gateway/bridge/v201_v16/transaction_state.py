@@ -10,7 +10,7 @@ from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.metering import note_register
 from gateway.bridge.v201_v16.start_stop import meter_stop
 from gateway.bridge.v201_v16.tokens import tag_for
-from gateway.bridge.v201_v16.transaction_event import EventType, TransactionEvent
+from gateway.bridge.v201_v16.transaction_event import TransactionEvent
 from gateway.wire.errors import CallError, ErrorCode
 
 ENDED_MAX: Final = 100
@@ -34,7 +34,7 @@ async def entry_of(context: Context, event: TransactionEvent) -> Transaction:
     if known is not None:
         context.note("transaction-id-reused", "the station begins a transaction under the id of one that has ended")
         forget(context, known)
-    elif event.kind is not EventType.STARTED:
+    elif event.kind != "Started":
         context.note("unseen-start", "a transaction came whose Started event was never seen; its start may be later")
     await _make_room(context)
     tx = books.transactions[event.station_tx] = Transaction(event.station_tx)
@@ -47,12 +47,13 @@ def is_repeat(context: Context, tx: Transaction, event: TransactionEvent) -> boo
     Not by seqNo alone: an event that comes late, or from a station that doesn't count, moves money too. After a restart
     an Updated may be told twice, identically.
     """
-    if event.kind is EventType.STARTED:
+    if event.kind == "Started":
         was_seen = event.seq_no == tx.last_seq_no and event.timestamp == tx.started_at
         # One that isn't counted has delivered the start, and not what was measured with it.
         return was_seen or tx.is_over or (tx.state is not TransactionState.HELD and event.seq_no <= tx.last_seq_no)
-    if tx.is_over or event.kind is EventType.ENDED:
-        return tx.is_over
+    is_over = tx.is_over
+    if is_over or event.kind == "Ended":
+        return is_over
     known = context.memory.delivered.get(tx.station_tx)
     return 0 < event.seq_no == tx.last_seq_no if known is None else (event.seq_no, event.timestamp) in known
 
@@ -77,7 +78,7 @@ async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> N
         )
     if tx.state is TransactionState.HELD:
         await _learn_start(context, tx, event)
-    if event.kind is EventType.STARTED:
+    if event.kind == "Started":
         beginnings.keep(context, tx, event.meter_values)
     if not is_newest:
         return
@@ -171,8 +172,8 @@ async def _learn_start(context: Context, tx: Transaction, event: TransactionEven
     tag = _id_tag(context, event)
     if tag is not None and (tx.id_tag is None or (tx.deauthorized and event.trigger != "StopAuthorized")):
         tx.id_tag, tx.deauthorized = tag, False
-    if event.kind is EventType.STARTED or tx.started_at is None:
-        was_seen = event.kind is EventType.STARTED
+    if event.kind == "Started" or tx.started_at is None:
+        was_seen = event.kind == "Started"
         tx.started_at = event.timestamp if was_seen else (event.registers.begin_at or event.timestamp)
     if event.registers.begin is not None:
         tx.meter_start = event.registers.begin
@@ -218,7 +219,7 @@ def _is_another(known: Transaction, event: TransactionEvent) -> bool:
     tries again, while the old one's stop hasn't been delivered yet.
     """
     begins_later = (
-        event.kind is EventType.STARTED
+        event.kind == "Started"
         and known.is_over
         and known.started_at is not None
         and in_order(event.timestamp) > in_order(known.started_at)

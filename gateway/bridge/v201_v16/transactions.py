@@ -17,7 +17,7 @@ from gateway.bridge.v201_v16.connectors import numbered, of_evse
 from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.start_stop import start_request, stop_request
 from gateway.bridge.v201_v16.tokens import id_token_info, tag_for
-from gateway.bridge.v201_v16.transaction_event import EventType, TransactionEvent, read_event
+from gateway.bridge.v201_v16.transaction_event import TransactionEvent, read_event
 from gateway.bridge.v201_v16.transaction_state import (
     account_for,
     entry_of,
@@ -45,12 +45,12 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     """
     event = read_event(payload, context.note)
     tx = context.books.transactions.get(event.station_tx)
-    if tx is None or event.kind is EventType.STARTED:
+    if tx is None or event.kind == "Started":
         tx = await entry_of(context, event)
     if is_repeat(context, tx, event):
         return await _answer_again(context, tx, event)
     await learn(context, tx, event)
-    conf = await (_end if event.kind is EventType.ENDED else _go_on)(context, tx, event)
+    conf = await (_end if event.kind == "Ended" else _go_on)(context, tx, event)
     has_delivered(context, tx, event)
     if event.trigger in _AUTHORIZATION_ENDS:
         tx.deauthorized = True
@@ -68,7 +68,7 @@ async def released_event(context: Context, payload: Json) -> Json:
     """
     event = read_event(payload, context.note)
     tx = context.books.transactions.get(event.station_tx)
-    if event.kind is not EventType.UPDATED or tx is None or not tx.is_over:
+    if event.kind != "Updated" or tx is None or not tx.is_over:
         return await transaction_event(context, payload)
     if event.meter_values:
         late: Json = {"connectorId": tx.connector_id or 0, "meterValue": event.meter_values}
@@ -89,24 +89,30 @@ async def started_late(context: Context, tx: Transaction, conf: Json) -> None:
 
 async def _go_on(context: Context, tx: Transaction, event: TransactionEvent) -> Json | None:
     """Deliver what a Started or Updated event brings; return the StartTransaction.conf that came of it, if any."""
-    own = event.meter_values if event.kind is EventType.UPDATED else []
+    own = event.meter_values if event.kind == "Updated" else []
     if tx.state is TransactionState.HELD and not may_begin(context, tx):
         await _hold(context, tx, event, own)
         return None
-    values = [each for each in (beginnings.of(context, tx), own) if each]
-    conf = None
+    begun_with, conf = beginnings.of(context, tx), None
     if tx.state is TransactionState.HELD:
         context.memory.soft_reset = False
         was_told = event.token is not None or tx.deauthorized
-        conf = await _start(context, tx, seq_no=None if values else event.seq_no)
+        conf = await _start(context, tx, seq_no=None if begun_with or own else event.seq_no)
         if conf is not None and _is_refused(conf) and not was_told:
             _is_to_stop(context, tx)
-    for each in values:
-        delivery = context.ledger.meter(tx, {"connectorId": tx.connector_id, "meterValue": each})
-        await _counted(tx, event.seq_no if each is values[-1] else None, delivery)
-    beginnings.forget(context, tx)
+    if begun_with:
+        await _meter(context, tx, begun_with, seq_no=None if own else event.seq_no)
+    if own:
+        await _meter(context, tx, own, seq_no=event.seq_no)
+    if begun_with:
+        beginnings.forget(context, tx)
     tx.last_seq_no = max(tx.last_seq_no, event.seq_no)
     return conf
+
+
+def _meter(context: Context, tx: Transaction, values: list[Json], *, seq_no: int | None) -> Awaitable[Json | None]:
+    """Hand meter values to the ledger; ``seq_no`` is the event's, unless more is to come of the event."""
+    return _counted(tx, seq_no, context.ledger.meter(tx, {"connectorId": tx.connector_id, "meterValue": values}))
 
 
 async def _hold(context: Context, tx: Transaction, event: TransactionEvent, values: list[Json]) -> None:
@@ -182,7 +188,7 @@ async def _answer(context: Context, tx: Transaction, event: TransactionEvent, to
     info = None
     if conf is not None and "idTagInfo" in conf:
         info = id_token_info(context, conf["idTagInfo"])
-    elif event.kind is not EventType.ENDED:
+    elif event.kind != "Ended":
         info = await _judge_token(context, tx, event, token)
     if info is None:
         return {}
@@ -236,10 +242,11 @@ async def _publish(context: Context, tx: Transaction, event: TransactionEvent) -
     connector = numbered(context.books, tx.connector_id or 0)
     if connector is None:
         return
-    was_started = tx.state is not TransactionState.ENDED or tx.backend_tx is not None
-    if tx.is_over and was_started and connector.status == "Occupied":
-        context.memory.finishing.add(connector.number)
-    if not tx.is_over and not event.offline:
+    if tx.is_over:
+        was_started = tx.state is not TransactionState.ENDED or tx.backend_tx is not None
+        if was_started and connector.status == "Occupied":
+            context.memory.finishing.add(connector.number)
+    elif not event.offline:
         infer_cable(connector, event.charging_state)
     await publish(context, of_evse(context.books, connector.evse_id), event.timestamp)
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.bridge.books import Json
 from gateway.bridge.v201_v16.samples import Registers
-from gateway.bridge.v201_v16.transaction_event import EventType, TransactionEvent, read_event
+from gateway.bridge.v201_v16.transaction_event import TransactionEvent, read_event
 from gateway.wire.errors import CallError
 
 NewEvent = Callable[..., Json]
@@ -32,7 +32,7 @@ def test_all_fields(new_event: NewEvent) -> None:
 
     sample = {"value": "1500", "unit": "Wh", "context": "Transaction.End"}
     assert read_event(payload, dict[str, str]().__setitem__) == TransactionEvent(
-        kind=EventType.ENDED,
+        kind="Ended",
         station_tx="TX-9",
         seq_no=7,
         timestamp="2026-05-01T08:00:00Z",
@@ -53,7 +53,7 @@ def test_all_fields(new_event: NewEvent) -> None:
 def test_required_fields_only(new_event: NewEvent) -> None:
     event = read_event(new_event("Started", trigger="CablePluggedIn"), dict[str, str]().__setitem__)
 
-    assert (event.kind, event.seq_no, event.offline) == (EventType.STARTED, 0, False)
+    assert (event.kind, event.seq_no, event.offline) == ("Started", 0, False)
     absent = (
         *(event.evse_id, event.connector_id, event.token, event.charging_state),
         *(event.stopped_reason, event.remote_start_id, event.reservation_id),
