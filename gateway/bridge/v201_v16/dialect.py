@@ -1,7 +1,8 @@
 """The bridge itself: which handler takes which action, and what the other actions are answered."""
 
 import functools
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from gateway.bridge.actions_16 import OF_A_CENTRAL_SYSTEM, OF_A_CHARGE_POINT, SECURITY_OF_A_CENTRAL_SYSTEM
 from gateway.bridge.actions_201 import OF_A_CSMS
@@ -153,8 +154,8 @@ class V201ToV16:
         metering.restore(books)
         share(books)
 
-    async def from_station(self, action: str, payload: Json) -> Json:
-        """Handle a schema-valid CALL of the station and return the payload of its CALLRESULT.
+    def from_station(self, action: str, payload: Json) -> Coroutine[Any, Any, Json]:
+        """Handle a schema-valid CALL of the station and return the payload of its CALLRESULT, when awaited.
 
         Raises :class:`CallError`: NotSupported for what a station has no business to send, NotImplemented for what
         2.0.1 doesn't know, others by the handler. What the ledger raises passes through: the station must not be
@@ -162,7 +163,7 @@ class V201ToV16:
         """
         handler = FROM_STATION.get(action)
         if handler is not None:
-            return await self._handle(handler, payload)
+            return self._handle(handler, payload)
         if action in OF_A_CSMS:
             raise CallError(ErrorCode.NOT_SUPPORTED, f"{action} is a message of the CSMS")
         if action in NOT_FOR_THE_BRIDGE:

@@ -69,24 +69,19 @@ class Registers(NamedTuple):
 _NO_REGISTERS: Final = Registers()
 
 
-class Measured(NamedTuple):
-    """What MeterValue elements say."""
-
-    values: list[Json]
-    """The elements of 1.6; samples of measurands that it doesn't know are left out, empty elements too."""
-    registers: Registers
-    """What the energy register of the EVSE's outlet says."""
-
-
-def measured(values: Iterable[Json], note: Note) -> Measured:
+def measured(values: Iterable[Json], note: Note, known: str = "") -> tuple[list[Json], Registers]:
     """Read MeterValue elements, in one go; what can't be said in 1.6 goes to ``note``.
 
-    Raises :class:`CallError` for a timestamp or a number that can't be.
+    Return the elements of 1.6, without samples of measurands that it doesn't know and without those that are empty, and
+    what the energy register of the EVSE's outlet says. ``known`` is a timestamp that is as :func:`utc` writes it: most
+    events have the time of what was measured. Raises :class:`CallError` for a timestamp or a number that can't be.
     """
     translated: list[Json] = []
     of_registers: list[tuple[str, Json]] = []
     for value in values:
-        timestamp = utc(value["timestamp"], "meterValue.timestamp")
+        timestamp: str = value["timestamp"]
+        if timestamp != known:
+            timestamp = utc(timestamp, "meterValue.timestamp")
         samples: list[Json] = []
         for sample in value["sampledValue"]:
             raw = sampled_value(sample, note)
@@ -102,7 +97,7 @@ def measured(values: Iterable[Json], note: Note) -> Measured:
                 samples += {**raw, "format": "Raw"}, {**raw, "format": "SignedData", "value": text}
         if samples:
             translated.append({"timestamp": timestamp, "sampledValue": samples})
-    return Measured(translated, _registers(of_registers) if of_registers else _NO_REGISTERS)
+    return translated, _registers(of_registers) if of_registers else _NO_REGISTERS
 
 
 def sampled_value(sample: Json, note: Note) -> Json | None:

@@ -41,12 +41,13 @@ def read_event(payload: Json, note: Note) -> TransactionEvent:
     """
     info: Json = payload["transactionInfo"]
     evse: Json = payload.get("evse", _NOTHING)
-    # By position: names cost as much again as the tuple. What is read first is what is refused first.
+    timestamp = utc(payload["timestamp"], "timestamp")
+    # By position: names cost as much again as the tuple.
     return TransactionEvent(
         payload["eventType"],
         info["transactionId"],
         payload["seqNo"],
-        utc(payload["timestamp"], "timestamp"),
+        timestamp,
         payload["triggerReason"],
         payload.get("offline", False),
         _place(evse.get("id")),
@@ -56,7 +57,7 @@ def read_event(payload: Json, note: Note) -> TransactionEvent:
         info.get("stoppedReason"),
         info.get("remoteStartId"),
         payload.get("reservationId"),
-        *measured(payload.get("meterValue", ()), note),
+        *measured(payload.get("meterValue", ()), note, timestamp),
     )
 
 

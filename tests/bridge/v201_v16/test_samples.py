@@ -32,14 +32,14 @@ def sample(value: float, unit: str | None = None, multiplier: int | None = None,
 
 def sampled_values(raw: Json, note: Note = unheard) -> list[Json]:
     """Return what becomes of one sample."""
-    values = measured([{"timestamp": AT, "sampledValue": [raw]}], note).values
+    values = measured([{"timestamp": AT, "sampledValue": [raw]}], note)[0]
     assert [list(each) for each in values] == [["timestamp", "sampledValue"]] * len(values)
     return values[0]["sampledValue"] if values else []
 
 
 def register(raw: Json) -> int | None:
     """Return the register that one sample says."""
-    return measured([{"timestamp": AT, "sampledValue": [raw]}], unheard).registers.last
+    return measured([{"timestamp": AT, "sampledValue": [raw]}], unheard)[1].last
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_every_measurand_and_unit_is_one_of_1_6(fits: Callable[..., Json]) -> No
     units = ["Wh", "kWh", "varh", "kvarh", "W", "kW", "VA", "kVA", "var", "kvar", "A", "V", "K", "Celsius", "Percent"]
     raw = [sample(1, unit, measurand=measurand) for measurand in sorted(MEASURANDS) for unit in [*units, "Fahrenheit"]]
 
-    values = measured([{"timestamp": AT, "sampledValue": raw}], unheard).values
+    values = measured([{"timestamp": AT, "sampledValue": raw}], unheard)[0]
 
     assert len(values[0]["sampledValue"]) == len(raw)
     fits("v16", "MeterValues", {"connectorId": 1, "meterValue": values})
@@ -199,9 +199,21 @@ def test_elements_without_any_sample_are_left_out() -> None:
         {"timestamp": AT, "sampledValue": [sample(1, measurand="Energy.Active.Net")]},
     ]
 
-    assert measured(values, unheard).values == [
+    assert measured(values, unheard)[0] == [
         {"timestamp": AT, "sampledValue": [{"value": "1", "measurand": "Voltage", "unit": "V"}]}
     ]
+
+
+def test_a_time_that_is_read_already_is_taken_and_any_other_is_read() -> None:
+    times = [AT, "2026-05-01T10:00:00.5+02:00", AT]
+    values = [{"timestamp": at, "sampledValue": [sample(wh)]} for wh, at in enumerate(times)]
+
+    found, registers = measured(values, unheard, AT)
+
+    assert [each["timestamp"] for each in found] == [AT, "2026-05-01T08:00:00.500Z", AT]
+    assert registers.last == 1
+    with pytest.raises(CallError, match=r"meterValue\.timestamp"):
+        measured([{"timestamp": "noon", "sampledValue": [sample(1)]}], unheard, AT)
 
 
 def test_a_bad_timestamp_is_refused() -> None:
@@ -238,6 +250,6 @@ def test_the_registers_of_a_message_are_read_by_their_time() -> None:
         at(20, sample(1200, context="Sample.Clock")),
     ]
 
-    assert measured(values, unheard).registers == Registers(1000, "2026-05-01T08:00:10Z", 1300, 1000, 1300)
-    assert measured(values[2:], unheard).registers == Registers(first=1200, last=1200)
-    assert measured([at(1, sample(9, measurand="Voltage"))], unheard).registers == Registers()
+    assert measured(values, unheard)[1] == Registers(1000, "2026-05-01T08:00:10Z", 1300, 1000, 1300)
+    assert measured(values[2:], unheard)[1] == Registers(first=1200, last=1200)
+    assert measured([at(1, sample(9, measurand="Voltage"))], unheard)[1] == Registers()
