@@ -67,6 +67,8 @@ class Registers(NamedTuple):
 
 
 _NO_REGISTERS: Final = Registers()
+_Reading = tuple[str, str | None, int]
+"""Time, context and Wh of one register."""
 
 
 def measured(values: Iterable[Json], note: Note, known: str = "") -> tuple[list[Json], Registers]:
@@ -77,7 +79,7 @@ def measured(values: Iterable[Json], note: Note, known: str = "") -> tuple[list[
     events have the time of what was measured. Raises :class:`CallError` for a timestamp or a number that can't be.
     """
     translated: list[Json] = []
-    of_registers: list[tuple[str, Json]] = []
+    readings: list[_Reading] = []
     for value in values:
         timestamp: str = value["timestamp"]
         if timestamp != known:
@@ -87,8 +89,8 @@ def measured(values: Iterable[Json], note: Note, known: str = "") -> tuple[list[
             raw = sampled_value(sample, note)
             if raw is None:
                 continue
-            if raw.get("measurand", REGISTER) == REGISTER:
-                of_registers.append((timestamp, raw))
+            if raw.get("measurand", REGISTER) == REGISTER and (wh := _register(raw)) is not None:
+                readings.append((timestamp, raw.get("context"), wh))
             signed = sample.get("signedMeterValue")
             if signed is None:
                 samples.append(raw)
@@ -97,7 +99,7 @@ def measured(values: Iterable[Json], note: Note, known: str = "") -> tuple[list[
                 samples += {**raw, "format": "Raw"}, {**raw, "format": "SignedData", "value": text}
         if samples:
             translated.append({"timestamp": timestamp, "sampledValue": samples})
-    return translated, _registers(of_registers) if of_registers else _NO_REGISTERS
+    return translated, _registers(readings) if readings else _NO_REGISTERS
 
 
 def sampled_value(sample: Json, note: Note) -> Json | None:
@@ -112,12 +114,11 @@ def sampled_value(sample: Json, note: Note) -> Json | None:
         return None
     measure: Json = sample.get("unitOfMeasure", _NO_MEASURE)
     named: str | None = measure.get("unit")
-    is_energy = measurand.startswith("Energy.")
     if named is None:
-        unit = "Wh" if is_energy else None
+        unit = "Wh" if measurand.startswith("Energy.") else None
     else:
         unit = _BY_NAME.get(named) or _BY_NAME.get(named.casefold())
-        if unit is None and is_energy:
+        if unit is None and measurand.startswith("Energy."):
             note("energy-unit", f"samples of {measurand} are left out: 1.6 would read their unit as Wh")
             return None
         if unit is None and named.casefold() not in _IMPLIED.get(measurand, ()):
@@ -131,14 +132,8 @@ def sampled_value(sample: Json, note: Note) -> Json | None:
     return raw
 
 
-def _registers(samples: Iterable[tuple[str, Json]]) -> Registers:
-    """Return what samples of 1.6 say of the energy register, each with its time.
-
-    Raises :class:`CallError` PropertyConstraintViolation for a value that no meter has.
-    """
-    readings = [(at, raw.get("context"), wh) for at, raw in samples if (wh := _register(raw)) is not None]
-    if not readings:
-        return _NO_REGISTERS
+def _registers(readings: list[_Reading]) -> Registers:
+    """Return what readings, one at least, say of the energy register."""
     if len(readings) > 1:
         readings.sort(key=lambda reading: in_order(reading[0]))
     begin = begin_at = end = None
@@ -151,7 +146,10 @@ def _registers(samples: Iterable[tuple[str, Json]]) -> Registers:
 
 
 def _register(raw: Json) -> int | None:
-    """Return the register in whole Wh, rounded half up, when it is the outlet's and in a known unit."""
+    """Return the register of a sample of 1.6 in whole Wh, rounded half up, when it is the outlet's and in a known unit.
+
+    Raises :class:`CallError` PropertyConstraintViolation for a value that no meter has.
+    """
     exponent, text = _ENERGY_EXPONENTS.get(raw["unit"]), raw["value"]
     if exponent is None or "phase" in raw or raw.get("location", "Outlet") != "Outlet":
         return None
