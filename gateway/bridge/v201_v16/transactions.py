@@ -90,11 +90,11 @@ async def started_late(context: Context, tx: Transaction, conf: Json) -> None:
 async def _go_on(context: Context, tx: Transaction, event: TransactionEvent) -> Json | None:
     """Deliver what a Started or Updated event brings; return the StartTransaction.conf that came of it, if any."""
     own = event.meter_values if event.kind == "Updated" else []
-    if tx.state is TransactionState.HELD and not may_begin(context, tx):
-        await _hold(context, tx, event, own)
-        return None
     begun_with, conf = beginnings.of(context, tx), None
     if tx.state is TransactionState.HELD:
+        if not may_begin(context, tx):
+            await _hold(context, tx, event, own)
+            return None
         context.memory.soft_reset = False
         was_told = event.token is not None or tx.deauthorized
         conf = await _start(context, tx, seq_no=None if begun_with or own else event.seq_no)
