@@ -71,7 +71,7 @@ _Reading = tuple[str, str | None, int]
 """Time, context and Wh of one register."""
 
 
-def measured(values: Iterable[Json], note: Note, known: str = "") -> tuple[list[Json], Registers]:
+def measured(values: Iterable[Json], note: Note, known: str | None = None) -> tuple[list[Json], Registers]:
     """Read MeterValue elements, in one go; what can't be said in 1.6 goes to ``note``.
 
     Return the elements of 1.6, without samples of measurands that it doesn't know and without those that are empty, and
