@@ -20,9 +20,10 @@ import structlog
 
 SWITCH_INTERVAL: Final = 0.0001
 """Seconds after which a thread that computes lets the event loop go on."""
-IN_A_STORM: Final = (1_000, 10)
+IN_A_STORM: Final = (1_000, -1)
 """New objects after which the young ones are looked through, and how often that is for one look at those that lived
-through it. What coming stations make stays: with many more, such a look takes 70 ms amid a storm."""
+through it. What coming stations make stays: with many more, such a look takes 70 ms amid a storm. Less than none: who
+has lived through one look is old, and no second one of 10,000 objects stops the loop for 9 ms and finds nothing."""
 CALM: Final = (20_000, 5)
 """The same while few come. The messages in hand of 200 busy stations are 10,000 objects, which all live: looked
 through again and again they took a twentieth of the CPU, and more."""

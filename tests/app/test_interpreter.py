@@ -131,3 +131,18 @@ def test_settling_down() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603 - our own
     assert ran.stdout.split() == [str(SWITCH_INTERVAL), str(IN_A_STORM[0]), "True"]
+
+
+def test_in_a_storm_nothing_is_looked_through_twice() -> None:
+    program = (
+        "import gc\n"
+        "from gateway.app.interpreter import settle_down\n"
+        "settle_down()\n"
+        "seen = []\n"
+        "gc.callbacks.append(lambda phase, found: seen.append(found['generation']) if phase == 'start' else None)\n"
+        "kept = [[each] for each in range(5_000)]\n"
+        "middle = len(gc.get_objects(generation=1))\n"
+        "print(set(seen), len(seen) >= 4, middle, len(gc.get_objects(generation=2)) > 4_000)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603 - our own
+    assert ran.stdout.split() == ["{1}", "True", "0", "True"]
