@@ -368,6 +368,7 @@ def _door(ground: _Ground, services: StationServices, factory: StationFactory, f
         failures=failures,
         may_speak=factory.may_speak,
         pending=Onboarding(PendingStations(ground.database), ground.tasks) if records else None,
+        remembered=factory.takings.remembered,
     )
 
 

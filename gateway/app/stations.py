@@ -92,9 +92,9 @@ class StationFactory:
         """WebSockets of stations that have opened since the start."""
         self.left = 0
         """Runtimes that were taken apart since the start."""
-        self._takings = Takings(foundation.stations, foundation.books, self._runtimes.__contains__)
+        self.takings = Takings(foundation.stations, foundation.books, self._runtimes.__contains__)
         self.directory = Directory(
-            self._takings, self.build, self.leave, self._retire, fits=self._fits, security=foundation.security
+            self.takings, self.build, self.leave, self._retire, fits=self._fits, security=foundation.security
         )
         self.released = ReleasedMessages(
             foundation.quarantine, foundation.stations, self.directory, foundation.tasks, foundation.tally
@@ -109,7 +109,7 @@ class StationFactory:
         holds is offered by a runtime of the backend's own version.
         """
         on = self._on
-        books, depth = await self._takings.books(record.identity)
+        books, depth = await self.takings.books(record.identity)
         settled, backend = await self._belonging.settle(record, books, depth, version)
         spoken = self._routing.version(backend, books.page(Page.BACKEND))
         version = version if version in SERVED_BY[spoken] else spoken

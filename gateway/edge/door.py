@@ -8,6 +8,7 @@ answer after the same work (attack A1).
 """
 
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -15,11 +16,11 @@ import structlog
 from gateway.edge.entry_rules import EntryRules, check_origin, choose_version
 from gateway.edge.failures import Failures, TooManyFailures
 from gateway.edge.passwords import PasswordChecker
-from gateway.edge.proofs import Pending, Prover
+from gateway.edge.proofs import Pending, Prover, shown_certificate
 from gateway.edge.refusals import NoCommonVersion, NotAdmitted, Reason, presented
 from gateway.session.directory import Directory, Entry, Held
 from gateway.session.identity import IdentityRejected, identity_from_path
-from gateway.session.ports import Proof, Provisional, StationRecord, StationRegistry, StoreAway
+from gateway.session.ports import Proof, Provisional, RecordChanged, StationRecord, StationRegistry, StoreAway
 from gateway.session.security import Kind, SecurityEvent, SecurityLog
 from gateway.session.standing import may_use
 from gateway.session.tally import Tally
@@ -34,6 +35,8 @@ STORE_RETRY: Final = 10.0
 """Seconds after which a station may come again when the store was away."""
 
 Verdict = Accept | AcceptThenClose | Refuse
+Decision = tuple[StationRecord, Proof, Version]
+"""What the registry says of a station, how the newcomer proved to be it, and what it is to speak."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,10 +56,13 @@ class Door:
         failures: Failures,
         may_speak: Callable[[StationRecord], Awaitable[Collection[Version]]],
         pending: Pending | None = None,
+        remembered: Callable[[str], StationRecord | None] = lambda _: None,
     ) -> None:
         """``may_speak`` says which versions can be bridged to a station's backend.
 
-        ``pending`` hears of identities that aren't registered; it lets nobody in.
+        ``remembered`` gives what a station was let in by before: by its certificate it is let in by that again, if the
+        registry still says so when it is taken, and never refused. ``pending`` hears of identities that aren't
+        registered; it lets nobody in.
         """
         self._registry = registry
         self._directory = directory
@@ -66,6 +72,7 @@ class Door:
         self._security = security
         self._failures = failures
         self._may_speak = may_speak
+        self._remembered = remembered
 
     async def admit(self, rules: EntryRules, request: UpgradeRequest) -> Verdict:
         """Decide on one upgrade request."""
@@ -82,14 +89,8 @@ class Door:
             identity = identity_from_path(request.target, rules.path)
         except IdentityRejected as error:
             raise NotAdmitted(Reason.PATH, str(error)) from None
-        record, proof = await self._prover.prove(rules, request, identity)
-        if not may_use(proof.profile, record):
-            raise NotAdmitted(
-                Reason.DOWNGRADE,
-                f"security profile {proof.profile}, but {identity} may not go below {record.minimum_profile}",
-            )
-        version = _agree(rules, request, record, await self._may_speak(record))
-        entry = await self._enter(record, proof, version, request.remote[0])
+        entry, version = await self._let_in(rules, request, identity)
+        proof = entry.proof
         log.info(
             "admitted",
             identity=identity,
@@ -103,6 +104,42 @@ class Door:
             self._note(Kind.INVALID_CERTIFICATE, text, identity, request)
         return Accept(self._make_sink(entry), version.subprotocol)
 
+    async def _let_in(self, rules: EntryRules, request: UpgradeRequest, identity: str) -> tuple[Entry, Version]:
+        """Decide by what is remembered, where that lets it in, and once more when the registry has changed meanwhile.
+
+        What is compared in the store's own transaction that takes the station is what was decided by.
+        """
+        remote = request.remote[0]
+        try:
+            decided = await self._recall(rules, request, identity) or await self._decide(rules, request, identity)
+            return await self._enter(*decided, remote), decided[-1]
+        except RecordChanged:
+            decided = await self._decide(rules, request, identity)
+        try:
+            return await self._enter(*decided, remote), decided[-1]
+        except RecordChanged:
+            text = f"{identity}: the registry changes while it is asked"
+            raise NotAdmitted(Reason.STORE, text, retry_after=STORE_RETRY) from None
+
+    async def _recall(self, rules: EntryRules, request: UpgradeRequest, identity: str) -> Decision | None:
+        """Decide by what the station was let in by before; None where nothing is known, or that doesn't let it in."""
+        if shown_certificate(rules, request) is not None and (known := self._remembered(identity)) is not None:
+            with suppress(NotAdmitted):
+                return await self._decide(rules, request, identity, known)
+        return None
+
+    async def _decide(
+        self, rules: EntryRules, request: UpgradeRequest, identity: str, known: StationRecord | None = None
+    ) -> Decision:
+        """Decide by what the registry says, or by ``known``."""
+        record, proof = await self._prover.prove(rules, request, identity, known)
+        if not may_use(proof.profile, record):
+            raise NotAdmitted(
+                Reason.DOWNGRADE,
+                f"security profile {proof.profile}, but {identity} may not go below {record.minimum_profile}",
+            )
+        return record, proof, _agree(rules, request, record, await self._may_speak(record))
+
     async def _enter(self, record: StationRecord, proof: Proof, version: Version, remote: str) -> Entry:
         """Take the identity, and settle which of two passwords holds: not before the newcomer has won it."""
         try:
@@ -114,8 +151,6 @@ class Door:
             raise NotAdmitted(Reason.LIMITED, f"{record.identity}: {limit}", retry_after=limit.wait) from None
         except Held as held:
             raise NotAdmitted(Reason.HELD, str(held)) from None
-        except KeyError:
-            raise NotAdmitted(Reason.UNKNOWN_STATION, f"{record.identity} was removed meanwhile") from None
         return entry
 
     def _refuse(self, rules: EntryRules, request: UpgradeRequest, refusal: NotAdmitted) -> Verdict:

@@ -42,14 +42,19 @@ class Prover:
         self._failures = failures
         self._pending = pending
 
-    async def prove(self, rules: EntryRules, request: UpgradeRequest, identity: str) -> tuple[StationRecord, Proof]:
-        """Return the registered station, and how the newcomer proved to be it."""
+    async def prove(
+        self, rules: EntryRules, request: UpgradeRequest, identity: str, known: StationRecord | None = None
+    ) -> tuple[StationRecord, Proof]:
+        """Return the registered station, and how the newcomer proved to be it.
+
+        ``known`` is what was known of it before: a certificate is checked by that, and the registry isn't asked.
+        """
         credentials = _credentials(request)
-        certificate = request.tls.certificate if request.tls is not None and 3 in rules.profiles else None
+        certificate = shown_certificate(rules, request)
         if certificate is not None:
             if credentials is not None and credentials.user != identity:
                 raise NotAdmitted(Reason.USER_MISMATCH, f"Basic user is not the identity {identity}")
-            return await self._by_certificate(rules, request, identity, certificate)
+            return await self._by_certificate(rules, request, identity, certificate, known)
         if (1 if request.tls is None else 2) not in rules.profiles:
             raise NotAdmitted(Reason.PROFILE, f"{identity}: a client certificate is required here")
         if credentials is None:
@@ -57,12 +62,17 @@ class Prover:
         return await self._by_password(rules, request, identity, credentials)
 
     async def _by_certificate(
-        self, rules: EntryRules, request: UpgradeRequest, identity: str, certificate: bytes
+        self,
+        rules: EntryRules,
+        request: UpgradeRequest,
+        identity: str,
+        certificate: bytes,
+        known: StationRecord | None,
     ) -> tuple[StationRecord, Proof]:
         """A00.FR.403 to 405. For an identity that isn't registered the same work is done (attack A1)."""
         if rules.certificates is None:
             raise NotAdmitted(Reason.CERTIFICATE, f"{identity}: this listener has no station_roots to check against")
-        record = await self._registry.find(identity)
+        record = known or await self._registry.find(identity)
         chain = request.tls.chain[1:] if request.tls is not None else ()
         try:
             path, provisional = await rules.certificates(
@@ -120,6 +130,11 @@ class Prover:
         if self._pending is not None:
             self._pending.note_pending(identity, presented(request), request.remote[0])
         return NotAdmitted(Reason.UNKNOWN_STATION, f"{identity} is not registered", status=rules.unknown_status)
+
+
+def shown_certificate(rules: EntryRules, request: UpgradeRequest) -> bytes | None:
+    """Return the certificate by which the newcomer is to be known; None: it is by its password."""
+    return request.tls.certificate if request.tls is not None and 3 in rules.profiles else None
 
 
 def _is_text(password: bytes) -> bool:

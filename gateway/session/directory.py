@@ -85,18 +85,20 @@ class Directory:
 
         The holder of the identity gives way only to a newcomer that is authenticated at least as strongly, only if it
         doesn't answer a ping within ``PROBE_TIMEOUT`` seconds, and not too often (attack A4). Raises :class:`Held`
-        otherwise, KeyError when the station has been removed meanwhile.
+        otherwise; RecordChanged when ``record``, which may be an old one, isn't what the registry lets in by.
         """
         async with self._lock(record.identity):
             station = self._stations.get(record.identity)
             if station is not None and station.is_connected:
+                await self._registry.confirm(record)  # who may not come in displaces nobody
                 await self._displace(station, proof, remote)
             try:
-                epoch = await self._registry.take(record.identity, proof.profile, version)
+                taken = await self._registry.let_in(record, proof.profile, version)
             except asyncio.CancelledError:
                 if station is not None:
                     self._own(self._reclaim(station), f"reclaim {station.identity}")
                 raise
+            record, epoch = taken.record, taken.epoch
             if station is not None and not (station.version is version and self._fits(station, record)):
                 await self._make_way(station, record, epoch)
                 station = None

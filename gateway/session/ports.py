@@ -5,9 +5,10 @@ Small Protocols, fulfilled by ``store``, ``upstream`` and ``bridge`` and joined 
 
 import enum
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Protocol
+from operator import attrgetter
+from typing import Final, Protocol
 
 from cryptography import x509
 
@@ -86,6 +87,27 @@ class StationRecord:
         """The CN that this station's certificate must carry: its serial number, or its identity without one."""
         return self.serial or self.identity
 
+    def admits_like(self, other: "StationRecord") -> bool:
+        """Return whether a newcomer is decided on by both alike: how it booted and what it spoke decide nothing."""
+        return bool(_DECIDES(self) == _DECIDES(other))
+
+
+_TOLD: Final = {"boot_status", "boot_interval", "boot_payload", "boot_reported", "version"}
+"""The fields of a StationRecord that its station's own connections change."""
+_DECIDES: Final = attrgetter(*(each.name for each in fields(StationRecord) if each.name not in _TOLD))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A station that was taken for a newcomer, and what the registry said of it right before."""
+
+    epoch: int
+    record: StationRecord
+
+
+class RecordChanged(Exception):
+    """The registry says something else of the station than what was decided by, or nothing; it is as it was."""
+
 
 class StaleEpoch(Exception):
     """Another owner has taken this station over: what the old one writes or drains is refused."""
@@ -115,6 +137,15 @@ class Owners(Protocol):
 
         ``version`` is that of the new connection, None when there is none. Raises KeyError when the station has
         meanwhile been removed.
+        """
+
+    async def confirm(self, record: StationRecord) -> None:
+        """Return when the registry still lets in whom ``record`` does. Raises :class:`RecordChanged`."""
+
+    async def let_in(self, record: StationRecord, profile: int, version: Version) -> Taken:
+        """Make the caller the owner of a newcomer's station, as ``take`` does, if ``confirm`` holds at that moment.
+
+        Raises :class:`RecordChanged`.
         """
 
 

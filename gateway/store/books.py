@@ -7,6 +7,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection, bindparam, false, func, select, update
 
 from gateway.bridge.books import Books, Json, Page, TransactionState
+from gateway.session.ports import StationRecord, Taken
 from gateway.store.columns import from_json_text, json_text
 from gateway.store.connectors import read_connectors
 from gateway.store.database import Database
@@ -14,7 +15,7 @@ from gateway.store.hot import HotStatement
 from gateway.store.models import BookPageRow, ConnectorRow, Station, TransactionRow
 from gateway.store.pages import read_pages, write_page
 from gateway.store.quarantine import read_gathering
-from gateway.store.stations import take
+from gateway.store.stations import let_in
 from gateway.store.transactions import read_all
 from gateway.wire.versions import Version
 
@@ -69,15 +70,15 @@ class StoredBooks:
         """
         return await self._database.read(lambda connection: _read(connection, identity))
 
-    async def take(self, identity: str, profile: int, version: Version) -> tuple[int, Books, int]:
-        """Make the caller the station's owner, as ``Stations.take`` does; return its epoch and what ``load`` returns.
+    async def let_in(self, record: StationRecord, profile: int, version: Version) -> tuple[Taken, Books, int]:
+        """Make the caller the station's owner, as ``Stations.let_in`` does; return also what ``load`` returns.
 
-        All in one SQL transaction: nobody but the new owner writes these books from then on. Raises NotRegistered and
+        All in one SQL transaction: nobody but the new owner writes these books from then on. Raises RecordChanged and
         StoreUnavailable.
         """
 
-        def work(connection: Connection) -> tuple[int, Books, int]:
-            return (take(connection, identity, profile, version), *_read(connection, identity))
+        def work(connection: Connection) -> tuple[Taken, Books, int]:
+            return (let_in(connection, record, profile, version), *_read(connection, record.identity))
 
         return await self._database.write(work)
 

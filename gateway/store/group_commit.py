@@ -89,10 +89,11 @@ def in_one_transaction(connection: Connection, works: Sequence[Work]) -> list[Ou
     What one raises undoes that one, and is returned. What speaks of the database itself undoes all and is raised.
     """
     with connection.begin():
+        # By itself the driver begins before INSERT, UPDATE and DELETE only: what is read before those would be of
+        # another time, and a savepoint a transaction of its own.
+        on_driver(connection, "BEGIN IMMEDIATE")
         if len(works) == 1:
             return [(works[0](connection), None)]
-        # By itself the driver begins before INSERT, UPDATE and DELETE only, and a savepoint before them would be one.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
         return [_within_savepoint(connection, work) for work in works]
 
 

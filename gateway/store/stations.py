@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from gateway.bridge.books import Json, TransactionState
 from gateway.session.identity import parse_identity
-from gateway.session.ports import BootStatus, RegistrationRefused, StaleEpoch, StationRecord
+from gateway.session.ports import BootStatus, RecordChanged, RegistrationRefused, StaleEpoch, StationRecord, Taken
 from gateway.store import password_rotation, registry
 from gateway.store.columns import json_text, utc_now
 from gateway.store.database import Database
@@ -43,6 +43,7 @@ _TO_PROFILE: Final = bindparam("to_profile", type_=BigInteger())
 _RAISED: Final = case((Station.minimum_profile < _TO_PROFILE, _TO_PROFILE), else_=Station.minimum_profile)
 _LIST: Final = select(*STATION_COLUMNS)
 _FIND: Final = HotStatement(_LIST.where(_OF))
+_FIND_LOCKED: Final = HotStatement(_LIST.where(_OF).with_for_update())
 _NAMED: Final = select(Station.identity).where(Station.certificate_name == bindparam("name"))
 _COUNT: Final = select(Station.pending).where(_OF)
 _RUNNING: Final = select(func.count()).where(
@@ -248,6 +249,17 @@ class Stations:
         """
         return await self._database.write(lambda connection: take(connection, identity, profile, version))
 
+    async def confirm(self, record: StationRecord) -> None:
+        """Return when the registry still lets in whom ``record`` does. Raises RecordChanged."""
+        _check_same(await self.find(record.identity), record)
+
+    async def let_in(self, record: StationRecord, profile: int, version: Version) -> Taken:
+        """Make the caller the owner of a newcomer's station, if the registry still lets in whom ``record`` does.
+
+        Raises RecordChanged.
+        """
+        return await self._database.write(lambda connection: let_in(connection, record, profile, version))
+
     # --- the rotation of a password
 
     async def offer_password(self, identity: str, password_hash: str) -> None:
@@ -324,6 +336,20 @@ def take(connection: Connection, identity: str, profile: int, version: Version |
         raise NotRegistered(identity)
     epoch: int = taken.epoch
     return epoch
+
+
+def let_in(connection: Connection, record: StationRecord, profile: int, version: Version) -> Taken:
+    """Take a newcomer's station by the row that it was decided by, as :meth:`Stations.let_in` does."""
+    # Locked by this SQL transaction: what is read here is what is taken.
+    row = _FIND_LOCKED.first(connection, {"of_identity": record.identity})
+    found = _check_same(None if row is None else station_record(row), record)
+    return Taken(take(connection, record.identity, profile, version), found)
+
+
+def _check_same(found: StationRecord | None, record: StationRecord) -> StationRecord:
+    if found is None or not found.admits_like(record):
+        raise RecordChanged(record.identity)
+    return found
 
 
 def _check_free(connection: Connection, record: StationRecord) -> None:

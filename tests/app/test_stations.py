@@ -235,6 +235,7 @@ async def test_one_that_comes_back_by_itself_moves_then_if_it_may(routed: Founda
     depot = dataclasses.replace(record, group="depot")
     station = (await factory.directory.enter(record, Proof(2), Version.V201)).station
     station.books.transactions["t1"] = Transaction("t1", TransactionState.HELD)
+    await routed.stations.set_group("CS1", "depot")
     assert (await factory.directory.enter(depot, Proof(2), Version.V201)).station is station
     station.books.transactions["t1"].state = TransactionState.ENDED
     assert (await factory.directory.enter(depot, Proof(2), Version.V201)).station is not station
@@ -256,7 +257,7 @@ async def test_no_station_moves_while_its_backend_may_have_what_it_was_not_answe
 
     station.bridge = SimpleNamespace(from_station=asks)
     handling = asyncio.create_task(station.from_station("TransactionEvent", {}))
-    await asyncio.sleep(0)
+    await routed.stations.set_group("CS1", "depot")
     factory.follow(depot)
     factory.move_on()
     assert socket.closed == []

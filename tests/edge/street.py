@@ -1,7 +1,7 @@
 """The door and everything around it, with stand-ins: who knocks, what they hear, what is written down."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
@@ -12,7 +12,7 @@ from gateway.edge.door import Door, EntryRules
 from gateway.edge.failures import FailureLimits, Failures
 from gateway.edge.refusals import CertificateRejected
 from gateway.session.directory import Entry
-from gateway.session.ports import Proof, Provisional, StationRecord
+from gateway.session.ports import Proof, Provisional, RecordChanged, StationRecord
 from gateway.session.security import SecurityEvent
 from gateway.session.tally import Tally
 from gateway.transport import Headers, TlsPeer, UpgradeRequest
@@ -64,10 +64,12 @@ class Clock:
 class Registry:
     def __init__(self) -> None:
         self.records = {each.identity: each for each in (PROFILE_2, PROFILE_3, NO_PASSWORD)}
+        self.asked = 0
         self.settled: list[tuple[str, str]] = []
         self.failure: Exception | None = None
 
     async def find(self, identity: str) -> StationRecord | None:
+        self.asked += 1
         if self.failure is not None:
             raise self.failure
         return self.records.get(identity)
@@ -77,13 +79,21 @@ class Registry:
 
 
 class Directory:
-    def __init__(self) -> None:
+    """Lets in by what the registry says when it is asked; ``lag`` is what happens before, one thing for each asking."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self.entered: list[tuple[str, Proof, Version]] = []
         self.refusal: Exception | None = None
+        self.lag: list[Callable[[], object]] = []
 
     async def enter(self, record: StationRecord, proof: Proof, version: Version, remote: str = "") -> Entry:
         if self.refusal is not None:
             raise self.refusal
+        if self.lag:
+            self.lag.pop(0)()
+        if (now := self._registry.records.get(record.identity)) is None or not now.admits_like(record):
+            raise RecordChanged
         self.entered.append((record.identity, proof, version))
         return Entry(SimpleNamespace(identity=record.identity), 1, proof, remote)  # type: ignore[arg-type]  # a stand-in
 
@@ -94,12 +104,14 @@ class Street:
     def __init__(self, limits: FailureLimits = LIMITS, *, note: bool = True) -> None:
         self.clock = Clock()
         self.registry = Registry()
-        self.directory = Directory()
+        self.directory = Directory(self.registry)
         self.tally = Tally()
         self.events: list[SecurityEvent] = []
         self.pending: list[tuple[str, dict[str, str], str]] = []
         self.bridged: tuple[Version, ...] = tuple(Version)
         """What can be bridged to the stations' backend."""
+        self.remembered: dict[str, StationRecord] = {}
+        """What stations were let in by before."""
         self.failures = Failures(limits, clock=self.clock)
         with patch.object(passwords, "N", CHEAP):
             self.passwords = passwords.PasswordChecker(clock=self.clock)
@@ -116,6 +128,7 @@ class Street:
             failures=self.failures,
             may_speak=self._may_speak,
             pending=self if note else None,
+            remembered=self.remembered.get,
         )
 
     def __enter__(self) -> Self:

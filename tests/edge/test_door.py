@@ -15,7 +15,7 @@ from gateway.session.ports import Provisional, StoreAway
 from gateway.session.security import Kind
 from gateway.transport import Accept, AcceptThenClose, Refuse
 from gateway.wire.versions import Version
-from tests.edge.street import PASSWORD, RULES, STORED, Street, basic, cheap_hash
+from tests.edge.street import PASSWORD, PROFILE_2, PROFILE_3, RULES, STORED, Street, basic, cheap_hash
 
 PLAIN = EntryRules("plain", "/ocpp/{identity}", frozenset({1}), networks=[ipaddress.ip_network("10.0.0.0/8")])
 
@@ -143,7 +143,8 @@ async def test_a_station_that_is_pinned_to_a_version_speaks_that_one(street: Str
 async def test_a_held_identity_a_removed_one_and_a_store_that_is_away(street: Street) -> None:
     street.directory.refusal = Held("alive")
     assert (await street.knock(headers=basic("CS1"))).status == 409
-    street.directory.refusal = KeyError("CS1")
+    street.directory.refusal = None
+    street.directory.lag = [lambda: street.registry.records.pop("CS1")]
     assert (await street.knock(headers=basic("CS1"))).status == 401
     street.registry.failure = StoreAway("store voltgate.db: the disk is full; make room")
     away = await street.knock(headers=basic("CS1"))
@@ -226,3 +227,63 @@ async def test_only_what_its_backend_can_be_reached_from_is_spoken(
         assert isinstance(verdict, AcceptThenClose)
         assert "CS1 speaks ocpp1.6, which can't be bridged" in logs[0]["detail"]
         assert [event.kind for event in street.events] == [Kind.UNSUPPORTED_VERSION]
+
+
+async def test_who_is_remembered_comes_in_by_its_certificate_without_a_look_at_the_registry(street: Street) -> None:
+    street.remembered["CS3"] = PROFILE_3
+    assert isinstance(await street.knock("/ocpp/CS3", certificate=b"SN3"), Accept)
+    assert (street.registry.asked, street.directory.entered[0][1].profile) == (0, 3)
+
+
+async def test_a_password_is_compared_with_what_the_registry_says_now(street: Street) -> None:
+    street.remembered["CS1"] = PROFILE_2
+    street.change("CS1", password_hash=cheap_hash("another horse battery"))
+    assert (await street.knock(headers=basic("CS1"))).status == 401
+    assert isinstance(await street.knock(headers=basic("CS1", "another horse battery")), Accept)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "shown", "reason"),
+    [
+        ({"serial": "SN9"}, {}, b"SN9", Reason.CERTIFICATE),
+        ({"pinned_version": None}, {"pinned_version": Version.V16}, b"SN3", Reason.PINNED_VERSION),
+        ({"minimum_profile": 3}, {"minimum_profile": 4}, b"SN3", Reason.DOWNGRADE),
+    ],
+)
+async def test_nobody_comes_in_by_what_was_true_before(
+    street: Street, before: dict[str, Any], now: dict[str, Any], shown: bytes, reason: Reason
+) -> None:
+    street.remembered["CS3"] = replace(PROFILE_3, **before)
+    street.change("CS3", **now)
+    assert not isinstance(await street.knock("/ocpp/CS3", certificate=shown), Accept)
+    assert (street.directory.entered, street.tally.refused_entries) == ([], {reason.label: 1})
+
+
+async def test_nobody_is_refused_by_what_was_true_before(street: Street) -> None:
+    street.remembered["CS3"] = replace(PROFILE_3, serial="SN9", pinned_version=Version.V16)
+    assert isinstance(await street.knock("/ocpp/CS3", certificate=b"SN3"), Accept)
+    assert (street.registry.asked, street.events) == (1, [])
+
+
+async def test_a_remembered_station_that_was_removed_is_unknown(street: Street) -> None:
+    street.remembered["CS3"] = PROFILE_3
+    del street.registry.records["CS3"]
+    refused = await street.knock("/ocpp/CS3", certificate=b"SN3", rules=replace(RULES, unknown_status=404))
+    assert refused.status == 404
+    assert [identity for identity, *_ in street.pending] == ["CS3"]
+
+
+@pytest.mark.parametrize("is_remembered", [True, False])
+async def test_what_changes_while_it_is_decided_is_decided_anew(street: Street, *, is_remembered: bool) -> None:
+    if is_remembered:
+        street.remembered["CS3"] = PROFILE_3
+    street.directory.lag = [lambda: street.change("CS3", serial="SN9")]
+    assert (await street.knock("/ocpp/CS3", certificate=b"SN3")).status == 401
+    assert street.tally.refused_entries == {"certificate": 1}
+
+
+async def test_while_the_registry_changes_without_end_it_is_to_come_again(street: Street) -> None:
+    street.directory.lag = [lambda: street.change("CS3", group="north"), lambda: street.change("CS3", group="south")]
+    later = await street.knock("/ocpp/CS3", certificate=b"SN3")
+    assert (later.status, street.events, street.directory.entered) == (503, [], [])
+    assert int(later.headers["Retry-After"]) > 0

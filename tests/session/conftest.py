@@ -15,7 +15,7 @@ from gateway.bridge.ports import PeerUnavailable
 from gateway.session.boot_notification import BootRules
 from gateway.session.peer import Handler as Handle
 from gateway.session.peer import Peer
-from gateway.session.ports import BootStatus, Proof, Provisional, StaleEpoch, StationRecord
+from gateway.session.ports import BootStatus, Proof, Provisional, RecordChanged, StaleEpoch, StationRecord, Taken
 from gateway.session.security import SecurityEvent
 from gateway.session.stages import STATION_201, Side
 from gateway.session.station import Station
@@ -219,6 +219,18 @@ class FakeRegistry:
         self.epochs[identity] += 1
         self.takes.append((identity, profile))
         return self.epochs[identity]
+
+    async def confirm(self, record: StationRecord) -> None:
+        """RecordChanged unless the record is what is registered."""
+        found = self.records.get(record.identity)
+        if found is None or not found.admits_like(record):
+            raise RecordChanged
+
+    async def let_in(self, record: StationRecord, profile: int, version: Version) -> Taken:
+        """Return the next epoch, unless the record has changed."""
+        await self.confirm(record)
+        epoch = await self.take(record.identity, profile, version)
+        return Taken(epoch, self.records[record.identity])
 
     async def save_boot(
         self, identity: str, epoch: int, status: BootStatus, interval: int, payload: Json, *, reported: bool

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 from gateway.bridge.books import Books
 from gateway.session.boot_notification import BootRules
 from gateway.session.directory import GOING_AWAY, PROBE_TIMEOUT, Directory, Entry, Held
-from gateway.session.ports import Proof, Provisional, StationRecord
+from gateway.session.ports import Proof, Provisional, RecordChanged, StationRecord
 from gateway.session.replacements import FREE, WAIT_FIRST
 from gateway.session.security import Kind
 from gateway.session.station import Station
@@ -277,14 +278,25 @@ async def test_one_entry_opens_once(hall: Hall) -> None:
 
 
 async def test_a_station_that_was_removed_meanwhile_does_not_enter(hall: Hall, settle: Settle) -> None:
-    del hall.registry.epochs["CS1"]
-    with pytest.raises(KeyError):
+    del hall.registry.records["CS1"]
+    with pytest.raises(RecordChanged):
         await hall.comes()
     assert (len(hall.directory), hall.built) == (0, [])
 
     hall.registry.add(hall.record)
     await hall.comes()
     assert len(hall.directory) == 1
+
+
+async def test_who_may_not_come_in_any_more_displaces_nobody(hall: Hall) -> None:
+    talk = await hall.comes()
+    talk.socket.pong = False
+    hall.registry.add(replace(hall.record, serial="SN9"))
+    with pytest.raises(RecordChanged):
+        await hall.comes()
+    assert (talk.socket.closed, hall.present().is_connected, hall.present().epoch) == ([], True, 1)
+    await hall.comes(record=hall.registry.records["CS1"])
+    assert hall.present().record.serial == "SN9"
 
 
 async def test_the_call_in_work_is_finished_before_the_station_leaves(hall: Hall, settle: Settle) -> None:

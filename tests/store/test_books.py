@@ -3,13 +3,13 @@
 import pytest
 
 from gateway.bridge.books import Connector, Page, Transaction, TransactionState
-from gateway.session.ports import BootStatus
+from gateway.session.ports import BootStatus, RecordChanged, StationRecord
 from gateway.store.books import Standing, StoredBooks
 from gateway.store.connectors import Connectors
 from gateway.store.database import Database
 from gateway.store.journal import Journal
 from gateway.store.pages import Pages
-from gateway.store.stations import NotRegistered, Stations
+from gateway.store.stations import Stations
 from gateway.wire.versions import Version
 
 
@@ -92,14 +92,16 @@ async def test_taking_a_station_reads_its_books(database: Database) -> None:
     stations, stored = Stations(database), StoredBooks(database)
     await stations.add("CS1", profile=1, serial=None, backend=None, password_hash=None)
     await stored.belong("CS1", {"name": "legacy"}, is_new=True)
-    epoch, books, depth = await stored.take("CS1", 2, Version.V201)
-    assert (books.page(Page.BACKEND), depth) == ({"name": "legacy"}, 0)
-    assert await stations.take("CS1", 0) == epoch + 1
+    before = await stations.find("CS1")
+    assert before is not None
+    taken, books, depth = await stored.let_in(before, 2, Version.V201)
+    assert (taken.record, books.page(Page.BACKEND), depth) == (before, {"name": "legacy"}, 0)
+    assert await stations.take("CS1", 0) == taken.epoch + 1
     record = await stations.find("CS1")
     assert record is not None
     assert (record.minimum_profile, record.version) == (2, Version.V201)
 
 
 async def test_who_is_not_registered_is_not_taken(database: Database) -> None:
-    with pytest.raises(NotRegistered):
-        await StoredBooks(database).take("CS9", 2, Version.V201)
+    with pytest.raises(RecordChanged):
+        await StoredBooks(database).let_in(StationRecord("CS9", 2), 2, Version.V201)

@@ -1,7 +1,9 @@
 """Writes that share a commit: each by itself, in order, and none without its caller."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,22 @@ async def outcomes_of(*tasks: asyncio.Task[Any]) -> list[Any]:
 async def test_one_by_itself(table: Table) -> None:
     assert await table.add(1) == 1
     assert (await table.numbers(), table.groups) == ([1], [1])
+
+
+@pytest.mark.parametrize("together", [1, 2])
+async def test_what_is_read_before_it_is_written_over_is_of_the_same_time(
+    table: Table, tmp_path: Path, together: int
+) -> None:
+    def work(connection: Connection) -> int:
+        (count,) = connection.exec_driver_sql("SELECT count(*) FROM numbers").scalars()
+        other = sqlite3.connect(tmp_path / "x.db", timeout=0)
+        with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("INSERT INTO numbers VALUES (-1)")
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (?)", (count,))
+        return int(count)
+
+    assert await asyncio.gather(*(table.commit.write(work) for _ in range(together))) == list(range(together))
+    assert await table.numbers() == list(range(together))
 
 
 async def test_those_who_wait_share_a_commit_in_their_order(table: Table) -> None:

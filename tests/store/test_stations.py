@@ -8,7 +8,7 @@ import pytest
 
 from gateway.bridge.books import Connector, Transaction, TransactionState
 from gateway.session.identity import IdentityRejected
-from gateway.session.ports import BootStatus, JournalEntry, StaleEpoch, StationRecord
+from gateway.session.ports import BootStatus, JournalEntry, RecordChanged, StaleEpoch, StationRecord
 from gateway.session.quarantine import REFUSED, Why
 from gateway.store.certificates import Certificates
 from gateway.store.connectors import Connectors
@@ -420,3 +420,45 @@ async def test_what_was_set_aside_and_certified_outlives_the_station(
     await stations.remove("CS1")
     assert [message.id for message in await quarantine.list("CS1")] == [entry.id]
     assert await certificates.key_owner("ab") == "CS1"
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments"),
+    [
+        ("set_serial", {"serial": "SN9"}),
+        ("set_password", {"password_hash": "another"}),
+        ("offer_password", {"password_hash": "another"}),
+        ("allow", {"expired": True}),
+        ("allow", {"downgrade": True}),
+        ("pin_version", {"version": Version.V16}),
+        ("set_group", {"group": "north"}),
+        ("set_backend", {"backend": "other"}),
+        ("take", {"profile": 3}),
+        ("remove", {}),
+    ],
+)
+async def test_nobody_is_let_in_by_a_record_that_has_changed(
+    stations: Stations, change: str, arguments: dict[str, object]
+) -> None:
+    before = await stations.add("CS1", profile=1, serial="SN1", backend=None, password_hash="hash")
+    await getattr(stations, change)("CS1", **arguments)
+    with pytest.raises(RecordChanged):
+        await stations.confirm(before)
+    now = await stations.find("CS1")
+    with pytest.raises(RecordChanged):
+        await stations.let_in(before, 3, Version.V16)
+    assert await stations.find("CS1") == now
+
+
+async def test_who_is_let_in_gets_the_record_as_it_was_right_before(stations: Stations) -> None:
+    before = await stations.add("CS1", profile=1, serial="SN1", backend=None, password_hash=None)
+    epoch = await stations.take("CS1", 0, Version.V16)
+    await stations.save_boot("CS1", epoch, BootStatus.ACCEPTED, 300, {"reason": "PowerUp"}, reported=False)
+    booted = await stations.find("CS1")
+    await stations.confirm(before)
+    taken = await stations.let_in(before, 2, Version.V201)
+    assert (taken.epoch, taken.record) == (epoch + 1, booted)
+    assert taken.record.version is Version.V16
+    after = await stations.find("CS1")
+    assert after is not None
+    assert (after.minimum_profile, after.version) == (2, Version.V201)
