@@ -1,5 +1,6 @@
 """Public keys: which are accepted, and which are known to be weak whatever their size (A00.FR.501 to 504)."""
 
+import functools
 import hashlib
 import math
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.profiles import KeyPolicy, Range
@@ -16,6 +18,8 @@ STRONG_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 """What a certificate or CRL may be signed with (A00.FR.506), by pyca's names."""
 SHORT_IDENTIFIER: Final = 8
 """Octets of a key identifier by method 2 of RFC 5280 4.2.1.2."""
+NAMED_MAX: Final = 4096
+"""Certificates whose fingerprint is remembered: as many as paths are (``pki.paths``)."""
 FERMAT_ROUNDS: Final = 100
 """Tries at factoring a modulus whose primes lie close together (CVE-2022-26320)."""
 
@@ -47,6 +51,12 @@ def check_key(key: object, policy: KeyPolicy) -> PublicKey:
         _check_rsa(key, policy.rsa_bits)
         return key
     raise KeyRefused("only ECDSA and RSA keys are accepted")
+
+
+@functools.lru_cache(maxsize=NAMED_MAX)
+def certificate_fingerprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of the certificate's DER, in lower-case hex; at each accept it is asked for several times."""
+    return certificate.fingerprint(SHA256()).hex()
 
 
 def fingerprint(key: CertificatePublicKeyTypes) -> str:

@@ -5,7 +5,6 @@ from datetime import date, datetime
 
 import structlog
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.app.authorities import Authorities
@@ -14,6 +13,7 @@ from gateway.store.certificate_records import FOREIGN, SEEN, CertificateRecord, 
 from gateway.store.certificate_uses import CertificateUses
 from pki.anchors import is_issued_by
 from pki.authority import AuthorityError
+from pki.keys import certificate_fingerprint
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ class CertificatesAtDoors:
 
     async def shown(self, identity: str, leaf: x509.Certificate, issuer: x509.Certificate | None = None) -> None:
         """A station was let in with this certificate, which ``issuer`` is known to have signed. Raises StoreAway."""
-        fingerprint = leaf.fingerprint(SHA256()).hex()
+        fingerprint = certificate_fingerprint(leaf)
         noted = fingerprint, self._clock().date()
         if self._noted.get(identity) == noted:
             return

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from gateway.edge.refusals import CertificateRejected, Reason
 from gateway.session.ports import Provisional, StationRecord
+from pki.keys import certificate_fingerprint
 from pki.paths import PathRejected, VerifiedLeaf, check_name, check_organization
 from pki.revocation import Finding, RevocationSource, Status
 
@@ -110,7 +110,7 @@ class StationCertificateCheck:
 
         Serial numbers can be given to another station; the key and the certificate stay where they are.
         """
-        other = await self._other_owner(identity, path[0].fingerprint(SHA256()).hex())
+        other = await self._other_owner(identity, certificate_fingerprint(path[0]))
         return None if other is None else f"the certificate was issued to {other}, which is still registered"
 
     def _find_path(
@@ -144,7 +144,7 @@ class StationCertificateCheck:
     def _why_revoked_here(self, path: Path) -> str | None:
         """Look at all but the root, which is trusted because the configuration says so."""
         for each in path[:-1] or path:
-            if self._revoked_here(each.fingerprint(SHA256()).hex()):
+            if self._revoked_here(certificate_fingerprint(each)):
                 return f"revoked here: certificate {each.serial_number:x}"
         return None
 

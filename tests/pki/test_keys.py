@@ -2,15 +2,17 @@
 
 import hashlib
 import math
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.issuing import new_ec_key
-from pki.keys import KeyRefused, check_key, curve_name, fingerprint, subject_key_identifier
+from pki.keys import KeyRefused, certificate_fingerprint, check_key, curve_name, fingerprint, subject_key_identifier
 from pki.profiles import Curve, KeyPolicy, Range, charging_station, secc
 
 POLICY = charging_station().keys
@@ -138,3 +140,15 @@ def test_the_name_of_a_curve() -> None:
     assert curve_name(new_ec_key("P-384").public_key()) == "P-384"
     assert curve_name(ec.generate_private_key(ec.SECP256K1()).public_key()) is None
     assert curve_name(ed25519.Ed25519PrivateKey.generate().public_key()) is None
+
+
+def test_a_certificate_is_named_by_its_own_octets(ec_key: ec.EllipticCurvePrivateKey) -> None:
+    def certificate(serial: int) -> x509.Certificate:
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "CS1")])
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        builder = x509.CertificateBuilder(name, name, ec_key.public_key(), serial, start, start + timedelta(days=1))
+        return builder.sign(ec_key, SHA256())
+
+    first, second = certificate(1), certificate(2)
+    for each in (first, second, first):
+        assert certificate_fingerprint(each) == hashlib.sha256(each.public_bytes(Encoding.DER)).hexdigest()
