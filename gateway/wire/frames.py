@@ -11,6 +11,7 @@ from gateway.wire.versions import Version
 CALL: Final = 2
 CALLRESULT: Final = 3
 CALLERROR: Final = 4
+_ANSWERS: Final = frozenset({CALLRESULT, CALLERROR})
 
 MESSAGE_ID_MAX: Final = 36
 """Characters of a messageId (OCPP-J 2.0.1 Part 4, 4.1.4)."""
@@ -91,7 +92,7 @@ def decode(text: bytes) -> Frame:
     # bool is an int to Python: `true` as message type must not pass for 1.
     if type(kind) is not int:
         raise FrameRejected(ErrorCode.RPC_FRAMEWORK_ERROR, "the message type is not an integer")
-    is_answer = kind in {CALLRESULT, CALLERROR}
+    is_answer = kind in _ANSWERS
     message_id = frame[1] if len(frame) > 1 else None
     if type(message_id) is not str or not 0 < len(message_id) <= MESSAGE_ID_MAX:
         raise FrameRejected(
@@ -117,7 +118,7 @@ def _unacceptable(text: bytes, reason: str) -> FrameRejected:
     if head is None:
         return FrameRejected(code, reason, is_json=False)
     kind, message_id = head.groups()
-    is_answer = int(kind) in {CALLRESULT, CALLERROR}
+    is_answer = int(kind) in _ANSWERS
     return FrameRejected(code, reason, message_id=message_id.decode(), is_answer=is_answer, is_json=False)
 
 

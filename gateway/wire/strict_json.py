@@ -14,7 +14,9 @@ MAX_DEPTH: Final = 32
 """Nested arrays and objects of one frame; the deepest official schema needs 12."""
 MAX_INTEGER: Final = 2**63 - 1
 """Largest magnitude of a number; OCPP's own integers are 32 bits wide."""
+_MIN_INTEGER: Final = -MAX_INTEGER
 _MAX_FLOAT: Final = float(MAX_INTEGER)
+_MIN_FLOAT: Final = -_MAX_FLOAT
 _NUL: Final = rb"\u0000"
 """Escaped in a string. No honest peer sends it, and not every database can keep it."""
 _ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -49,34 +51,28 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
-def _check(root: dict[str, Any] | list[Any]) -> None:  # noqa: C901 - one loop: every value of every frame goes through
-    """Walk level by level: depth is the number of levels, and no recursion can be exhausted."""
-    level: list[Any] = [root]
-    for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for container in level:
-            is_respelt = False
-            for value in container.values() if type(container) is dict else container:
-                kind = type(value)
-                if kind is str:
-                    continue
-                if kind is dict or kind is list:
-                    below.append(value)
-                elif kind is int:
-                    if not -MAX_INTEGER <= value <= MAX_INTEGER:
-                        raise JsonRejected("a number of more than 63 bits")
-                elif kind is float:
-                    # Infinity, which 1e400 is to a float, is out of bounds too.
-                    if not -_MAX_FLOAT < value < _MAX_FLOAT:
-                        raise JsonRejected("a number of more than 63 bits")
-                    if value.is_integer():
-                        is_respelt = True
-            if is_respelt:
-                _spell_integers(container)
-        if not below:
-            return
-        level = below
-    raise JsonRejected(f"nested deeper than {MAX_DEPTH} levels")
+def _check(container: Any, levels: int = MAX_DEPTH) -> None:  # noqa: C901 - every value of every frame goes through
+    """Look at all that a container holds. The recursion ends with the levels that are left: it can't be exhausted."""
+    if not levels:
+        raise JsonRejected(f"nested deeper than {MAX_DEPTH} levels")
+    is_respelt = False
+    for value in container.values() if type(container) is dict else container:
+        kind = type(value)
+        if kind is str:
+            continue
+        if kind is dict or kind is list:
+            _check(value, levels - 1)
+        elif kind is int:
+            if not _MIN_INTEGER <= value <= MAX_INTEGER:
+                raise JsonRejected("a number of more than 63 bits")
+        elif kind is float:
+            # Infinity, which 1e400 is to a float, is out of bounds too.
+            if not _MIN_FLOAT < value < _MAX_FLOAT:
+                raise JsonRejected("a number of more than 63 bits")
+            if value.is_integer():
+                is_respelt = True
+    if is_respelt:
+        _spell_integers(container)
 
 
 def _spell_integers(container: Any) -> None:

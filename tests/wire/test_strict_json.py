@@ -128,6 +128,26 @@ def test_the_depth_is_that_of_the_deepest_branch() -> None:
         loads(b"[[],{}," + nested(MAX_DEPTH) + b",1]")
 
 
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["[%s]", '{"a":%s}', '[{},"x",%s,1.0]', '{"a":2e0,"b":[],"c":%s,"d":{}}']),
+        min_size=MAX_DEPTH - 3,
+        max_size=MAX_DEPTH + 2,
+    )
+)
+def test_the_depth_is_counted_through_any_mixture_of_arrays_and_objects(levels: list[str]) -> None:
+    text = "[]"
+    for level in levels:
+        text = level % text
+
+    if len(levels) < MAX_DEPTH:
+        assert loads(text.encode()) == json.loads(text)
+    else:
+        with pytest.raises(JsonRejected, match="nested deeper than 32 levels"):
+            loads(text.encode())
+
+
 @pytest.mark.parametrize("form", [b"%d", b"[%d]", b'{"a":%d}', b'{"a":[0,{"b":%d}]}'])
 def test_a_number_is_taken_at_its_limit_and_not_one_past_it(form: bytes) -> None:
     for sign in (1, -1):
