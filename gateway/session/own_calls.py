@@ -12,7 +12,7 @@ from gateway.session.tally import Outcome, Tally
 from gateway.wire import frames
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.rpc import Rpc, Stray, Ticket, TooManyWaiting
-from gateway.wire.schemas import operation, operations
+from gateway.wire.schemas import operations
 from policies.words import Kind
 
 
@@ -55,7 +55,7 @@ class OwnCalls:
         """
         if self._socket is None:
             raise NotSent("not connected")
-        known = self._operations.get(action) or operation(self._side.version, action)
+        known = self._operations[action]
         try:
             payload = self._stages.outgoing(known, Kind.CALL, action, payload)
         except Answered as instead:
@@ -97,6 +97,7 @@ class OwnCalls:
             self._pump()
 
     def _pump(self) -> None:
+        """Send the next one in line, if it may go."""
         while (socket := self._socket) is not None and self._rpc.may_call:
             call = self._rpc.next_call(self._loop.time())
             if call is None:
@@ -111,6 +112,7 @@ class OwnCalls:
                 self._sent(text)
             if self._timer is None:
                 self._timer = self._loop.call_later(self._seconds_left(), self._check_deadline)
+            return
 
     def _unwritable(self, call: frames.Call) -> None:
         self._log.error("not_sendable", action=call.action, reason="it can't be written as JSON")

@@ -8,7 +8,7 @@ from gateway.session.releasing import is_released
 from gateway.session.tally import Leg
 from gateway.wire.errors import ERROR_DESCRIPTION_MAX, CallError, ErrorCode, parse_code, spell
 from gateway.wire.frames import Call
-from gateway.wire.schemas import Operation, operation
+from gateway.wire.schemas import Operation, operations
 from gateway.wire.versions import Version
 from policies.words import PASSED, Kind, Outcome, Stage, Verdict
 
@@ -86,6 +86,7 @@ class Stages:
     def __init__(self, side: Side, guard: Inspector, log: Any) -> None:
         self._side = side
         self._protocol = side.version.value
+        self._operations = operations(side.version)
         self._inspect = guard.inspect
         self._log = log
         self._mended: frozenset[str] = frozenset()
@@ -194,7 +195,7 @@ class Stages:
 
     def _fitting(self, action: str, payload: Json) -> Json:
         """Return an answer that fits its schema. Raises CallError."""
-        schema = operation(self._side.version, action).response
+        schema = self._operations[action].response
         try:
             schema.check(payload)
         except CallError as error:

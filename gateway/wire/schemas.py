@@ -126,8 +126,22 @@ def _compile(name: str, text: str, version: Version) -> Schema:
     return Schema(name, schema, validator)
 
 
+class Operations(dict[str, Operation]):
+    """Every action of a version, with its schemas.
+
+    Asked by ``[]`` for one that the version doesn't know, it raises :class:`CallError` NotImplemented.
+    """
+
+    def __init__(self, version: Version, found: Mapping[str, Operation]) -> None:
+        super().__init__(found)
+        self._version = version
+
+    def __missing__(self, action: str) -> Operation:
+        raise CallError(ErrorCode.NOT_IMPLEMENTED, f"{self._version.value} has no such action")
+
+
 @functools.cache
-def operations(version: Version) -> Mapping[str, Operation]:
+def operations(version: Version) -> Operations:
     """Return every action of ``version`` with its schemas."""
     folder = (
         importlib.resources.files("ocpp") / _FOLDER[version] / "schemas"
@@ -144,7 +158,7 @@ def operations(version: Version) -> Mapping[str, Operation]:
         found[action] = Operation(
             _compile(action, texts[request], version), _compile(response, texts[response], version)
         )
-    return found
+    return Operations(version, found)
 
 
 def operation(version: Version, action: str) -> Operation:
@@ -152,7 +166,4 @@ def operation(version: Version, action: str) -> Operation:
 
     Raises :class:`CallError` NotImplemented when the version doesn't know it.
     """
-    found = operations(version).get(action)
-    if found is None:
-        raise CallError(ErrorCode.NOT_IMPLEMENTED, f"{version.value} has no such action")
-    return found
+    return operations(version)[action]
