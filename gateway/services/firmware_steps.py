@@ -1,6 +1,5 @@
 """The steps of an update: what they stand on, each on file before the next, and whoever watches hears of it."""
 
-import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from gateway.session.file_links import Links
 from gateway.session.firmware import FirmwareImage, NewUpdate, UpdateRecord, UpdateSource, UpdateState
 from gateway.session.ports import Backend, Bridge, StationRecord
 from gateway.session.security import SecurityLog
+from gateway.session.turn import Turn
 
 UNSENT: Final = frozenset({UpdateState.PREPARING, UpdateState.WAITING})
 """States in which the station has not heard of it."""
@@ -96,7 +96,7 @@ class UpdatedStation(ConnectedStation, Protocol):
     backend: Backend
 
     @property
-    def turn(self) -> asyncio.Lock:
+    def turn(self) -> Turn:
         """Held while a CALL of the station is in hand, or something is told in its place."""
 
 

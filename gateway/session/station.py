@@ -4,7 +4,6 @@ station's peer (schema, policy) -> boot gate -> the gateway's own services | the
 schema), and the answer back the same way. A backend's CALL walks the mirror image.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -30,6 +29,7 @@ from gateway.session.ports import (
     StoreAway,
 )
 from gateway.session.stages import NotSendable
+from gateway.session.turn import Turn
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.versions import Version
 from policies.answers import neutral_answer
@@ -106,10 +106,10 @@ class Station:
         self._services = services
         self._boot_rules = boot_rules
         self._boot = BootNotifications(self, registry, boot_rules, clock)
-        self.turn: Final = asyncio.Lock()
+        self.turn: Final = Turn()
         """Held while a CALL of the station is in hand, or one that a person has released."""
         self._answer_time = AnswerTime()
-        self._from_backend_turn = asyncio.Lock()
+        self._from_backend_turn = Turn()
 
     def __repr__(self) -> str:
         return f"<Station {self.identity} epoch={self.epoch} {self.gate} {self.peer}>"
@@ -256,7 +256,10 @@ class Station:
         async with self.turn:
             self._answer_time.begin(answer_by)
             try:
-                return await self._from_station(action, payload)
+                self.gate.check_from_station(action)
+                return await self._handle(action, payload)
+            except (PeerUnavailable, JournalFull, StaleEpoch, StoreAway) as error:
+                raise self._excuse(action, payload, error) from None
             finally:
                 self._answer_time.end()
 
@@ -269,23 +272,24 @@ class Station:
             self.gate.check_from_station(action)
             return await self.quarantine.keep(action, payload, verdict, verdict.payload or {})
 
-    async def _from_station(self, action: str, payload: Json) -> Json:
-        self.gate.check_from_station(action)
-        try:
-            return await self._handle(action, payload)
-        except PeerUnavailable as away:
-            if moves_money(action, payload):
-                raise Unanswerable(TRY_LATER, f"the backend gave no answer: {away}") from None
-            raise CallError(ErrorCode.GENERIC_ERROR, f"the backend gave no answer: {away}") from None
-        except JournalFull:
-            raise Unanswerable(TRY_LATER, "the journal of this station is full") from None
-        except StaleEpoch:
-            raise Unanswerable(TRY_LATER, "this station has another owner by now") from None
-        except StoreAway as away:
-            log.error("store_unavailable", identity=self.identity, action=action, reason=str(away))  # noqa: TRY400 - it says it all
-            if moves_money(action, payload) or action in QUEUED:
-                raise Unanswerable(TRY_LATER, "nothing can be kept safe now") from None
-            raise CallError(ErrorCode.INTERNAL_ERROR, "internal error") from None
+    def _excuse(
+        self, action: str, payload: Json, error: PeerUnavailable | JournalFull | StaleEpoch | StoreAway
+    ) -> CallError | Unanswerable:
+        """Return with what the station's CALL ends, for want of what it needs."""
+        match error:
+            case PeerUnavailable():
+                if moves_money(action, payload):
+                    return Unanswerable(TRY_LATER, f"the backend gave no answer: {error}")
+                return CallError(ErrorCode.GENERIC_ERROR, f"the backend gave no answer: {error}")
+            case JournalFull():
+                return Unanswerable(TRY_LATER, "the journal of this station is full")
+            case StaleEpoch():
+                return Unanswerable(TRY_LATER, "this station has another owner by now")
+            case StoreAway():
+                log.error("store_unavailable", identity=self.identity, action=action, reason=str(error))
+                if moves_money(action, payload) or action in QUEUED:
+                    return Unanswerable(TRY_LATER, "nothing can be kept safe now")
+                return CallError(ErrorCode.INTERNAL_ERROR, "internal error")
 
     async def _handle(self, action: str, payload: Json) -> Json:
         if self.books.quarantined and self.quarantine.follows(action, payload):

@@ -14,6 +14,7 @@ from gateway.services.firmware_steps import UNSENT, Surroundings
 from gateway.services.firmware_updates import FirmwareUpdates
 from gateway.session.firmware import FirmwareImage, ImageState, NewUpdate, UpdateRecord, UpdateSource, UpdateState
 from gateway.session.ports import StationRecord, StoreAway
+from gateway.session.turn import Turn
 from gateway.wire.versions import Version
 from tests.services.conftest import KeptEvents, Owned, ScriptedStation, settle
 
@@ -79,7 +80,7 @@ class UpdatedStation(ScriptedStation):
     def __init__(self, version: Version = Version.V201, identity: str = "CS1") -> None:
         super().__init__(version=version, record=StationRecord(identity, 2))
         self.boot: Json | None = BOOT_16 if version is Version.V16 else BOOT_201
-        self.turn = asyncio.Lock()
+        self.turn = Turn()
         self.bridge: Any = self
         self.backend: Any = self
         self.is_up = True

@@ -14,6 +14,7 @@ from gateway.services.log_uploads import LogUploads
 from gateway.services.station_logs import StationLogs
 from gateway.session.firmware import LogRecord, LogState, NewLog
 from gateway.session.ports import StoreAway
+from gateway.session.turn import Turn
 from gateway.store.database import Database
 from gateway.store.log_files import LogFiles
 from gateway.store.station_logs import StationLogs as Book
@@ -61,7 +62,7 @@ class FakeStation:
     def __init__(self, version: Version = Version.V201, identity: str = "CS1") -> None:
         self.identity = identity
         self.version = version
-        self.turn = asyncio.Lock()
+        self.turn = Turn()
         self.backend = Leg()
         self.books = Books()
         self.books.page(Page.BACKEND)["name"] = "csms"
