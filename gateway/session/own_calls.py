@@ -15,6 +15,8 @@ from gateway.wire.rpc import Rpc, Stray, Ticket, TooManyWaiting
 from gateway.wire.schemas import operations
 from policies.words import Kind
 
+_CALL, _ANSWERED = Kind.CALL, Outcome.ANSWERED
+
 
 class OwnCalls:
     """Those to one peer, for the life of its WebSocket."""
@@ -57,7 +59,7 @@ class OwnCalls:
             raise NotSent("not connected")
         known = self._operations[action]
         try:
-            payload = self._stages.outgoing(known, Kind.CALL, action, payload)
+            payload = self._stages.outgoing(known, _CALL, action, payload)
         except Answered as instead:
             return instead.payload
         except NotSendable as error:
@@ -142,7 +144,7 @@ class OwnCalls:
             if not future.done():
                 future.set_exception(outcome)
             return
-        self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.ANSWERED)
+        self._tally.call(self._side.leg, "out", ticket.call.action, _ANSWERED)
         if not future.done():
             future.set_result(outcome)
 

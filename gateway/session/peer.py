@@ -33,6 +33,8 @@ POLICY_VIOLATION: Final = 1008
 TRY_LATER: Final = 1013
 """Close code when a message can't be kept safe now: the station queues it and comes back."""
 
+_NEW, _RESULT, _ANSWERED = Arrival.NEW, Kind.RESULT, Outcome.ANSWERED
+
 log = structlog.get_logger(__name__)
 
 
@@ -194,7 +196,7 @@ class Peer:
 
     def _arrived(self, call: frames.Call) -> None:
         arrival = self._rpc.arrived(call)
-        if arrival is Arrival.NEW:
+        if arrival is _NEW:
             self._inbox.append(call)
             self._rouse()
             if len(self._inbox) >= INBOX_HIGH and not self._paused and self._socket is not None:
@@ -250,7 +252,7 @@ class Peer:
         try:
             known = self._operations[call.action]
             answer = await self._answer_to(known, call)
-            answer = self._stages.outgoing(known, Kind.RESULT, call.action, answer)
+            answer = self._stages.outgoing(known, _RESULT, call.action, answer)
             text = frames.encode_result(call.message_id, answer)
         except InvalidAnswer as error:
             # The other side's fault: every other code would tell this one that its own payload is wrong.
@@ -265,7 +267,7 @@ class Peer:
             self._log.exception("handler_failed", action=self._label(call.action))
             self._refuse(call, CallError(ErrorCode.INTERNAL_ERROR, "internal error"))
             return
-        self._tally.call(self._side.leg, "in", call.action, Outcome.ANSWERED)
+        self._tally.call(self._side.leg, "in", call.action, _ANSWERED)
         self._rpc.answer(call.message_id)
         self._send(text)
 

@@ -15,7 +15,7 @@ from policies.words import PASSED, Kind, Outcome, Stage, Verdict
 REFUSED: Final = "refused by policy"
 """All that a peer hears of it; the log and the security event name the rule."""
 
-
+_CALL, _RESULT = Kind.CALL, Kind.RESULT
 _STOPPED: Final = frozenset({Outcome.DENIED, Outcome.ANSWERED, Outcome.QUARANTINED})
 """What a policy may decide of a message that a person has released, in vain."""
 
@@ -98,7 +98,7 @@ class Stages:
         Raises CallError, :class:`Answered`, :class:`Quarantined`.
         """
         known.request.check(call.payload)
-        verdict = self._inspect(self._side.incoming, Kind.CALL, self._protocol, call.action, call.payload)
+        verdict = self._inspect(self._side.incoming, _CALL, self._protocol, call.action, call.payload)
         if verdict is PASSED:
             return call.payload
         if verdict.outcome is Outcome.QUARANTINED:
@@ -111,7 +111,7 @@ class Stages:
         Raises :class:`NotSendable`; for a CALL :class:`Answered` too: as if the peer had answered it.
         """
         try:
-            (known.request if kind is Kind.CALL else known.response).check(payload)
+            (known.request if kind is _CALL else known.response).check(payload)
         except CallError as error:
             raise NotSendable(ErrorCode.INTERNAL_ERROR, error.description) from None
         verdict = self._inspect(self._side.outgoing, kind, self._protocol, action, payload)
@@ -138,7 +138,7 @@ class Stages:
         """
         try:
             payload = self._fitting(action, payload)
-            verdict = self._inspect(self._side.incoming, Kind.RESULT, self._protocol, action, payload)
+            verdict = self._inspect(self._side.incoming, _RESULT, self._protocol, action, payload)
             return payload if verdict is PASSED else self._decided(verdict, payload)
         except Answered as instead:
             return instead.payload

@@ -28,6 +28,10 @@ class Progress(enum.Enum):
     ABANDONED = "abandoned"
 
 
+# By names of this module, here and in the other rooms of the road: Python 3.11 takes long to find an enum's member.
+_WAITING, _OUTSTANDING, _ANSWERED = Progress.WAITING, Progress.OUTSTANDING, Progress.ANSWERED
+
+
 class Ticket:
     """One own CALL on its way; ``context`` belongs to the caller (a future, say)."""
 
@@ -36,7 +40,7 @@ class Ticket:
     def __init__(self, call: Call, context: Any) -> None:
         self.call = call
         self.context = context
-        self.progress = Progress.WAITING
+        self.progress = _WAITING
         self.deadline = 0.0
 
     def __repr__(self) -> str:
@@ -51,6 +55,9 @@ class Arrival(enum.Enum):
     """The same messageId is still being answered: one answer will do for both."""
     CROWDED = "crowded"
     """Too many are unanswered; the peer ignores the rule of one outstanding CALL."""
+
+
+_NEW = Arrival.NEW
 
 
 class Stray(enum.Enum):
@@ -112,7 +119,7 @@ class Rpc:
         if self._outstanding is not None or not self._waiting:
             return None
         ticket = self._waiting.pop(0)
-        ticket.progress = Progress.OUTSTANDING
+        ticket.progress = _OUTSTANDING
         ticket.deadline = now + self._timeout
         self._outstanding = ticket
         return ticket.call
@@ -122,7 +129,7 @@ class Rpc:
         message_id = answer if isinstance(answer, str) else answer.message_id
         ticket = self._outstanding
         if ticket is not None and ticket.call.message_id == message_id:
-            ticket.progress = Progress.ANSWERED
+            ticket.progress = _ANSWERED
             self._outstanding = None
             return ticket
         return Stray.LATE if message_id in self._forgotten else Stray.UNSOLICITED
@@ -142,7 +149,7 @@ class Rpc:
         if ticket is self._outstanding:
             self._outstanding = None
             self._forget(ticket)
-        elif ticket.progress is Progress.WAITING:
+        elif ticket.progress is _WAITING:
             self._waiting.remove(ticket)
         else:
             return
@@ -173,7 +180,7 @@ class Rpc:
         if len(self._unanswered) >= UNANSWERED_MAX:
             return Arrival.CROWDED
         self._unanswered.append(call.message_id)
-        return Arrival.NEW
+        return _NEW
 
     def answer(self, message_id: str) -> None:
         """Our answer to the peer's CALL goes out now."""
