@@ -33,6 +33,8 @@ class BootGate:
 
     def __init__(self, status: BootStatus) -> None:
         self._status = status
+        self.is_open = status is BootStatus.ACCEPTED
+        """True once the station was accepted: every message asks."""
         self._asked_for: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
@@ -43,14 +45,10 @@ class BootGate:
         """The answer to the last BootNotification."""
         return self._status
 
-    @property
-    def is_open(self) -> bool:
-        """True once the station was accepted."""
-        return self._status is BootStatus.ACCEPTED
-
     def answered(self, status: BootStatus) -> None:
         """BootNotification was answered with ``status``."""
         self._status = status
+        self.is_open = status is BootStatus.ACCEPTED
         self._asked_for = frozenset()
 
     def check_from_station(self, action: str) -> None:
