@@ -123,22 +123,28 @@ class Door:
 
     async def _recall(self, rules: EntryRules, request: UpgradeRequest, identity: str) -> Decision | None:
         """Decide by what the station was let in by before; None where nothing is known, or that doesn't let it in."""
-        if shown_certificate(rules, request) is not None and (known := self._remembered(identity)) is not None:
-            with suppress(NotAdmitted):
-                return await self._decide(rules, request, identity, known)
+        if shown_certificate(rules, request) is None or (known := self._remembered(identity)) is None:
+            return None
+        record, proof = await self._prover.prove(rules, request, identity, known)
+        with suppress(NotAdmitted):
+            return record, proof, await self._version(rules, request, record, proof)
         return None
 
-    async def _decide(
-        self, rules: EntryRules, request: UpgradeRequest, identity: str, known: StationRecord | None = None
-    ) -> Decision:
-        """Decide by what the registry says, or by ``known``."""
-        record, proof = await self._prover.prove(rules, request, identity, known)
+    async def _decide(self, rules: EntryRules, request: UpgradeRequest, identity: str) -> Decision:
+        """Decide by what the registry says."""
+        record, proof = await self._prover.prove(rules, request, identity)
+        return record, proof, await self._version(rules, request, record, proof)
+
+    async def _version(
+        self, rules: EntryRules, request: UpgradeRequest, record: StationRecord, proof: Proof
+    ) -> Version:
+        """Return the OCPP version that who has proven to be the station is to speak. Raises NotAdmitted."""
         if not may_use(proof.profile, record):
             raise NotAdmitted(
                 Reason.DOWNGRADE,
-                f"security profile {proof.profile}, but {identity} may not go below {record.minimum_profile}",
+                f"security profile {proof.profile}, but {record.identity} may not go below {record.minimum_profile}",
             )
-        return record, proof, _agree(rules, request, record, await self._may_speak(record))
+        return _agree(rules, request, record, await self._may_speak(record))
 
     async def _enter(self, record: StationRecord, proof: Proof, version: Version, remote: str) -> Entry:
         """Take the identity, and settle which of two passwords holds: not before the newcomer has won it."""

@@ -47,7 +47,8 @@ class Prover:
     ) -> tuple[StationRecord, Proof]:
         """Return the registered station, and how the newcomer proved to be it.
 
-        ``known`` is what was known of it before: a certificate is checked by that, and the registry isn't asked.
+        ``known`` is what was known of it before: a certificate is checked by that, and the registry is asked only
+        before it is refused.
         """
         credentials = _credentials(request)
         certificate = shown_certificate(rules, request)
@@ -79,12 +80,20 @@ class Prover:
                 certificate, chain, record or StationRecord(identity, minimum_profile=3)
             )
         except CertificateRejected as error:
+            # The registry's word is the last, but the check isn't done twice without need: for an identity that isn't
+            # registered it is done once.
+            if known is not None and await self._has_changed(known):
+                return await self._by_certificate(rules, request, identity, certificate, None)
             if record is not None:
                 raise NotAdmitted(error.reason, f"{identity}: {error}") from None
             path, provisional = (), None
         if record is None:
             raise self._unknown(rules, request, identity)
         return record, Proof(3, path=path, provisional=provisional)
+
+    async def _has_changed(self, known: StationRecord) -> bool:
+        now = await self._registry.find(known.identity)
+        return now is None or not now.admits_like(known)
 
     async def _by_password(
         self, rules: EntryRules, request: UpgradeRequest, identity: str, credentials: BasicCredentials

@@ -1,6 +1,7 @@
 """The door as a dialogue: who knocks how, and what they hear. Every refusal is written down and none is explained."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +12,11 @@ from gateway.edge.door import EntryRules
 from gateway.edge.failures import ADMISSIONS_PER_MINUTE
 from gateway.edge.refusals import CHALLENGE, Reason
 from gateway.session.directory import Held
-from gateway.session.ports import Provisional, StoreAway
+from gateway.session.ports import Provisional, StationRecord, StoreAway
 from gateway.session.security import Kind
 from gateway.transport import Accept, AcceptThenClose, Refuse
 from gateway.wire.versions import Version
-from tests.edge.street import PASSWORD, PROFILE_2, PROFILE_3, RULES, STORED, Street, basic, cheap_hash
+from tests.edge.street import PASSWORD, PROFILE_2, PROFILE_3, RULES, STORED, Street, basic, certificates, cheap_hash
 
 PLAIN = EntryRules("plain", "/ocpp/{identity}", frozenset({1}), networks=[ipaddress.ip_network("10.0.0.0/8")])
 
@@ -262,7 +263,26 @@ async def test_nobody_comes_in_by_what_was_true_before(
 async def test_nobody_is_refused_by_what_was_true_before(street: Street) -> None:
     street.remembered["CS3"] = replace(PROFILE_3, serial="SN9", pinned_version=Version.V16)
     assert isinstance(await street.knock("/ocpp/CS3", certificate=b"SN3"), Accept)
-    assert (street.registry.asked, street.events) == (1, [])
+    assert street.events == []
+
+
+@pytest.mark.parametrize("identity", ["CS3", "CS9"])
+async def test_who_is_refused_by_its_certificate_costs_the_same_known_or_not(street: Street, identity: str) -> None:
+    """Attack A1: the time that a refusal takes doesn't tell that a station of this identity was here."""
+    checked: list[str] = []
+
+    async def checking(certificate: bytes, chain: Sequence[bytes], record: StationRecord) -> Any:
+        checked.append(record.identity)
+        return await certificates(certificate, chain, record)
+
+    street.remembered["CS3"] = PROFILE_3
+    rules = replace(RULES, certificates=checking)
+    assert (await street.knock(f"/ocpp/{identity}", rules=rules, certificate=b"SN1")).status == 401
+    assert (checked, street.registry.asked) == ([identity], 1)
+
+    headers = basic("CS4")
+    assert (await street.knock(f"/ocpp/{identity}", headers, rules=rules, certificate=b"SN1")).status == 401
+    assert (checked, street.registry.asked) == ([identity], 1)
 
 
 async def test_a_remembered_station_that_was_removed_is_unknown(street: Street) -> None:
