@@ -14,6 +14,8 @@ QUIET: Final = 15.0
 APART: Final = 0.01
 """Seconds between two stations that are asked the first time, at least. After a storm all would be due at once: what
 they answer took the loop for seconds, and 25 KiB a station that the allocator never gave back, read in one turn."""
+LATEST: Final = 300.0
+"""Seconds that one waits at most: where more come for long than are asked, they are asked as fast as they come."""
 
 log = structlog.get_logger(__name__)
 
@@ -24,15 +26,19 @@ class SettlingIn:
     def __init__(self, tasks: Tasks, quiet: float = QUIET) -> None:
         self._tasks = tasks
         self._quiet = quiet
-        self._settling: set[Station] = set()
+        self._settling: dict[Station, asyncio.Task[None]] = {}
         self._next = 0.0
         """When the next station may be asked, by the clock of the loop."""
 
     def begin(self, station: Station) -> None:
         """The station has been accepted, or has come back."""
         if station not in self._settling:
-            self._settling.add(station)
-            self._tasks.spawn(self._settle(station), f"settle in {station.identity}")
+            self._settling[station] = self._tasks.spawn(self._settle(station), f"settle in {station.identity}")
+
+    def end(self, station: Station) -> None:
+        """The station's runtime is taken apart: who waits for its turn would keep it in memory until then."""
+        if (settling := self._settling.pop(station, None)) is not None:
+            settling.cancel()
 
     async def _settle(self, station: Station) -> None:
         try:
@@ -45,11 +51,11 @@ class SettlingIn:
         except StoreAway as away:
             log.error("station_not_settled", identity=station.identity, reason=str(away))  # noqa: TRY400 - it says it all
         finally:
-            self._settling.discard(station)
+            self._settling.pop(station, None)
 
     def _until_its_turn(self) -> float:
         """Return the seconds until a newcomer is asked: when it has been quiet, and after those that came before it."""
         now = asyncio.get_running_loop().time()
-        wait = max(self._quiet, self._next - now)
+        wait = max(self._quiet, min(self._next - now, LATEST))
         self._next = now + wait + APART
         return wait

@@ -320,6 +320,7 @@ class StationFactory:
             await self._save({identity: runtime})
             await runtime.legs.stop()
             runtime.is_apart = True
+            self._settling.end(runtime.station)
             self.left += 1
             # A station that was removed and registered anew meanwhile has a runtime of its own here.
             if self._runtimes.get(identity) is runtime:

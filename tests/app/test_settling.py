@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.app.settling import APART, QUIET, SettlingIn
+from gateway.app.settling import APART, LATEST, QUIET, SettlingIn
 from gateway.app.tasks import Tasks
 from gateway.session.ports import StoreAway
 
@@ -71,6 +71,41 @@ async def test_of_those_that_are_due_at_once_one_is_asked_after_the_other(monkey
         await station.settled.wait()
 
     assert waits == pytest.approx([QUIET, QUIET + APART, QUIET + 2 * APART])
+    await tasks.close()
+
+
+async def test_however_many_come_and_go_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def waiting(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", waiting)
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 100.0)
+    monkeypatch.setattr("gateway.app.settling.APART", LATEST / 3)
+    tasks, stations = Tasks(), [FakeStation(True) for _ in range(6)]
+    settling = SettlingIn(tasks)
+    for station in stations:
+        begin(settling, station)
+    for station in stations:
+        await station.settled.wait()
+
+    assert waits == pytest.approx([QUIET, *(QUIET + n * LATEST / 3 for n in (1, 2)), *[LATEST] * 3])
+    await tasks.close()
+
+
+async def test_who_has_left_is_not_kept_until_its_turn() -> None:
+    tasks, station, stays = Tasks(), FakeStation(True), FakeStation(True)
+    settling = SettlingIn(tasks)
+    begin(settling, station)
+    begin(settling, stays)
+    await asyncio.sleep(0)
+    settling.end(cast("Station", station))
+    settling.end(cast("Station", station))
+    await asyncio.sleep(0)
+    assert [task.get_name() for task in asyncio.all_tasks()].count("settle in CS1") == 1
     await tasks.close()
 
 

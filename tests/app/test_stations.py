@@ -366,6 +366,22 @@ async def test_a_station_that_was_accepted_is_asked_for_its_inventory_which_is_k
     await factory.close()
 
 
+async def test_nothing_of_a_station_that_has_left_waits_until_it_would_be_asked(
+    factory: StationFactory, foundation: Foundation
+) -> None:
+    record = await _registered(foundation)
+    epoch = await foundation.stations.take("CS1", 2, Version.V201)
+    await foundation.stations.save_boot("CS1", epoch, BootStatus.ACCEPTED, 300, {"reason": "PowerUp"}, reported=True)
+    entry = await factory.directory.enter(record, Proof(2), Version.V201)
+    peer = factory.sink(entry)
+    peer.connected(Socket())
+    (settling,) = [each for each in asyncio.all_tasks() if each.get_name() == "settle in CS1"]
+    peer.give_up("it is gone")
+    await factory.directory.close()
+    with pytest.raises(asyncio.CancelledError):
+        await settling
+
+
 @pytest.mark.parametrize(
     ("backend", "version", "knows"),
     [
