@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.bridge.books import Books, Json, Page
+from gateway.bridge.v201_v16 import device_model
 from gateway.bridge.v201_v16.device_model import (
     CHOICES_MAX,
     Facts,
@@ -142,16 +143,17 @@ def test_of_an_inventory_that_was_cut_nothing_is_missing() -> None:
     assert (is_known(books), is_missing(books, "x.y")) == (True, False)
 
 
-def test_what_is_known_already_is_not_written_again(new_entry: "NewEntry") -> None:
+def test_what_is_known_already_is_not_written_again(new_entry: "NewEntry", monkeypatch: pytest.MonkeyPatch) -> None:
     books = Books()
     entries = [read_entry(new_entry(AVAILABLE, "true", maxLimit=4))]
     enter_facts(books, entries)
     books.unsaved.clear()
+    monkeypatch.setattr(device_model, "_common", lambda _: pytest.fail("looked for, and nothing is new"))
 
     enter_facts(books, entries)
     assert books.unsaved == set()
     enter_facts(books, [read_entry(new_entry(AVAILABLE, "false", maxLimit=4))])
-    assert books.unsaved == {Page.DEVICE_MODEL}
+    assert books.unsaved == {Page.DEVICE_MODEL}, "of the value"
 
 
 def test_when_an_inventory_is_wanted() -> None:
