@@ -18,11 +18,12 @@ PATIENCE: Final = 30.0
 RECEIVE: Final = 4_096
 SPIN: Final = 0.002
 """Seconds before something is due from which on the generator doesn't sleep: epoll's clock has milliseconds."""
-SPINS: Final = len(os.sched_getaffinity(0)) < (os.cpu_count() or 1)
-"""Whether it never sleeps in a measured phase, since it has a core of its own.
+SPINS: Final = os.sched_getaffinity(0) < os.sched_getaffinity(os.getppid())
+"""Whether it never sleeps in a measured phase, since who began it gave it a core of its own.
 
 Who sends to a process that sleeps on another core pays for waking it, some 5 us in a virtual machine. A server that
-keeps the generator busy would never pay that, and a slower one each time: it is no cost of a server's own.
+keeps the generator busy would never pay that, and a slower one each time: it is no cost of a server's own. With one
+usable core of a machine that has more, server and generator have the same, and neither is bound to it.
 """
 
 Handlers = dict[int, Callable[[], None]]
