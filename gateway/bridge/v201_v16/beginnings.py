@@ -10,6 +10,8 @@ from gateway.bridge.books import Json, Page, Transaction
 from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.samples import REGISTER
 
+_PAGE = Page.BEGINNINGS
+
 BEGINNINGS_MAX: Final = 20
 """Transactions of one station whose begin is kept; each may have some KB of signatures."""
 
@@ -34,22 +36,22 @@ async def save(context: Context, tx: Transaction) -> None:
     values = context.memory.beginnings.pop(tx.station_tx, None)
     if values is None:
         return
-    kept = context.books.page(Page.BEGINNINGS)
+    kept = context.books.page(_PAGE)
     kept[tx.station_tx] = values
     while len(kept) > BEGINNINGS_MAX:
         del kept[next(iter(kept))]
         context.note("beginnings", "too many transactions wait for their start: what the oldest measured is left out")
-    await context.save_page_now(Page.BEGINNINGS)
+    await context.save_page_now(_PAGE)
 
 
 def of(context: Context, tx: Transaction) -> list[Json]:
     """Return what is kept of a transaction's begin."""
     found: list[Json] | None = context.memory.beginnings.get(tx.station_tx)
-    return found if found is not None else context.books.page(Page.BEGINNINGS).get(tx.station_tx, [])
+    return found if found is not None else context.books.page(_PAGE).get(tx.station_tx, [])
 
 
 def forget(context: Context, tx: Transaction) -> None:
     """It is delivered."""
     context.memory.beginnings.pop(tx.station_tx, None)
-    if context.books.page(Page.BEGINNINGS).pop(tx.station_tx, None) is not None:
-        context.books.changed(Page.BEGINNINGS)
+    if context.books.page(_PAGE).pop(tx.station_tx, None) is not None:
+        context.books.changed(_PAGE)

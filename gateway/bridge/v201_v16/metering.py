@@ -5,6 +5,8 @@ from gateway.bridge.v201_v16.connectors import locate
 from gateway.bridge.v201_v16.context import Context
 from gateway.bridge.v201_v16.samples import measured
 
+_REGISTERS = Page.REGISTERS
+
 
 async def relay_meter_values(context: Context, payload: Json) -> Json:
     """MeterValues of the station; evseId 0 is the main meter, connectorId 0.
@@ -27,7 +29,7 @@ def restore(books: Books) -> None:
 
     Of each EVSE's transactions only the newest counts: its meter may have been swapped since the others.
     """
-    registers = books.page(Page.REGISTERS)
+    registers = books.page(_REGISTERS)
     newest = {
         str(tx.evse_id): tx.last_register
         for tx in books.transactions.values()
@@ -39,6 +41,5 @@ def restore(books: Books) -> None:
 
 def note_register(books: Books, evse_id: int, wh: int) -> None:
     """Remember where the meter of an EVSE stands: a transaction without a register of its own begins there."""
-    page = Page.REGISTERS
-    books.page(page)[str(evse_id)] = wh
-    books.changed(page)
+    books.page(_REGISTERS)[str(evse_id)] = wh
+    books.changed(_REGISTERS)

@@ -13,6 +13,8 @@ from gateway.bridge.v201_v16.tokens import tag_for
 from gateway.bridge.v201_v16.transaction_event import TransactionEvent
 from gateway.wire.errors import CallError, ErrorCode
 
+_HELD = TransactionState.HELD
+
 ENDED_MAX: Final = 100
 """Ended transactions of one station that stay known for repeated events; the store reloads as many."""
 HELD_MAX: Final = 100
@@ -50,7 +52,7 @@ def is_repeat(context: Context, tx: Transaction, event: TransactionEvent) -> boo
     if event.kind == "Started":
         was_seen = event.seq_no == tx.last_seq_no and event.timestamp == tx.started_at
         # One that isn't counted has delivered the start, and not what was measured with it.
-        return was_seen or tx.is_over or (tx.state is not TransactionState.HELD and event.seq_no <= tx.last_seq_no)
+        return was_seen or tx.is_over or (tx.state is not _HELD and event.seq_no <= tx.last_seq_no)
     is_over = tx.is_over
     if is_over or event.kind == "Ended":
         return is_over
@@ -76,7 +78,7 @@ async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> N
         context.note(
             "sequence-order", "seqNo doesn't rise within a transaction: its events are told apart by their time"
         )
-    if tx.state is TransactionState.HELD:
+    if tx.state is _HELD:
         await _learn_start(context, tx, event)
     if event.kind == "Started":
         beginnings.keep(context, tx, event.meter_values)
@@ -243,7 +245,7 @@ def _last_register(books: Books, tx: Transaction) -> int | None:
 async def _make_room(context: Context) -> None:
     """Keep the books bounded, whatever a station makes up."""
     transactions = list(context.books.transactions.values())
-    held = [tx for tx in transactions if tx.state is TransactionState.HELD]
+    held = [tx for tx in transactions if tx.state is _HELD]
     for tx in held[: max(0, len(held) - HELD_MAX + 1)]:
         context.note("held-too-long", "a transaction without a token was given up: too many began after it")
         await context.ledger.close(tx)

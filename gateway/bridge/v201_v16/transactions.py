@@ -30,6 +30,8 @@ from gateway.bridge.v201_v16.transaction_state import (
 
 _Answer = TypeVar("_Answer")
 
+_HELD, _TO_STOP = TransactionState.HELD, Page.TO_STOP
+
 STOPS_MAX: Final = 100
 """Transactions of one station of whose stop something is kept; the oldest is one that the station lost."""
 _AUTHORIZATION_ENDS: Final = frozenset({"Deauthorized", "RemoteStop", "StopAuthorized"})
@@ -56,7 +58,7 @@ async def transaction_event(context: Context, payload: Json) -> Json:
         tx.deauthorized = True
     answer = {} if event.token is None else await _answer(context, tx, event, event.token, conf)
     await _publish(context, tx, event)
-    if tx.station_tx in context.books.page(Page.TO_STOP):
+    if tx.station_tx in context.books.page(_TO_STOP):
         await _stop_at_station(context, tx)
     return answer
 
@@ -82,7 +84,7 @@ async def started_late(context: Context, tx: Transaction, conf: Json) -> None:
         tx.deauthorized = True
         if not tx.is_over:
             _is_to_stop(context, tx)
-            await context.save_page_now(Page.TO_STOP)
+            await context.save_page_now(_TO_STOP)
             await _stop_at_station(context, tx)
             await context.save_changes()
 
@@ -91,7 +93,7 @@ async def _go_on(context: Context, tx: Transaction, event: TransactionEvent) -> 
     """Deliver what a Started or Updated event brings; return the StartTransaction.conf that came of it, if any."""
     own = event.meter_values if event.kind == "Updated" else []
     begun_with, conf = beginnings.of(context, tx), None
-    if tx.state is TransactionState.HELD:
+    if tx.state is _HELD:
         if not may_begin(context, tx):
             await _hold(context, tx, event, own)
             return None
@@ -136,7 +138,7 @@ async def _start(context: Context, tx: Transaction, *, seq_no: int | None) -> Js
 
 async def _end(context: Context, tx: Transaction, event: TransactionEvent) -> Json | None:
     """Deliver what an Ended event brings; return StopTransaction.conf, if it has come."""
-    if tx.state is TransactionState.HELD:
+    if tx.state is _HELD:
         if not account_for(context, tx, event):
             await _counted(tx, event.seq_no, context.ledger.close(tx))
             return None
@@ -156,7 +158,7 @@ async def _end(context: Context, tx: Transaction, event: TransactionEvent) -> Js
     # Not worth a write: what a restart finds of it again belongs to no transaction that runs.
     stop_tags.pop(tx.station_tx, None)
     memory.unlocking.discard(tx.station_tx)
-    context.books.page(Page.TO_STOP).pop(tx.station_tx, None)
+    context.books.page(_TO_STOP).pop(tx.station_tx, None)
     beginnings.forget(context, tx)
     return conf
 
@@ -206,7 +208,7 @@ async def _judge_token(context: Context, tx: Transaction, event: TransactionEven
     info = await verdict(context, token)
     is_refused = info is not None and info["status"] != "Accepted"
     tag = tag_for(context, token)
-    if tx.state is TransactionState.HELD and event.trigger != "StopAuthorized":
+    if tx.state is _HELD and event.trigger != "StopAuthorized":
         if is_refused and tx.id_tag == tag:
             tx.deauthorized = True
             await context.ledger.hold(tx)
@@ -258,18 +260,18 @@ async def _stop_at_station(context: Context, tx: Transaction) -> None:
     """
     answer = await context.ask_station("RequestStopTransaction", {"transactionId": tx.station_tx})
     if answer is not None and answer["status"] == "Accepted":
-        context.books.page(Page.TO_STOP).pop(tx.station_tx, None)
-        context.books.changed(Page.TO_STOP)
+        context.books.page(_TO_STOP).pop(tx.station_tx, None)
+        context.books.changed(_TO_STOP)
     else:
         context.note("refused-start", "the backend refused a transaction, and the station doesn't stop it when asked")
 
 
 def _is_to_stop(context: Context, tx: Transaction) -> None:
-    to_stop = context.books.page(Page.TO_STOP)
+    to_stop = context.books.page(_TO_STOP)
     to_stop[tx.station_tx] = True
     while len(to_stop) > STOPS_MAX:
         del to_stop[next(iter(to_stop))]
-    context.books.changed(Page.TO_STOP)
+    context.books.changed(_TO_STOP)
 
 
 def _is_refused(conf: Json) -> bool:
