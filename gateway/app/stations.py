@@ -276,7 +276,7 @@ class StationFactory:
             await self._save(dict(self._runtimes))  # some may leave meanwhile
 
     async def _save(self, runtimes: Mapping[str, _Runtime]) -> None:
-        registers = [each for runtime in runtimes.values() for each in runtime.ledger.take_registers()]
+        registers = [each for runtime in runtimes.values() for each in runtime.ledger.registers.take()]
         pages = [
             (identity, page, runtime.books.page(page))
             for identity, runtime in runtimes.items()
@@ -289,6 +289,8 @@ class StationFactory:
                 await self._on.pages.save_many(pages)
         except StoreAway as away:
             log.error("registers_not_saved", count=len(registers), reason=str(away))  # noqa: TRY400 - the text says it
+            for register in registers:
+                runtimes[register.identity].ledger.registers.give_back(register)
             for identity, page, _ in pages:
                 runtimes[identity].books.changed(page)
 

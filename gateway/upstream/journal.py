@@ -9,22 +9,25 @@ What the backend refuses (CALLERROR), and may take another time, keeps back the 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.bridge.ledger_words import ACTIONS, Step, addressed, enter_answer, judges_late, step_of
 from gateway.bridge.ports import NotSent, PeerUnavailable
-from gateway.session.ports import JournalEntry, JournalStore, Register, StaleEpoch, StoreAway
+from gateway.session.ports import JournalEntry, JournalStore, StaleEpoch, StoreAway
 from gateway.session.quarantine import Why
 from gateway.session.releasing import is_released, releasing
 from gateway.session.stages import NotSendable
 from gateway.upstream import offers
 from gateway.upstream.draining import Drains
 from gateway.upstream.offers import REFUSALS_MAX, KeptBack, LateAnswer, Outcome, SetAside
+from gateway.upstream.registers import Registers
 from gateway.wire.errors import CallError
 from gateway.wire.versions import Version
+
+_METER = Step.METER
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +60,8 @@ class JournaledLedger:
         self._identity = identity
         self._journal = journal
         self._transactions = transactions
+        self.registers: Final = Registers(identity, epoch, transactions)
+        """What went straight to the backend."""
         self._call = call
         self._is_up = is_up
         self._epoch = epoch
@@ -72,8 +77,6 @@ class JournaledLedger:
         """True while no entry waits but those of transactions that are kept back, or none at all."""
         self._rests = False
         """True while the journal is left alone until the retry: the backend or the store gave no answer."""
-        self._unsaved: dict[str, Transaction] = {}
-        """Transactions whose register is newer than the store's: their meter values went straight to the backend."""
         self._answered: dict[int, Json] = {}
         """By id: what the backend has answered to entries that could not be taken out of the journal yet."""
         self._sending = asyncio.Lock()
@@ -114,15 +117,6 @@ class JournaledLedger:
         """True when what is older of its transaction waits for the backend's trouble to end, or for a person."""
         return tx.station_tx in self._kept_back or tx.station_tx in self._withheld
 
-    def take_registers(self) -> list[Register]:
-        """Return the registers that the store doesn't have yet; the caller saves them."""
-        unsaved, self._unsaved = self._unsaved, {}
-        return [
-            Register(self._identity, self._epoch(), tx.station_tx, tx.last_register)
-            for tx in unsaved.values()
-            if tx.last_register is not None
-        ]
-
     # --- the bridge's ledger
 
     async def hold(self, tx: Transaction) -> None:
@@ -141,7 +135,7 @@ class JournaledLedger:
 
     async def meter(self, tx: Transaction, payload: Json) -> Json | None:
         """Deliver a message of a running transaction; return the answer, or None when the backend has given none."""
-        action = self._actions[Step.METER]
+        action = self._actions[_METER]
         if not self._is_clear_for(tx):
             await self._append(tx, action, payload)
             self._drain_soon()
@@ -153,12 +147,12 @@ class JournaledLedger:
                 self._log.warning("meter_values_journalled", reason=str(error))
                 failed = error
             else:
-                self._unsaved[tx.station_tx] = tx
+                self.registers.went_through(tx)
                 return answer
             is_done = self._only_kept_back
             entry = await self._append(tx, action, payload)
             if isinstance(failed, NotSendable):  # what our own side doesn't let out, it doesn't the next time either
-                outcome = await self._give_up(entry, tx, offers.why_refused(failed, Step.METER))
+                outcome = await self._give_up(entry, tx, offers.why_refused(failed, _METER))
             elif isinstance(failed, CallError):
                 outcome = Outcome.REFUSED
                 self._kept_back.add(tx.station_tx, attempts=0)
@@ -235,7 +229,7 @@ class JournaledLedger:
             self._drain_later()
             raise
         self._appended(tx)
-        self._unsaved.pop(tx.station_tx, None)
+        self.registers.saved(tx)
         return entry
 
     def _appended(self, tx: Transaction) -> None:

@@ -74,7 +74,7 @@ async def test_a_station_that_leaves_in_a_transaction_finds_its_register_again(
     ledger = factory._runtimes["CS1"].ledger
     for register, saving in ((5000, factory.save_registers()), (9500, factory.leave(station))):
         tx.last_register = register
-        ledger._unsaved["t1"] = tx
+        ledger.registers.went_through(tx)
         await saving
         assert [each.last_register for each in await foundation.journal.transactions("CS1")] == [register]
 

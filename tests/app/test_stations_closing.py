@@ -6,8 +6,8 @@ import pytest
 
 from gateway.app.foundation import Foundation
 from gateway.app.stations import StationFactory
-from gateway.bridge.books import Json, Page
-from gateway.session.ports import Proof, StoreAway
+from gateway.bridge.books import Json, Page, Transaction
+from gateway.session.ports import Proof, Register, StoreAway
 from gateway.session.station import Station
 from gateway.wire.versions import Version
 
@@ -113,3 +113,32 @@ async def test_saving_fails_while_a_station_leaves(foundation: Foundation, monke
     monkeypatch.setattr(foundation.pages, "save_many", save_many)
     await factory.save_registers()
     assert factory.live("CS1") is None
+
+
+async def test_what_a_store_that_is_away_did_not_take_is_saved_the_next_time(
+    foundation: Foundation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory = StationFactory(foundation)
+    station = await _entered(factory, foundation)
+    tx = station.books.transactions["t1"] = Transaction("t1", last_register=1500)
+    factory._runtimes["CS1"].ledger.registers.went_through(tx)
+    station.books.changed(Page.REGISTERS)
+    registers: list[Register] = []
+    slow = _SlowPages(foundation, monkeypatch)
+    slow.may_write.set()
+
+    async def save(_: object) -> None:
+        raise StoreAway("it is away")
+
+    async def save_registers(found: list[Register]) -> None:
+        registers.extend(found)
+
+    with monkeypatch.context() as away:
+        away.setattr(foundation.journal, "save_registers", save)
+        await factory.save_registers()
+    assert slow.written == []
+    monkeypatch.setattr(foundation.journal, "save_registers", save_registers)
+    await factory.save_registers()
+    assert registers == [Register("CS1", station.epoch, "t1", 1500)]
+    assert slow.written == ["CS1"]
+    await factory.close()

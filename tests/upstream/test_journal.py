@@ -149,14 +149,14 @@ async def test_meter_values_touch_no_disk_while_the_backend_answers(
 async def test_registers_that_went_straight_through_are_handed_out_once(desk: Desk) -> None:
     tx = desk.tx()
     await desk.ledger.start(tx, START)
-    assert desk.ledger.take_registers() == []
+    assert desk.ledger.registers.take() == []
     tx.last_register = 1500
     await desk.ledger.meter(tx, METER)
-    assert desk.ledger.take_registers() == [Register("CS1", 1, "t1", 1500)]
-    assert desk.ledger.take_registers() == []
+    assert desk.ledger.registers.take() == [Register("CS1", 1, "t1", 1500)]
+    assert desk.ledger.registers.take() == []
     await desk.ledger.meter(tx, METER)
     await desk.ledger.stop(tx, STOP)
-    assert desk.ledger.take_registers() == []
+    assert desk.ledger.registers.take() == []
 
 
 async def test_a_whole_session_while_the_backend_is_away_is_delivered_in_order(desk: Desk) -> None:

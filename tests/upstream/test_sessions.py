@@ -509,7 +509,7 @@ class Gateway:
 
     async def sweep(self) -> None:
         """What the process saves every ten seconds."""
-        await self.journal.save_registers(self.ledger.take_registers())
+        await self.journal.save_registers(self.ledger.registers.take())
         await self._save_page(Page.REGISTERS, self.books.page(Page.REGISTERS))
 
     async def come_up(self) -> None:
