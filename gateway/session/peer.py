@@ -20,7 +20,7 @@ from gateway.session.tally import Outcome, Tally
 from gateway.wire import frames
 from gateway.wire.errors import CallError, ErrorCode
 from gateway.wire.rpc import Arrival, Rpc, Stray
-from gateway.wire.schemas import Operation, operations
+from gateway.wire.schemas import operations
 from gateway.wire.versions import Version
 from policies.words import Kind, Verdict
 
@@ -232,12 +232,14 @@ class Peer:
                 self._paused = False
                 self._socket.resume()
             try:
-                await self._serve(call)
+                self._answer(call, await self._answer_to(call))
             except Unanswerable as refusal:
                 self._log.warning("not_answered", action=self._label(call.action), reason=refusal.reason)
                 self._count_in(call, Outcome.UNANSWERED)
                 self.close(refusal.code, refusal.reason)
                 return
+            except Exception as error:  # noqa: BLE001 - the peer hears InternalError, the log hears all
+                self._refuse(call, self._refusal(call, error))
             self._has_answered()
             del call  # or the last message would be kept for as long as the peer is silent
 
@@ -247,39 +249,35 @@ class Peer:
         if idle is not None and not idle.done():
             idle.set_result(None)
 
-    async def _serve(self, call: frames.Call) -> None:
-        """Answer one CALL, whatever happens in its handling but :class:`Unanswerable`."""
-        try:
-            known = self._operations[call.action]
-            answer = await self._answer_to(known, call)
-            answer = self._stages.outgoing(known, _RESULT, call.action, answer)
-            text = frames.encode_result(call.message_id, answer)
-        except InvalidAnswer as error:
-            # The other side's fault: every other code would tell this one that its own payload is wrong.
-            self._refuse(call, CallError(ErrorCode.GENERIC_ERROR, error.description))
-            return
-        except CallError as error:
-            self._refuse(call, error)
-            return
-        except Unanswerable:
-            raise
-        except Exception:  # noqa: BLE001 - the peer hears InternalError, the log hears all
-            self._log.exception("handler_failed", action=self._label(call.action))
-            self._refuse(call, CallError(ErrorCode.INTERNAL_ERROR, "internal error"))
-            return
-        self._tally.call(self._side.leg, "in", call.action, _ANSWERED)
-        self._rpc.answer(call.message_id)
-        self._send(text)
-
-    def _answer_to(self, known: Operation, call: frames.Call) -> Awaitable[Json]:
+    def _answer_to(self, call: frames.Call) -> Awaitable[Json]:
         """Return what gives the answer, when awaited: one frame less to go through at each step of the handling."""
         try:
-            payload = self._stages.incoming(known, call)
+            payload = self._stages.incoming(self._operations[call.action], call)
         except Answered as instead:
             return _at_once(instead.payload)
         except Quarantined as kept:
             return self._keep(call.action, call.payload, kept.verdict)
         return self._handle(call.action, payload)
+
+    def _answer(self, call: frames.Call, payload: Json) -> None:
+        """Send the answer. Raises NotSendable, and what an unwritable one does."""
+        payload = self._stages.outgoing(self._operations[call.action], _RESULT, call.action, payload)
+        text = frames.encode_result(call.message_id, payload)
+        self._tally.call(self._side.leg, "in", call.action, _ANSWERED)
+        self._rpc.answer(call.message_id)
+        self._send(text)
+
+    def _refusal(self, call: frames.Call, error: Exception) -> CallError:
+        """Return the CALLERROR for what has been raised, and is being handled, instead of an answer."""
+        match error:
+            case InvalidAnswer():
+                # The other side's fault: every other code would tell this one that its own payload is wrong.
+                return CallError(ErrorCode.GENERIC_ERROR, error.description)
+            case CallError():
+                return error
+            case _:
+                self._log.exception("handler_failed", action=self._label(call.action))
+                return CallError(ErrorCode.INTERNAL_ERROR, "internal error")
 
     def _refuse(self, call: frames.Call, error: CallError) -> None:
         if call.action in self._operations:
