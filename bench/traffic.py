@@ -109,7 +109,7 @@ class Story:
         message_id = f"{self._name}-{self._number:0{ID_LENGTH - 1 - len(self._name)}}"
         self._number += 1
         self._now += STEP
-        return message_id, frames.encode_call(frames.Call(message_id, action, payload))
+        return message_id, frames.encode_call(message_id, action, payload)
 
     def _time(self) -> str:
         return f"{self._now:%Y-%m-%dT%H:%M:%S}.000Z"

@@ -85,9 +85,9 @@ class OwnCalls:
         if isinstance(ticket, Stray):
             return ticket
         if isinstance(frame, frames.CallErrorFrame):
-            self._settle(ticket, self._stages.error(ticket.call.action, frame.error))
+            self._settle(ticket, self._stages.error(ticket.action, frame.error))
         else:
-            self._settle(ticket, self._stages.answer(ticket.call.action, frame.payload))
+            self._settle(ticket, self._stages.answer(ticket.action, frame.payload))
         self._pump()
         return None
 
@@ -100,15 +100,15 @@ class OwnCalls:
 
     def _pump(self) -> None:
         """Send the next one in line, if it may go."""
-        while (socket := self._socket) is not None and self._rpc.may_call:
-            call = self._rpc.next_call(self._loop.time())
-            if call is None:
+        while (socket := self._socket) is not None:
+            ticket = self._rpc.next_call(self._loop.time())
+            if ticket is None:
                 return
             try:
-                text = frames.encode_call(call)
+                text = frames.encode_call(ticket.message_id, ticket.action, ticket.payload)
             except TypeError:
                 # Never sent, so never answered: it would hold up those behind it for good.
-                self._unwritable(call)
+                self._unwritable(ticket)
                 continue
             if socket.send(text) and self._sent is not None:
                 self._sent(text)
@@ -116,11 +116,10 @@ class OwnCalls:
                 self._timer = self._loop.call_later(self._seconds_left(), self._check_deadline)
             return
 
-    def _unwritable(self, call: frames.Call) -> None:
-        self._log.error("not_sendable", action=call.action, reason="it can't be written as JSON")
-        ticket = self._rpc.answered(call.message_id)
-        if isinstance(ticket, Ticket):
-            self._settle(ticket, NotSendable(ErrorCode.INTERNAL_ERROR, "it can't be written as JSON"))
+    def _unwritable(self, ticket: Ticket) -> None:
+        self._log.error("not_sendable", action=ticket.action, reason="it can't be written as JSON")
+        self._rpc.answered(ticket.message_id)
+        self._settle(ticket, NotSendable(ErrorCode.INTERNAL_ERROR, "it can't be written as JSON"))
 
     def _seconds_left(self) -> float:
         deadline = self._rpc.deadline
@@ -131,8 +130,8 @@ class OwnCalls:
         self._timer = None
         late = self._rpc.expire(self._loop.time())
         if late is not None:
-            self._log.warning("no_answer", action=late.call.action, message_id=late.call.message_id)
-            self._fail(late, PeerUnavailable(f"no answer to {late.call.action} in time"))
+            self._log.warning("no_answer", action=late.action, message_id=late.message_id)
+            self._fail(late, PeerUnavailable(f"no answer to {late.action} in time"))
             self._pump()
         elif self._rpc.deadline is not None:
             self._timer = self._loop.call_later(self._seconds_left(), self._check_deadline)
@@ -140,16 +139,16 @@ class OwnCalls:
     def _settle(self, ticket: Ticket, outcome: Json | CallError) -> None:
         future: asyncio.Future[Json] = ticket.context
         if isinstance(outcome, CallError):
-            self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.REFUSED)
+            self._tally.call(self._side.leg, "out", ticket.action, Outcome.REFUSED)
             if not future.done():
                 future.set_exception(outcome)
             return
-        self._tally.call(self._side.leg, "out", ticket.call.action, _ANSWERED)
+        self._tally.call(self._side.leg, "out", ticket.action, _ANSWERED)
         if not future.done():
             future.set_result(outcome)
 
     def _fail(self, ticket: Ticket, error: PeerUnavailable) -> None:
-        self._tally.call(self._side.leg, "out", ticket.call.action, Outcome.UNANSWERED)
+        self._tally.call(self._side.leg, "out", ticket.action, Outcome.UNANSWERED)
         future: asyncio.Future[Json] = ticket.context
         if not future.done():
             future.set_exception(error)

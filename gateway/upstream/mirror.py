@@ -167,7 +167,7 @@ class Mirror:
         if boot is None:
             self._next()
         else:
-            self._send(frames.encode_call(frames.Call("", "BootNotification", boot)))
+            self._send(frames.encode_call("", "BootNotification", boot))
 
     def message(self, text: bytes) -> None:
         """One text message came in: an answer lets the next CALL go, all else is refused."""

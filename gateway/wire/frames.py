@@ -155,9 +155,9 @@ def _decode_error(message_id: str, frame: list[Any]) -> CallErrorFrame:
     return CallErrorFrame(message_id, CallError(parse_code(code), description[:ERROR_DESCRIPTION_MAX], details))
 
 
-def encode_call(call: Call) -> bytes:
+def encode_call(message_id: str, action: str, payload: Payload) -> bytes:
     """Write a CALL."""
-    return strict_json.dumps([CALL, call.message_id, call.action, call.payload])
+    return strict_json.dumps([CALL, message_id, action, payload])
 
 
 def encode_result(message_id: str, payload: Payload) -> bytes:

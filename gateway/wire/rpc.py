@@ -35,16 +35,18 @@ _WAITING, _OUTSTANDING, _ANSWERED = Progress.WAITING, Progress.OUTSTANDING, Prog
 class Ticket:
     """One own CALL on its way; ``context`` belongs to the caller (a future, say)."""
 
-    __slots__ = ("call", "context", "deadline", "progress")
+    __slots__ = ("action", "context", "deadline", "message_id", "payload", "progress")
 
-    def __init__(self, call: Call, context: Any) -> None:
-        self.call = call
+    def __init__(self, message_id: str, action: str, payload: Payload, context: Any) -> None:
+        self.message_id = message_id
+        self.action = action
+        self.payload = payload
         self.context = context
         self.progress = _WAITING
         self.deadline = 0.0
 
     def __repr__(self) -> str:
-        return f"<Ticket {self.call.action} {self.call.message_id} {self.progress.value}>"
+        return f"<Ticket {self.action} {self.message_id} {self.progress.value}>"
 
 
 class Arrival(enum.Enum):
@@ -98,11 +100,6 @@ class Rpc:
 
     # --- own CALLs
 
-    @property
-    def may_call(self) -> bool:
-        """True when :meth:`next_call` has one."""
-        return self._outstanding is None and bool(self._waiting)
-
     def place(self, action: str, payload: Payload, context: Any = None) -> Ticket:
         """Put an own CALL in line; :meth:`next_call` says when it may go.
 
@@ -110,11 +107,11 @@ class Rpc:
         """
         if len(self._waiting) >= WAITING_MAX:
             raise TooManyWaiting(f"{WAITING_MAX} calls wait for an answer already")
-        ticket = Ticket(Call(self._new_id(), action, payload), context)
+        ticket = Ticket(self._new_id(), action, payload, context)
         self._waiting.append(ticket)
         return ticket
 
-    def next_call(self, now: float) -> Call | None:
+    def next_call(self, now: float) -> Ticket | None:
         """Return the CALL to send now, its timeout running, or None while one is outstanding or none waits."""
         if self._outstanding is not None or not self._waiting:
             return None
@@ -122,13 +119,13 @@ class Rpc:
         ticket.progress = _OUTSTANDING
         ticket.deadline = now + self._timeout
         self._outstanding = ticket
-        return ticket.call
+        return ticket
 
     def answered(self, answer: CallResult | CallErrorFrame | str) -> Ticket | Stray:
         """Match an answer (or the messageId of an unreadable one) to the outstanding CALL."""
         message_id = answer if isinstance(answer, str) else answer.message_id
         ticket = self._outstanding
-        if ticket is not None and ticket.call.message_id == message_id:
+        if ticket is not None and ticket.message_id == message_id:
             ticket.progress = _ANSWERED
             self._outstanding = None
             return ticket
@@ -167,7 +164,7 @@ class Rpc:
         return lost
 
     def _forget(self, ticket: Ticket) -> None:
-        self._forgotten[ticket.call.message_id] = None
+        self._forgotten[ticket.message_id] = None
         if len(self._forgotten) > FORGOTTEN_MAX:
             del self._forgotten[next(iter(self._forgotten))]
 

@@ -42,7 +42,7 @@ class RpcMachine(RuleBasedStateMachine):
         if self.line[0] is ticket and self.sent_at is not None:
             self.sent_at = None
             if progress is not Progress.ANSWERED:
-                self.given_up.append(ticket.call.message_id)
+                self.given_up.append(ticket.message_id)
         self.line.remove(ticket)
         self.over[ticket] = progress
 
@@ -66,7 +66,7 @@ class RpcMachine(RuleBasedStateMachine):
         if self.sent_at is not None or not self.line:
             assert call is None
         else:
-            assert call is self.line[0].call
+            assert call is self.line[0]
             self.sent_at = self.now
 
     @rule(seconds=st.sampled_from([0.0, 1.0, TIMEOUT - 1.0, TIMEOUT]))
@@ -81,10 +81,10 @@ class RpcMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def answer_comes(self, data: st.DataObject) -> None:
-        known = [ticket.call.message_id for ticket in [*self.line[:3], *list(self.over)[-3:]]]
+        known = [ticket.message_id for ticket in [*self.line[:3], *list(self.over)[-3:]]]
         message_id = data.draw(st.sampled_from([*known, *self.given_up[:2], "nonsense"]))
         outcome = self.rpc.answered(CallResult(message_id, {}))
-        if self.sent_at is not None and message_id == self.line[0].call.message_id:
+        if self.sent_at is not None and message_id == self.line[0].message_id:
             assert outcome is self.line[0]
             self.end(self.line[0], Progress.ANSWERED)
         else:
