@@ -5,7 +5,7 @@ official schemas, everything else counts as "other".
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -61,8 +61,8 @@ class Durations:
 class Tally:
     """Counts since the process began."""
 
-    calls: Counter[tuple[Leg, str, str, Outcome]] = field(default_factory=Counter)
-    """(leg, "in" or "out", action, outcome) -> CALLs."""
+    calls: defaultdict[tuple[Leg, str, str, Outcome], int] = field(default_factory=lambda: defaultdict(int))
+    """(leg, "in" or "out", action, outcome) -> CALLs. Every message counts here, and a Counter takes twice as long."""
     refused_entries: Counter[str] = field(default_factory=Counter)
     """Reason -> connections that were refused at the door."""
     set_aside: Counter[str] = field(default_factory=Counter)
