@@ -253,15 +253,17 @@ class Station:
         seconds.
         """
         answer_by = self._answer_time.loop.time() + ANSWER_WITHIN
-        async with self.turn:
-            self._answer_time.begin(answer_by)
-            try:
-                self.gate.check_from_station(action)
-                return await self._handle(action, payload)
-            except (PeerUnavailable, JournalFull, StaleEpoch, StoreAway) as error:
-                raise self._excuse(action, payload, error) from None
-            finally:
-                self._answer_time.end()
+        if not self.turn.take():
+            await self.turn.wait()
+        self._answer_time.begin(answer_by)
+        try:
+            self.gate.check_from_station(action)
+            return await self._handle(action, payload)
+        except (PeerUnavailable, JournalFull, StaleEpoch, StoreAway) as error:
+            raise self._excuse(action, payload, error) from None
+        finally:
+            self._answer_time.end()
+            self.turn.give()
 
     async def keep(self, action: str, payload: Json, verdict: Verdict) -> Json:
         """Keep a CALL of the station for a person, as the policy has it, and return the answer's payload.

@@ -76,6 +76,21 @@ async def test_who_finds_it_free_has_it_before_anything_else_happens() -> None:
     assert turn.locked()
 
 
+async def test_it_is_taken_without_a_coroutine_only_while_it_is_free(settle: Settle) -> None:
+    turn = Turn()
+    assert turn.take()
+    assert not turn.take()
+
+    waiting = asyncio.create_task(turn.wait())
+    await settle()
+    assert not waiting.done()
+    turn.give()
+    assert not turn.take()  # it is that one's who waits
+    await waiting
+    turn.give()
+    assert turn.take()
+
+
 async def test_it_goes_in_the_order_in_which_they_came(settle: Settle) -> None:
     queue = Queue(Turn())
     for _ in range(4):
