@@ -78,6 +78,8 @@ class OwnCalls:
             self._rpc.withdraw(ticket)
             self._pump()
             raise
+        finally:
+            del future, ticket  # they have its error, whose traceback has this frame: nobody would free the three
 
     def answered(self, frame: frames.CallResult | frames.CallErrorFrame) -> Stray | None:
         """The peer has answered a CALL, or, as is returned, nothing that it was asked."""
