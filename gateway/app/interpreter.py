@@ -44,6 +44,9 @@ STORMS: Final = 6
 """How often all stations may leave before that: each leaves 24 to 60 KiB, and a collection amid a storm stalls it."""
 AT_MOST: Final = 20_000
 """Stations that have left, after which it is collected even so."""
+REFUSED_FOR_ONE: Final = 100
+"""Connections that were refused and leave together what one station does: some 0.35 KiB each, which nobody looks at
+again."""
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +83,8 @@ def look_at_young(how: tuple[int, int]) -> None:
 class QuietTimes:
     """Collects garbage when it is quiet, and looks less often at what is new while few come.
 
-    ``came`` and ``left`` count the stations that did since the start, ``here`` those that are in memory.
+    ``came`` and ``left`` count the stations that did since the start, ``here`` those that are in memory, ``refused``
+    connections that became no station's.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class QuietTimes:
         left: Callable[[], int],
         here: Callable[[], int],
         *,
+        refused: Callable[[], int] = lambda: 0,
         collect: Callable[[], object] = collect_garbage,
         give_back: Callable[[], object] = give_back,
         look_at_young: Callable[[tuple[int, int]], None] = look_at_young,
@@ -96,6 +101,7 @@ class QuietTimes:
         self._came = came
         self._left = left
         self._here = here
+        self._refused = refused
         self._most_here = 0
         """Since the last collection."""
         self._collect = collect
@@ -129,7 +135,7 @@ class QuietTimes:
             self._is_calm = True
             self._look_at_young(CALM)
         self._newcomers = 0
-        now = self._came(), self._left()
+        now = self._came(), self._left() + self._refused() // REFUSED_FOR_ONE
         is_quiet = now == self._seen
         self._seen = now
         garbage = now[1] - self._collected_at

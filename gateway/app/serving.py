@@ -190,7 +190,10 @@ class _Gateway:
         self.is_ready = False
         self._resuming: asyncio.Task[None] | None = None
         self._quiet_times = QuietTimes(
-            lambda: self.factory.came, lambda: self.factory.left, lambda: len(self.factory.directory)
+            lambda: self.factory.came,
+            lambda: self.factory.left,
+            lambda: len(self.factory.directory),
+            refused=ground.tally.refused_entries.total,
         )
 
     def _joined(self, station: Station) -> None:

@@ -9,6 +9,7 @@ from gateway.app.interpreter import (
     FEW,
     IN_A_STORM,
     OVERDUE,
+    REFUSED_FOR_ONE,
     STORMS,
     SWITCH_INTERVAL,
     TIMES_GIVEN_BACK,
@@ -22,6 +23,7 @@ class World:
         self.came = 0
         self.left = 0
         self.here = here
+        self.refused = 0
         self.collected = 0
         self.given_back = 0
         self.young: list[tuple[int, int]] = []
@@ -29,6 +31,7 @@ class World:
             lambda: self.came,
             lambda: self.left,
             lambda: self.here,
+            refused=lambda: self.refused,
             collect=self.collect,
             give_back=self.give_back,
             look_at_young=self.young.append,
@@ -69,6 +72,14 @@ def test_a_few_that_come_and_go_all_the_time_are_collected_in_the_end() -> None:
         assert not world.looks(came=100, left=100)
     assert world.looks(came=100, left=100)
     assert not world.looks(came=100, left=100)
+
+
+def test_what_refused_connections_leave_is_collected_in_the_end() -> None:
+    world = World()
+    world.refused = REFUSED_FOR_ONE * OVERDUE - 1
+    assert not world.looks()
+    world.refused += 1
+    assert world.looks()
 
 
 def test_a_storm_is_not_disturbed() -> None:
