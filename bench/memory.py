@@ -24,7 +24,7 @@ from bench.servers import Server, Stations
 IDLE: Final = (1_000, 5_000)
 STORM: Final = 2_000
 STORMS: Final = 6
-ROUNDS: Final = 3
+ROUNDS: Final = 1
 PARALLEL: Final = 32
 TIMEOUT: Final = 60.0
 REST: Final = 25.0

@@ -30,6 +30,7 @@ from bench.goals import Goal, as_json, goals_table, table
 RESULTS: Final = Path(__file__).with_name("results") / "messages.json"
 SERVERS: Final = ("nginx", "naive", "voltgate")
 STATIONS: Final = 200
+ROUNDS: Final = 3
 CASES: Final = ("Heartbeat", "StatusNotification", "Started/Ended", "Updated")
 SCENES: Final = ("cases", "latency", "crowd", "scale")
 BEFORE: Final = {"Updated": "started"}
@@ -177,7 +178,7 @@ PRINTED: Final = {"cases": _cases_table, "latency": _latency_table, "crowd": _cr
 def measure(said: argparse.Namespace) -> dict[str, Any]:
     """Run the scenes that are wanted; return everything, and the goals."""
     wanted = available(said.servers)
-    rounds = said.rounds or (3 if said.quick else 5)
+    rounds = said.rounds or ROUNDS
     seconds = 0.5 if said.quick else 3.0
     found: dict[str, Any] = {
         "machine": servers.machine()

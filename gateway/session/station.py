@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from gateway.session.station_quarantine import StationQuarantine
 
 DECIDED_BY_THE_BACKEND: Final = frozenset({"Authorize", "StartTransaction"})
-"""Actions to which nobody else has an answer: they wait for a backend's leg that is only being opened."""
+"""Actions to which nobody else has an answer: they wait for a backend's leg that is only being opened. So does an event
+of a transaction that shows a token, whose status would come too late otherwise (OCPP 2.0.1 E02)."""
 QUEUED: Final = frozenset({"SecurityEventNotification"})
 """Actions whose delivery a station guarantees by its queue (A04.FR.02): answered when they are kept, or not at all."""
 NOBODY: Final = Proof(0)
@@ -303,7 +304,7 @@ class Station:
         service = self._services.get(action)
         if service is not None:
             return await service(self, payload)
-        if action in DECIDED_BY_THE_BACKEND:
+        if action in DECIDED_BY_THE_BACKEND or "idToken" in payload:
             await self.begun()
         try:
             return await self.bridge.from_station(action, payload)

@@ -19,6 +19,9 @@ EXCEPTIONS = {
 }
 """Finding -> why it is none. Static RSA (OCPP 2.0.1 A00.FR.318) isn't here: testssl says LOW, or nothing, of it."""
 
+OF_NOBODY = "/"
+"""The "ip" of what testssl says of itself: which engines its own openssl has, say."""
+
 pytestmark = [
     pytest.mark.skipif(TESTSSL is None, reason="testssl isn't installed: apt install testssl.sh"),
     pytest.mark.timeout(240),  # a shell script: 40 s on a machine that does nothing else
@@ -35,7 +38,7 @@ def test_nothing_above_low(serve: Serve, tmp_path: Path) -> None:
         ]  # fmt: skip
         said = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, cwd=tmp_path).stdout  # noqa: S603 - our own command
 
-    findings = json.loads(report.read_text())
+    findings = [each for each in json.loads(report.read_text()) if each["ip"] != OF_NOBODY]
     serious = {each["id"].partition(" ")[0]: each for each in findings if each["severity"] not in HARMLESS}
 
     assert {"TLS1_2", "TLS1_3", "heartbleed", "ROBOT", "cert_chain_of_trust"} <= {

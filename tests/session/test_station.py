@@ -84,15 +84,21 @@ async def test_what_must_not_be_lost_gets_no_error_while_the_store_is_away(house
 
 
 @pytest.mark.parametrize(
-    ("action", "waits"),
-    [("Authorize", [5.0]), ("StartTransaction", [5.0]), ("Heartbeat", []), ("TransactionEvent", [])],
+    ("action", "payload", "waits"),
+    [
+        ("Authorize", {}, [5.0]),
+        ("StartTransaction", {}, [5.0]),
+        ("TransactionEvent", {"idToken": {"idToken": "CARD", "type": "ISO14443"}}, [5.0]),
+        ("TransactionEvent", {}, []),
+        ("Heartbeat", {}, []),
+    ],
 )
 async def test_what_the_backend_alone_decides_waits_for_a_leg_that_is_being_opened(
-    house: NewHouse, action: str, waits: list[float]
+    house: NewHouse, action: str, payload: Json, waits: list[float]
 ) -> None:
     home = house(BootStatus.ACCEPTED)
 
-    assert await home.station.from_station(action, {}) == {"by": "bridge"}
+    assert await home.station.from_station(action, payload) == {"by": "bridge"}
     assert home.backend.begins == waits
 
 
