@@ -20,6 +20,8 @@ from bench.traffic import Message, Story
 
 PARALLEL: Final = 16
 """Stations that are on their way in at a time."""
+SETTLING: Final = 300.0
+"""Seconds until all have been asked for their inventory: a hundred of them a second."""
 RECORD: Final = 5 + 1 + 16 + 8
 """Octets of a TLS record beside its message: header, content type, tag, and the header of the WebSocket frame."""
 CASES: Final[dict[str, Callable[[Story, int], Iterator[Message]]]] = {
@@ -49,9 +51,9 @@ class Load:
         self._handlers[handle.fileno()] = handler
         self._epoll.register(handle, select.EPOLLIN)
 
-    def wait(self, until: Callable[[], bool]) -> None:
+    def wait(self, until: Callable[[], bool], patience: float = PATIENCE) -> None:
         """Serve everybody interactively until something is the case."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while not until():
             for descriptor, _ in self._epoll.poll(1.0):
                 self._handlers[descriptor]()
@@ -93,7 +95,7 @@ class Load:
 
     def settle(self) -> dict[str, Any]:
         """Wait until each station has been asked for its inventory, as the gateway does once, when it is quiet."""
-        self.wait(lambda: all(each.asked for each in self._stations))
+        self.wait(lambda: all(each.asked for each in self._stations), SETTLING)
         return {}
 
     def probe(self) -> dict[str, Any]:
