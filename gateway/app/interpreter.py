@@ -20,15 +20,11 @@ import structlog
 
 SWITCH_INTERVAL: Final = 0.0001
 """Seconds after which a thread that computes lets the event loop go on."""
-IN_A_STORM: Final = (1_000, -1)
+YOUNG: Final = (1_000, -1)
 """New objects after which the young ones are looked through, and how often that is for one look at those that lived
-through it. What coming stations make stays: with many more, such a look takes 70 ms amid a storm. Less than none: who
-has lived through one look is old, and no second one of 10,000 objects stops the loop for 9 ms and finds nothing."""
-CALM: Final = (20_000, 5)
-"""The same while few come. The messages in hand of 200 busy stations are 10,000 objects, which all live: looked
-through again and again they took a twentieth of the CPU, and more."""
-FEW: Final = 20
-"""Stations that come between two looks and are no storm."""
+through it. Less than none: who has lived through one look is old. What coming stations make stays, and a second look at
+10,000 objects stopped the loop for 9 ms and found nothing; so do the messages in hand of 200 busy stations: looked
+through at 20,000, and once more, they took a quarter of a message's CPU."""
 NEVER: Final = 1_000_000
 """Collections of the middle generation before Python would look through everything by itself."""
 LOOK_EVERY: Final = 10.0
@@ -72,16 +68,11 @@ def settle_down() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.collect()
     gc.freeze()
-    look_at_young(IN_A_STORM)
-
-
-def look_at_young(how: tuple[int, int]) -> None:
-    """Set when new objects are looked through: ``IN_A_STORM`` or ``CALM``."""
-    gc.set_threshold(*how, NEVER)
+    gc.set_threshold(*YOUNG, NEVER)
 
 
 class QuietTimes:
-    """Collects garbage when it is quiet, and looks less often at what is new while few come.
+    """Collects garbage when it is quiet.
 
     ``came`` and ``left`` count the stations that did since the start, ``here`` those that are in memory, ``refused``
     connections that became no station's.
@@ -96,7 +87,6 @@ class QuietTimes:
         refused: Callable[[], int] = lambda: 0,
         collect: Callable[[], object] = collect_garbage,
         give_back: Callable[[], object] = give_back,
-        look_at_young: Callable[[tuple[int, int]], None] = look_at_young,
     ) -> None:
         self._came = came
         self._left = left
@@ -111,17 +101,6 @@ class QuietTimes:
         self._to_give_back = 0
         """Times."""
         self._seen = (0, 0)
-        self._look_at_young = look_at_young
-        self._is_calm = False
-        self._newcomers = 0
-        """Since the last look."""
-
-    def one_came(self) -> None:
-        """A station has come: more than a few are a storm, at once."""
-        self._newcomers += 1
-        if self._is_calm and self._newcomers > FEW:
-            self._is_calm = False
-            self._look_at_young(IN_A_STORM)
 
     async def run(self) -> None:
         """Look again and again, for ever."""
@@ -131,10 +110,6 @@ class QuietTimes:
 
     def look(self) -> bool:
         """Collect if it is worth it and nobody has come or gone since the last look, or if it is overdue."""
-        if not self._is_calm and self._newcomers <= FEW:
-            self._is_calm = True
-            self._look_at_young(CALM)
-        self._newcomers = 0
         now = self._came(), self._left() + self._refused() // REFUSED_FOR_ONE
         is_quiet = now == self._seen
         self._seen = now

@@ -198,7 +198,6 @@ class _Gateway:
 
     def _joined(self, station: Station) -> None:
         """A station's WebSocket is open."""
-        self._quiet_times.one_came()
         if self.following.has_news:
             self._tasks.spawn(self.following.look_at(station), f"look at {station.identity}")
         self._services.joined(station)

@@ -5,15 +5,13 @@ import sys
 
 from gateway.app.interpreter import (
     AT_MOST,
-    CALM,
-    FEW,
-    IN_A_STORM,
     OVERDUE,
     REFUSED_FOR_ONE,
     STORMS,
     SWITCH_INTERVAL,
     TIMES_GIVEN_BACK,
     WORTH_IT,
+    YOUNG,
     QuietTimes,
 )
 
@@ -26,7 +24,6 @@ class World:
         self.refused = 0
         self.collected = 0
         self.given_back = 0
-        self.young: list[tuple[int, int]] = []
         self.quiet_times = QuietTimes(
             lambda: self.came,
             lambda: self.left,
@@ -34,7 +31,6 @@ class World:
             refused=lambda: self.refused,
             collect=self.collect,
             give_back=self.give_back,
-            look_at_young=self.young.append,
         )
 
     def collect(self) -> None:
@@ -113,26 +109,6 @@ def test_what_coming_stations_left_free_is_given_back_when_it_is_quiet() -> None
     assert world.given_back == TIMES_GIVEN_BACK, "not for a few"
 
 
-def test_new_objects_are_looked_at_less_often_while_few_come() -> None:
-    world = World()
-    for _ in range(FEW + 1):
-        world.quiet_times.one_came()
-    world.looks(came=FEW + 1)
-    assert world.young == []
-    world.looks()
-    for _ in range(FEW):
-        world.quiet_times.one_came()
-    world.looks(came=FEW)
-    assert world.young == [CALM]
-    for _ in range(FEW + 2):
-        world.quiet_times.one_came()
-    assert world.young == [CALM, IN_A_STORM], "with the first that is too much, not at the next look"
-    world.looks(came=FEW + 2)
-    assert world.young == [CALM, IN_A_STORM]
-    world.looks()
-    assert world.young == [CALM, IN_A_STORM, CALM]
-
-
 def test_settling_down() -> None:
     program = (
         "import gc, sys\n"
@@ -141,10 +117,10 @@ def test_settling_down() -> None:
         "print(round(sys.getswitchinterval(), 6), gc.get_threshold()[0], gc.get_freeze_count() > 10_000)"
     )
     ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603 - our own
-    assert ran.stdout.split() == [str(SWITCH_INTERVAL), str(IN_A_STORM[0]), "True"]
+    assert ran.stdout.split() == [str(SWITCH_INTERVAL), str(YOUNG[0]), "True"]
 
 
-def test_in_a_storm_nothing_is_looked_through_twice() -> None:
+def test_nothing_new_is_looked_through_twice() -> None:
     program = (
         "import gc\n"
         "from gateway.app.interpreter import settle_down\n"
