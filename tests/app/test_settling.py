@@ -36,15 +36,21 @@ def begin(settling: SettlingIn, station: FakeStation) -> None:
     settling.begin(cast("Station", station))
 
 
-async def test_it_is_looked_at_until_it_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that somebody wanted to sleep; nobody does."""
+    found: list[float] = []
     sleep = asyncio.sleep
 
     async def waiting(seconds: float) -> None:
-        waits.append(seconds)
+        found.append(seconds)
         await sleep(0)
 
     monkeypatch.setattr(asyncio, "sleep", waiting)
+    return found
+
+
+async def test_it_is_looked_at_until_it_has_settled(waits: list[float]) -> None:
     tasks, station = Tasks(), FakeStation(False, False, True)
     begin(SettlingIn(tasks), station)
     await station.settled.wait()
@@ -53,15 +59,9 @@ async def test_it_is_looked_at_until_it_has_settled(monkeypatch: pytest.MonkeyPa
     await tasks.close()
 
 
-async def test_of_those_that_are_due_at_once_one_is_asked_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    sleep = asyncio.sleep
-
-    async def waiting(seconds: float) -> None:
-        waits.append(seconds)
-        await sleep(0)
-
-    monkeypatch.setattr(asyncio, "sleep", waiting)
+async def test_of_those_that_are_due_at_once_one_is_asked_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 100.0)
     tasks, stations = Tasks(), [FakeStation(True) for _ in range(3)]
     settling = SettlingIn(tasks)
@@ -74,15 +74,9 @@ async def test_of_those_that_are_due_at_once_one_is_asked_after_the_other(monkey
     await tasks.close()
 
 
-async def test_however_many_come_and_go_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    sleep = asyncio.sleep
-
-    async def waiting(seconds: float) -> None:
-        waits.append(seconds)
-        await sleep(0)
-
-    monkeypatch.setattr(asyncio, "sleep", waiting)
+async def test_however_many_come_and_go_nobody_waits_for_ever(
+    monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 100.0)
     monkeypatch.setattr("gateway.app.settling.APART", LATEST / 3)
     tasks, stations = Tasks(), [FakeStation(True) for _ in range(6)]

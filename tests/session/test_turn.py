@@ -100,19 +100,20 @@ async def test_it_goes_in_the_order_in_which_they_came(settle: Settle) -> None:
     assert await queue.ends() == [0, 1, 2, 3]
 
 
+async def _wants(turn: Turn, had: list[str], name: str) -> None:
+    async with turn:
+        had.append(name)
+
+
 async def test_who_comes_as_it_is_given_up_comes_after_those_in_line(settle: Settle) -> None:
     turn = Turn()
     had: list[str] = []
 
-    async def wants(name: str) -> None:
-        async with turn:
-            had.append(name)
-
     async with turn:
-        waiting = asyncio.create_task(wants("in line"))
+        waiting = asyncio.create_task(_wants(turn, had, "in line"))
         await settle()
     assert turn.locked()  # it is the other one's already
-    await asyncio.gather(waiting, wants("late"))
+    await asyncio.gather(waiting, _wants(turn, had, "late"))
     assert had == ["in line", "late"]
 
 
@@ -131,12 +132,11 @@ async def test_who_is_cancelled_as_its_turn_comes_passes_it_on(settle: Settle) -
     turn = Turn()
     had: list[str] = []
 
-    async def wants(name: str) -> None:
-        async with turn:
-            had.append(name)
-
     async with turn:
-        first, second = asyncio.create_task(wants("first")), asyncio.create_task(wants("second"))
+        first, second = (
+            asyncio.create_task(_wants(turn, had, "first")),
+            asyncio.create_task(_wants(turn, had, "second")),
+        )
         await settle()
     first.cancel()  # it has been handed the turn, and has not run since
     with pytest.raises(asyncio.CancelledError):
