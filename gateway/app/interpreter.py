@@ -30,14 +30,15 @@ NEVER: Final = 1_000_000
 LOOK_EVERY: Final = 10.0
 """Seconds between two looks whether it is quiet."""
 WORTH_IT: Final = 200
-"""Stations that have left since the last full collection: each leaves some 150 objects behind. Or that have come since
-memory was given back."""
+"""Stations that have left since the last full collection: what is known of them is free at once, but for some objects
+of the event loop's, and whatever an error on the way still ties together. Or that have come since memory was given
+back."""
 TIMES_GIVEN_BACK: Final = 2
 """How often it is when it has become quiet after many came: they are asked for their inventory some time later."""
 OVERDUE: Final = 1_000
 """Stations that have left, after which it is collected whoever comes and goes, but for ``STORMS``."""
 STORMS: Final = 6
-"""How often all stations may leave before that: each leaves 24 to 60 KiB, and a collection amid a storm stalls it."""
+"""How often all stations may leave before that: a collection amid a storm stalls it."""
 AT_MOST: Final = 20_000
 """Stations that have left, after which it is collected even so."""
 REFUSED_FOR_ONE: Final = 100

@@ -61,14 +61,15 @@ class PoliciesInForce:
         """Make the policy as it meets one station that has ``backend``; it follows the station from group to group."""
         governing = _Governing(self, station, backend)
         station.when_regrouped = governing.choose
+        facts = FactsOf(station, backend)
         surroundings = Surroundings(
             now=time.time,
             monotonic=time.monotonic,
-            facts=FactsOf(station, backend),
+            facts=facts,
             owns=Ownership(station.books),
             memory=self.memory(station.identity),
             shared=governing.files.shared,
-            revision=governing.revision,
+            revision=facts.revision,
         )
         governing.surroundings = surroundings
         return Guard(governing, surroundings, decisions.of(station, governing.present))
@@ -123,10 +124,6 @@ class _Governing:
     def present(self) -> PolicyFiles:
         """Return where it comes from."""
         return self.files
-
-    def revision(self) -> object:
-        """Return what is another object when something that rules ask of the station is another."""
-        return self._station.record
 
     def _chosen(self) -> PolicyFiles:
         return self._all.governing(self._station.identity, self._station.record.group, self._backend)

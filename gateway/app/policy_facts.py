@@ -69,6 +69,10 @@ class FactsOf:
         self._boot: Json | None = None
         self._nameplate = Nameplate()
 
+    def revision(self) -> object:
+        """Return what is another object when something that rules ask of the station is another."""
+        return self._station.record
+
     def __call__(self) -> Facts:
         station, record = self._station, self._station.record
         if station.boot is not self._boot:

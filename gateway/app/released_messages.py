@@ -91,7 +91,8 @@ class ReleasedMessages:
             await self._quarantine.put_back_all(identity, "the station isn't registered any more")
             return True
         station = await self._directory.open(record)
-        station.quarantine.is_releasing = True
+        quarantine = station.quarantine  # the runtime may be taken apart meanwhile
+        quarantine.is_releasing = True
         try:
             await self._directory.release(station)  # where it isn't connected, that begins to dial
             if not await station.backend.wait_up(LEG_WAIT):
@@ -104,7 +105,7 @@ class ReleasedMessages:
                         return False
             return True
         finally:
-            station.quarantine.is_releasing = False
+            quarantine.is_releasing = False
             await self._directory.release(station)
 
     async def _deliver(self, station: Station, message: QuarantinedMessage) -> bool:

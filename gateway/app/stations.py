@@ -139,7 +139,7 @@ class StationFactory:
         station.when_accepted = ledger.nudge
         station.when_open = functools.partial(self._opened, station)
         station.when_provisional = functools.partial(on.when_provisional, station)
-        station.report = functools.partial(self._report, station)
+        station.reports = self._report
         station.bridge = bridge_for(
             station,
             on,
@@ -323,6 +323,8 @@ class StationFactory:
             await runtime.legs.stop()
             runtime.is_apart = True
             self._settling.end(runtime.station)
+            runtime.ledger.has_left()
+            runtime.station.has_left()
             self.left += 1
             # A station that was removed and registered anew meanwhile has a runtime of its own here.
             if self._runtimes.get(identity) is runtime:

@@ -12,6 +12,7 @@ import structlog
 
 from gateway.bridge.books import Books, Json
 from gateway.bridge.ports import Clock, PeerUnavailable
+from gateway.session import departed
 from gateway.session.answer_time import ANSWER_WITHIN, AnswerTime
 from gateway.session.boot import BootGate
 from gateway.session.boot_notification import BootNotifications, BootRules
@@ -96,8 +97,8 @@ class Station:
         """Called when it is in another group of stations than before."""
         self.when_provisional: Callable[[], None] = lambda: None
         """Called when a provisional station has been answered Pending: its certificate is to be renewed now."""
-        self.report: Callable[[str, str], None] = lambda _, __: None
-        """``report(kind, detail)`` hears of what deserves a security event (``security.Kind``)."""
+        self.reports: Callable[[Station, str, str], None] = lambda _, __, ___: None
+        """``reports(station, kind, detail)`` hears what :meth:`report` is told."""
         self.peer: Peer | None = None
         self.guard: Inspector
         """The policy as it meets this station, on both its legs."""
@@ -105,8 +106,9 @@ class Station:
         self.bridge: Bridge
         self.backend: Backend
         self._services = services
+        self._registry = registry
         self._boot_rules = boot_rules
-        self._boot = BootNotifications(self, registry, boot_rules, clock)
+        self._clock = clock
         self.turn: Final = Turn()
         """Held while a CALL of the station is in hand, or one that a person has released."""
         self._answer_time = AnswerTime()
@@ -185,6 +187,16 @@ class Station:
     def service(self, action: str) -> Service | None:
         """Return what answers an action in the backend's place, or None."""
         return self._services.get(action)
+
+    def report(self, kind: str, detail: str) -> None:
+        """Say what deserves a security event (``security.Kind``)."""
+        self.reports(self, kind, detail)
+
+    def has_left(self) -> None:
+        """The runtime is taken apart: part from what knows the station, so that all of it is free at once."""
+        self.when_accepted = self.when_open = self.when_regrouped = self.when_provisional = departed.nothing
+        self.guard, self.quarantine = departed.GUARD, departed.QUARANTINE
+        self.bridge, self.backend = departed.BRIDGE, departed.LEG
 
     # --- the two legs
 
@@ -300,7 +312,7 @@ class Station:
             if answer is not None:
                 return answer
         if action == "BootNotification":
-            return await self._boot.notified(payload)
+            return await self._boots().notified(payload)
         service = self._services.get(action)
         if service is not None:
             return await service(self, payload)
@@ -316,7 +328,10 @@ class Station:
 
     async def report_boot(self) -> None:
         """The backend is back: it hears of a boot that it missed. Raises PeerUnavailable and CallError."""
-        await self._boot.report()
+        await self._boots().report()
+
+    def _boots(self) -> BootNotifications:
+        return BootNotifications(self, self._registry, self._boot_rules, self._clock)
 
     async def from_backend(self, action: str, payload: Json) -> Json:
         """Handle a CALL of the backend that passed schema and policy, and return the answer's payload.

@@ -7,6 +7,15 @@ import structlog
 
 from gateway.session.ports import StaleEpoch
 
+
+async def _nothing_to_drain() -> None:
+    """Whose ledger has left delivers nothing more."""
+
+
+def _nothing_due() -> None:
+    """Nor has it anything to prepare for that."""
+
+
 log = structlog.get_logger(__name__)
 
 
@@ -50,6 +59,10 @@ class Drains:
             log.info("journal_has_another_owner", identity=self._identity)
         except Exception:  # the journal is durable: the next drain tries again
             log.exception("drain_failed", identity=self._identity)
+
+    def has_left(self) -> None:
+        """Part from the ledger, which knows its drains: so both are free at once."""
+        self._drain, self._due = _nothing_to_drain, _nothing_due
 
     async def stop(self) -> None:
         """Begin nothing more, and wait for what is under way to be given up."""

@@ -151,7 +151,7 @@ async def test_the_serial_number_is_the_last_link_of_the_chain(
     station = {"model": "AC", "vendorName": "Example"} | ({} if presented is None else {"serialNumber": presented})
     payload = {"reason": "PowerUp", "chargingStation": station}
     reported: list[tuple[str, str]] = []
-    home.station.report = lambda *event: reported.append(event)
+    home.station.reports = lambda _, *event: reported.append(event)
 
     if fits:
         assert (await home.station.from_station("BootNotification", payload))["status"] == "Accepted"

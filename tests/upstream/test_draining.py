@@ -88,3 +88,13 @@ async def test_it_stops_with_what_is_under_way(desk: Any) -> None:
     desk.drains.after(1000.0)
     await desk.drains.stop()
     assert (desk.drains._timer, desk.drains._task.cancelled()) == (None, True)
+
+
+async def test_drains_of_a_ledger_that_has_left_deliver_nothing(desk: Any) -> None:
+    desk.drains.has_left()
+    desk.drains.after(0.0)
+    await asyncio.sleep(0.01)  # the time that has come is the loop's own
+    await _turns()
+    desk.drains.now()
+    await _turns()
+    assert (desk.drained, desk.dues) == (0, 0)
