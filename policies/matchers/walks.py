@@ -51,7 +51,7 @@ class _Writer:
         self._value("v", leaves, 1)
         self._lines.append(f"{_INDENT}return found{f' ^ {flipped}' if flipped else ''}")
         exec(compile("\n".join(self._lines), "<walk>", "exec"), self._names)  # noqa: S102 - our own text, see above
-        made: Marks = self._names["walk"]
+        made: Marks = self._names.pop("walk")  # kept among its own names, it would be free only by a collection
         return made
 
     def _value(self, variable: str, leaves: Sequence[Leaf], depth: int) -> None:

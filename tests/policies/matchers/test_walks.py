@@ -1,5 +1,7 @@
 """Walks: all tests of all places in one pass say what each says by itself."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,6 +91,15 @@ def test_the_deepest_way_that_a_rule_may_name(surroundings: Surroundings, step: 
     steps = ("tariffs", EACH) * 5 + ("customData", "a") + (step,) * (STEPS_MAX - 1) + (WITHIN,)
 
     assert walk([Leaf(steps, IS_SET, is_described=False)])({"tariffs": []}, surroundings) == 0
+
+
+def test_a_walk_that_nobody_needs_is_free_without_a_collection() -> None:
+    gc.disable()
+    try:
+        made = weakref.ref(walk([Leaf((), IS_SET)]))
+        assert made() is None
+    finally:
+        gc.enable()
 
 
 def test_no_test(surroundings: Surroundings) -> None:
