@@ -43,7 +43,9 @@ _TO_PROFILE: Final = bindparam("to_profile", type_=BigInteger())
 _RAISED: Final = case((Station.minimum_profile < _TO_PROFILE, _TO_PROFILE), else_=Station.minimum_profile)
 _LIST: Final = select(*STATION_COLUMNS)
 _FIND: Final = HotStatement(_LIST.where(_OF))
-_FIND_LOCKED: Final = HotStatement(_LIST.where(_OF).with_for_update())
+_FIND_LOCKED: Final = HotStatement(_LIST.where(_OF).with_for_update(key_share=True))
+"""PostgreSQL: FOR NO KEY UPDATE. It waits for each other UPDATE and DELETE of the row, as they for it, and not for rows
+that only name the station by their foreign key."""
 _NAMED: Final = select(Station.identity).where(Station.certificate_name == bindparam("name"))
 _COUNT: Final = select(Station.pending).where(_OF)
 _RUNNING: Final = select(func.count()).where(
