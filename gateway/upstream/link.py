@@ -64,12 +64,12 @@ class BackendLink:
         """Somebody waits for the leg: the wait between two dials is cut short."""
         self._outcome: asyncio.Future[bool] | None = None
         """Whether the dial that is under way, or the next one, succeeded."""
-        self._down = Signal()
         self._begun = Signal()
         """Since :meth:`start`, the leg was greeted once or could not be opened once."""
+        self._is_kept = False
+        """True from :meth:`start` to :meth:`stop`."""
         self._task: asyncio.Task[None] | None = None
-        self._greeting: asyncio.Task[None] | None = None
-        """The task of ``came_up``, until it has returned."""
+        """What dials and greets, until that is done: beside a leg that is merely up it would take 1.5 KiB."""
 
     def __repr__(self) -> str:
         return f"<BackendLink {self._identity} {'up' if self.is_up else 'down'}>"
@@ -85,12 +85,14 @@ class BackendLink:
 
     def start(self) -> None:
         """Begin to dial, unless the link is running."""
-        if self._task is None:
+        if not self._is_kept:
+            self._is_kept = True
             self._begun.clear()
-            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"backend link {self._identity}")
+            self._spawn(self._open(BACKOFF_FIRST))
 
     async def stop(self) -> None:
         """Close the leg and dial no more."""
+        self._is_kept = False
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -103,7 +105,7 @@ class BackendLink:
 
     async def wait_up(self, timeout: float) -> bool:
         """Dial now, unless the leg is up; return whether it is when that has ended, ``timeout`` seconds at most."""
-        if self.is_up or self._task is None:
+        if self.is_up or not self._is_kept:
             return self.is_up
         self._hurry.set()
         if self._outcome is None:
@@ -116,7 +118,7 @@ class BackendLink:
 
         So who has just connected isn't told that the backend is away, because nobody has dialled it yet.
         """
-        if self._task is not None and not self._begun.is_set:
+        if self._is_kept and not self._begun.is_set:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._begun.wait()
@@ -127,17 +129,34 @@ class BackendLink:
             raise NotSent("the backend is not connected")
         return self._peer.call(action, payload)
 
-    async def _run(self) -> None:
-        ceiling = BACKOFF_FIRST
-        while True:
-            if await self._connect():
-                ceiling = BACKOFF_FIRST
-                await self._attend()
-            wait = ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-            ceiling = min(2 * ceiling, BACKOFF_MAX)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._hurry.wait()
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(work, name=f"backend link {self._identity}")
+        self._task.add_done_callback(self._spawned)
+
+    def _spawned(self, task: asyncio.Task[None]) -> None:
+        """Let go of a task that is done."""
+        if self._task is task:
+            self._task = None
+
+    async def _open(self, ceiling: float) -> None:
+        """Dial until the leg is up, and greet it."""
+        while not await self._connect():
+            ceiling = await self._pause(ceiling)
+        await self._greet()
+
+    async def _reopen(self, former: asyncio.Task[None] | None) -> None:
+        """Open a leg that was lost, when the task that greeted it, if one still did, has ended."""
+        if former is not None:
+            await asyncio.wait([former])
+        await self._open(await self._pause(BACKOFF_FIRST))
+
+    async def _pause(self, ceiling: float) -> float:
+        """Wait before the next dial, unless somebody is in a hurry; return how long the next wait may be."""
+        wait = ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._hurry.wait()
+        return min(2 * ceiling, BACKOFF_MAX)
 
     async def _connect(self) -> bool:
         peer = self._make_peer(self._lost)
@@ -153,7 +172,6 @@ class BackendLink:
             self._tell_waiting(is_up=False)
             return False
         self._peer = peer
-        self._down.clear()
         self._tell_waiting(is_up=True)
         self._log.info("backend_up")
         return True
@@ -165,23 +183,8 @@ class BackendLink:
         if outcome is not None and not outcome.done():
             outcome.set_result(is_up)
 
-    async def _attend(self) -> None:
-        """Run ``came_up`` beside the open leg, and return when the leg is lost."""
-        name = f"backend greeting {self._identity}"
-        self._greeting = asyncio.get_running_loop().create_task(self._greet(), name=name)
-        self._greeting.add_done_callback(self._greeted)
-        try:
-            await self._down.wait()
-        finally:
-            if (greeting := self._greeting) is not None:
-                greeting.cancel()
-                await asyncio.wait([greeting])
-
-    def _greeted(self, _: asyncio.Task[None]) -> None:
-        """Let the task go: done, it would take half a KiB for as long as the leg is up."""
-        self._greeting = None
-
     async def _greet(self) -> None:
+        """Run ``came_up`` until it returns, or the loss of the leg ends it."""
         while True:
             try:
                 await self._came_up()
@@ -199,6 +202,10 @@ class BackendLink:
         if peer is not self._peer:
             return
         self._peer = None
-        self._down.set()
         self._log.warning("backend_lost", reason=reason)
         self._went_down()
+        if self._is_kept:
+            greeting = self._task
+            if greeting is not None:
+                greeting.cancel()
+            self._spawn(self._reopen(greeting))

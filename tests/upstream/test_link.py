@@ -281,3 +281,34 @@ async def test_stop_closes_the_leg_and_dials_no_more(leg: Leg) -> None:
     assert leg.network.dialled.empty()
     assert leg.events.empty()
     await leg.link.stop()
+
+
+async def test_a_leg_that_is_up_takes_no_task(leg: Leg) -> None:
+    leg.link.start()
+    await leg.opened()
+    await leg.link.begun(60.0)
+    await asyncio.sleep(0)
+    assert not [each for each in asyncio.all_tasks() if each.get_name().startswith("backend link")]
+
+
+async def test_a_leg_that_is_lost_while_it_is_stopped_is_not_dialled_again(leg: Leg) -> None:
+    cancelled, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+            await ended.wait()
+
+    leg.greeting = slow_to_end
+    leg.link.start()
+    socket = await leg.opened()
+    await asyncio.sleep(0)
+    stopping = asyncio.ensure_future(leg.link.stop())
+    await cancelled.wait()
+    socket.lose()
+    ended.set()
+    await stopping
+    assert leg.events.get_nowait() == "down"
+    assert not [each for each in asyncio.all_tasks() if each.get_name().startswith("backend link")]
