@@ -32,6 +32,9 @@ Result = TypeVar("Result")
 SQLITE_READERS: Final = 2
 """Connections for reading, beside the one that writes: a long reading keeps nobody out, and more threads only contend
 for Python's lock."""
+SQLITE_CACHE: Final = 256
+"""KiB of pages that each connection keeps, of SQLite's 2,000: the system has them all in memory anyway, once for all
+connections, and one that reads forgets its own at the next write of another."""
 READS_AT_ONCE: Final = 8
 """Readings under way; as many callers at most go on in one turn of the event loop, however late that comes."""
 POSTGRESQL_CONNECTIONS: Final = 10
@@ -109,9 +112,10 @@ class Database:
         await asyncio.to_thread(prepare, path)
         lock = await asyncio.to_thread(ServeLock, path) if exclusive else None
         file = SameFile(path)
-        durable = "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"
+        cache = f"PRAGMA cache_size=-{SQLITE_CACHE}"
+        durable = "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", cache
         writer = SqliteLane(path, durable, connections=1, look=file.check)
-        reader = SqliteLane(path, ("PRAGMA query_only=ON",), connections=SQLITE_READERS, look=file.check)
+        reader = SqliteLane(path, ("PRAGMA query_only=ON", cache), connections=SQLITE_READERS, look=file.check)
         return cls(str(path), writer, reader, writes_at_once=0, file=file, lock=lock)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:

@@ -124,6 +124,12 @@ async def test_sqlite_waits_for_the_disk_and_keeps_references(sqlite_url: str, o
     assert await database.read(pragma("query_only")) == 1
 
 
+async def test_sqlite_keeps_few_pages_in_each_connection(sqlite_url: str, opened: Open) -> None:
+    database = await opened(sqlite_url)
+    assert await database.write(pragma("cache_size")) == -module.SQLITE_CACHE
+    assert await database.read(pragma("cache_size")) == -module.SQLITE_CACHE
+
+
 async def test_a_store_is_served_once(sqlite_url: str, opened: Open, tmp_path: Path) -> None:
     first = await opened(sqlite_url, exclusive=True)
     link = tmp_path / "link.db"
