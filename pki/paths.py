@@ -148,7 +148,7 @@ class StationChainVerifier:
                 failed = error
                 continue
             check_ca(path[-1])
-            kept = _as_new(leaf)
+            kept = as_new(leaf)
             return VerifiedLeaf(
                 kept,
                 presented.common_name,
@@ -226,7 +226,7 @@ def _ca_of(certificate: x509.Certificate) -> tuple[bytes, bytes]:
     return certificate.subject.public_bytes(), key
 
 
-def _as_new(certificate: x509.Certificate) -> x509.Certificate:
+def as_new(certificate: x509.Certificate) -> x509.Certificate:
     """Return the certificate without what reading it has left in it: its names and extensions take 5 KiB as objects.
 
     It is remembered, and kept by the session that it began.

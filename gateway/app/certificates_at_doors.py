@@ -14,6 +14,7 @@ from gateway.store.certificate_uses import CertificateUses
 from pki.anchors import is_issued_by
 from pki.authority import AuthorityError
 from pki.keys import certificate_fingerprint
+from pki.paths import as_new
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ class CertificatesAtDoors:
             return
         owner = await self._uses.in_use(fingerprint)
         if owner is None:
+            leaf = as_new(leaf)  # the session keeps the other one, and what is read here would stay in it: 2 KiB
             usage = await self._usage(leaf, issuer)
             if usage is None:
                 return  # its authority is away: when the station comes next, it will be known
