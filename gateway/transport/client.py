@@ -225,6 +225,7 @@ async def dial(  # noqa: PLR0913  # part of the agreed interface
         async with asyncio.timeout(timeout):
             await loop.create_connection(lambda: link, uri.host, uri.port)
             socket = await dialogue.outcome
+            link.disown()
     except DialError:
         await asyncio.wait([gone])  # the link sees to it that this isn't long: nothing of a failed dial stays behind
         raise

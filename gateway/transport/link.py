@@ -27,6 +27,10 @@ class _Buffers(threading.local):
 _buffers = _Buffers()
 
 
+def _nobody(link: "Link") -> None:
+    """Hear that a link has ended that nobody waits for."""
+
+
 class Link(asyncio.BufferedProtocol):
     """An asyncio protocol on a plain TCP transport, which does TLS itself.
 
@@ -88,6 +92,10 @@ class Link(asyncio.BufferedProtocol):
     def attach(self, endpoint: Endpoint) -> None:
         """Hand the link over to ``endpoint``."""
         self.endpoint = endpoint
+
+    def disown(self) -> None:
+        """Nobody waits for its end any longer: let go of what would hear of it."""
+        self._gone = _nobody
 
     def write(self, data: bytes) -> bool:
         """Send ``data``; False when the link isn't up, or is aborted for it: ``max_unsent`` bytes wait for the peer."""
