@@ -72,6 +72,35 @@ class _Runtime:
         return not self.ledger.depth and not self.station.is_handling and not self.books.has_running
 
 
+@dataclass(slots=True)
+class _Ties:
+    """What the parts of one station call. Methods, since as many partials would take four times as much."""
+
+    on: Foundation
+    directory: Directory
+    settling: SettlingIn
+    station: Station
+    ledger: JournaledLedger = field(init=False)
+
+    def opened(self) -> None:
+        self.settling.begin(self.station)
+        self.on.opened(self.station)
+
+    def provisional(self) -> None:
+        self.on.when_provisional(self.station)
+
+    async def came_up(self) -> None:
+        """Tell the backend what it missed: first the boot, then the money, then how the connectors stand."""
+        await self.station.report_boot()
+        await self.ledger.drain()
+        await self.station.bridge.backend_connected()
+
+    def emptied(self) -> None:
+        """The journal is empty: a station that has left needs its runtime no longer."""
+        if not self.station.is_connected:
+            self.on.tasks.spawn(self.directory.release(self.station), f"release {self.station.identity}")
+
+
 class StationFactory:
     """Makes the runtimes for the directory, and knows the parts of each."""
 
@@ -128,17 +157,17 @@ class StationFactory:
         )
         station.guard = on.guards(station, backend)
         follow_ups = FollowUps(record.identity, on.tasks.spawn)
-        came_up = functools.partial(self._catch_up, station)
-        legs = legs_for(station, on, backend, spoken, came_up=came_up, answered=follow_ups.answered)
-        emptied = functools.partial(self._release, station)
-        ledger = ledger_for(station, on, legs, depth=depth, backend=backend, version=spoken, emptied=emptied)
+        ties = _Ties(on, self.directory, self._settling, station)
+        legs = legs_for(station, on, backend, spoken, came_up=ties.came_up, answered=follow_ups.answered)
+        ledger = ledger_for(station, on, legs, depth=depth, backend=backend, version=spoken, emptied=ties.emptied)
+        ties.ledger = ledger
         station.backend = legs.backend
         station.knows_contracts = self._backend(backend).knows_contracts
         ground = QuarantineGround(on.quarantine, spoken, ledger.release, on.tally.kept)
         station.quarantine = StationQuarantine(station, ground)
         station.when_accepted = ledger.nudge
-        station.when_open = functools.partial(self._opened, station)
-        station.when_provisional = functools.partial(on.when_provisional, station)
+        station.when_open = ties.opened
+        station.when_provisional = ties.provisional
         station.reports = self._report
         station.bridge = bridge_for(
             station,
@@ -349,30 +378,14 @@ class StationFactory:
             plug_and_charge=backend.knows_contracts,
         )
 
-    def _opened(self, station: Station) -> None:
-        self._settling.begin(station)
-        self._on.opened(station)
+    def _report(self, station: Station, kind: str, detail: str) -> None:
+        """Note what a station did, with its address: alike events of one address are kept once, whatever it names."""
+        self._on.security.note(SecurityEvent(kind, detail, station.identity, station.remote or None))
 
     def _backend(self, name: str) -> Backend:
         """Return the section of a backend; for one that isn't there any more the default one's says what to do."""
         backends = self._on.config.backends
         return backends.get(name) or backends[self._on.config.default_backend]
-
-    async def _catch_up(self, station: Station) -> None:
-        """Tell the backend what it missed: first the boot, then the money, then how the connectors stand."""
-        await station.report_boot()
-        ledger = self._runtimes[station.identity].ledger
-        await ledger.drain()
-        await station.bridge.backend_connected()
-
-    def _report(self, station: Station, kind: str, detail: str) -> None:
-        """Note what a station did, with its address: alike events of one address are kept once, whatever it names."""
-        self._on.security.note(SecurityEvent(kind, detail, station.identity, station.remote or None))
-
-    def _release(self, station: Station) -> None:
-        """The journal is empty: a station that has left needs its runtime no longer."""
-        if not station.is_connected:
-            self._on.tasks.spawn(self.directory.release(station), f"release {station.identity}")
 
 
 def _taken(unsaved: set[Page]) -> list[Page]:
