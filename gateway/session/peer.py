@@ -6,6 +6,7 @@ policy; what it sends went through the same checks. Its CALLs are handled one af
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context, copy_context
 from typing import Any, Final
 
 import structlog
@@ -108,6 +109,9 @@ class Peer:
         """What the worker waits for while the inbox is empty."""
         self._paused = False
         self._worker: asyncio.Task[None] | None = None
+        """Made when the first CALL comes: it takes 900 bytes, and many backends never send one."""
+        self._context: Context
+        """The worker's: that in which the WebSocket was opened, whoever reads its first CALL."""
         self._operations = operations(side.version)
         self._strikes = Strikes()
         self._refusals = Strikes()
@@ -136,8 +140,7 @@ class Peer:
         """The WebSocket is open."""
         self._socket = socket
         self._own.opened(socket)
-        name = f"{self._side.leg.value} {self._identity}"
-        self._worker = asyncio.get_running_loop().create_task(self._work(), name=name)
+        self._context = copy_context()
         self._opened(self)
 
     def message(self, text: bytes) -> None:
@@ -198,7 +201,10 @@ class Peer:
         arrival = self._rpc.arrived(call)
         if arrival is _NEW:
             self._inbox.append(call)
-            self._rouse()
+            if self._worker is None:
+                self._begin_work()
+            else:
+                self._rouse()
             if len(self._inbox) >= INBOX_HIGH and not self._paused and self._socket is not None:
                 self._paused = True
                 self._socket.pause()
@@ -218,6 +224,10 @@ class Peer:
         elif before != said:
             self._log.warning("message_id_reused", action=self._label(call.action))
             self._report(SecurityKind.ATTEMPTED_REPLAY, "a messageId was used again for another message")
+
+    def _begin_work(self) -> None:
+        name = f"{self._side.leg.value} {self._identity}"
+        self._worker = asyncio.get_running_loop().create_task(self._work(), name=name, context=self._context)
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()

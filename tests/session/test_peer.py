@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.session.peer import INBOX_HIGH, POLICY_VIOLATION, Unanswerable
+from gateway.session.releasing import is_released, releasing
 from gateway.session.stages import BACKEND_16, STATION_201, InvalidAnswer, Side
 from gateway.session.strikes import STRIKES_MAX
 from gateway.session.tally import Leg, Outcome
@@ -80,6 +81,30 @@ async def test_the_backends_leg_has_its_own_version_and_stages(new_talk: NewTalk
     ]
     assert [stage for stage, _, _ in talk.policy.seen] == [Stage.FROM_BACKEND, Stage.TO_BACKEND]
     assert talk.tally.calls == {(Leg.BACKEND, "in", "RemoteStopTransaction", Outcome.ANSWERED): 1}
+
+
+async def test_a_peer_that_never_calls_takes_no_task(new_talk: NewTalk) -> None:
+    def tasks() -> list[str]:
+        return [each.get_name() for each in asyncio.all_tasks() if each.get_name().startswith("backend ")]
+
+    talk = new_talk(BACKEND_16)
+    talk.handler.answers["ClearCache"] = {"status": "Accepted"}
+    assert not tasks()
+    await talk.hears(call("1", "ClearCache"))
+    assert len(tasks()) == 1
+
+
+async def test_a_call_that_is_read_while_a_message_is_released_counts_as_none(new_talk: NewTalk) -> None:
+    seen: list[bool] = []
+
+    async def handle(_: str, __: Any) -> dict[str, Any]:
+        seen.append(is_released())
+        return {"status": "Accepted"}
+
+    talk = new_talk(BACKEND_16, handle)
+    with releasing():
+        await talk.hears(call("1", "ClearCache"))
+    assert seen == [False]
 
 
 async def test_calls_are_handled_one_after_the_other_in_their_order(talk: "Talk") -> None:
