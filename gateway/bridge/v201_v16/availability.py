@@ -40,7 +40,7 @@ async def set_status(context: Context, connector: Connector, status: str, timest
     """Enter the 2.0.1 ``status`` of a connector and tell the backend of it and of the EVSE's other connectors."""
     connector.status = status
     if status != "Occupied":
-        context.memory.finishing.discard(connector.number)
+        context.memory.finishing.pop(connector.number, None)
     context.memory.since[connector.number] = timestamp
     was_told = await _tell(context, connector, present(context, connector))
     await context.save_connector(connector)
@@ -201,6 +201,6 @@ def restore(context: Context) -> None:
         if tx is not None:
             recall(tx, last.get("status"))
         elif connector.status == "Occupied" and last.get("status") == "Finishing":
-            context.memory.finishing.add(connector.number)
+            context.memory.finishing[connector.number] = None
         if "timestamp" in last and _is_alike(present(context, connector), last):
             context.memory.since[connector.number] = last["timestamp"]

@@ -108,11 +108,11 @@ async def _stopped(context: Context, connector: Connector) -> bool:
     tx = context.books.on_connector(connector.number)
     if tx is None:
         return False
-    context.memory.unlocking.add(tx.station_tx)
+    context.memory.unlocking[tx.station_tx] = None
     answer = await _relay_status(context, "RequestStopTransaction", {"transactionId": tx.station_tx})
     if answer["status"] == "Accepted":
         return True
-    context.memory.unlocking.discard(tx.station_tx)
+    context.memory.unlocking.pop(tx.station_tx, None)
     return False
 
 

@@ -86,7 +86,7 @@ async def learn(context: Context, tx: Transaction, event: TransactionEvent) -> N
         return
     if tx.station_tx in context.memory.counted and event.seq_no > tx.last_seq_no + 1:
         context.note("sequence-gap", "seqNo of a transaction's events has gaps: the station has dropped events")
-    context.memory.counted.add(tx.station_tx)
+    context.memory.counted[tx.station_tx] = None
     if event.registers.last is not None:
         tx.last_register = event.registers.last
         if tx.evse_id is not None:
@@ -155,8 +155,8 @@ def forget(context: Context, tx: Transaction) -> None:
     """Drop a transaction and what is remembered beside it."""
     del context.books.transactions[tx.station_tx]
     context.memory.answers.pop(tx.station_tx, None)
-    context.memory.unlocking.discard(tx.station_tx)
-    context.memory.counted.discard(tx.station_tx)
+    context.memory.unlocking.pop(tx.station_tx, None)
+    context.memory.counted.pop(tx.station_tx, None)
     context.memory.delivered.pop(tx.station_tx, None)
     beginnings.forget(context, tx)
     for page in (Page.STOP_TAGS, Page.TO_STOP):

@@ -157,7 +157,7 @@ async def _end(context: Context, tx: Transaction, event: TransactionEvent) -> Js
     conf = await _counted(tx, event.seq_no, context.ledger.stop(tx, payload))
     # Not worth a write: what a restart finds of it again belongs to no transaction that runs.
     stop_tags.pop(tx.station_tx, None)
-    memory.unlocking.discard(tx.station_tx)
+    memory.unlocking.pop(tx.station_tx, None)
     context.books.page(_TO_STOP).pop(tx.station_tx, None)
     beginnings.forget(context, tx)
     return conf
@@ -247,7 +247,7 @@ async def _publish(context: Context, tx: Transaction, event: TransactionEvent) -
     if tx.is_over:
         was_started = tx.state is not TransactionState.ENDED or tx.backend_tx is not None
         if was_started and connector.status == "Occupied":
-            context.memory.finishing.add(connector.number)
+            context.memory.finishing[connector.number] = None
     elif not event.offline:
         infer_cable(connector, event.charging_state)
     await publish(context, of_evse(context.books, connector.evse_id), event.timestamp)

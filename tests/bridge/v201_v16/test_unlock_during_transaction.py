@@ -39,7 +39,7 @@ async def test_it_is_stopped_and_the_connector_unlocked_then(world: "World", end
 
     await world.event("Ended", 1, tx="TX-1", trigger="RemoteStop", reason="Remote", wh=1500)
     assert [payload["reason"] for action, payload in world.heard() if action == "StopTransaction"] == ["UnlockCommand"]
-    assert world.context.memory.unlocking == set()
+    assert world.context.memory.unlocking == {}
 
 
 async def test_a_station_that_does_not_stop(world: "World") -> None:
