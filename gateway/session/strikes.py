@@ -16,16 +16,14 @@ class Strikes:
     def __init__(self, most: int = STRIKES_MAX, window: float = STRIKES_WINDOW) -> None:
         self._most = most
         self._window = window
-        self._times: list[float] = []
+        self._times: tuple[float, ...] = ()
 
     def one_more(self, now: float) -> bool:
         """Count one; return whether that is more than may be."""
         times = self._times
         is_full = len(times) == self._most
         is_too_many = is_full and now - times[0] < self._window
-        if is_full:
-            del times[0]
-        times.append(now)
+        self._times = (*times[is_full:], now)
         return is_too_many
 
     def is_quiet(self, now: float) -> bool:

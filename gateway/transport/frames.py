@@ -121,7 +121,7 @@ class Frames:
         """``client``: this side dialled, so it masks what it sends and takes only unmasked frames (RFC 6455 5.1)."""
         self._limits = limits
         self._mask_bit = 0 if client else _MASKED
-        self._extensions = list(extensions)
+        self._extensions = tuple(extensions)
         self._protocol: Protocol | None = None
         self._view = _EMPTY
         self._position = 0
@@ -270,7 +270,7 @@ class Frames:
         if self._protocol is None:
             side = SERVER if self._mask_bit else CLIENT
             self._protocol = Protocol(side, state=OPEN, max_size=self._limits.max_message, logger=QUIET)
-            self._protocol.extensions = self._extensions
+            self._protocol.extensions = list(self._extensions)
         return self._protocol
 
     # Sending: each returns the bytes to write

@@ -84,7 +84,10 @@ class JournaledLedger:
         self._stale: int | None = None
         """The last epoch under which a drain met a newer one in the store."""
         self._drains = Drains(identity, self._drain, self._retry_now, is_up)
-        self._log = log.bind(identity=identity)
+
+    @property
+    def _log(self) -> Any:
+        return log.bind(identity=self._identity)
 
     @property
     def depth(self) -> int:
