@@ -62,13 +62,11 @@ class WebSocket:
         "remote",
         "state",
         "subprotocol",
-        "tls",
     )
 
     def __init__(self, link: Link, sink: MessageSink, frames: Frames, subprotocol: str | None) -> None:
         """:meth:`open` must follow at once."""
         self.remote = link.remote
-        self.tls = link.peer
         self.subprotocol = subprotocol
         self.state = _OPEN
         self._link = link
@@ -182,6 +180,7 @@ class WebSocket:
     def open(self) -> None:
         """Tell the sink, and begin to watch the peer."""
         self._link.heard = self._loop.time()
+        self._link.peer = None  # whom it is from has been decided: nobody asks again, and certificates are large
         self._watch()
         try:
             self._sink.connected(self)
