@@ -80,7 +80,7 @@ class _Ties:
     directory: Directory
     settling: SettlingIn
     station: Station
-    ledger: JournaledLedger = field(init=False)
+    runtimes: Mapping[str, _Runtime]
 
     def opened(self) -> None:
         self.settling.begin(self.station)
@@ -92,7 +92,7 @@ class _Ties:
     async def came_up(self) -> None:
         """Tell the backend what it missed: first the boot, then the money, then how the connectors stand."""
         await self.station.report_boot()
-        await self.ledger.drain()
+        await self.runtimes[self.station.identity].ledger.drain()
         await self.station.bridge.backend_connected()
 
     def emptied(self) -> None:
@@ -157,10 +157,9 @@ class StationFactory:
         )
         station.guard = on.guards(station, backend)
         follow_ups = FollowUps(record.identity, on.tasks.spawn)
-        ties = _Ties(on, self.directory, self._settling, station)
+        ties = _Ties(on, self.directory, self._settling, station, self._runtimes)
         legs = legs_for(station, on, backend, spoken, came_up=ties.came_up, answered=follow_ups.answered)
         ledger = ledger_for(station, on, legs, depth=depth, backend=backend, version=spoken, emptied=ties.emptied)
-        ties.ledger = ledger
         station.backend = legs.backend
         station.knows_contracts = self._backend(backend).knows_contracts
         ground = QuarantineGround(on.quarantine, spoken, ledger.release, on.tally.kept)
@@ -352,7 +351,6 @@ class StationFactory:
             await runtime.legs.stop()
             runtime.is_apart = True
             self._settling.end(runtime.station)
-            runtime.ledger.has_left()
             runtime.station.has_left()
             self.left += 1
             # A station that was removed and registered anew meanwhile has a runtime of its own here.

@@ -7,16 +7,15 @@ import structlog
 
 from gateway.session.ports import StaleEpoch
 
+log = structlog.get_logger(__name__)
+
 
 async def _nothing_to_drain() -> None:
-    """Whose ledger has left delivers nothing more."""
+    """What a drain is that has been stopped."""
 
 
 def _nothing_due() -> None:
     """Nor has it anything to prepare for that."""
-
-
-log = structlog.get_logger(__name__)
 
 
 class Drains:
@@ -60,12 +59,12 @@ class Drains:
         except Exception:  # the journal is durable: the next drain tries again
             log.exception("drain_failed", identity=self._identity)
 
-    def has_left(self) -> None:
-        """Part from the ledger, which knows its drains: so both are free at once."""
-        self._drain, self._due = _nothing_to_drain, _nothing_due
-
     async def stop(self) -> None:
-        """Begin nothing more, and wait for what is under way to be given up."""
+        """Begin nothing more, and wait for what is under way to be given up.
+
+        The ledger, which knows its drains, isn't known to them any more: so both are free as soon as nobody needs them.
+        """
+        self._drain, self._due = _nothing_to_drain, _nothing_due
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -395,7 +395,3 @@ class JournaledLedger:
     async def quiesce(self) -> None:
         """Begin nothing more; what is undelivered stays in the journal."""
         await self._drains.stop()
-
-    def has_left(self) -> None:
-        """Nothing will ever be delivered from here again."""
-        self._drains.has_left()

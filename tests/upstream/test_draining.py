@@ -90,8 +90,8 @@ async def test_it_stops_with_what_is_under_way(desk: Any) -> None:
     assert (desk.drains._timer, desk.drains._task.cancelled()) == (None, True)
 
 
-async def test_drains_of_a_ledger_that_has_left_deliver_nothing(desk: Any) -> None:
-    desk.drains.has_left()
+async def test_drains_that_were_stopped_deliver_nothing(desk: Any) -> None:
+    await desk.drains.stop()
     desk.drains.after(0.0)
     await asyncio.sleep(0.01)  # the time that has come is the loop's own
     await _turns()
