@@ -90,7 +90,8 @@ class OwnCalls:
             self._settle(ticket, self._stages.error(ticket.action, frame.error))
         else:
             self._settle(ticket, self._stages.answer(ticket.action, frame.payload))
-        self._pump()
+        if self._rpc.waiting:
+            self._pump()
         return None
 
     def answer_rejected(self, rejected: frames.FrameRejected) -> None:

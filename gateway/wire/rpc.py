@@ -80,18 +80,19 @@ class Rpc:
     connection has an Rpc.
     """
 
-    __slots__ = ("_forgotten", "_new_id", "_outstanding", "_timeout", "_unanswered", "_waiting")
+    __slots__ = ("_forgotten", "_new_id", "_outstanding", "_timeout", "_unanswered", "waiting")
 
     def __init__(self, *, timeout: float, new_id: Callable[[], str]) -> None:
         self._timeout = timeout
         self._new_id = new_id
         self._outstanding: Ticket | None = None
-        self._waiting: list[Ticket] = []
+        self.waiting: list[Ticket] = []
+        """Own CALLs in line behind the outstanding one."""
         self._forgotten: dict[str, None] = {}
         self._unanswered: list[str] = []
 
     def __repr__(self) -> str:
-        return f"<Rpc outstanding={self._outstanding} waiting={len(self._waiting)} unanswered={len(self._unanswered)}>"
+        return f"<Rpc outstanding={self._outstanding} waiting={len(self.waiting)} unanswered={len(self._unanswered)}>"
 
     @property
     def deadline(self) -> float | None:
@@ -105,17 +106,17 @@ class Rpc:
 
         Raises :class:`TooManyWaiting` beyond ``WAITING_MAX``.
         """
-        if len(self._waiting) >= WAITING_MAX:
+        if len(self.waiting) >= WAITING_MAX:
             raise TooManyWaiting(f"{WAITING_MAX} calls wait for an answer already")
         ticket = Ticket(self._new_id(), action, payload, context)
-        self._waiting.append(ticket)
+        self.waiting.append(ticket)
         return ticket
 
     def next_call(self, now: float) -> Ticket | None:
         """Return the CALL to send now, its timeout running, or None while one is outstanding or none waits."""
-        if self._outstanding is not None or not self._waiting:
+        if self._outstanding is not None or not self.waiting:
             return None
-        ticket = self._waiting.pop(0)
+        ticket = self.waiting.pop(0)
         ticket.progress = _OUTSTANDING
         ticket.deadline = now + self._timeout
         self._outstanding = ticket
@@ -147,7 +148,7 @@ class Rpc:
             self._outstanding = None
             self._forget(ticket)
         elif ticket.progress is _WAITING:
-            self._waiting.remove(ticket)
+            self.waiting.remove(ticket)
         else:
             return
         ticket.progress = Progress.ABANDONED
@@ -155,9 +156,9 @@ class Rpc:
     def abandon(self) -> list[Ticket]:
         """The connection is gone: return every own CALL without an answer, the outstanding one first."""
         lost = [self._outstanding] if self._outstanding is not None else []
-        lost.extend(self._waiting)
+        lost.extend(self.waiting)
         self._outstanding = None
-        self._waiting.clear()
+        self.waiting.clear()
         self._unanswered.clear()
         for ticket in lost:
             ticket.progress = Progress.ABANDONED
