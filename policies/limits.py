@@ -42,6 +42,9 @@ class By(StrEnum):
     GLOBAL = "global"
 
 
+_STATION, _ADDRESS = By.STATION, By.ADDRESS
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """What is in a bucket, for a person."""
@@ -84,9 +87,9 @@ class Limit:
 
     def take(self, target: Target, surroundings: Surroundings) -> bool:  # noqa: ARG002 - compiled for one already
         """Take a token. Return False when there is none: the message is over the limit."""
-        if self.by is By.STATION:
+        if self.by is _STATION:
             buckets, key = surroundings.memory.buckets, self._key
-        elif self.by is By.ADDRESS:
+        elif self.by is _ADDRESS:
             buckets, key = surroundings.shared.buckets, (*self._key, surroundings.facts().address)
         else:
             buckets, key = surroundings.shared.buckets, self._key
@@ -111,8 +114,8 @@ class Limit:
 
     def peek(self, target: Target, surroundings: Surroundings) -> Level:  # noqa: ARG002 - the same
         """Look into a bucket without taking anything; nothing is remembered of it either."""
-        memory = surroundings.memory if self.by is By.STATION else surroundings.shared
-        key = (*self._key, surroundings.facts().address) if self.by is By.ADDRESS else self._key
+        memory = surroundings.memory if self.by is _STATION else surroundings.shared
+        key = (*self._key, surroundings.facts().address) if self.by is _ADDRESS else self._key
         now = surroundings.monotonic()
         bucket = memory.buckets.get(key)
         tokens = min(bucket.tokens_at(now), self.burst) if bucket is not None else self.burst
