@@ -32,7 +32,7 @@ def loads(text: bytes) -> Any:
 
     Raises :class:`JsonRejected`; nothing else, whatever ``text`` holds.
     """
-    if _NUL in text and _ESCAPED_NUL.search(text):
+    if text.find(_NUL) >= 0 and _ESCAPED_NUL.search(text):  # `in` first makes a TypeError
         raise JsonRejected("a NUL character")
     try:
         value = jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
