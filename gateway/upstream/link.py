@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from typing import Any, Final, Protocol
 
 import structlog
@@ -68,8 +69,8 @@ class BackendLink:
         """Since :meth:`start`, the leg was greeted once or could not be opened once."""
         self._is_kept = False
         """True from :meth:`start` to :meth:`stop`."""
-        self._task: asyncio.Task[None] | None = None
-        """What dials and greets, until that is done: beside a leg that is merely up it would take 1.5 KiB."""
+        self._tasks: dict[asyncio.Task[None], None] = {}
+        """What dials and greets, until that is done (a task takes 1.5 KiB), and what of a lost leg is given up."""
 
     def __repr__(self) -> str:
         return f"<BackendLink {self._identity} {'up' if self.is_up else 'down'}>"
@@ -93,10 +94,8 @@ class BackendLink:
     async def stop(self) -> None:
         """Close the leg and dial no more."""
         self._is_kept = False
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        if given_up := self._give_up():
+            await asyncio.wait(given_up)
         peer, self._peer = self._peer, None
         self._tell_waiting(is_up=False)
         if peer is not None:
@@ -130,13 +129,28 @@ class BackendLink:
         return self._peer.call(action, payload)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task = asyncio.get_running_loop().create_task(work, name=f"backend link {self._identity}")
-        self._task.add_done_callback(self._spawned)
+        """Begin a task in a context of its own: a leg is lost amid anything, a message that a person has released say.
 
-    def _spawned(self, task: asyncio.Task[None]) -> None:
-        """Let go of a task that is done."""
-        if self._task is task:
-            self._task = None
+        What is said on the next one has nothing to do with that (:mod:`gateway.session.releasing`).
+        """
+        task = asyncio.get_running_loop().create_task(work, name=f"backend link {self._identity}", context=Context())
+        self._tasks[task] = None
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """Let go of a task; what it couldn't do for an error (a log on a full disk) is tried again."""
+        del self._tasks[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if self._is_kept and not self.is_up:
+                self._spawn(self._reopen([]))
+            self._log.error("backend_link_failed", exc_info=error)
+
+    def _give_up(self) -> list[asyncio.Task[None]]:
+        """End what dials and greets; return what is still to be waited for."""
+        for task in self._tasks:
+            if not task.cancelling():
+                task.cancel()
+        return list(self._tasks)
 
     async def _open(self, ceiling: float) -> None:
         """Dial until the leg is up, and greet it."""
@@ -144,10 +158,10 @@ class BackendLink:
             ceiling = await self._pause(ceiling)
         await self._greet()
 
-    async def _reopen(self, former: asyncio.Task[None] | None) -> None:
-        """Open a leg that was lost, when the task that greeted it, if one still did, has ended."""
-        if former is not None:
-            await asyncio.wait([former])
+    async def _reopen(self, former: list[asyncio.Task[None]]) -> None:
+        """Open a leg that was lost, when what greeted it, if that still went on, has ended."""
+        if former:
+            await asyncio.wait(former)
         await self._open(await self._pause(BACKOFF_FIRST))
 
     async def _pause(self, ceiling: float) -> float:
@@ -202,10 +216,7 @@ class BackendLink:
         if peer is not self._peer:
             return
         self._peer = None
+        if self._is_kept:
+            self._spawn(self._reopen(self._give_up()))
         self._log.warning("backend_lost", reason=reason)
         self._went_down()
-        if self._is_kept:
-            greeting = self._task
-            if greeting is not None:
-                greeting.cancel()
-            self._spawn(self._reopen(greeting))

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.peer import Peer
+from gateway.session.releasing import is_released, releasing
 from gateway.session.stages import BACKEND_16
 from gateway.session.tally import Tally
 from gateway.transport import DialError, DialStage
@@ -312,3 +313,73 @@ async def test_a_leg_that_is_lost_while_it_is_stopped_is_not_dialled_again(leg: 
     await stopping
     assert leg.events.get_nowait() == "down"
     assert not [each for each in asyncio.all_tasks() if each.get_name().startswith("backend link")]
+
+
+async def test_a_leg_that_is_lost_amid_a_released_message_is_opened_anew_as_any_other(leg: Leg) -> None:
+    seen: asyncio.Queue[bool] = asyncio.Queue()
+
+    async def greeting() -> None:
+        seen.put_nowait(is_released())
+
+    leg.greeting = greeting
+    leg.link.start()
+    socket = await leg.opened()
+    assert not await seen.get()
+    with releasing():
+        socket.lose()
+    assert await leg.events.get() == "down"
+    await leg.opened()
+    assert not await seen.get()
+
+
+async def test_a_leg_is_dialled_again_whatever_its_loss_meets(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError("a log on a full disk")
+
+    leg.link.start()
+    socket = await leg.opened()
+    monkeypatch.setattr(leg.link, "_went_down", full)
+    with pytest.raises(OSError, match="full disk"):
+        socket.lose()
+    await leg.opened()
+
+
+async def test_a_leg_is_dialled_again_whatever_its_dialling_meets(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        monkeypatch.setattr(leg.link, "_went_down", lambda: None)
+        raise OSError("a log on a full disk")
+
+    monkeypatch.setattr(leg.link, "_went_down", full)
+    leg.network.script = ["no route"]
+    leg.link.start()
+    assert await leg.network.dialled.get() == "no route"
+    await leg.opened()
+
+
+@pytest.mark.parametrize("turns", [0, 3])
+async def test_stop_waits_for_the_greeting_of_a_leg_that_has_just_been_lost(leg: Leg, turns: int) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    async def greeting() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await may_end.wait()  # a write that is brought to its end
+            ended.append("greeting")
+
+    leg.greeting = greeting
+    leg.link.start()
+    socket = await leg.opened()
+    await began.wait()
+    socket.lose()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    stopping = asyncio.create_task(leg.link.stop())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not stopping.done()
+    may_end.set()
+    await stopping
+    assert ended == ["greeting"]
