@@ -69,8 +69,8 @@ class BackendLink:
         """Since :meth:`start`, the leg was greeted once or could not be opened once."""
         self._is_kept = False
         """True from :meth:`start` to :meth:`stop`."""
-        self._tasks: dict[asyncio.Task[None], None] = {}
-        """What dials and greets, until that is done (a task takes 1.5 KiB), and what of a lost leg is given up."""
+        self._tasks: dict[asyncio.Task[None], bool] = {}
+        """What dials and greets, until that is done: a task takes 1.5 KiB. True for what has been given up."""
 
     def __repr__(self) -> str:
         return f"<BackendLink {self._identity} {'up' if self.is_up else 'down'}>"
@@ -134,7 +134,7 @@ class BackendLink:
         What is said on the next one has nothing to do with that (:mod:`gateway.session.releasing`).
         """
         task = asyncio.get_running_loop().create_task(work, name=f"backend link {self._identity}", context=Context())
-        self._tasks[task] = None
+        self._tasks[task] = False
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -146,9 +146,14 @@ class BackendLink:
             self._log.error("backend_link_failed", exc_info=error)
 
     def _give_up(self) -> list[asyncio.Task[None]]:
-        """End what dials and greets; return what is still to be waited for."""
-        for task in self._tasks:
-            if not task.cancelling():
+        """End what dials and greets; return what is still to be waited for.
+
+        Once: a second cancellation would cut short what brings a write to its end. ``cancelling()`` doesn't tell it: a
+        wait whose time is over cancels its task, too.
+        """
+        for task, is_given_up in self._tasks.items():
+            if not is_given_up:
+                self._tasks[task] = True
                 task.cancel()
         return list(self._tasks)
 

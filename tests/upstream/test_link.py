@@ -383,3 +383,16 @@ async def test_stop_waits_for_the_greeting_of_a_leg_that_has_just_been_lost(leg:
     may_end.set()
     await stopping
     assert ended == ["greeting"]
+
+
+async def test_stop_ends_a_link_whose_wait_is_over_at_that_moment(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait that is over cancels its task itself, and takes that back."""
+    monkeypatch.setattr(module, "BACKOFF_FIRST", 0.0)
+    monkeypatch.setattr(module, "BACKOFF_MAX", 0.0)
+    leg.network.script = ["no route"] * 100_000
+    leg.link.start()
+    async with asyncio.timeout(2):
+        while not any(task.cancelling() for task in leg.link._tasks):  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0)
+        await leg.link.stop()
+    assert not leg.link._tasks
