@@ -138,10 +138,13 @@ class BackendLink:
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        """Let go of a task; what it couldn't do for an error (a log on a full disk) is tried again."""
-        del self._tasks[task]
+        """Let go of a task; what it couldn't do for an error (a log on a full disk) is tried again.
+
+        Not what had been given up: another does it already.
+        """
+        was_given_up = self._tasks.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            if self._is_kept and not self.is_up:
+            if not was_given_up and self._is_kept and not self.is_up:
                 self._spawn(self._reopen([]))
             self._log.error("backend_link_failed", exc_info=error)
 
@@ -203,7 +206,7 @@ class BackendLink:
             outcome.set_result(is_up)
 
     async def _greet(self) -> None:
-        """Run ``came_up`` until it returns, or the loss of the leg ends it."""
+        """Run ``came_up`` until it returns, or the leg is lost."""
         while True:
             try:
                 await self._came_up()
@@ -215,6 +218,8 @@ class BackendLink:
                 return
             finally:
                 self._begun.set()
+            if not self.is_up:
+                return
             await asyncio.sleep(GREETING_RETRY)
 
     def _lost(self, peer: Peer, reason: str) -> None:

@@ -396,3 +396,27 @@ async def test_stop_ends_a_link_whose_wait_is_over_at_that_moment(leg: Leg, monk
             await asyncio.sleep(0)
         await leg.link.stop()
     assert not leg.link._tasks
+
+
+async def test_a_greeting_that_ends_by_an_error_when_it_is_given_up_is_not_begun_again(leg: Leg) -> None:
+    began, heard = asyncio.Event(), 0
+
+    async def greeting() -> None:
+        nonlocal heard
+        heard += 1
+        if heard > 1:
+            return
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise PeerUnavailable("the leg is down") from None
+
+    leg.greeting = greeting
+    leg.link.start()
+    socket = await leg.opened()
+    await began.wait()
+    leg.network.script = ["no route"]
+    socket.lose()
+    assert await leg.network.dialled.get() == "no route"
+    assert heard == 1
