@@ -172,7 +172,11 @@ async def test_killed_between_the_journal_and_the_answer(
     async with station.online(boots=False):
         assert (await station.call("TransactionEvent", uncertain))[2] == {}
         if kind == "Started":
+            # Answered once it is safe, which may be before the backend has it: it waits its turn there.
             assert (await station.call("TransactionEvent", ended))[2] == {}
+            assert await backend.expect("TransactionEvent") == ended
+        assert (await station.call("StatusNotification", STATUS))[2] == {}
+        assert await backend.expect("StatusNotification") == STATUS
     expected = [started, started, ended] if kind == "Started" else [started, ended, ended]
     assert events(backend) == expected
 
