@@ -114,7 +114,7 @@ async def test_from_password_to_certificate_and_never_back(gateway: Any, tmp_pat
         assert (await station.call("Heartbeat", {}))[0] == 3
         assert (await gateway.api("GET", "stations/CS1"))[1]["connected_profile"] == 3
     assert (await _refused(gateway, "CS1", password)).status_code == 401
-    assert '"reason": "downgrade"' in gateway.log
+    await gateway.told(event="not_admitted", reason="downgrade")
     status, out, _ = await gateway.run("cert", "list", "--json", "--config", str(gateway.config))
     assert (status, [each["state"] for each in json.loads(out)]) == (0, ["in_use"])
 
