@@ -27,6 +27,8 @@ from gateway.wire.frames import UNREADABLE_ID
 
 REPLY: Final = 15.0
 """Seconds for any one answer."""
+INVENTORY: Final = "GetBaseReport"
+"""What Voltgate asks a 2.0.1 station that has been quiet for a while: no test's business, on whatever slow machine."""
 PUBLIC_URL: Final = "wss://gateway.example.com/ocpp"
 """What stations are told; their DNS says that it is here."""
 ACCEPTED: Final = {"status": "Accepted"}
@@ -174,6 +176,9 @@ class ScriptedStation:
                         self._answers.pop(frame[1]).set_result(frame)
                     continue
                 _, message_id, action, payload = frame
+                if action == INVENTORY:
+                    await connection.send(json.dumps([3, message_id, self._answer(action, payload)]))
+                    continue
                 if self.before_answer is not None:
                     await self.before_answer(action)
                 self.asked.append((action, payload))
