@@ -96,8 +96,9 @@ class FileServer:
         )
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
-        self._carried: dict[asyncio.Task[None], asyncio.BaseTransport | None] = {}
-        """Connections, the oldest first, with their transport once TLS is done."""
+        self._carried: dict[asyncio.Task[None], asyncio.BaseTransport | socket.socket | None] = {}
+        """Connections, the oldest first: with their socket until the task runs, with their transport once TLS is done.
+        """
         self._is_short = False
 
     @property
@@ -160,7 +161,7 @@ class FileServer:
                 accepted.close()
                 continue
             task = self._loop.create_task(self._carry(accepted), name=f"file connection of {address[0]}")
-            self._carried[task] = None
+            self._carried[task] = accepted
             task.add_done_callback(self._gone)
 
     def _may_enter(self, address: str) -> bool:
@@ -175,12 +176,14 @@ class FileServer:
         return False
 
     def _gone(self, task: asyncio.Task[None]) -> None:
-        del self._carried[task]
+        if isinstance(unseen := self._carried.pop(task), socket.socket):
+            unseen.close()  # cancelled before it ran: nobody else does
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("file_connection_failed", exc_info=error)
 
     async def _carry(self, accepted: socket.socket) -> None:
         """See one connection through its handshake, its request and its end."""
+        self._has(None)
         tls: dict[str, Any] = {}
         if self._tls is not None:
             deadlines = {"ssl_handshake_timeout": HANDSHAKE_MAX, "ssl_shutdown_timeout": LINGER}
@@ -195,13 +198,13 @@ class FileServer:
             connection.connection_lost(None)
             raise
         transport.set_write_buffer_limits(high=UNSENT_MAX)
-        self._has_transport(transport)
+        self._has(transport)
         try:
             await self._watch(transport, connection)
         finally:
             transport.abort()
 
-    def _has_transport(self, transport: asyncio.BaseTransport) -> None:
+    def _has(self, transport: asyncio.BaseTransport | None) -> None:
         """Note it of the task that runs, which mustn't know itself: a cancelled one would stay, with what it has."""
         if (task := asyncio.current_task()) is not None:
             self._carried[task] = transport

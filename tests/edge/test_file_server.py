@@ -79,21 +79,41 @@ async def test_who_asks_nothing_is_dropped(tmp_path: Path, monkeypatch: pytest.M
         await gone(opened.server)
 
 
-async def test_a_transfer_outlasts_the_deadlines_of_the_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """While it is set connections have deadlines of 20 ms; until then none begins, so that nobody must be quick."""
+    run, ends = asyncio.Event(), file_server._ends
+
+    async def ends_in_time(connection: file_server._Connection, timeout: float) -> bool:
+        await run.wait()
+        return await ends(connection, timeout)
+
+    monkeypatch.setattr(file_server, "_ends", ends_in_time)
     monkeypatch.setattr(file_server, "HEAD_MAX", 0.02)
     monkeypatch.setattr(file_server, "LINGER", 0.02)
-    async with street(tmp_path, station_rate=1_000_000) as opened, await call(opened.port) as station:
+    return run
+
+
+async def test_a_transfer_outlasts_the_deadlines_of_the_head(tmp_path: Path, deadlines: asyncio.Event) -> None:
+    async with (
+        street(tmp_path, station_rate=1_000_000) as opened,
+        await call(opened.port) as station,
+        asyncio.timeout(PATIENCE),
+    ):
         station.say(IMAGE)
-        assert (await station.hear()).body == CONTENT
+        await station.reader.readuntil(b"\r\n\r\n")
+        deadlines.set()
+        begin = await station.reader.readexactly(100_000)  # a tenth of a second: several of them pass
+        deadlines.clear()
+        assert begin + await station.reader.readexactly(len(CONTENT) - len(begin)) == CONTENT
 
 
-async def test_who_does_not_read_its_end_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_server, "HEAD_MAX", 0.02)
-    monkeypatch.setattr(file_server, "LINGER", 0.02)
+async def test_who_does_not_read_its_end_is_dropped(tmp_path: Path, deadlines: asyncio.Event) -> None:
     async with street(tmp_path) as opened, await call(opened.port) as station:
         # Told 404, and still sending its body.
         station.say(f"PUT /logs/{GOOD} HTTP/1.1\r\nHost: files\r\nContent-Length: 1000\r\n\r\n".encode())
         assert (await station.hear()).status == 404
+        deadlines.set()
         await gone(opened.server)
 
 
@@ -141,6 +161,19 @@ async def test_a_newcomer_takes_the_place_of_the_oldest_stranger(tmp_path: Path)
         assert await first.is_dropped() == b""
         second.say(IMAGE)
         await second.reader.readuntil(b"\r\n\r\n")
+
+
+async def test_who_is_sent_away_before_its_task_has_run_leaves_no_socket(tmp_path: Path) -> None:
+    """Garbage would close it too, and say so: an error here."""
+    loop = asyncio.get_running_loop()
+    async with street(tmp_path, connections=1) as opened, asyncio.timeout(PATIENCE):
+        at_once = [socket.create_connection(("127.0.0.1", opened.port)) for _ in range(3)]
+        for each in at_once:
+            each.setblocking(False)
+        assert [await loop.sock_recv(each, 1) for each in at_once[:2]] == [b"", b""]
+        assert opened.server.connections == 1
+        for each in at_once:
+            each.close()
 
 
 async def test_no_newcomer_takes_the_place_of_a_transfer(tmp_path: Path) -> None:
