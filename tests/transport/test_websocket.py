@@ -280,7 +280,8 @@ async def test_a_silent_peer_is_pinged_then_dropped(listen: Listen) -> None:
 
 
 async def test_a_peer_that_answers_stays(listen: Listen) -> None:
-    port = await listen(limits=Limits(ping_interval=SOON, pong_timeout=10.0))
+    # After a pong that comes later than the interval the next ping waits for the timeout: shorter than our patience.
+    port = await listen(limits=Limits(ping_interval=SOON, pong_timeout=5.0))
     wire, sink = await port.socket()
     for _ in range(3):
         assert await wire.receive() == (FIN | PING, b"")
@@ -289,13 +290,18 @@ async def test_a_peer_that_answers_stays(listen: Listen) -> None:
 
 
 async def test_a_peer_that_talks_is_not_pinged(listen: Listen) -> None:
-    port = await listen(limits=Limits(ping_interval=0.2, pong_timeout=10.0), on_message=echo)
-    wire, _ = await port.socket()
-    loop = asyncio.get_running_loop()
-    until = loop.time() + 0.5
-    while loop.time() < until:
+    """Its own watch looks when the test says: a machine that stalls makes nobody silent."""
+    interval = 100.0
+    port = await listen(limits=Limits(ping_interval=interval, pong_timeout=100.0), on_message=echo)
+    wire, sink = await port.socket()
+    for _ in range(3):
+        sink.socket._link.heard -= interval
         wire.frame(TEXT, b"talk")
         assert await wire.receive() == (FIN | TEXT, b"talk")
+        sink.socket._watch()
+    sink.socket._link.heard -= interval
+    sink.socket._watch()
+    assert await wire.receive() == (FIN | PING, b"")
 
 
 async def test_a_paused_socket_does_not_judge_its_peer(listen: Listen) -> None:
