@@ -381,18 +381,19 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[int]]]:
     """Start bare TCP (or TLS) servers that follow a script; return the port."""
     servers: list[asyncio.Server] = []
     tasks: set[asyncio.Task[None]] = set()
+    wires: list[Wire] = []
 
     async def start(script: Callable[[Wire], Awaitable[None]], tls: ssl.SSLContext | None = None) -> int:
-        async def follow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            tasks.add(task)
-            wire = Wire(reader, writer)
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            wires.append(Wire(reader, writer))
+            tasks.add(asyncio.create_task(follow(wires[-1]), name="script"))
+
+        async def follow(wire: Wire) -> None:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await script(wire)
             await wire.close()
 
-        server = await asyncio.start_server(follow, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
         servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -402,3 +403,4 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[int]]]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*(wire.close() for wire in wires))  # a task that was cancelled before it ran closes nothing
