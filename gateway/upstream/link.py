@@ -138,14 +138,14 @@ class BackendLink:
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        """Let go of a task; what it couldn't do for an error (a log on a full disk) is tried again.
+        """Let go of a task; what it couldn't do for an error (a log on a full disk), its greeting too, is tried again.
 
         Not what had been given up: another does it already.
         """
         was_given_up = self._tasks.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            if not was_given_up and self._is_kept and not self.is_up:
-                self._spawn(self._reopen([]))
+            if not was_given_up and self._is_kept:
+                self._spawn(self._greet_later() if self.is_up else self._reopen([]))
             self._log.error("backend_link_failed", exc_info=error)
 
     def _give_up(self) -> list[asyncio.Task[None]]:
@@ -171,6 +171,11 @@ class BackendLink:
         if former:
             await asyncio.wait(former)
         await self._open(await self._pause(BACKOFF_FIRST))
+
+    async def _greet_later(self) -> None:
+        """Greet a leg that is up, and was not: an error came between."""
+        await asyncio.sleep(GREETING_RETRY)
+        await self._greet()
 
     async def _pause(self, ceiling: float) -> float:
         """Wait before the next dial, unless somebody is in a hurry; return how long the next wait may be."""
@@ -218,7 +223,7 @@ class BackendLink:
                 return
             finally:
                 self._begun.set()
-            if not self.is_up:
+            if not (self._is_kept and self.is_up):
                 return
             await asyncio.sleep(GREETING_RETRY)
 

@@ -1,7 +1,7 @@
-"""A journal in memory, from the port's contract, for the tests of what stands on it."""
+"""A journal in memory, from the port's contract, for the tests of what stands on it; and a leg that dials at once."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,6 +9,8 @@ import pytest
 from gateway.bridge.books import Json, Transaction, TransactionState
 from gateway.session.ports import JournalEntry, JournalFull, Register, StaleEpoch
 from gateway.session.quarantine import Why
+from gateway.upstream import link
+from tests.upstream.legs import Leg
 
 
 class MemoryJournal:
@@ -89,3 +91,13 @@ def new_journal() -> type[MemoryJournal]:
 @pytest.fixture
 def memory_journal() -> MemoryJournal:
     return MemoryJournal()
+
+
+@pytest.fixture
+async def leg(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Leg]:
+    """One that hardly waits between two dials."""
+    monkeypatch.setattr(link, "BACKOFF_FIRST", 0.001)
+    monkeypatch.setattr(link, "BACKOFF_MAX", 0.002)
+    made = Leg()
+    yield made
+    await made.link.stop()

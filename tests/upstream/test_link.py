@@ -1,7 +1,6 @@
 """The backend leg's life as dialogues: dialling, greeting, loss, dialling again."""
 
 import asyncio
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,119 +9,10 @@ import pytest
 from gateway.bridge.ports import PeerUnavailable
 from gateway.session.peer import Peer
 from gateway.session.releasing import is_released, releasing
-from gateway.session.stages import BACKEND_16
-from gateway.session.tally import Tally
-from gateway.transport import DialError, DialStage
 from gateway.upstream import link as module
-from gateway.upstream.link import BackendLink
 from gateway.wire import frames
 from gateway.wire.errors import CallError, ErrorCode
-from policies.words import PASSED, Verdict
-
-
-class _Open:
-    """A policy that lets pass everything."""
-
-    def inspect(self, *_: Any) -> Verdict:
-        return PASSED
-
-
-OPEN = _Open()
-
-
-class FakeSocket:
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        self.sent: list[bytes] = []
-        self.closed_with: int | None = None
-
-    def send(self, text: bytes) -> bool:
-        self.sent.append(text)
-        return True
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        self.closed_with = code
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    async def ping(self, timeout: float) -> bool:
-        return True
-
-    def lose(self) -> None:
-        self.peer.disconnected(SimpleNamespace(code=1006, reason=""))
-
-
-class Network:
-    """Dials as its script says: "open" or a reason for failure; every dialling is heard of on a queue."""
-
-    def __init__(self) -> None:
-        self.script: list[str] = []
-        self.dialled: asyncio.Queue[FakeSocket | str] = asyncio.Queue()
-
-    async def dial(self, sink: Peer) -> Any:
-        step = self.script.pop(0) if self.script else "open"
-        if step != "open":
-            self.dialled.put_nowait(step)
-            raise DialError(step, stage=DialStage.CONNECT)
-        socket = FakeSocket(sink)
-        sink.connected(socket)
-        self.dialled.put_nowait(socket)
-        return socket
-
-
-class Leg:
-    def __init__(self) -> None:
-        self.network = Network()
-        self.events: asyncio.Queue[str] = asyncio.Queue()
-        self.greeting: Callable[[], Any] | None = None
-        self.link = BackendLink(
-            "CS1",
-            self.network.dial,
-            self._peer,
-            came_up=self._came_up,
-            went_down=lambda: self.events.put_nowait("down"),
-        )
-
-    def _peer(self, lost: Callable[[Peer, str], None]) -> Peer:
-        async def handle(action: str, payload: Any) -> Any:
-            return {}
-
-        return Peer(
-            BACKEND_16,
-            "CS1",
-            handle,
-            guard=OPEN,
-            tally=Tally(),
-            timeout=5.0,
-            new_id=lambda: "id",
-            lost=lost,
-        )
-
-    async def _came_up(self) -> None:
-        self.events.put_nowait("up")
-        if self.greeting is not None:
-            await self.greeting()
-
-    async def opened(self) -> FakeSocket:
-        socket = await self.network.dialled.get()
-        assert isinstance(socket, FakeSocket)
-        assert await self.events.get() == "up"
-        return socket
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BACKOFF_FIRST", 0.001)
-    monkeypatch.setattr(module, "BACKOFF_MAX", 0.002)
-
-
-@pytest.fixture
-async def leg() -> Any:
-    made = Leg()
-    yield made
-    await made.link.stop()
+from tests.upstream.legs import Leg
 
 
 async def test_it_dials_greets_and_calls(leg: Leg) -> None:
@@ -332,30 +222,6 @@ async def test_a_leg_that_is_lost_amid_a_released_message_is_opened_anew_as_any_
     assert not await seen.get()
 
 
-async def test_a_leg_is_dialled_again_whatever_its_loss_meets(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full() -> None:
-        raise OSError("a log on a full disk")
-
-    leg.link.start()
-    socket = await leg.opened()
-    monkeypatch.setattr(leg.link, "_went_down", full)
-    with pytest.raises(OSError, match="full disk"):
-        socket.lose()
-    await leg.opened()
-
-
-async def test_a_leg_is_dialled_again_whatever_its_dialling_meets(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full() -> None:
-        monkeypatch.setattr(leg.link, "_went_down", lambda: None)
-        raise OSError("a log on a full disk")
-
-    monkeypatch.setattr(leg.link, "_went_down", full)
-    leg.network.script = ["no route"]
-    leg.link.start()
-    assert await leg.network.dialled.get() == "no route"
-    await leg.opened()
-
-
 @pytest.mark.parametrize("turns", [0, 3])
 async def test_stop_waits_for_the_greeting_of_a_leg_that_has_just_been_lost(leg: Leg, turns: int) -> None:
     began, may_end = asyncio.Event(), asyncio.Event()
@@ -396,27 +262,3 @@ async def test_stop_ends_a_link_whose_wait_is_over_at_that_moment(leg: Leg, monk
             await asyncio.sleep(0)
         await leg.link.stop()
     assert not leg.link._tasks
-
-
-async def test_a_greeting_that_ends_by_an_error_when_it_is_given_up_is_not_begun_again(leg: Leg) -> None:
-    began, heard = asyncio.Event(), 0
-
-    async def greeting() -> None:
-        nonlocal heard
-        heard += 1
-        if heard > 1:
-            return
-        began.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            raise PeerUnavailable("the leg is down") from None
-
-    leg.greeting = greeting
-    leg.link.start()
-    socket = await leg.opened()
-    await began.wait()
-    leg.network.script = ["no route"]
-    socket.lose()
-    assert await leg.network.dialled.get() == "no route"
-    assert heard == 1
