@@ -152,12 +152,20 @@ class Door:
             self._failures.count_admission(record.identity)
             entry = await self._directory.enter(record, proof, version, remote)
             if proof.password_hash is not None and record.next_password_hash is not None:
-                await self._registry.password_used(record.identity, proof.password_hash)
+                await self._settle_password(entry, proof.password_hash)
         except TooManyFailures as limit:
             raise NotAdmitted(Reason.LIMITED, f"{record.identity}: {limit}", retry_after=limit.wait) from None
         except Held as held:
             raise NotAdmitted(Reason.HELD, str(held)) from None
         return entry
+
+    async def _settle_password(self, entry: Entry, password_hash: str) -> None:
+        """Note which of two passwords was used. Who hangs up meanwhile, or meets a store that is away, isn't let in."""
+        try:
+            await self._registry.password_used(entry.station.identity, password_hash)
+        except BaseException:
+            self._directory.withdraw(entry)
+            raise
 
     def _refuse(self, rules: EntryRules, request: UpgradeRequest, refusal: NotAdmitted) -> Verdict:
         """Count the refusal, tell log and security log of it, and return what the peer hears."""

@@ -132,6 +132,13 @@ class Directory:
             return
         station.joined(peer, entry.proof, entry.remote)
 
+    def withdraw(self, entry: Entry) -> None:
+        """The WebSocket of ``entry`` won't open: nothing is kept for it any longer."""
+        station = entry.station
+        if self._awaited.get(station.identity) is entry:
+            del self._awaited[station.identity]
+            self._own(self.release(station), f"leave {station.identity}")
+
     def detach(self, station: Station, peer: Peer) -> None:
         """``peer`` is gone. Only its own place is cleared: a newcomer that has taken over stays (attack A3)."""
         if station.peer is not peer:

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
 from gateway.edge import passwords
@@ -17,6 +17,9 @@ from gateway.session.security import SecurityEvent
 from gateway.session.tally import Tally
 from gateway.transport import Headers, TlsPeer, UpgradeRequest
 from gateway.wire.versions import Version
+
+if TYPE_CHECKING:
+    import asyncio
 
 PASSWORD = "correct horse battery"
 CHEAP = 2**4
@@ -67,6 +70,8 @@ class Registry:
         self.asked = 0
         self.settled: list[tuple[str, str]] = []
         self.failure: Exception | None = None
+        self.settling: asyncio.Future[None] | None = None
+        """Where there is one, what settling a password waits for."""
 
     async def find(self, identity: str) -> StationRecord | None:
         self.asked += 1
@@ -75,6 +80,8 @@ class Registry:
         return self.records.get(identity)
 
     async def password_used(self, identity: str, password_hash: str) -> None:
+        if self.settling is not None:
+            await self.settling
         self.settled.append((identity, password_hash))
 
 
@@ -84,6 +91,7 @@ class Directory:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self.entered: list[tuple[str, Proof, Version]] = []
+        self.withdrawn: list[str] = []
         self.refusal: Exception | None = None
         self.lag: list[Callable[[], object]] = []
 
@@ -96,6 +104,9 @@ class Directory:
             raise RecordChanged
         self.entered.append((record.identity, proof, version))
         return Entry(SimpleNamespace(identity=record.identity), 1, proof, remote)  # type: ignore[arg-type]  # a stand-in
+
+    def withdraw(self, entry: Entry) -> None:
+        self.withdrawn.append(entry.station.identity)
 
 
 class Street:
@@ -120,7 +131,7 @@ class Street:
         self._real_derive = passwords._derive
         self.door = Door(
             registry=self.registry,  # type: ignore[arg-type]  # no more is asked
-            directory=self.directory,  # type: ignore[arg-type]  # only enter is asked
+            directory=self.directory,  # type: ignore[arg-type]  # no more is asked
             passwords=self.passwords,
             make_sink=lambda entry: entry.station.identity,  # type: ignore[arg-type,return-value]  # a stand-in
             tally=self.tally,

@@ -1,5 +1,6 @@
 """The door as a dialogue: who knocks how, and what they hear. Every refusal is written down and none is explained."""
 
+import asyncio
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
@@ -166,6 +167,28 @@ async def test_of_two_passwords_the_one_that_is_used_settles_it(street: Street, 
     await street.knock(headers=basic("CS1"))
     await street.knock(headers=basic("CS1", "another horse battery"))
     assert street.registry.settled == [("CS1", STORED), ("CS1", rotation)]
+
+
+async def test_who_is_not_let_in_for_want_of_the_store_is_waited_for_no_longer(street: Street, rotation: str) -> None:
+    del rotation
+    street.registry.settling = asyncio.get_running_loop().create_future()
+    street.registry.settling.set_exception(StoreAway("the disk is full"))
+    assert (await street.knock(headers=basic("CS1"))).status == 503
+    assert street.directory.withdrawn == ["CS1"]
+
+
+async def test_who_hangs_up_while_its_password_is_settled_is_waited_for_no_longer(
+    street: Street, rotation: str
+) -> None:
+    del rotation
+    street.registry.settling = asyncio.get_running_loop().create_future()
+    knocking = asyncio.create_task(street.knock(headers=basic("CS1")))
+    async with asyncio.timeout(10):
+        while not street.directory.entered:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0)
+    knocking.cancel()
+    await asyncio.wait([knocking])
+    assert (street.directory.withdrawn, street.registry.settled) == (["CS1"], [])
 
 
 async def test_who_does_not_get_in_settles_nothing(street: Street, rotation: str) -> None:

@@ -189,6 +189,24 @@ async def test_the_runtime_is_not_dropped_while_a_newcomer_is_about_to_open(hall
     assert (len(hall.directory), len(hall.built), len(hall.left)) == (0, 1, 1)
 
 
+async def test_nothing_is_kept_for_an_entry_that_was_withdrawn(hall: Hall, settle: Settle) -> None:
+    entry = await hall.enters()
+    hall.directory.withdraw(entry)
+    await settle()
+    assert (len(hall.directory), hall.left) == (0, [entry.station])
+
+
+async def test_an_entry_that_is_withdrawn_takes_no_later_one_with_it(hall: Hall, settle: Settle) -> None:
+    former, entry = await hall.enters(), await hall.enters()
+    hall.directory.withdraw(former)
+    await settle()
+    assert hall.left == []
+    hall.connect(entry)
+    hall.directory.withdraw(entry)
+    await settle()
+    assert (hall.present().is_connected, hall.left) == (True, [])
+
+
 async def test_a_holder_that_is_lost_while_it_is_probed_gives_way(hall: Hall, settle: Settle) -> None:
     old = await hall.comes()
     old.socket.pong = asyncio.get_running_loop().create_future()
