@@ -186,7 +186,8 @@ class StationFactory:
         runtime = self._runtimes.get(station.identity)
         if runtime is None:
             return True  # the gateway ends: ``close`` was faster
-        if runtime.ledger.depth or station.quarantine.is_releasing:
+        is_closing = runtime.taking_apart.locked()  # then nothing is begun any more
+        if not is_closing and (runtime.ledger.depth or station.quarantine.is_releasing):
             runtime.legs.start()
             return False
         await self._take_apart(station.identity)

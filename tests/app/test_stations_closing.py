@@ -80,6 +80,35 @@ async def test_a_station_may_leave_after_its_runtime_was_closed(foundation: Foun
     assert await factory.leave(station)
 
 
+async def test_a_station_that_leaves_while_its_runtime_is_closed_has_nothing_dialled_for_it(
+    foundation: Foundation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for the backend stays in the journal: who dialled then was never stopped."""
+    factory = StationFactory(foundation)
+    station = await _entered(factory, foundation)
+    runtime = factory._runtimes["CS1"]
+    runtime.ledger._depth = 1
+    stopping, may_stop = asyncio.Event(), asyncio.Event()
+    stop = runtime.legs.backend.stop
+
+    async def slow() -> None:
+        await stop()
+        stopping.set()
+        await may_stop.wait()
+
+    monkeypatch.setattr(runtime.legs.backend, "stop", slow)
+    closing = asyncio.create_task(factory.close())
+    await stopping.wait()
+    leaving = asyncio.create_task(factory.leave(station))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    dialling = [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("backend link")]
+    may_stop.set()
+    await closing
+    assert (dialling, await leaving) == ([], True)
+    await stop()
+
+
 async def test_closing_waits_for_what_is_being_saved_of_all(
     foundation: Foundation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
