@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 RECORD: Final = 16_384
 """Bytes of plain text in the largest TLS record (RFC 8446 5.1)."""
-SLICE: Final = 2_048
+SLICE: Final = 1_024
 """Bytes put through a memory BIO at a time: a BIO never gives back the most that it once held, and a third more."""
 _ENCODING_DER: Final = 2
 """X509_FILETYPE_ASN1, by which the inner certificate object of Python 3.11 and 3.12 is told to write DER."""
