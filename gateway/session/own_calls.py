@@ -24,7 +24,7 @@ class OwnCalls:
     def __init__(
         self, side: Side, rpc: Rpc, stages: Stages, tally: Tally, log: Any, sent: Callable[[bytes], None] | None
     ) -> None:
-        """``sent(text)`` gets each CALL when it has gone out; ``log`` is bound to the peer."""
+        """``sent(text)`` gets each CALL when it has gone out; ``log`` says whom a line is about."""
         self._side = side
         self._rpc = rpc
         self._stages = stages

@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, Final
 
-import structlog
-
 from gateway.bridge.books import Json
 from gateway.session.own_calls import OwnCalls
+from gateway.session.peer_log import PeerLog
 from gateway.session.ports import Closing, Socket
 from gateway.session.security import Kind as SecurityKind
 from gateway.session.stages import Answered, Inspector, InvalidAnswer, Quarantined, Side, Stages
@@ -35,8 +34,6 @@ TRY_LATER: Final = 1013
 """Close code when a message can't be kept safe now: the station queues it and comes back."""
 
 _NEW, _RESULT, _ANSWERED = Arrival.NEW, Kind.RESULT, Outcome.ANSWERED
-
-log = structlog.get_logger(__name__)
 
 
 class Unanswerable(Exception):
@@ -117,7 +114,7 @@ class Peer:
         self._refusals = Strikes()
         self._recent: dict[str, int] = {}
         """The last messageIds of the peer's CALLs, with the hash of what they said."""
-        self._log = log.bind(identity=identity, leg=side.leg.value)
+        self._log = PeerLog(identity, side.leg)
         self._stages = Stages(side, guard, self._log)
         self._own = OwnCalls(side, self._rpc, self._stages, tally, self._log, sent)
 

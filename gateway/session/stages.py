@@ -83,7 +83,7 @@ BACKEND_201: Final = Side(Leg.BACKEND, Version.V201, Stage.FROM_BACKEND, Stage.T
 
 
 class Stages:
-    """The stages of one peer; ``log`` is bound to it."""
+    """The stages of one peer; ``log`` says whom a line is about."""
 
     def __init__(self, side: Side, guard: Inspector, log: Any) -> None:
         self._side = side
