@@ -5,13 +5,13 @@ import enum
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 from gateway.transport.endpoint import Hold
 from gateway.transport.frames import Ended, Frames, Ping, Pong
 from gateway.transport.link import Link
 from gateway.transport.messages import ABNORMAL, Closed, MessageSink, check_close_code
+from gateway.transport.rounds import Round, rounds_of
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class WebSocket:
         "_paused",
         "_pings",
         "_probed",
+        "_round",
         "_sink",
         "_timer",
         "_unfinished",
@@ -78,6 +79,7 @@ class WebSocket:
         self._pings: dict[bytes, asyncio.Future[bool]] | None = None
         self._paused = False
         self._ahead: deque[bytes] | None = None
+        self._round: Round | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unfinished = 0.0
         self._probed = 0.0
@@ -117,7 +119,7 @@ class WebSocket:
             return
         self._link.write(self._frames.close(code, reason))
         self.state = _CLOSING
-        self._schedule(self._link.limits.close_timeout, self._close_too_slow)
+        self._timer = self._loop.call_later(self._link.limits.close_timeout, self._close_too_slow)
         self.resume()
 
     def abort(self, reason: str = "aborted") -> None:
@@ -181,12 +183,41 @@ class WebSocket:
         """Tell the sink, and begin to watch the peer."""
         self._link.heard = self._loop.time()
         self._link.peer = None  # whom it is from has been decided: nobody asks again, and certificates are large
-        self._watch()
+        self.look()
         try:
             self._sink.connected(self)
         except Exception:
             log.exception("the sink of %r failed in connected()", self)
             self.close(INTERNAL_ERROR, "internal error")
+
+    def look(self) -> None:
+        """See whether the peer is alive and gets on with its message; come back when either could be false."""
+        if self.state is not _OPEN:
+            return
+        now = self._loop.time()
+        limits = self._link.limits
+        silence = now - self._link.heard
+        if self._link.held or self._paused:
+            self._probed = 0.0
+            self._unfinished = self._unfinished and now
+            self._look_in(limits.ping_interval or limits.message_timeout)
+        elif self._unfinished and now - self._unfinished >= limits.message_timeout:
+            self._control(self._frames.fail(POLICY_VIOLATION, f"message not finished in {limits.message_timeout:g} s"))
+        elif not limits.ping_interval:
+            self._look_in(limits.message_timeout)
+        elif self._probed and self._link.heard < self._probed:
+            left = self._probed + limits.pong_timeout - now
+            if left > 0:
+                self._look_in(left)
+            else:
+                self.abort(f"silent for {silence:.3g} s, the last {limits.pong_timeout:g} s after a ping")
+        elif silence < limits.ping_interval:
+            self._probed = 0.0
+            self._look_in(limits.ping_interval - silence)
+        else:
+            self._probed = now
+            self._link.write(self._frames.ping(b""))
+            self._look_in(min(limits.pong_timeout, limits.ping_interval))
 
     def arrived(self) -> None:
         """Never called: a WebSocket is attached to a link that is up."""
@@ -281,37 +312,9 @@ class WebSocket:
         self._ahead.append(message)
         self._look_ahead()
 
-    def _watch(self) -> None:
-        """See whether the peer is alive and gets on with its message; come back when either could be false."""
-        now = self._loop.time()
+    def _look_in(self, seconds: float) -> None:
         limits = self._link.limits
-        silence = now - self._link.heard
-        if self._link.held or self._paused:
-            self._probed = 0.0
-            self._unfinished = self._unfinished and now
-            self._schedule(limits.ping_interval or limits.message_timeout, self._watch)
-        elif self._unfinished and now - self._unfinished >= limits.message_timeout:
-            self._control(self._frames.fail(POLICY_VIOLATION, f"message not finished in {limits.message_timeout:g} s"))
-        elif not limits.ping_interval:
-            self._schedule(limits.message_timeout, self._watch)
-        elif self._probed and self._link.heard < self._probed:
-            left = self._probed + limits.pong_timeout - now
-            if left > 0:
-                self._schedule(left, self._watch)
-            else:
-                self.abort(f"silent for {silence:.3g} s, the last {limits.pong_timeout:g} s after a ping")
-        elif silence < limits.ping_interval:
-            self._probed = 0.0
-            self._schedule(limits.ping_interval - silence, self._watch)
-        else:
-            self._probed = now
-            self._link.write(self._frames.ping(b""))
-            self._schedule(min(limits.pong_timeout, limits.ping_interval), self._watch)
-
-    def _schedule(self, seconds: float, callback: Callable[[], None]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, callback)
+        self._round = rounds_of(self._loop).join(self, seconds, limits.ping_interval or limits.message_timeout)
 
     def _close_too_slow(self) -> None:
         self._link.abort(f"close frame not answered in {self._link.limits.close_timeout:g} s")
@@ -325,6 +328,9 @@ class WebSocket:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._round is not None:
+            self._round.pop(self, None)
+            self._round = None
         for answer in (self._pings or {}).values():
             if not answer.done():
                 answer.set_result(False)
