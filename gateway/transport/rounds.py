@@ -12,6 +12,9 @@ log = logging.getLogger(__name__)
 SHARE: Final = 128
 """A look comes late by one part in so many of its interval, at most; and so many timers serve all connections."""
 
+TURN: Final = 32
+"""Looks in one turn of the loop: each may be a ping to write, and after a storm a thousand are due at one moment."""
+
 
 class Watched(Protocol):
     """Something to look at now and then."""
@@ -46,13 +49,20 @@ class Rounds:
         return found
 
     def _go(self, moment: float) -> None:
-        those = self._rounds.pop(moment)
-        while those:
+        self._look(self._rounds.pop(moment))
+
+    def _look(self, those: Round) -> None:
+        """Look at some of them, and at the others when the loop has seen to whatever else is due."""
+        for _ in range(min(TURN, len(those))):
+            if not those:
+                return  # one that was looked at has taken out others
             who, _ = those.popitem()
             try:
                 who.look()
             except Exception:
                 log.exception("the look at %r failed", who)
+        if those:
+            self._loop.call_soon(self._look, those)
 
 
 class _Here(threading.local):

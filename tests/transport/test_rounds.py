@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from contextvars import Context, ContextVar
+from functools import partial
 from typing import Any, cast
 
 import pytest
 
-from gateway.transport.rounds import SHARE, Rounds, rounds_of
+from gateway.transport.rounds import SHARE, TURN, Rounds, rounds_of
 
 OF_WHOM: ContextVar[str] = ContextVar("OF_WHOM", default="nobody")
 
@@ -19,6 +21,8 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
         self.timers: list[tuple[float, Callable[..., None], tuple[Any, ...], Context]] = []
+        self.soon: list[Callable[[], None]] = []
+        self.turn = 0
 
     def time(self) -> float:
         return self.now
@@ -26,12 +30,18 @@ class Clock:
     def call_at(self, when: float, callback: Callable[..., None], *args: Any, context: Context) -> None:
         self.timers.append((when, callback, args, context))
 
+    def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
+        self.soon.append(partial(callback, *args))
+
     def go_on(self, seconds: float) -> None:
         self.now += seconds
         due = [each for each in self.timers if each[0] <= self.now]
         self.timers = [each for each in self.timers if each[0] > self.now]
         for _, callback, args, context in due:
             context.run(callback, *args)
+            while self.soon:
+                self.turn += 1
+                context.run(self.soon.pop())
 
 
 class Guest:
@@ -109,6 +119,15 @@ def test_a_look_has_nothing_to_do_with_what_went_on_when_it_was_wanted(clock: Cl
     OF_WHOM.reset(kept)
     clock.go_on(2.0)
     assert [whom for _, whom in guest.looks] == ["nobody"]
+
+
+def test_a_crowd_holds_nobody_up(clock: Clock, rounds: Rounds) -> None:
+    """After a storm all its stations are looked at at one moment: the loop sees to other things between them."""
+    turns: Counter[int] = Counter()
+    for _ in range(3 * TURN + 1):
+        rounds.join(Guest(clock, lambda: turns.update([clock.turn])), 1.0, 1.0)
+    clock.go_on(2.0)
+    assert list(turns.values()) == [TURN, TURN, TURN, 1]
 
 
 async def test_each_loop_has_its_own() -> None:

@@ -298,9 +298,9 @@ async def test_a_peer_that_talks_is_not_pinged(listen: Listen) -> None:
         sink.socket._link.heard -= interval
         wire.frame(TEXT, b"talk")
         assert await wire.receive() == (FIN | TEXT, b"talk")
-        sink.socket._watch()
+        sink.socket.look()
     sink.socket._link.heard -= interval
-    sink.socket._watch()
+    sink.socket.look()
     assert await wire.receive() == (FIN | PING, b"")
 
 
