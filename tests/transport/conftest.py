@@ -403,4 +403,5 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[int]]]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.gather(*(wire.close() for wire in wires))  # a task that was cancelled before it ran closes nothing
+    for wire in wires:
+        wire.writer.transport.abort()  # a task that was cancelled before it ran closes nothing

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 SOON = 0.03
 """s of deadlines that are meant to pass."""
+LONG = 59.0
+"""s of one that passes when a test says."""
 SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 
 
@@ -228,18 +230,43 @@ async def silence(wire: Wire) -> None:
     await wire.reader.read()
 
 
-async def test_a_server_that_never_answers(serve: Serve, call: Call) -> None:
-    number = await serve(silence)
-    error = await fail(call, f"ws://127.0.0.1:{number}/", timeout=SOON)
+@pytest.fixture
+def silence_ends_it(monkeypatch: pytest.MonkeyPatch) -> Callable[[Wire], Awaitable[None]]:
+    """A server that says nothing, and at whose first byte the time of a dial of ``LONG`` s is up."""
+    dials: list[asyncio.Timeout] = []
+    timeout = asyncio.timeout
+
+    def noted(delay: float | None) -> asyncio.Timeout:
+        made = timeout(delay)
+        if delay == LONG:
+            dials.append(made)
+        return made
+
+    async def script(wire: Wire) -> None:
+        await wire.reader.read(1)
+        dials.pop().reschedule(0.0)
+        await silence(wire)
+
+    monkeypatch.setattr(asyncio, "timeout", noted)
+    return script
+
+
+async def test_a_server_that_never_answers(
+    serve: Serve, call: Call, silence_ends_it: Callable[[Wire], Awaitable[None]]
+) -> None:
+    number = await serve(silence_ends_it)
+    error = await fail(call, f"ws://127.0.0.1:{number}/", timeout=LONG)
     assert (error.stage, error.code) == (DialStage.HTTP, "TIMEOUT")
-    assert error.reason == f"127.0.0.1:{number}: no answer in {SOON} s (stage: http)"
+    assert error.reason == f"127.0.0.1:{number}: no answer in {LONG:g} s (stage: http)"
 
 
-async def test_a_server_that_never_finishes_tls(serve: Serve, call: Call, authority: Authority) -> None:
-    number = await serve(silence)
+async def test_a_server_that_never_finishes_tls(
+    serve: Serve, call: Call, authority: Authority, silence_ends_it: Callable[[Wire], Awaitable[None]]
+) -> None:
     client = authority.client()
-    error = await fail(call, f"wss://localhost:{number}/", tls=client, timeout=SOON)
+    error = await fail(call, f"wss://localhost:{await serve(silence_ends_it)}/", tls=client, timeout=LONG)
     assert (error.stage, error.code) == (DialStage.TLS, "TIMEOUT")
+    number = await serve(silence)
     error = await fail(call, f"wss://localhost:{number}/", tls=client, limits=Limits(handshake_timeout=SOON))
     assert error.reason == f"localhost:{number}: TLS failed: TLS handshake not finished in time"
 
