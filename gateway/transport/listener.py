@@ -47,6 +47,17 @@ class _TurnedAway(asyncio.Protocol):
         self._doorkeeper.report(Refused(remote, Stage.CONNECTION, self._reason, "TOO_MANY"))
 
 
+class _TooLate(asyncio.Protocol):
+    """A connection that was accepted as the listener closed. asyncio makes no transport for it any more.
+
+    A link would wait for that for ever, and :meth:`Listener.close` for the link.
+    """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Drop it: another loop may make it all the same."""
+        cast("asyncio.Transport", transport).abort()
+
+
 class Listener:
     """One listening port (or several, where ``host`` has several addresses).
 
@@ -86,6 +97,7 @@ class Listener:
         self._forget = self._gone
         self._links: set[Link] = set()
         self._server: asyncio.Server | None = None
+        self._is_closed = False
         self._empty = asyncio.Event()
 
     @property
@@ -106,6 +118,7 @@ class Listener:
 
     async def start(self) -> None:
         """Listen. OSError passes through: the port is taken, the address isn't ours, privileges are missing."""
+        self._is_closed = False
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._accepted, self._host, self._port, backlog=ACCEPTS)
         for each in self._server.sockets:
@@ -117,6 +130,7 @@ class Listener:
 
         What isn't gone after ``grace`` seconds is aborted. Returns when nothing is left.
         """
+        self._is_closed = True
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -137,6 +151,8 @@ class Listener:
 
     def _accepted(self) -> asyncio.BaseProtocol:
         """Make the protocol object of one accepted connection."""
+        if self._is_closed:
+            return _TooLate()
         limits = self._terms.limits
         bound = limits.max_connections and limits.max_connections + limits.max_waiting
         if bound and len(self._links) >= bound:

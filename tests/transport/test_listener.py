@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import socket
 import ssl
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +96,27 @@ async def test_who_does_not_answer_the_close_is_aborted_after_the_grace(listen: 
     assert (closed.code, closed.reason, closed.by_peer) == (1006, "shutting down", False)
     assert await silent_in_tls.rest() == b""
     assert port.listener.connections == 0
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_closing_waits_for_nobody_whom_the_loop_has_only_just_accepted(turns: int) -> None:
+    """asyncio accepts in one turn, and makes the protocol in the next: then it has no server for it any more."""
+
+    async def admit(_: UpgradeRequest) -> Verdict:
+        return Refuse(403)
+
+    listener = Listener(host="127.0.0.1", port=0, admit=admit)
+    await listener.start()
+    with socket.create_connection(listener.addresses[0]):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await listener.close(grace=0.01)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not listener.connections
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()  # asyncio itself doesn't close the socket for which it makes no transport
 
 
 async def test_a_hundred_handshakes_at_once(listen: Listen, authority: Authority) -> None:
