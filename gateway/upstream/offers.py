@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import structlog
+
 from gateway.bridge.books import Json, Transaction
 from gateway.bridge.ledger_words import Step, enter_refusal, version_of
 from gateway.bridge.ports import PeerUnavailable
@@ -33,6 +35,8 @@ LOSSES_MAX: Final = 5
 """Times in a row that a message may be offered at once although the backend gave no answer to it."""
 TIMER_SLACK: Final = 0.1
 """Seconds by which a timer may come early."""
+
+log = structlog.get_logger(__name__)
 
 LateAnswer = Callable[[Transaction, Json], Awaitable[None]]
 """Told of an answer that says who may charge and came after the station had been answered without it."""
@@ -143,6 +147,8 @@ async def to_its_end(work: Coroutine[Any, Any, None], name: str) -> None:
         await asyncio.shield(doing)
     except asyncio.CancelledError:
         await asyncio.wait([doing])
+        if not doing.cancelled() and (error := doing.exception()) is not None:  # nobody else hears of it
+            log.warning("not_done_at_its_end", task=name, reason=str(error))
         raise
 
 

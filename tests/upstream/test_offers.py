@@ -1,12 +1,14 @@
 """How long a refused transaction waits."""
 
 import asyncio
+import gc
 from unittest.mock import AsyncMock
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.bridge.books import Transaction, TransactionState
-from gateway.session.ports import JournalEntry, JournalFull
+from gateway.session.ports import JournalEntry, JournalFull, StaleEpoch
 from gateway.upstream.offers import KeptBack, may_be_taken, moved, to_its_end
 from gateway.wire.errors import ErrorCode
 
@@ -74,3 +76,27 @@ async def test_who_is_cancelled_during_a_write_is_so_after_it() -> None:
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert done.is_set()
+
+
+async def test_a_write_that_fails_when_its_caller_is_given_up_is_told_of() -> None:
+    """asyncio would say that nobody retrieved its exception, some time later."""
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        began.set()
+        await may_end.wait()
+        raise StaleEpoch("it has another owner")
+
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    caller = asyncio.ensure_future(to_its_end(write(), "a write"))
+    await began.wait()
+    with capture_logs() as lines:
+        caller.cancel()
+        await asyncio.sleep(0)
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        gc.collect()
+    assert [(line["event"], line["reason"]) for line in lines] == [("not_done_at_its_end", "it has another owner")]
+    assert not unheard
