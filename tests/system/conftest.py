@@ -312,6 +312,7 @@ class Gateway:
             token = base64.b64encode(f"{options.pop('user', identity)}:".encode() + sent).decode()
             headers["Authorization"] = f"Basic {token}"
         options.setdefault("subprotocols", ["ocpp2.0.1"])
+        options.setdefault("open_timeout", REPLY)
         url = f"wss://localhost:{self.port('wss')}/ocpp/{identity}"
         async with connect(url, ssl=tls, additional_headers=headers, proxy=None, **options) as connection:
             yield Station(connection)
