@@ -72,7 +72,7 @@ def registers(backend: Any, action: str, name: str) -> Counter[int]:
     return Counter(payload[name] for heard, payload in backend.log if heard == action)
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 async def test_all_are_in_none_twice_and_no_transaction_is_lost_or_doubled(
     new_deployment: Callable[[], AbstractAsyncContextManager[Any]],
     transaction_event: Callable[..., dict[str, Any]],

