@@ -80,8 +80,11 @@ def vault(tmp_path: Path) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-async def authority(vault: StandIn, request: pytest.FixtureRequest) -> AsyncIterator[VaultAuthority]:
-    """By default each question has TIMEOUT seconds."""
+async def authority(
+    vault: StandIn, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[VaultAuthority]:
+    """By default each question has TIMEOUT seconds, the one for a node's health, too."""
+    monkeypatch.setattr("pki.vault.connection.PROBE_TIMEOUT", TIMEOUT)
     login = AppRoleLogin("gateway", lambda: "hunter2")
     timeout = getattr(request, "param", TIMEOUT)
     connection = VaultConnection([vault.address], login, trust=TlsTrust(vault.roots), timeout=timeout)
@@ -176,8 +179,9 @@ async def test_a_token_that_is_over_in_the_middle(vault: StandIn, authority: Vau
 async def test_credentials_that_are_taken_away(vault: StandIn, authority: VaultAuthority) -> None:
     """A hundred stations at once make no hundred logins; nor does any of them hear the secret."""
     vault.say(*LOGIN, failed(400, "invalid role or secret ID"))
+    requests = [request_of(f"SN-{n}") for n in range(100)]
 
-    heard = await asyncio.gather(*(authority.sign(request_of(f"SN-{n}")) for n in range(100)), return_exceptions=True)
+    heard = await asyncio.gather(*map(authority.sign, requests), return_exceptions=True)
     assert {type(each) for each in heard} == {AuthorityUnavailable}
     assert "hunter2" not in str(heard)
     assert vault.count(*LOGIN) == 1

@@ -66,7 +66,7 @@ async def test_one_that_is_no_longer_what_it_was_does_not_move(publications: Fir
 
     assert await publications.move(record.id, PublicationState.PUBLISHED, was=OPEN) is None
     assert (await publications.list("CS1"))[0].state is PublicationState.UNPUBLISHED
-    assert await publications.find(99) is None
+    assert await publications.find(record.id + 1) is None
     assert await publications.newest("CS2") is None
 
 
