@@ -1,6 +1,7 @@
 """Whether the gateway grows: 200 stations charge, leave and come back, and its resident memory is read every 10 s.
 
-The slope is that of least squares after the first third, printed with its standard error, and called flat when it is
+First each station charges until what is remembered of its former sessions is full, which is said by itself: a bound,
+no leak. The slope is that of least squares from then on, printed with its standard error, and called flat when it is
 less than twice that error or than `NEGLIGIBLE`. Stations take turns in leaving, so that some are always here.
 """
 
@@ -17,11 +18,15 @@ from typing import Any, Final
 
 from bench import fleet, handshakes, memory, servers
 from bench.caller import Job
+from gateway.bridge.v201_v16.transaction_state import ENDED_MAX
 
 STATIONS: Final = 200
 GROUPS: Final = 4
 """Of stations; one after the other leaves and comes back."""
+FULL: Final = ENDED_MAX + 20
+"""Sessions of each station after which its books and what rules remember hold no more."""
 MINUTES: Final = 30.0
+"""After these."""
 EVERY: Final = 10.0
 """Seconds between two readings."""
 NEGLIGIBLE: Final = 10.0
@@ -43,12 +48,14 @@ def slope(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def watch(scratch: Path, minutes: float) -> list[tuple[float, float]]:
-    """Run the traffic; return minutes and KiB of each reading. SystemExit when a station isn't served as it should."""
+    """Run the traffic; return minutes and KiB of each reading: one before the first session, and all once it is full.
+
+    SystemExit when a station isn't served as it should.
+    """
     names = fleet.identities(STATIONS, "E")
     (deployment,) = handshakes.prepare(scratch, names, 1)
     fleet.write_certificates(deployment, scratch / "stations", names)
     size = STATIONS // GROUPS
-    read: list[tuple[float, float]] = []
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(servers.backend())
         server = stack.enter_context(servers.gateway(deployment, port))
@@ -58,16 +65,24 @@ def watch(scratch: Path, minutes: float) -> list[tuple[float, float]]:
             groups.append(stack.enter_context(servers.stations(job)))
             groups[-1].do("come", "boot")
         began = time.monotonic()
-        for group in itertools.cycle(groups):
+        read = [(0.0, _resident(server))]
+        full_at = math.inf
+        for turn, group in enumerate(itertools.cycle(groups)):
             now = time.monotonic() - began
-            if now >= len(read) * EVERY:
-                read.append((now / 60, memory.memory(server)["rss"] / 1024))
-            if now >= minutes * 60:
+            if turn == FULL * GROUPS:
+                full_at = now
+            if now >= full_at + (len(read) - 1) * EVERY:
+                read.append((now / 60, _resident(server)))
+            if now >= full_at + minutes * 60:
                 return read
             group.do("charge", "heartbeat", "close")
             _wait_for(server, STATIONS - size)
             group.do("come", "heartbeat")
     raise AssertionError("the groups take turns for ever")
+
+
+def _resident(server: servers.Server) -> float:
+    return memory.memory(server)["rss"] / 1024
 
 
 def _wait_for(server: servers.Server, stations: int) -> None:
@@ -81,14 +96,17 @@ def _wait_for(server: servers.Server, stations: int) -> None:
 
 def judge(read: Sequence[tuple[float, float]]) -> dict[str, Any]:
     """Return what the readings say."""
-    found, error = slope(read[len(read) // 3 :])
+    (_, first), *full = read
+    found, error = slope(full)
     return {
-        "minutes": round(read[-1][0], 1),
-        "readings": len(read),
+        "minutes until full": round(full[0][0], 1),
+        "minutes": round(full[-1][0] - full[0][0], 1),
+        "readings": len(full),
         "KiB a minute": round(found, 1),
         "standard error": round(error, 1),
-        "MiB at first": round(read[0][1] / 1024, 1),
-        "MiB at last": round(read[-1][1] / 1024, 1),
+        "MiB at first": round(first / 1024, 1),
+        "MiB when full": round(full[0][1] / 1024, 1),
+        "MiB at last": round(full[-1][1] / 1024, 1),
         "flat": abs(found) <= max(2 * error, NEGLIGIBLE),
     }
 
@@ -105,7 +123,7 @@ def main() -> None:
     print(
         f"{STATIONS} stations that come and go for {said['minutes']} minutes: {said['KiB a minute']} KiB a minute, "
         f"standard error {said['standard error']}: {'flat, goal met' if said['flat'] else 'NOT flat, goal NOT met'} "
-        f"({said['MiB at first']} MiB at first, {said['MiB at last']} at last)"
+        f"({said['MiB at first']} MiB at first, {said['MiB when full']} when full, {said['MiB at last']} at last)"
     )
     if not asked.trial:
         result = {"machine": servers.machine(), "stations": STATIONS, **said, "read": read}

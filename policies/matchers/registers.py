@@ -20,6 +20,9 @@ from policies.words import RuleError, Surroundings, Target
 
 TRACKS_MAX: Final = 256
 """Registers that are remembered for one station and rule; the one that was heard of least recently goes first."""
+ENDED_MAX: Final = 8
+"""Ended transactions of which they are: for what is said once more, or late. A station would have as many as fit else,
+75 KiB of them, whether it is here or not."""
 AHEAD_MAX: Final = 86_400.0
 """Seconds that a reading may be ahead of the time here: a later one would keep all others from being compared."""
 STEADY_MAX: Final = TRACKS_MAX // 2
@@ -30,7 +33,9 @@ GRANULARITY: Final = 1.0
 """Seconds that timestamps may be short of: most are whole ones."""
 
 _STOP: Final = "meterStop"
-_NAMES: Final = ("meterValue", "transactionData", _STOP)
+_OF_THE_END: Final = ("transactionData", _STOP)
+"""What StopTransaction has."""
+_NAMES: Final = ("meterValue", *_OF_THE_END)
 _IN_WH: Final = {"unit": "Wh"}
 """unitOfMeasure of a value that is in Wh as it stands."""
 _HOUR: Final = 3600.0
@@ -40,10 +45,22 @@ Track = tuple[object, Register]
 Account = tuple[float, float, float, float, float]
 """What is kept of a register: the time of its last reading, in seconds since 1970; the least value of that time (Wh or
 varh), and the greatest so far; time and value of its first reading, so that no tolerance adds up."""
-Accounts = dict[Track, Account]
+
+
+class Accounts(dict[Track, Account]):
+    """What one rule remembers of one station."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: dict[object, None] = {}
+        """The transactions that have ended, the first one first."""
+
 
 _METER: Final[Register] = (REGISTER, OUTLET, None)
-_NOTHING: Final[Accounts] = {}
+_NOTHING: Final = Accounts()
+_ENDED: Final = "Ended"
 _TIME_AND_VALUE: Final = itemgetter(0, 1)
 
 _NOT_READ: Final = (0.0, -math.inf, _METER)
@@ -71,7 +88,7 @@ class _Register:
 
         First what nearly every event says, in one go: one register, in Wh, later than before, risen by little.
         """
-        known = surroundings.memory.registers.get(self.key)
+        known: Accounts | None = surroundings.memory.registers.get(self.key)
         info = payload.get("transactionInfo")
         if info is not None and known is not None and len(known) <= STEADY_MAX and surroundings.remembers:
             found, moment, count = None, None, 0
@@ -93,6 +110,8 @@ class _Register:
                 and before[0] < moment <= surroundings.now() + AHEAD_MAX
                 and before[2] <= value <= min(before[4] + self.step, REGISTER_MAX)
                 and found.get("unitOfMeasure", _IN_WH) == _IN_WH
+                and payload.get("eventType") != _ENDED
+                and track[0] not in known.ended
             ):
                 known[track] = moment, value, value, before[3], before[4]
                 return True
@@ -101,7 +120,7 @@ class _Register:
     def _is_plausible(self, payload: Mapping[str, Any], surroundings: Surroundings) -> bool:
         transaction = _transaction(payload)
         known: Accounts = surroundings.memory.registers.get(self.key, _NOTHING)
-        heard: Accounts = {}
+        heard: dict[Track, Account] = {}
         latest = surroundings.now() + AHEAD_MAX
         for moment, value, register in self._readings(payload):
             if not -self.tolerance <= value <= REGISTER_MAX or moment > latest:
@@ -118,7 +137,10 @@ class _Register:
             else:
                 heard[track] = _continued(track, before, moment, value)
         if heard and surroundings.remembers:
-            _remember(surroundings.memory.registers.setdefault(self.key, {}), heard)
+            if known is _NOTHING:
+                known = surroundings.memory.registers[self.key] = Accounts()
+            _remember(known, heard)
+            _note_end(known, transaction, is_over=self.name in _OF_THE_END or payload.get("eventType") == _ENDED)
         return True
 
     def _readings(self, payload: Mapping[str, Any]) -> list[tuple[float, float, Register]]:
@@ -178,12 +200,25 @@ def _is_transaction(track: Track) -> bool:
     return not isinstance(track[0], tuple)
 
 
-def _remember(known: Accounts, heard: Accounts) -> None:
+def _remember(known: Accounts, heard: dict[Track, Account]) -> None:
     for track, reading in heard.items():
         known.pop(track, None)
         known[track] = reading
     while len(known) > TRACKS_MAX:
         del known[next(iter(known))]
+
+
+def _note_end(known: Accounts, transaction: object, *, is_over: bool) -> None:
+    """Forget the registers of the transaction that ended first, if more have. One that goes on after all is running."""
+    known.ended.pop(transaction, None)
+    if not is_over:
+        return
+    known.ended[transaction] = None
+    if len(known.ended) > ENDED_MAX:
+        first = next(iter(known.ended))
+        del known.ended[first]
+        for track in [each for each in known if each[0] == first]:
+            del known[track]
 
 
 def _transaction(payload: Mapping[str, Any]) -> object:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.app.policy_schemas import OfficialSchemas
 from policies.matchers import FieldCheck, compile_field
-from policies.matchers.registers import TRACKS_MAX
+from policies.matchers.registers import ENDED_MAX, TRACKS_MAX
 from policies.vocabulary import Vocabulary
 from policies.words import NOBODY, Kind, RuleError, Stage, Surroundings, Target
 
@@ -232,6 +232,49 @@ def test_memory_lasts_over_a_reload_and_is_bounded(surroundings: Surroundings) -
     assert len(tracks) == TRACKS_MAX
     assert not check({}).holds(event((60, 50), transaction="kept"), surroundings)
     assert check({}).holds(event((60, 50), transaction="0"), surroundings)
+
+
+def ended(transaction: str, moment: float = 0, value: float = 100) -> dict[str, Any]:
+    return {**event((moment, value), transaction=transaction), "eventType": "Ended"}
+
+
+def test_of_ended_transactions_the_last_ones_are_remembered(surroundings: Surroundings) -> None:
+    plausible = check({})
+    for transaction in ("running", "twice"):
+        assert plausible.holds(event((0, 100), transaction=transaction), surroundings)
+    for number in range(TRACKS_MAX):
+        assert plausible.holds(event((0, 90), (0, 95), transaction=str(number), phase="L1"), surroundings)
+        assert plausible.holds(ended(str(number)), surroundings)
+        assert plausible.holds(ended("twice", number), surroundings)
+
+    [known] = surroundings.memory.registers.values()
+    last = TRACKS_MAX - 1
+    assert {track[0] for track in known} == {"running", "twice", *map(str, range(last - ENDED_MAX + 2, last + 1))}
+    assert not plausible.holds(event((60, 50), transaction="running"), surroundings)
+    assert not plausible.holds(ended(str(last), 60, 50), surroundings)
+
+
+@pytest.mark.parametrize("moment", [0, 60])
+def test_one_that_goes_on_after_its_end_is_running(surroundings: Surroundings, moment: float) -> None:
+    plausible = check({})
+    assert plausible.holds(event((0, 100), transaction="again"), surroundings)
+    assert plausible.holds(ended("again"), surroundings)
+    assert plausible.holds(event((moment, 100), transaction="again"), surroundings)
+    for number in range(ENDED_MAX + 1):
+        assert plausible.holds(ended(str(number)), surroundings)
+
+    assert not plausible.holds(event((90, 50), transaction="again"), surroundings)
+
+
+def test_what_1_6_has_stopped_is_forgotten_as_well(surroundings: Surroundings) -> None:
+    values, stop = check({}, target=METER_VALUES), check({}, "meterStop", STOP)
+    for number in range(1, ENDED_MAX + 2):
+        assert values.holds(meter_values(0, "1000", transactionId=number), surroundings)
+    for number in range(1, ENDED_MAX + 2):
+        assert stop.holds({"transactionId": number, "timestamp": at(60), "meterStop": 2000}, surroundings)
+
+    assert values.holds(meter_values(90, "1000", transactionId=1), surroundings)
+    assert not values.holds(meter_values(90, "1000", transactionId=2), surroundings)
 
 
 @settings(deadline=None)
