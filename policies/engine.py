@@ -143,6 +143,8 @@ class Guard:
     of each decision; it mustn't raise.
     """
 
+    __slots__ = ("_decided", "_known", "_policy", "_revision", "_surroundings", "_view")
+
     def __init__(self, policy: Callable[[], Policy], surroundings: Surroundings, decided: Decided = nobody) -> None:
         self._policy = policy
         self._surroundings = surroundings

@@ -155,6 +155,8 @@ class PolicyDecisions:
 class StationDecisions:
     """Hears of the decisions on one station's messages."""
 
+    __slots__ = ("_decisions", "_lines", "_policy", "_station")
+
     def __init__(
         self, decisions: PolicyDecisions, station: Governed, policy: Callable[[], Governing], lines: _LinesByRule
     ) -> None:

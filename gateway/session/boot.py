@@ -33,6 +33,8 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 class BootGate:
     """Holds the answer to the station's last BootNotification, and lets pass what that answer allows."""
 
+    __slots__ = ("_asked_for", "_status", "is_open")
+
     def __init__(self, status: BootStatus) -> None:
         self._status = status
         self.is_open = status is BootStatus.ACCEPTED

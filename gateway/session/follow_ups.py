@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 class FollowUps:
     """Those of one station: one after the other, in the order in which they were asked for."""
 
+    __slots__ = ("_identity", "_is_running", "_spawn", "_waiting")
+
     def __init__(self, identity: str, spawn: Callable[[Coroutine[Any, Any, None], str], object]) -> None:
         """``spawn(work, name)`` runs ``work`` as a task with an owner."""
         self._identity = identity

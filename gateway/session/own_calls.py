@@ -21,6 +21,8 @@ _CALL, _ANSWERED = Kind.CALL, Outcome.ANSWERED
 class OwnCalls:
     """Those to one peer, for the life of its WebSocket."""
 
+    __slots__ = ("_log", "_loop", "_operations", "_rpc", "_sent", "_side", "_socket", "_stages", "_tally", "_timer")
+
     def __init__(
         self, side: Side, rpc: Rpc, stages: Stages, tally: Tally, log: Any, sent: Callable[[bytes], None] | None
     ) -> None:

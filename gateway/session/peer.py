@@ -67,6 +67,32 @@ async def _at_once(payload: Json) -> Json:
 class Peer:
     """One peer for the life of one WebSocket. ``identity`` is the station's on either leg."""
 
+    __slots__ = (
+        "_context",
+        "_handle",
+        "_has_answered",
+        "_identity",
+        "_idle",
+        "_inbox",
+        "_keep",
+        "_log",
+        "_lost",
+        "_opened",
+        "_operations",
+        "_own",
+        "_paused",
+        "_recent",
+        "_refusals",
+        "_report",
+        "_rpc",
+        "_side",
+        "_socket",
+        "_stages",
+        "_strikes",
+        "_tally",
+        "_worker",
+    )
+
     def __init__(  # noqa: PLR0913 - a seam of the composition root: all that a peer may touch
         self,
         side: Side,

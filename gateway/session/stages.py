@@ -85,6 +85,8 @@ BACKEND_201: Final = Side(Leg.BACKEND, Version.V201, Stage.FROM_BACKEND, Stage.T
 class Stages:
     """The stages of one peer; ``log`` says whom a line is about."""
 
+    __slots__ = ("_inspect", "_log", "_mended", "_operations", "_protocol", "_side")
+
     def __init__(self, side: Side, guard: Inspector, log: Any) -> None:
         self._side = side
         self._protocol = side.version.value

@@ -52,6 +52,8 @@ def tls_context(roots: Path | None, certificate: tuple[Path, Path] | None) -> ss
 class BackendDialer:
     """Dials one backend for one station."""
 
+    __slots__ = ("_address", "_identity", "_limits", "_pool")
+
     def __init__(self, address: BackendAddress, identity: str, *, limits: Limits, pool: HandshakePool) -> None:
         self._address = address
         self._identity = identity

@@ -21,6 +21,8 @@ def _nothing_due() -> None:
 class Drains:
     """The drains of one ledger. ``drain()`` is one; ``due()`` is called before one whose time has come."""
 
+    __slots__ = ("_drain", "_due", "_identity", "_is_up", "_task", "_timer")
+
     def __init__(
         self, identity: str, drain: Callable[[], Awaitable[None]], due: Callable[[], None], is_up: Callable[[], bool]
     ) -> None:

@@ -63,6 +63,8 @@ class KeptBack:
     backend that doesn't compare, every few seconds for ever.
     """
 
+    __slots__ = ("_due", "_losses")
+
     def __init__(self) -> None:
         self._due: dict[str, float] = {}
         self._losses: dict[str, int] = {}

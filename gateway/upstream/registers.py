@@ -9,6 +9,8 @@ from gateway.session.ports import Register
 class Registers:
     """Those of one station: their meter values went straight to the backend, which costs no write."""
 
+    __slots__ = ("_epoch", "_identity", "_transactions", "_unsaved")
+
     def __init__(self, identity: str, epoch: Callable[[], int], transactions: Mapping[str, Transaction]) -> None:
         self._identity = identity
         self._epoch = epoch
