@@ -176,6 +176,8 @@ def goals(found: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
             judged.append(
                 (f"KiB for each of {count} idle stations", f"{kib:.1f}", f"<= {GOAL_KIB:.0f}", kib <= GOAL_KIB)
             )
+    if not ours["storms"]:
+        return judged
     after, nginx = ours["storms"][-1]["rss"]["median"], theirs["storms"][-1]["rss"]["median"]
     judged.append(
         ("after the last storm, beside nginx", f"{after / nginx:.2f}", f"<= {GOAL_RATIO}", after <= GOAL_RATIO * nginx)

@@ -23,7 +23,7 @@ from gateway.transport.messages import MessageSink
 from gateway.transport.opening import Terms
 from gateway.transport.quiet import QUIET
 from gateway.transport.tls import TlsEngine
-from gateway.transport.upgrade import MEM_LEVEL, WINDOW_BITS
+from gateway.transport.upgrade import MEM_LEVEL, WINDOW_BITS, part_from_parser
 from gateway.transport.websocket import WebSocket
 
 _DEFLATE: Final = ClientPerMessageDeflateFactory(
@@ -156,6 +156,7 @@ class _Dialogue:
             return
         protocol = self._protocol
         protocol.receive_data(head)
+        part_from_parser(protocol)
         if protocol.handshake_exc is not None:
             self._fail_handshake(protocol.handshake_exc)
             return
@@ -186,6 +187,7 @@ class _Dialogue:
             self._fail("answered the upgrade with a malformed HTTP response")
 
     def _fail(self, what: str, *, status: int | None = None, code: str = "") -> None:
+        part_from_parser(self._protocol)
         if not self.outcome.done():
             reason = f"{self._wish.place}: {what}"
             self.outcome.set_exception(DialError(reason, stage=self.stage, status=status, code=code))
@@ -238,6 +240,7 @@ async def dial(  # noqa: PLR0913  # part of the agreed interface
     finally:
         if socket is None:
             dialogue.give_up()
+        del dialogue  # the error knows this frame, and it the error
     return socket
 
 

@@ -18,6 +18,7 @@ from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.headers import parse_extension
 from websockets.http11 import Request, Response
+from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 
 from gateway.transport.head import HeadError, check_request
@@ -31,6 +32,14 @@ MEM_LEVEL: Final = 5
 _DEFLATE: Final = ServerPerMessageDeflateFactory(
     server_max_window_bits=WINDOW_BITS, client_max_window_bits=WINDOW_BITS, compress_settings={"memLevel": MEM_LEVEL}
 )
+
+
+def part_from_parser(protocol: Protocol) -> None:
+    """Let go of the parser of websockets' handshake, which reads no more.
+
+    Its frame knows the protocol, and the protocol it: 2 KiB of each open WebSocket until a full collection else.
+    """
+    protocol.parser.close()
 
 
 class Upgrade:
@@ -77,6 +86,7 @@ class Upgrade:
 
     def _parse(self, head: bytes) -> Request:
         self._protocol.receive_data(head)
+        part_from_parser(self._protocol)
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 return event

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from websockets.protocol import Protocol
 from websockets.utils import accept_key
 
 from gateway.transport import (
@@ -41,6 +43,11 @@ SOON = 0.03
 LONG = 59.0
 """s of one that passes when a test says."""
 SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+
+
+def protocols() -> set[int]:
+    """Which handshakes of websockets are in memory."""
+    return {id(each) for each in gc.get_objects() if isinstance(each, Protocol)}
 
 
 async def fail(call: Call, url: str, **options: Any) -> DialError:
@@ -330,13 +337,33 @@ async def test_a_connection_that_has_ended_is_freed_without_the_garbage_collecto
     url = f"ws://127.0.0.1:{port.number}/"
     gc.collect()
     gc.disable()
+    before = protocols()
     try:
         socket = await dial(url, sink=sink, subprotocols=["ocpp1.6"], headers={}, tls=None)
-        (await port.sink()).socket.close(1000, "bye")
+        server = (await port.sink()).socket
+        await until(lambda: protocols() <= before)
+        server.close(1000, "bye")
         await sink.end()
         dialled = str(socket.remote)
-        del sink, socket
+        del sink, socket, server
         await until(lambda: all(str(each.remote) != dialled for each in gc.get_objects() if isinstance(each, Link)))
+    finally:
+        gc.enable()
+
+
+async def test_a_dial_that_failed_is_freed_without_the_garbage_collector(serve: Serve, call: Call) -> None:
+    async def refusing(wire: Wire) -> None:
+        await wire.head()
+        wire.send(b"HTTP/1.1 404 Not Found\r\n\r\n")
+
+    port = await serve(refusing)
+    gc.collect()
+    gc.disable()
+    before = protocols()
+    try:
+        with contextlib.suppress(DialError):
+            await dial(f"ws://127.0.0.1:{port}/", sink=Recorder(None), subprotocols=[], headers={}, tls=None)
+        assert protocols() <= before
     finally:
         gc.enable()
 
