@@ -61,10 +61,18 @@ def is_repeat(context: Context, tx: Transaction, event: TransactionEvent) -> boo
 
 
 def has_delivered(context: Context, tx: Transaction, event: TransactionEvent) -> None:
-    """All that comes of ``event`` has been delivered: it is known when the station repeats it."""
-    known = context.memory.delivered.get(tx.station_tx)
+    """All that comes of ``event`` has been delivered: it is known when the station repeats it.
+
+    All events of a transaction that is over are known by that.
+    """
+    memory = context.memory
+    if tx.is_over:
+        memory.delivered.pop(tx.station_tx, None)
+        memory.counted.pop(tx.station_tx, None)
+        return
+    known = memory.delivered.get(tx.station_tx)
     if known is None:
-        known = context.memory.delivered[tx.station_tx] = {}
+        known = memory.delivered[tx.station_tx] = {}
     elif len(known) >= DELIVERED_MAX:
         del known[next(iter(known))]
     known[event.seq_no, event.timestamp] = None

@@ -32,6 +32,8 @@ _Answer = TypeVar("_Answer")
 
 _HELD, _TO_STOP = TransactionState.HELD, Page.TO_STOP
 
+ANSWERS_MAX: Final = 16
+"""Transactions whose last answer with a token's status is known again; of others it is asked for anew."""
 STOPS_MAX: Final = 100
 """Transactions of one station of whose stop something is kept; the oldest is one that the station lost."""
 _AUTHORIZATION_ENDS: Final = frozenset({"Deauthorized", "RemoteStop", "StopAuthorized"})
@@ -195,7 +197,11 @@ async def _answer(context: Context, tx: Transaction, event: TransactionEvent, to
     if info is None:
         return {}
     answer = {"idTokenInfo": info}
-    context.memory.answers[tx.station_tx] = (event.seq_no, answer)
+    answers = context.memory.answers
+    answers.pop(tx.station_tx, None)
+    answers[tx.station_tx] = (event.seq_no, answer)
+    if len(answers) > ANSWERS_MAX:
+        del answers[next(iter(answers))]
     return answer
 
 

@@ -24,6 +24,8 @@ RUNNING_MAX: Final = 100
 """Running transactions of one station; it has as many EVSEs at most. The oldest is one that the station lost."""
 ENDED_MAX: Final = 100
 """Ended transactions of one station that stay known for repeated events; the store reloads as many."""
+ENDED_IN_DETAIL: Final = 8
+"""Of these, whose events are known one by one, and not only by what the store knows of them."""
 
 
 async def transaction_event(context: Context, payload: Json) -> Json:
@@ -42,14 +44,23 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     tx = known if known is not None and not _is_another(known, name) else await _enter(context, payload)
     with _unless_kept(tx):
         answer = await _deliver(context, tx, name, payload) or {}
-    context.memory.events.setdefault(tx.station_tx, Events()).add(name, answer)
+    context.memory.events.setdefault(tx.station_tx, Events(is_whole=tx is not known)).add(name, answer)
     if "remoteStartId" in payload["transactionInfo"]:
         forget_remote_start(context, str(payload["transactionInfo"]["remoteStartId"]))
     if tx.is_over:
         context.memory.to_stop.discard(tx.station_tx)
+        _forget_events(context)
     elif tx.station_tx in context.memory.to_stop:
         await _stop_at_station(context, tx)
     return answer
+
+
+def _forget_events(context: Context) -> None:
+    """Keep the events of few transactions that have ended, 5 KiB of each long one. The books know the others."""
+    events, transactions = context.memory.events, context.books.transactions
+    over = [each for each in events if each not in transactions or transactions[each].is_over]
+    for station_tx in over[: max(0, len(over) - ENDED_IN_DETAIL)]:
+        del events[station_tx]
 
 
 async def released_event(context: Context, payload: Json) -> Json:
@@ -76,11 +87,11 @@ async def answered_late(context: Context, tx: Transaction, conf: Json) -> None:
 def _is_repeat(context: Context, tx: Transaction, name: EventName) -> bool:
     """Return whether the event has been delivered, or is in the journal.
 
-    After a restart by what the store says of the transaction. A station that doesn't count says 0: of such an Updated
-    nothing is known then, and it is delivered again, identically.
+    After a restart, and some time after its end, by what the store says of the transaction. A station that doesn't
+    count says 0: of such an Updated nothing is known then, and it is delivered again, identically.
     """
     events = context.memory.events.get(tx.station_tx)
-    if events is not None:
+    if events is not None and (events.is_whole or name in events.names):
         return name in events.names
     if name.kind == STARTED:
         return tx.started_at == name.timestamp

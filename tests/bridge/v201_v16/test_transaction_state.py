@@ -77,6 +77,18 @@ def test_what_was_delivered_is_known_by_its_number_and_time(
     assert [is_repeat(world.context, tx, each) for each in again] == [False, True, True, False]
 
 
+def test_of_what_is_over_no_event_is_known_by_itself(world: "World", event: "Callable[..., TransactionEvent]") -> None:
+    tx, memory = Transaction("TX-1", OPEN, last_seq_no=0), world.context.memory
+    has_delivered(world.context, tx, event("Updated", 1))
+    memory.counted["TX-1"] = None
+    tx.state = STOPPING
+    has_delivered(world.context, tx, event("Ended", 2))
+
+    assert (memory.delivered, memory.counted) == ({}, {})
+    assert is_repeat(world.context, tx, event("Updated", 1))
+    assert is_repeat(world.context, tx, event("Ended", 2))
+
+
 async def test_ended_transactions_are_bounded(
     world: "World", event: "Callable[..., TransactionEvent]", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.bridge.books import Json, Page, TransactionState
 from gateway.bridge.v201_v16.tokens import alias_of
+from gateway.bridge.v201_v16.transactions import ANSWERS_MAX
 from gateway.wire.errors import CallError
 
 if TYPE_CHECKING:
@@ -336,3 +337,13 @@ async def test_a_bad_message_changes_nothing(world: "World", new_event: Callable
 
     assert world.books.transactions == {}
     assert world.heard() == []
+
+
+async def test_the_last_answers_are_known_again_and_others_asked_for_anew(world: "World") -> None:
+    for number in range(ANSWERS_MAX + 1):
+        await world.event("Started", 0, tx=f"TX-{number}", token=CARD)
+    world.heard()
+
+    for number in (ANSWERS_MAX, 1, 0):
+        assert await world.event("Started", 0, tx=f"TX-{number}", token=CARD) == ACCEPTED
+    assert world.heard() == [("Authorize", {"idTag": CARD})]

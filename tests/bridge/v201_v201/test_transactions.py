@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.bridge.books import Json, Page, TransactionState
-from gateway.bridge.v201_v201.transactions import ENDED_MAX, RUNNING_MAX
+from gateway.bridge.v201_v201.transactions import ENDED_IN_DETAIL, ENDED_MAX, RUNNING_MAX
 from gateway.wire.errors import CallError, ErrorCode
 
 if TYPE_CHECKING:
@@ -93,6 +93,19 @@ async def test_a_repetition_over_a_restart_of_what_is_in_the_journal(world: "Wor
     count = len(world.ledger.journal)
     assert await world.event(kind, 0 if kind == "Started" else 1) == {}
     assert len(world.ledger.journal) == count
+
+
+async def test_what_is_repeated_after_a_restart_is_told_once(world: "World") -> None:
+    """Whatever else is told of the transaction before."""
+    for kind, seq_no in (("Started", 0), ("Updated", 1)):
+        await world.event(kind, seq_no)
+    world.restart()
+    for kind, seq_no in (("Updated", 2), ("Started", 0), ("Ended", 4)):
+        await world.event(kind, seq_no)
+    world.restart()
+    for kind, seq_no in (("Updated", 3), ("Started", 0), ("Ended", 4), ("Updated", 3)):
+        await world.event(kind, seq_no)
+    assert seen(world) == [("Started", 0), ("Updated", 1), ("Updated", 2), ("Ended", 4), ("Updated", 3)]
 
 
 async def test_an_older_repetition_with_a_token_is_judged_anew(world: "World") -> None:
@@ -224,7 +237,21 @@ async def test_the_books_stay_bounded(world: "World") -> None:
     await world.event("Started", tx="last")
     over = [tx for tx in world.books.transactions.values() if tx.is_over]
     assert len(over) == ENDED_MAX
-    assert len(world.context.memory.events) == len(world.books.transactions)
+    assert len(world.context.memory.events) == ENDED_IN_DETAIL + RUNNING_MAX
+
+
+async def test_of_what_ended_some_time_ago_little_is_told_twice(world: "World") -> None:
+    """What the store says of it: what came last isn't new, an event that was never seen is."""
+    for kind, seq_no in (("Started", 0), ("Updated", 1), ("Ended", 3)):
+        await world.event(kind, seq_no, tx="old")
+    for number in range(ENDED_IN_DETAIL):
+        await world.event("Ended", tx=f"E{number}")
+    assert "old" not in world.context.memory.events
+
+    seen(world)
+    for kind, seq_no in (("Started", 0), ("Updated", 2), ("Ended", 3)):
+        await world.event(kind, seq_no, tx="old")
+    assert seen(world) == [("Updated", 2)]
 
 
 async def test_what_the_journal_refers_to_stays_in_the_books(world: "World") -> None:
