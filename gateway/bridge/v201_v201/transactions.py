@@ -56,7 +56,7 @@ async def transaction_event(context: Context, payload: Json) -> Json:
 
 
 def _forget_events(context: Context) -> None:
-    """Keep the events of few transactions that have ended, 5 KiB of each long one. The books know the others."""
+    """Keep the events of few transactions that have ended: a long one has some KiB. The books know the others."""
     events, transactions = context.memory.events, context.books.transactions
     over = [each for each in events if each not in transactions or transactions[each].is_over]
     for station_tx in over[: max(0, len(over) - ENDED_IN_DETAIL)]:
