@@ -27,6 +27,12 @@ STORMS: Final = 6
 ROUNDS: Final = 1
 PARALLEL: Final = 32
 TIMEOUT: Final = 60.0
+SEASONED: Final = 200
+"""Stations that charge."""
+WARM_UP: Final = 20
+"""Sessions of others before."""
+SESSIONS: Final = 110
+"""Sessions of each."""
 REST: Final = 25.0
 """Seconds after which memory is read: two looks of the gateway whether it is quiet."""
 SPARE: Final = 200
@@ -114,6 +120,28 @@ def storms(server: Server, folder: Path, stations: int, times: int) -> list[dict
     return found
 
 
+def seasoned(server: Server, folder: Path, stations: int, sessions: int) -> dict[str, float]:
+    """Let stations charge, each so often, without leaving; return KiB that this leaves behind for each.
+
+    Others charge and leave before: what traffic takes, and is used again, is no station's.
+    """
+    names = fleet.identities(2 * stations, "E")
+    others, who = (
+        Job(server.port, str(folder), half, PARALLEL, "1.3", timeout=TIMEOUT)
+        for half in (names[:stations], names[stations:])
+    )
+    with servers.stations(others) as group:
+        group.do("come", "boot", "report", *["charge"] * WARM_UP, "close")
+    _empty(server)
+    time.sleep(REST)
+    before = memory(server)
+    with servers.stations(who) as group:
+        group.do("come", "boot", "report")
+        new = _read(server, [group], before)
+        group.do(*["charge"] * sessions)
+        return {name: round(kib - new[name], 2) for name, kib in _read(server, [group], before).items()}
+
+
 def _empty(server: Server) -> None:
     """Wait until the gateway has let all stations go."""
     deadline = time.monotonic() + servers.PATIENCE
@@ -139,7 +167,7 @@ def contender(name: str, scratch: Path, backend_port: int) -> Iterator[Server]:
 
 def measure(scratch: Path, counts: Sequence[int], storm: int, times: int, rounds: int) -> dict[str, Any]:
     """Run both in turns; return each figure as median, least and most of the rounds."""
-    names = fleet.identities(max(*counts, storm), "E")
+    names = fleet.identities(max(*counts, storm, 2 * SEASONED), "E")
     (deployment,) = handshakes.prepare(scratch, names, 1)
     deployment.rename(scratch / "deployment")
     fleet.write_certificates(scratch / "deployment", scratch / "stations", names)
@@ -151,13 +179,19 @@ def measure(scratch: Path, counts: Sequence[int], storm: int, times: int, rounds
                 mine["idle"].append(idle(server, scratch / "stations", counts))
             with servers.backend() as port, contender(name, scratch, port) as server:
                 mine["storms"].append(storms(server, scratch / "stations", storm, times))
-    return {
+        with servers.backend() as port, contender("gateway", scratch, port) as server:
+            found["gateway"].setdefault("seasoned", []).append(
+                seasoned(server, scratch / "stations", SEASONED, SESSIONS)
+            )
+    judged: dict[str, Any] = {
         name: {
             "idle": {each: _spread([run[each] for run in mine["idle"]]) for each in mine["idle"][0]},
             "storms": [_spread([run[number] for run in mine["storms"]]) for number in range(times)],
         }
         for name, mine in found.items()
     }
+    judged["gateway"]["seasoned"] = _spread(found["gateway"]["seasoned"])
+    return judged
 
 
 def _spread(values: list[Any]) -> dict[str, Any]:
@@ -201,6 +235,9 @@ def _print(found: dict[str, Any]) -> None:
         texts = [f"{one['rss']['median']:.1f} ({one['pss']['median']:.1f}, {one['uss']['median']:.1f})" for one in each]
         ratio = each[1]["rss"]["median"] / each[0]["rss"]["median"]
         print(f"{name:<58}{texts[0]:>24}{texts[1]:>24}{ratio:>8.2f}")
+    after = found["gateway"]["seasoned"]
+    text = f"{after['rss']['median']:.1f} ({after['pss']['median']:.1f}, {after['uss']['median']:.1f})"
+    print(f"{f'more after {SESSIONS} sessions':<58}{'':>24}{text:>24}")
     for name, figure, goal, is_met in goals(found):
         print(f"{name:<58}{figure:>24}{goal:>24}{'  met' if is_met else '  NOT met'}")
 
