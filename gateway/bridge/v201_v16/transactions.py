@@ -33,7 +33,7 @@ _Answer = TypeVar("_Answer")
 _HELD, _TO_STOP = TransactionState.HELD, Page.TO_STOP
 
 ANSWERS_MAX: Final = 16
-"""Transactions whose last answer with a token's status is known again; of others it is asked for anew."""
+"""Transactions that are over whose last answer with a token's status is known again."""
 STOPS_MAX: Final = 100
 """Transactions of one station of whose stop something is kept; the oldest is one that the station lost."""
 _AUTHORIZATION_ENDS: Final = frozenset({"Deauthorized", "RemoteStop", "StopAuthorized"})
@@ -200,8 +200,10 @@ async def _answer(context: Context, tx: Transaction, event: TransactionEvent, to
     answers = context.memory.answers
     answers.pop(tx.station_tx, None)
     answers[tx.station_tx] = (event.seq_no, answer)
-    if len(answers) > ANSWERS_MAX:
-        del answers[next(iter(answers))]
+    transactions = context.books.transactions
+    over = [each for each in answers if each not in transactions or transactions[each].is_over]
+    for station_tx in over[: max(0, len(over) - ANSWERS_MAX)]:
+        del answers[station_tx]
     return answer
 
 

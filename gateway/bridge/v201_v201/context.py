@@ -25,17 +25,18 @@ class Events:
     """The last events of one transaction."""
 
     is_whole: bool
-    """True when they are known from the first on: what isn't among them is new."""
+    """True when they are known from the first on, False when it began before a restart."""
     names: deque[EventName] = field(default_factory=lambda: deque(maxlen=EVENTS_MAX))
     last_answer: Json = field(default_factory=dict)
     """What the newest of them was answered."""
+    has_ended: bool = False
+    """True once the station has said so: a transaction may be given up before."""
 
     def add(self, name: EventName, answer: Json) -> None:
         """An event was answered."""
-        if len(self.names) == EVENTS_MAX:
-            self.is_whole = False
         self.names.append(name)
         self.last_answer = answer
+        self.has_ended = self.has_ended or name.kind == "Ended"
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class Memory:
     """What is known beside the books. A restart loses it, and costs no more than a message that is repeated."""
 
     events: dict[str, Events] = field(default_factory=dict)
-    """By transactionId: of those that run, and of some that have ended."""
+    """By transactionId, the one that was heard of last at the end: of those that run, and of some that have ended."""
     to_stop: set[str] = field(default_factory=set)
     """transactionIds that the backend refused and that the station has not agreed to stop yet."""
 

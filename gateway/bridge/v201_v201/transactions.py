@@ -44,22 +44,23 @@ async def transaction_event(context: Context, payload: Json) -> Json:
     tx = known if known is not None and not _is_another(known, name) else await _enter(context, payload)
     with _unless_kept(tx):
         answer = await _deliver(context, tx, name, payload) or {}
-    context.memory.events.setdefault(tx.station_tx, Events(is_whole=tx is not known)).add(name, answer)
+    events = context.memory.events.pop(tx.station_tx, None) or Events(is_whole=tx is not known)
+    context.memory.events[tx.station_tx] = events
+    events.add(name, answer)
     if "remoteStartId" in payload["transactionInfo"]:
         forget_remote_start(context, str(payload["transactionInfo"]["remoteStartId"]))
     if tx.is_over:
         context.memory.to_stop.discard(tx.station_tx)
-        _forget_events(context)
+        _forget_events(context.memory.events)
     elif tx.station_tx in context.memory.to_stop:
         await _stop_at_station(context, tx)
     return answer
 
 
-def _forget_events(context: Context) -> None:
+def _forget_events(events: dict[str, Events]) -> None:
     """Keep the events of few transactions that have ended: a long one has some KiB. The books know the others."""
-    events, transactions = context.memory.events, context.books.transactions
-    over = [each for each in events if each not in transactions or transactions[each].is_over]
-    for station_tx in over[: max(0, len(over) - ENDED_IN_DETAIL)]:
+    ended = [station_tx for station_tx, each in events.items() if each.has_ended]
+    for station_tx in ended[: max(0, len(ended) - ENDED_IN_DETAIL)]:
         del events[station_tx]
 
 
@@ -91,13 +92,13 @@ def _is_repeat(context: Context, tx: Transaction, name: EventName) -> bool:
     count says 0: of such an Updated nothing is known then, and it is delivered again, identically.
     """
     events = context.memory.events.get(tx.station_tx)
-    if events is not None and (events.is_whole or name in events.names):
-        return name in events.names
+    if events is not None and name in events.names:
+        return True
     if name.kind == STARTED:
         return tx.started_at == name.timestamp
-    if name.kind == ENDED:
-        return tx.is_over
-    return 0 < name.seq_no == tx.last_seq_no
+    if name.kind == ENDED:  # that of one which was given up is news
+        return tx.is_over and (events is None or not events.is_whole)
+    return events is None and 0 < name.seq_no == tx.last_seq_no
 
 
 def _is_another(known: Transaction, name: EventName) -> bool:

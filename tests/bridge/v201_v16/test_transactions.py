@@ -339,11 +339,19 @@ async def test_a_bad_message_changes_nothing(world: "World", new_event: Callable
     assert world.heard() == []
 
 
-async def test_the_last_answers_are_known_again_and_others_asked_for_anew(world: "World") -> None:
+async def test_the_last_answers_are_known_again_and_those_of_all_that_run(world: "World") -> None:
+    world.backend.answers["StartTransaction"] = conf("ConcurrentTx")
+    refused = await world.event("Started", 0, tx="refused", token=CARD)
+    world.backend.answers["StartTransaction"] = conf("Accepted", 1002)
     for number in range(ANSWERS_MAX + 1):
         await world.event("Started", 0, tx=f"TX-{number}", token=CARD)
+    for number in range(ANSWERS_MAX + 1):
+        await world.event("Ended", 1, tx=f"TX-{number}")
+    await world.event("Started", 0, tx="another", token=CARD)
     world.heard()
 
-    for number in (ANSWERS_MAX, 1, 0):
+    assert await world.event("Started", 0, tx="refused", token=CARD) == refused
+    for number in range(1, ANSWERS_MAX + 1):
         assert await world.event("Started", 0, tx=f"TX-{number}", token=CARD) == ACCEPTED
-    assert world.heard() == [("Authorize", {"idTag": CARD})]
+    assert "TX-0" not in world.context.memory.answers
+    assert world.heard() == []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.bridge.books import Json, Page, TransactionState
+from gateway.bridge.v201_v201.context import EVENTS_MAX
 from gateway.bridge.v201_v201.transactions import ENDED_IN_DETAIL, ENDED_MAX, RUNNING_MAX
 from gateway.wire.errors import CallError, ErrorCode
 
@@ -274,3 +275,51 @@ async def test_what_ended_at_the_backend_of_before_is_not_news_to_this_one(world
     assert world.heard() == []
     assert [payload["seqNo"] for _, payload, _ in world.ledger.aside] == [2]
     assert set(world.notes) == {"former-transaction"}
+
+
+async def test_of_sessions_that_overlap_the_one_that_ended_last_is_known_best(world: "World") -> None:
+    world.backend.answers["TransactionEvent"] = {**ACCEPTED, "totalCost": 12.5}
+    for kind, seq_no in (("Started", 0), ("Updated", 1), ("Updated", 2)):
+        await world.event(kind, seq_no, tx="long")
+    for number in range(ENDED_IN_DETAIL):
+        await world.event("Started", tx=f"S{number}")
+        await world.event("Ended", 1, tx=f"S{number}")
+    end = await world.event("Ended", 3, tx="long", token="T")
+    world.heard()
+
+    assert await world.event("Ended", 3, tx="long", token="T") == end
+    await world.event("Updated", 2, tx="long")
+    assert world.heard() == []
+
+
+async def test_a_station_that_counts_anew_or_not_at_all_loses_nothing_of_a_long_session(world: "World") -> None:
+    await world.event("Started", 0)
+    numbers = [*range(1, EVENTS_MAX + 9), *range(1, EVENTS_MAX + 11), *[1] * 9]
+    for minute, seq_no in enumerate(numbers):
+        await world.event("Updated", seq_no, at=f"2026-05-01T{10 + minute // 60}:{minute % 60:02}:00Z")
+    assert [seq_no for _, seq_no in seen(world)] == [0, *numbers]
+
+
+@pytest.mark.parametrize("updates", [0, EVENTS_MAX + 1])
+async def test_the_end_of_one_that_was_given_up_is_told(world: "World", updates: int) -> None:
+    await world.event("Started", tx="lost")
+    for number in range(1, updates + 1):
+        await world.event("Updated", number, tx="lost")
+    for number in range(RUNNING_MAX):
+        await world.event("Started", tx=f"R{number}")
+    for number in range(ENDED_IN_DETAIL):
+        await world.event("Ended", 1, tx=f"R{number}")
+    assert world.books.transactions["lost"].is_over
+
+    seen(world)
+    await world.event("Ended", updates + 1, tx="lost")
+    assert seen(world) == [("Ended", updates + 1)]
+
+
+async def test_a_start_that_is_repeated_after_many_events_is_told_once(world: "World") -> None:
+    await world.event("Started", 0)
+    for number in range(1, EVENTS_MAX + 2):
+        await world.event("Updated", number)
+    seen(world)
+    await world.event("Started", 0)
+    assert seen(world) == []
