@@ -98,12 +98,14 @@ class _Dialogue:
         return DialStage.TLS if self._link.state is LinkState.SECURING else self._stage
 
     def give_up(self) -> None:
-        """Leave nothing behind, because nobody waits for the outcome any more."""
+        """Leave nothing behind, because nobody waits for the outcome any more. To be called once."""
         outcome = self.outcome
         if outcome.cancel() or outcome.cancelled():
             self._link.abort("dialling was given up")
         elif outcome.exception() is None:
             outcome.result().abort("dialling was given up")
+        part_from_parser(self._protocol)
+        del self._link  # it knows us until it is lost, which one that never was connected isn't
 
     def arrived(self) -> None:
         """Nothing to do: we know whom we dialled."""

@@ -168,7 +168,9 @@ class Link(asyncio.BufferedProtocol):
         if self.state is _DOWN:
             return
         self._cause = self._cause or reason
-        if self.state is not LinkState.OPENING:
+        if self.state is LinkState.OPENING:
+            self._close_opening()  # it may never be connected, nor lost
+        else:
             self._transport.abort()
         self.state = _LINGERING  # nothing is written or delivered any more
 

@@ -35,11 +35,15 @@ _DEFLATE: Final = ServerPerMessageDeflateFactory(
 
 
 def part_from_parser(protocol: Protocol) -> None:
-    """Let go of the parser of websockets' handshake, which reads no more.
+    """Let go of the parser of websockets' handshake, which reads no more, and of where its errors came from.
 
-    Its frame knows the protocol, and the protocol it: 2 KiB of each open WebSocket until a full collection else.
+    Frames know the protocol, and the protocol them: 2 KiB of each open or refused WebSocket until a full collection.
     """
     protocol.parser.close()
+    error: BaseException | None = protocol.handshake_exc
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 class Upgrade:
@@ -98,6 +102,7 @@ class Upgrade:
     def _provisional_response(self) -> Response:
         """Run websockets' own checks, before anybody is asked for admission; return a 101 with nothing agreed in it."""
         response = self._protocol.accept(self._request)
+        part_from_parser(self._protocol)
         match self._protocol.handshake_exc:
             case None:
                 return response

@@ -97,7 +97,7 @@ class _Register:
                     if "measurand" not in sample or sample["measurand"] in REGISTERS:
                         found, moment, count = sample, seconds(each["timestamp"]), count + 1
             if found is None:
-                return True
+                return self._is_plausible(payload, surroundings) if self.is_of_the_end(payload) else True
             track = (
                 info["transactionId"],
                 (found.get("measurand", REGISTER), found.get("location", OUTLET), found.get("phase")),
@@ -136,12 +136,23 @@ class _Register:
                 return False
             else:
                 heard[track] = _continued(track, before, moment, value)
-        if heard and surroundings.remembers:
+        is_over = self.is_of_the_end(payload)
+        if surroundings.remembers and (heard or (is_over and known)):
             if known is _NOTHING:
                 known = surroundings.memory.registers[self.key] = Accounts()
             _remember(known, heard)
-            _note_end(known, transaction, is_over=self.name in _OF_THE_END or payload.get("eventType") == _ENDED)
+            _note_end(known, transaction, is_over=is_over)
         return True
+
+    def is_of_the_end(self, payload: Mapping[str, Any]) -> bool:
+        """Return whether the message is the last one of its transaction."""
+        return self.name in _OF_THE_END or payload.get("eventType") == _ENDED
+
+    def is_missing(self, payload: Mapping[str, Any], surroundings: Surroundings) -> None:
+        """The message doesn't have the field: a transaction may end without."""
+        known: Accounts | None = surroundings.memory.registers.get(self.key)
+        if known is not None and surroundings.remembers and self.is_of_the_end(payload):
+            _note_end(known, _transaction(payload), is_over=True)
 
     def _readings(self, payload: Mapping[str, Any]) -> list[tuple[float, float, Register]]:
         """Return time, value and register of each reading, in the order of time; what can't be read as _NOT_READ."""
@@ -247,6 +258,14 @@ def compile_register(argument: object, field: Field, target: Target, where: Wher
     register = _Register(name, tolerance, power, step, key)
 
     def is_there(yes: int, no: int) -> Marks:
-        return lambda payload, s: yes if name in payload and register.is_plausible(payload, s) is is_wanted else no
+        plausible, doubtful = (yes, no) if is_wanted else (no, yes)
+
+        def marks(payload: Mapping[str, Any], surroundings: Surroundings) -> int:
+            if name in payload:
+                return plausible if register.is_plausible(payload, surroundings) else doubtful
+            register.is_missing(payload, surroundings)
+            return no
+
+        return marks
 
     return Predicate(is_there)

@@ -351,19 +351,34 @@ async def test_a_connection_that_has_ended_is_freed_without_the_garbage_collecto
         gc.enable()
 
 
-async def test_a_dial_that_failed_is_freed_without_the_garbage_collector(serve: Serve, call: Call) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "HTTP/1.1 404 Not Found\r\n\r\n",
+        "SSH-2.0\r\n\r\n",
+        SWITCHING + "Sec-WebSocket-Accept: wrong\r\n\r\n",
+        SWITCHING + "X Y: z\r\n\r\n",
+        None,
+    ],
+)
+async def test_a_dial_that_failed_is_freed_without_the_garbage_collector(
+    answer: str | None, serve: Serve, until: Until
+) -> None:
+    """One of no answer never gets a connection."""
+
     async def refusing(wire: Wire) -> None:
         await wire.head()
-        wire.send(b"HTTP/1.1 404 Not Found\r\n\r\n")
+        wire.send((answer or "").encode())
 
-    port = await serve(refusing)
+    host = "127.0.0.1" if answer is not None else "127.0.0.2"  # where nobody listens
+    url = f"ws://{host}:{await serve(refusing)}/"
     gc.collect()
     gc.disable()
     before = protocols()
     try:
         with contextlib.suppress(DialError):
-            await dial(f"ws://127.0.0.1:{port}/", sink=Recorder(None), subprotocols=[], headers={}, tls=None)
-        assert protocols() <= before
+            await dial(url, sink=Recorder(None), subprotocols=["ocpp1.6"], headers={}, tls=None)
+        await until(lambda: protocols() <= before)
     finally:
         gc.enable()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
+from websockets.protocol import Protocol
 
 from gateway.transport.head import HeadError
 from gateway.transport.upgrade import Upgrade
@@ -119,3 +122,27 @@ def test_no_reason_holds_what_the_peer_sent(new_request: Callable[..., bytes]) -
     with pytest.raises(HeadError) as caught:
         Upgrade(new_request(fields=(*WEBSOCKET, VERSION, "Sec-WebSocket-Key: evil")))
     assert "evil" not in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+    ],
+)
+def test_what_is_refused_is_freed_without_the_garbage_collector(head: bytes) -> None:
+    def protocols() -> set[int]:
+        return {id(each) for each in gc.get_objects() if isinstance(each, Protocol)}
+
+    gc.collect()
+    gc.disable()
+    before = protocols()
+    try:
+        with contextlib.suppress(HeadError):
+            Upgrade(head)
+        assert protocols() <= before
+    finally:
+        gc.enable()

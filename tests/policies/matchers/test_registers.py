@@ -277,6 +277,42 @@ def test_what_1_6_has_stopped_is_forgotten_as_well(surroundings: Surroundings) -
     assert not values.holds(meter_values(90, "1000", transactionId=2), surroundings)
 
 
+@pytest.mark.parametrize(
+    ("field", "target", "end"),
+    [
+        ("meterValue", EVENT, {"eventType": "Ended", "transactionInfo": {"transactionId": 5}}),
+        ("meterValue", EVENT, {**event((60, 7), transaction="5", measurand="Voltage"), "eventType": "Ended"}),
+        ("transactionData", STOP, {"transactionId": 5, "timestamp": at(60), "meterStop": 2000}),
+    ],
+)
+def test_one_may_end_without_a_register(
+    surroundings: Surroundings, field: str, target: Target, end: dict[str, Any]
+) -> None:
+    plausible = check({}, field, target)
+    for number in range(ENDED_MAX + 1):
+        said, last = meter_values(0, "1000", transactionId=number + 1), {**end, "transactionId": number + 1}
+        if target is EVENT:
+            said, last = event((0, 100), transaction=str(number)), copy.deepcopy(end)
+            last["transactionInfo"]["transactionId"] = str(number)
+        assert check({}, target=METER_VALUES if target is STOP else EVENT).holds(said, surroundings)
+        plausible.holds(last, dataclasses.replace(surroundings, remembers=False))
+        plausible.holds(last, surroundings)
+
+    [known] = surroundings.memory.registers.values()
+    assert len(known) == ENDED_MAX
+
+
+def test_what_is_said_late_of_one_that_has_ended_keeps_it_no_longer(surroundings: Surroundings) -> None:
+    plausible = check({})
+    for number in range(ENDED_MAX + 1):
+        assert plausible.holds(event((0, 100), transaction=str(number)), surroundings)
+        assert plausible.holds(ended(str(number), 60), surroundings)
+        assert plausible.holds(event((0, 100), transaction=str(number)), surroundings)
+
+    [known] = surroundings.memory.registers.values()
+    assert len(known) == ENDED_MAX
+
+
 @settings(deadline=None)
 @given(
     st.lists(
